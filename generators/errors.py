@@ -1,0 +1,47 @@
+"""Faults of the input, each told in one line: what must hold, what came, what to do.
+
+Libraries raise them; a door (`generators.doors`) prints the message alone and exits with 2. A traceback is for our bugs.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InversynthError(Exception):
+    """Base of every error that a user can mend."""
+
+
+class SettingsError(InversynthError):
+    """A flag, an environment variable or a line of `.env` is unusable."""
+
+
+class ParameterError(InversynthError):
+    """Values, classes or a parameter space do not fit."""
+
+
+class AudioError(InversynthError):
+    """A sound cannot be read, written or used."""
+
+
+class DatasetError(InversynthError):
+    """A dataset file is missing, foreign, unfinished or belongs to something else."""
+
+
+class ModelError(InversynthError):
+    """A model is unknown, or a model file does not fit what it is used for."""
+
+
+class RunError(InversynthError):
+    """A run folder cannot be started, resumed or read."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Word the message for a name that is not in a table, with the nearest one that is.
+
+    Returns: one line, e.g. `unknown model 'C7'. Did you mean 'C6'? Known: C1, C2, …`.
+    """
+    names = list(known)
+    folded = {candidate.casefold(): candidate for candidate in names}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.4)
+    hint = f" Did you mean '{folded[close[0]]}'?" if close else ""
+    return f"unknown {kind} '{name}'.{hint} Known: {', '.join(names)}"

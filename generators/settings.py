@@ -1,0 +1,173 @@
+"""Settings of the doors: flag > environment > `.env` > default, one rule for every command.
+
+pydantic-settings parses and validates; this module adds the two spellings of a variable (`INVERSYNTH_MODEL` wins over
+`MODEL`), second names (`ARCHITECTURE` for `model`), a refusal of contradictions, and faults told in one line.
+"""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    CliSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import SettingsError as SourceError
+
+from generators.errors import SettingsError
+
+PREFIX = "INVERSYNTH_"
+ENV_FILE = ".env"
+TAKEN = frozenset({"NAME", "HOME", "USER", "HOST", "LANG", "PATH", "SHELL", "TERM"})
+"""Variables that systems set for reasons of their own (WSL puts the host into NAME); these need the prefix."""
+
+
+class Settings(BaseSettings):
+    """Base of every settings class: fields are flags, and variables in upper case.
+
+    `other_names` maps a field to further names it answers to, as a flag and as a variable. Fields listed in
+    `flags_only` are read from the command line alone (a sound to invert has no place in `.env`).
+    """
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        protected_namespaces=(),
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_exit_on_error=False,
+    )
+    other_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    flags_only: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def variables(cls, field: str) -> tuple[str, ...]:
+        """Names of the variables that set a field, the strongest first; none for a field that is a flag only."""
+        if field in cls.flags_only:
+            return ()
+        names = [field.upper(), *(name.upper() for name in cls.other_names.get(field, ()))]
+        return tuple(PREFIX + name for name in names) + tuple(name for name in names if name not in TAKEN)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            _Variables(settings_cls, os.environ, "the environment"),
+            _Variables(settings_cls, read_env_file(), ENV_FILE),
+        )
+
+    @classmethod
+    def parse(cls, argv: Sequence[str] | None = None, prog: str | None = None) -> Self:
+        """Read flags, environment and `.env`.
+
+        Raises: SettingsError naming the setting, where it was set and what it must be. `--help` exits with 0.
+        """
+        args = list(sys.argv[1:] if argv is None else argv)
+        shortcuts = {field: _spellings(field, cls.other_names.get(field, ())) for field in cls.model_fields}
+        try:
+            source: CliSettingsSource[Any] = CliSettingsSource(
+                cls,
+                cli_prog_name=prog,
+                cli_shortcuts={field: names for field, names in shortcuts.items() if names},
+            )
+            return CliApp.run(cls, cli_args=args, cli_settings_source=source, cli_exit_on_error=False)
+        except ValidationError as error:
+            raise SettingsError("; ".join(cls._explain(args, fault) for fault in error.errors()[:3])) from None
+        except SourceError as error:
+            if isinstance(error.__cause__, SettingsError):
+                raise error.__cause__ from None
+            raise SettingsError(cls._explain_flags(str(error))) from None
+
+    @classmethod
+    def _explain(cls, args: Sequence[str], fault: Any) -> str:
+        field = str(fault["loc"][0]) if fault["loc"] else ""
+        if fault["type"] == "missing":
+            return f"{field} is required. Received: nothing. See --help"
+        message = re.sub(r"^(Value error|Assertion failed), ", "", fault["msg"])
+        if not field:
+            return message
+        message = message.replace("Input should be", "must be").replace("Value should be", "must be")
+        received = fault.get("input")
+        return f"{field} {message}. Received: {cls._origin(args, field, received)}"
+
+    @classmethod
+    def _origin(cls, args: Sequence[str], field: str, received: Any) -> str:
+        """Say where a value came from, the way its user wrote it."""
+        flags = {f"--{name}" for name in (field, *_spellings(field, cls.other_names.get(field, ())))}
+        if any(arg.split("=")[0] in flags for arg in args):
+            return f"--{field} {received}"
+        for place, variables in (("the environment", os.environ), (ENV_FILE, read_env_file())):
+            for name in cls.variables(field):
+                if variables.get(name):
+                    return f"{name}={received} in {place}"
+        return str(received)
+
+    @classmethod
+    def _explain_flags(cls, message: str) -> str:
+        message = message.removeprefix("error parsing CLI: ")
+        unrecognized = re.search(r"unrecognized arguments: (\S+)", message)
+        if not unrecognized:
+            return f"{message}. See --help"
+        flags = [f"--{field}" for field in cls.model_fields]
+        close = difflib.get_close_matches(unrecognized[1], flags, n=1)
+        return f"unknown argument {unrecognized[1]}.{f' Did you mean {close[0]}?' if close else ''} See --help"
+
+
+class _Variables(EnvSettingsSource):
+    """Reads a field from a mapping of variables, refusing two that contradict each other."""
+
+    def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str | None], place: str) -> None:
+        self._variables, self._place = dict(variables), place
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._variables
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        assert issubclass(self.settings_cls, Settings)
+        names = self.settings_cls.variables(field_name)
+        found = [(name, value) for name in names if (value := self._variables.get(name))]
+        if not found:
+            return None, field_name, False
+        strongest = found[0]
+        same_rank = [pair for pair in found if pair[0].startswith(PREFIX) == strongest[0].startswith(PREFIX)]
+        for name, value in same_rank[1:]:
+            if value != strongest[1]:
+                raise SettingsError(
+                    f"{strongest[0]} and {name} set the same thing. Received: {strongest[0]}={strongest[1]} and "
+                    f"{name}={value} in {self._place}. Keep one"
+                )
+        return strongest[1], field_name, self.field_is_complex(field)
+
+
+def read_env_file() -> dict[str, str | None]:
+    """Read `.env` in the working folder; an absent file is an empty one. Raises SettingsError if it is no text."""
+    try:
+        return dict(dotenv_values(ENV_FILE, interpolate=False)) if os.path.isfile(ENV_FILE) else {}
+    except (UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{ENV_FILE} must be a readable UTF-8 text file. Received: {error}") from None
+
+
+def _spellings(field: str, others: Sequence[str]) -> list[str]:
+    """Further flags of a field: its other names, and all of them with hyphens."""
+    names = [*others, *(name.replace("_", "-") for name in (field, *others) if "_" in name)]
+    return list(dict.fromkeys(names))

@@ -1,0 +1,234 @@
+"""A dataset is one HDF5 file that explains itself.
+
+Datasets: `audio` (n, samples) float32, `classes` (n, parameters) uint8, `values` (n, parameters) float32 and `done`
+(n,) bool. Attributes: schema, synth, parameter space as JSON, sample rate, length, seed, sampling, software.
+All four are contiguous and fully laid out before the first row is written, so a process killed at any instant leaves
+a readable file; a row counts only once its `done` flag, written after its data, is set.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from generators import __version__
+from generators.errors import DatasetError, ParameterError
+from generators.parameters import ParameterSpace
+
+SCHEMA = "inversynth-dataset/1"
+SUFFIX = ".hdf5"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a dataset file says of itself. Two datasets with equal cards hold the same rows, byte for byte."""
+
+    synth: str
+    space: str
+    sample_rate: int
+    length: float
+    seed: int
+    sampling_method: str
+    normalise: bool
+    num_examples: int
+
+    def difference(self, other: "Card") -> str:
+        """Name the first field in which another card differs, or return an empty string."""
+        for field in fields(self):
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            if mine == theirs:
+                continue
+            if field.name == "space":
+                return ParameterSpace.from_json(mine).difference(ParameterSpace.from_json(theirs)) or ""
+            return f"{field.name} {mine} against {theirs}"
+        return ""
+
+
+class Dataset:
+    """An open dataset file. Use as a context manager; reading never changes the file.
+
+    Attributes: path, card, space; `audio`, `classes`, `values`, `done` are the h5py datasets.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, writable: bool = False) -> None:
+        """Open an existing file. Raises DatasetError for a missing, empty, truncated or foreign one."""
+        self.path = Path(path)
+        self._file = _open(self.path, "r+" if writable else "r")
+        try:
+            self.card = self._read_card()
+            self.space = ParameterSpace.from_json(self.card.space)
+            self.software = str(self._file.attrs.get("software", "unknown"))
+            self.audio: h5py.Dataset = self._file["audio"]
+            self.classes: h5py.Dataset = self._file["classes"]
+            self.values: h5py.Dataset = self._file["values"]
+            self.done: h5py.Dataset = self._file["done"]
+            self._check_shapes()
+        except (KeyError, TypeError, ParameterError) as error:
+            self._file.close()
+            raise DatasetError(
+                f"a dataset holds audio, classes, values, done and their card. Received: {self.path} without {error}"
+            ) from None
+        except DatasetError:
+            self._file.close()
+            raise
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], card: Card) -> "Dataset":
+        """Lay out a new, unfinished file (replacing one of that name, whole or not at all) and open it for writing."""
+        path = Path(path)
+        space = ParameterSpace.from_json(card.space)
+        n, samples = card.num_examples, round(card.sample_rate * card.length)
+        if n < 1:
+            raise DatasetError(f"a dataset has one or more examples. Received: {n}")
+        columns = {
+            "audio": ((n, samples), np.float32),
+            "classes": ((n, len(space)), np.uint8),
+            "values": ((n, len(space)), np.float32),
+            "done": ((n,), np.bool_),
+        }
+        need = sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in columns.values())
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(path.parent).free
+            if need > free:
+                raise DatasetError(
+                    f"{path} needs {need / 1e9:.1f} GB. Received: a disk with {free / 1e9:.1f} GB free. Ask for fewer "
+                    "examples or name another --dataset_directory"
+                )
+            with h5py.File(partial, "w") as file:
+                for name, (shape, dtype) in columns.items():
+                    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+                    layout.set_layout(h5py.h5d.CONTIGUOUS)
+                    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+                    if name == "audio":  # the one large column: left as a hole in the file until its rows are written
+                        layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+                    kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
+                    h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), layout)
+                file.attrs.update({"schema": SCHEMA, "software": f"inversynth {__version__}", **asdict(card)})
+            with open(partial, "r+b") as file:
+                file.truncate(max(partial.stat().st_size, need))
+            partial.replace(path)
+        except OSError as error:
+            raise DatasetError(
+                f"cannot write {path}: {error.strerror or error}. Name a --dataset_directory that you may write to"
+            ) from None
+        finally:
+            partial.unlink(missing_ok=True)
+        return cls(path, writable=True)
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return self.card.num_examples
+
+    @property
+    def samples(self) -> int:
+        return int(self.audio.shape[1])
+
+    def finished(self) -> NDArray[np.intp]:
+        """Row numbers that are done, in order."""
+        return np.flatnonzero(self.done[:])
+
+    def check_finished(self) -> None:
+        """Raise DatasetError unless every row is done."""
+        count = len(self.finished())
+        if count == 0:
+            raise DatasetError(f"{self.path} has no finished rows. Generate it first")
+        if count < len(self):
+            raise DatasetError(
+                f"{self.path} is unfinished: {count} of {len(self)} rows. Run its generator again; it goes on from there"
+            )
+
+    def read(self, rows: slice | Sequence[int] | NDArray[np.integer[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return (audio, classes) of some rows, in the order asked for, float32 and uint8."""
+        if isinstance(rows, slice):
+            return self.audio[rows], self.classes[rows]
+        rows = np.asarray(rows)
+        audio = np.empty((len(rows), self.samples), np.float32)
+        classes = np.empty((len(rows), len(self.space)), np.uint8)
+        for i, row in enumerate(rows):  # one contiguous read a row: several times quicker than a fancy selection
+            self.audio.read_direct(audio, np.s_[int(row)], np.s_[i])
+            self.classes.read_direct(classes, np.s_[int(row)], np.s_[i])
+        return audio, classes
+
+    def blocks(self, size: int = 256) -> Iterator[slice]:
+        """Walk the rows in slices, so that nothing is loaded whole."""
+        for start in range(0, len(self), size):
+            yield slice(start, min(start + size, len(self)))
+
+    # --- writing -----------------------------------------------------------------------------------------------
+
+    def write(
+        self, rows: slice, audio: NDArray[np.float32], classes: NDArray[Any], values: NDArray[Any]
+    ) -> None:
+        """Write a block of rows, and mark them done once their data have left this process."""
+        self.audio[rows] = audio
+        self.classes[rows] = classes
+        self.values[rows] = values
+        self._file.flush()
+        self.done[rows] = True
+        self._file.flush()
+
+    def forget(self) -> None:
+        """Mark all rows undone, keeping their data until they are written anew."""
+        self.done[:] = False
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- checks ------------------------------------------------------------------------------------------------
+
+    def _read_card(self) -> Card:
+        schema = self._file.attrs.get("schema")
+        if schema != SCHEMA:
+            raise DatasetError(
+                f"{self.path} is no dataset of this project (schema '{SCHEMA}'). Received: schema {schema!r}"
+            )
+        kinds = {"synth": str, "space": str, "sample_rate": int, "length": float, "seed": int}
+        kinds |= {"sampling_method": str, "normalise": bool, "num_examples": int}
+        return Card(**{name: kind(self._file.attrs[name]) for name, kind in kinds.items()})
+
+    def _check_shapes(self) -> None:
+        n, samples, width = self.card.num_examples, round(self.card.sample_rate * self.card.length), len(self.space)
+        expected = {"audio": (n, samples), "classes": (n, width), "values": (n, width), "done": (n,)}
+        for name, shape in expected.items():
+            if self._file[name].shape != shape:
+                raise DatasetError(
+                    f"{name} of {self.path} must have shape {shape}. Received: {self._file[name].shape}. Make it anew"
+                )
+
+
+def _open(path: Path, mode: str) -> h5py.File:
+    if path.is_dir():
+        raise DatasetError(f"a dataset is a file. Received: the folder {path}")
+    if not path.exists():
+        raise DatasetError(f"no such dataset: {path}. Make one, e.g. with: inversynth generate fm")
+    if path.stat().st_size == 0:
+        raise DatasetError(f"{path} is empty. Delete it and generate the dataset again")
+    if not h5py.is_hdf5(path):
+        raise DatasetError(f"{path} is no HDF5 file. Name a dataset made by: inversynth generate")
+    try:
+        return h5py.File(path, mode)
+    except OSError as error:
+        if "truncated" in str(error):
+            raise DatasetError(f"{path} is truncated. Delete it and generate the dataset again") from None
+        if "lock" in str(error):
+            raise DatasetError(f"{path} is being written by another process. Wait for it to end") from None
+        raise DatasetError(f"cannot open {path}: {error}") from None

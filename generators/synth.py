@@ -1,0 +1,66 @@
+"""The abstract synthesizer: a parameter space and a way to turn values into audio."""
+
+import abc
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from generators.errors import ParameterError
+from generators.parameters import ParameterSpace
+
+DEFAULT_SAMPLE_RATE = 16384
+"""Hertz; the rate of the InverSynth paper, which makes one second a power of two."""
+
+DEFAULT_LENGTH = 1.0
+"""Seconds."""
+
+
+class Synth(abc.ABC):
+    """Turns `values` into `audio` at a fixed sample rate and length.
+
+    Args:
+        sample_rate: hertz. length: seconds.
+    Shapes: values (batch, parameters) -> audio (batch, samples) float32; (parameters,) -> (samples,).
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    space: ParameterSpace
+
+    def __init__(self, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> None:
+        if not 1000 <= sample_rate <= 384_000:
+            raise ParameterError(f"sample rate must lie in 1000..384000 Hz. Received: {sample_rate}")
+        if not 0.0 < length <= 3600.0:
+            raise ParameterError(f"length must lie in 0..3600 seconds. Received: {length:g}")
+        self.sample_rate = int(sample_rate)
+        self.length = float(length)
+        self.samples = round(self.sample_rate * self.length)
+        if self.samples < 2:
+            raise ParameterError(f"a sound needs two or more samples. Received: {length:g} s at {sample_rate} Hz")
+
+    @abc.abstractmethod
+    def synthesize(self, values: Any, xp: Any = np) -> Any:
+        """Render with the array namespace `xp` (NumPy, or `keras.ops` where gradients are wanted).
+
+        Shapes: values (batch, parameters) -> audio (batch, samples).
+        """
+
+    def render(self, values: ArrayLike) -> NDArray[np.float32]:
+        """Render a batch or one sound as fast as this synth can; float32, at the level of the synth, unclipped."""
+        array = np.asarray(values, np.float64)
+        self.space.check_values(array)
+        batch = np.atleast_2d(array)
+        audio = self._render_batch(batch)
+        return audio if array.ndim == 2 else audio[0]
+
+    def render_classes(self, classes: ArrayLike) -> NDArray[np.float32]:
+        """Render patches given as classes."""
+        return self.render(self.space.classes_to_values(classes))
+
+    def _render_batch(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Render (batch, parameters); a synth with a faster kernel overrides this."""
+        return np.asarray(self.synthesize(values), np.float32)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(sample_rate={self.sample_rate}, length={self.length:g})"
