@@ -4,6 +4,7 @@ pydantic-settings parses and validates; this module adds the two spellings of a 
 `MODEL`), second names (`ARCHITECTURE` for `model`), a refusal of contradictions, and faults told in one line.
 """
 
+import argparse
 import difflib
 import os
 import re
@@ -88,6 +89,7 @@ class Settings(BaseSettings):
                 cls,
                 cli_prog_name=prog,
                 cli_shortcuts={field: names for field, names in shortcuts.items() if names},
+                formatter_class=_HelpFormatter,
             )
             return CliApp.run(cls, cli_args=args, cli_settings_source=source, cli_exit_on_error=False)
         except ValidationError as error:
@@ -157,6 +159,24 @@ class _Variables(EnvSettingsSource):
                     f"{name}={value} in {self._place}. Keep one"
                 )
         return strongest[1], field_name, self.field_is_complex(field)
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Shows each flag once: the spelling with hyphens works too, but says nothing new."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32, width=116)
+
+    def add_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        positionals = [self._format_args(a, str(a.metavar or a.dest)) for a in actions if not a.option_strings]
+        super().add_usage(" ".join(["%(prog)s", *positionals, "[options]"]), actions, groups, prefix)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings:
+            return super()._format_action_invocation(action)
+        shown = [name for name in action.option_strings if "-" not in name.removeprefix("--no-").lstrip("-")]
+        value = "" if action.nargs == 0 else " " + self._format_args(action, str(action.metavar or action.dest))
+        return ", ".join(shown) + value
 
 
 def read_env_file() -> dict[str, str | None]:

@@ -39,6 +39,14 @@ class Synth(abc.ABC):
         if self.samples < 2:
             raise ParameterError(f"a sound needs two or more samples. Received: {length:g} s at {sample_rate} Hz")
 
+    def require_sample_rate(self, above: float) -> None:
+        """Raise ParameterError unless the sample rate exceeds `above` hertz, twice the highest setting."""
+        if self.sample_rate <= above:
+            raise ParameterError(
+                f"synth '{self.name}' needs a sample rate above {above:g} Hz (twice its highest frequency setting). "
+                f"Received: {self.sample_rate}"
+            )
+
     @abc.abstractmethod
     def synthesize(self, values: Any, xp: Any = np) -> Any:
         """Render with the array namespace `xp` (NumPy, or `keras.ops` where gradients are wanted).

@@ -1,0 +1,1 @@
+"""Signal processing written once against an array namespace `xp`: NumPy by default, `keras.ops` for gradients."""

@@ -1,0 +1,262 @@
+"""Dataset generation: the machinery and its door. It knows no concrete synthesizer; each hands itself over.
+
+Row i depends on (seed, i) alone and is marked done only after its data are written, so any number of workers and any
+number of interruptions, kill -9 included, give the same bytes.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+from pydantic_settings import CliToggleFlag
+
+from generators.audio import normalise_peak, read_audio, write_audio
+from generators.doors import run_door
+from generators.errors import AudioError, DatasetError, ParameterError
+from generators.executors import available_cores, ordered_map
+from generators.sampling import sample_classes
+from generators.settings import Settings
+from generators.store import Card, Dataset, dataset_path
+from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
+
+log = logging.getLogger(__name__)
+
+BLOCK_SECONDS = 128.0
+"""Sound per job: a few megabytes, long enough that a job's overhead vanishes beside its rendering."""
+
+
+class GeneratorSettings(Settings):
+    """Generate a dataset of sounds with known parameters into one HDF5 file."""
+
+    other_names: ClassVar = {"name": ("dataset_name",), "dataset_directory": ("dataset_dir",)}
+    flags_only: ClassVar = frozenset({"regenerate_samples", "regenerate_audio"})
+
+    num_examples: int = Field(150, ge=1, description="number of sounds")
+    name: str | None = Field(None, description="name of the dataset; by default InverSynth for fm, else the synth's name")
+    dataset_directory: Path = Field(Path("test_datasets"), description="where <name>.hdf5 is written")
+    wavefile_directory: Path = Field(Path("test_waves"), description="where <name>/<name>_00000.wav are written")
+    wavefiles: bool = Field(True, description="also write every sound as a WAV file")
+    length: float = Field(DEFAULT_LENGTH, gt=0, description="seconds per sound")
+    sample_rate: int = Field(DEFAULT_SAMPLE_RATE, ge=1000, description="hertz")
+    sampling_method: Literal["random", "sobol", "complete"] = Field(
+        "random", description="how patches are drawn; complete is the whole grid"
+    )
+    regenerate_samples: CliToggleFlag[bool] = Field(False, description="replace a dataset of that name: new patches and new audio")
+    regenerate_audio: CliToggleFlag[bool] = Field(False, description="render the patches of an existing dataset again")
+    normalise: CliToggleFlag[bool] = Field(False, description="scale every sound to a peak of 1")
+    seed: int = Field(0, ge=0, description="the dataset is a pure function of it")
+    workers: int | None = Field(None, ge=1, description="threads; the default is one a core")
+    resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
+
+    @field_validator("name")
+    @classmethod
+    def _is_plain(cls, name: str | None) -> str | None:
+        if name is not None and (name in ("", ".", "..") or any(character in name for character in "/\\\0")):
+            raise ValueError("must be a plain name without slashes; folders go into --dataset_directory")
+        return name
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a finished call did: rows in the file, rows rendered now, and the seconds that took."""
+
+    path: Path
+    examples: int
+    rendered: int
+    seconds: float
+
+
+def generate_dataset(
+    path: Path,
+    synth: Synth,
+    num_examples: int,
+    *,
+    seed: int = 0,
+    sampling_method: str = "random",
+    normalise: bool = False,
+    workers: int | None = None,
+    wavefile_directory: Path | None = None,
+    regenerate_samples: bool = False,
+    regenerate_audio: bool = False,
+    resume: bool = True,
+    progress: bool = False,
+) -> Progress:
+    """Make, finish or check a dataset file (and its WAV files, where a directory for them is given).
+
+    Raises: DatasetError where the file holds something else than what is asked for; ParameterError where the complete
+    grid exceeds `num_examples`.
+    """
+    if sampling_method == "complete":
+        if synth.space.combinations > num_examples:
+            raise ParameterError(
+                f"the complete grid of '{synth.name}' has {synth.space.combinations} patches. Received: --num_examples "
+                f"{num_examples}. Raise it to that count, or sample with random or sobol"
+            )
+        num_examples = synth.space.combinations
+    card = Card(
+        synth.name,
+        synth.space.to_json(),
+        synth.sample_rate,
+        synth.length,
+        seed,
+        sampling_method,
+        normalise,
+        num_examples,
+    )
+    started = time.perf_counter()
+    with _open(path, card, regenerate_samples) as dataset:
+        if regenerate_audio or not resume:
+            dataset.forget()
+        todo = np.flatnonzero(~dataset.done[:])
+        _render_rows(dataset, synth, todo, workers, wavefile_directory, progress)
+        if wavefile_directory is not None:
+            _write_missing_wavefiles(dataset, todo, wavefile_directory, workers)
+    return Progress(path, num_examples, len(todo), time.perf_counter() - started)
+
+
+def render_rows(
+    synth: Synth, start: int, stop: int, seed: int, method: str = "random", normalise: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
+    """Render rows start..stop-1 of the dataset that (synth, seed, method) define.
+
+    Returns: audio (rows, samples) float32, classes (rows, parameters) uint8, values (rows, parameters) float32.
+    """
+    classes = sample_classes(synth.space, start, stop, seed, method)
+    values = synth.space.classes_to_values(classes)
+    audio = synth.render(values)
+    return normalise_peak(audio) if normalise else audio, classes, values.astype(np.float32)
+
+
+def wavefile_path(directory: Path, name: str, row: int) -> Path:
+    """Return where the WAV file of a row is written."""
+    return directory / name / f"{name}_{row:05d}.wav"
+
+
+def generator_door(synth_class: type[Synth], argv: Sequence[str] | None, prog: str, *, default_name: str) -> int:
+    """Run the door of one synthesizer with the settings of flags, environment and `.env`; returns the exit code."""
+
+    def action(settings: GeneratorSettings) -> None:
+        generate_from_settings(synth_class, settings, default_name)
+
+    return run_door(GeneratorSettings, action, argv, prog)
+
+
+def generate_from_settings(synth_class: type[Synth], settings: GeneratorSettings, default_name: str) -> Progress:
+    """Do what `GeneratorSettings` ask for and log one line about it."""
+    path = dataset_path(settings.dataset_directory, settings.name or default_name)
+    synth = synth_class(settings.sample_rate, settings.length)
+    done = generate_dataset(
+        path,
+        synth,
+        settings.num_examples,
+        seed=settings.seed,
+        sampling_method=settings.sampling_method,
+        normalise=settings.normalise,
+        workers=settings.workers,
+        wavefile_directory=settings.wavefile_directory if settings.wavefiles else None,
+        regenerate_samples=settings.regenerate_samples,
+        regenerate_audio=settings.regenerate_audio,
+        resume=settings.resume,
+        progress=True,
+    )
+    speed = f", {done.rendered * synth.length / done.seconds:,.0f} x real time" if done.rendered else ""
+    log.info(
+        "%s: %d sounds of %s, %g s at %d Hz, seed %d; %d rendered now in %.1f s%s",
+        path,
+        done.examples,
+        synth.name,
+        synth.length,
+        synth.sample_rate,
+        settings.seed,
+        done.rendered,
+        done.seconds,
+        speed,
+    )
+    if settings.wavefiles:
+        log.info("WAV files: %s", settings.wavefile_directory / path.stem)
+    return done
+
+
+def _open(path: Path, card: Card, replace: bool) -> Dataset:
+    if not path.exists():
+        return Dataset.create(path, card)
+    dataset = Dataset(path, writable=True)
+    if replace:
+        dataset.close()
+        return Dataset.create(path, card)
+    difference = dataset.card.difference(card)
+    if difference:
+        dataset.close()
+        raise DatasetError(
+            f"{path} holds another dataset: {difference}. Choose another --name, or replace it with "
+            "--regenerate_samples"
+        )
+    return dataset
+
+
+def _render_rows(
+    dataset: Dataset,
+    synth: Synth,
+    todo: NDArray[np.intp],
+    workers: int | None,
+    wavefile_directory: Path | None,
+    progress: bool,
+) -> None:
+    from tqdm import tqdm
+
+    card = dataset.card
+
+    def job(rows: slice) -> tuple[slice, Any, Any, Any]:
+        audio, classes, values = render_rows(synth, rows.start, rows.stop, card.seed, card.sampling_method, card.normalise)
+        if wavefile_directory is not None:
+            for row, sound in zip(range(rows.start, rows.stop), audio, strict=True):
+                write_audio(wavefile_path(wavefile_directory, dataset.path.stem, row), sound, card.sample_rate)
+        return rows, audio, classes, values
+
+    block = max(1, round(BLOCK_SECONDS * 16384 / dataset.samples))
+    block = max(1, min(block, -(-len(todo) // (workers or available_cores()))))
+    bar = tqdm(
+        total=len(dataset), initial=len(dataset) - len(todo), unit="examples", desc=dataset.path.stem, disable=not progress
+    )
+    with bar:
+        for rows, audio, classes, values in ordered_map(job, _runs(todo, block), workers):
+            dataset.write(rows, audio, classes, values)
+            bar.update(rows.stop - rows.start)
+
+
+def _runs(rows: NDArray[np.intp], longest: int) -> Iterator[slice]:
+    """Cut sorted row numbers into slices of consecutive rows, none longer than `longest`."""
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        for first in range(0, len(run), longest):
+            part = run[first : first + longest]
+            yield slice(int(part[0]), int(part[-1]) + 1)
+
+
+def _write_missing_wavefiles(dataset: Dataset, written: NDArray[np.intp], directory: Path, workers: int | None) -> None:
+    """Write the WAV files that a finished row lacks, or that belong to another sound, from the audio in the file."""
+    rows = np.setdiff1d(np.arange(len(dataset)), written)
+
+    def check(job: tuple[int, NDArray[np.float32]]) -> None:
+        row, audio = job
+        path = wavefile_path(directory, dataset.path.stem, row)
+        if not _holds(path, audio, dataset.card.sample_rate):
+            write_audio(path, audio, dataset.card.sample_rate)
+
+    for _ in ordered_map(check, ((int(row), dataset.audio[int(row)]) for row in rows), workers):
+        pass
+
+
+def _holds(path: Path, audio: NDArray[np.float32], sample_rate: int) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        sound = read_audio(path)
+    except AudioError:
+        return False
+    return sound.sample_rate == sample_rate and np.array_equal(sound.audio, audio)
