@@ -1,0 +1,1 @@
+"""The middle floor: everything Keras. Features, layers, architecture tables, losses, metrics, training."""

@@ -1,0 +1,85 @@
+"""CE2E of InverSynth: a network that hears the raw wave and learns its own filter bank in place of a spectrogram.
+
+Four strided 1-D convolutions turn 16,384 samples into 64 x 257 numbers, and the six rows of C6 read them as a
+picture. Also a door: `python -m models.e2e_cnn` trains it.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from generators.parameters import ParameterSpace
+from models.architectures import E2E, HEADS, SPECTROGRAM_CNNS, WAVE_FRONT
+from models.recipe import INVERSYNTH, Recipe, check_loss, layer_seeds
+from models.spectrogram_cnn import classify, convolve
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build_e2e_cnn(
+    sizes: Sequence[int],
+    samples: int,
+    *,
+    head: str = "sigmoid",
+    data_format: str = "channels_last",
+    seed: int | None = None,
+) -> "keras.Model":
+    """Build CE2E.
+
+    Args:
+        sizes: class count of each parameter. samples: length of the sounds. head: 'sigmoid' or 'softmax'.
+    Shapes: audio (batch, samples) -> (batch, ceil(samples / 256), 257, 1) -> probabilities (batch, sum of sizes).
+    """
+    import keras
+
+    channels_first = data_format == "channels_first"
+    seeds = layer_seeds(seed)
+    audio = keras.Input((samples,), name="audio", dtype="float32")
+    wave = keras.layers.Reshape((1, samples) if channels_first else (samples, 1), name="wave")(audio)
+    for number, row in enumerate(WAVE_FRONT, start=1):
+        wave = keras.layers.Conv1D(
+            row.filters,
+            row.kernel,
+            strides=row.stride,
+            padding="same",
+            activation="relu",
+            data_format=data_format,
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            name=f"wave_conv{number}",
+        )(wave)
+    if channels_first:  # (bins, frames) as the convolution leaves them; the picture is frames x bins
+        wave = keras.layers.Permute((2, 1), name="frames_first")(wave)
+    frames, bins = wave.shape[1:]
+    picture = keras.layers.Reshape((1, frames, bins) if channels_first else (frames, bins, 1), name="picture")(wave)
+    hidden = convolve(picture, SPECTROGRAM_CNNS["CE2E_2D"], data_format, seeds)
+    return keras.Model(audio, classify(hidden, sizes, head, data_format, seeds), name=E2E)
+
+
+def _build(
+    space: ParameterSpace, sample_rate: int, samples: int, *, loss: str = "bce", **options: Any
+) -> "keras.Model":
+    check_loss(loss)
+    return build_e2e_cnn(space.sizes, samples, head=HEADS[loss], **options)
+
+
+RECIPES: tuple[Recipe, ...] = (
+    Recipe(
+        E2E,
+        "CE2E: four strided 1-D convolutions over raw audio, then the six of C6",
+        INVERSYNTH,
+        _build,
+        features={"input": "audio"},
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train CE2E: the door `python -m models.e2e_cnn`."""
+    from models import training
+
+    return training.main(argv, default_model=E2E, prog="python -m models.e2e_cnn")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Spectrograms, written once for NumPy (metrics, search) and `keras.ops` (inside a model).
+
+The InverSynth paper asks for 64 frames x 257 bins of one second at 16,384 Hz: window 512, hop 256, Hann. The sound
+is padded with (fft_length - hop_length) / 2 zeros on the left and as many as are needed on the right, so that every
+hop of the sound has one frame, centred on it: frames = ceil(samples / hop_length). Importing this needs no Keras.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from generators.errors import ModelError
+
+FFT_LENGTH = 512
+"""Samples in a window (InverSynth, section 4.1)."""
+
+HOP_LENGTH = 256
+"""Samples from one window to the next (InverSynth, section 4.1)."""
+
+FLOOR = 1e-3
+"""Smallest magnitude that counts, -60 dB: far below the 128 of a full-scale sine, above float32 rounding."""
+
+_TINY = 1e-20
+"""Power below which the magnitude is held, so that the gradient of its square root stays finite."""
+
+
+def frame_count(samples: int, hop_length: int = HOP_LENGTH) -> int:
+    """Return ceil(samples / hop_length)."""
+    return -(-samples // hop_length)
+
+
+def bin_count(fft_length: int = FFT_LENGTH) -> int:
+    """Return the bins of a real transform, 0 Hz and half the sample rate included."""
+    return fft_length // 2 + 1
+
+
+def check_window(fft_length: int, hop_length: int) -> None:
+    """Raise ModelError unless windows of an even length overlap or touch."""
+    if fft_length < 2 or fft_length % 2 or not 1 <= hop_length <= fft_length:
+        raise ModelError(
+            "fft_length must be even and hop_length lie in 1..fft_length. "
+            f"Received: fft_length {fft_length}, hop_length {hop_length}"
+        )
+
+
+def hann_window(length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return the periodic Hann window, (length,) float32."""
+    return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)).astype(np.float32)
+
+
+def stft(audio: Any, fft_length: int = FFT_LENGTH, hop_length: int = HOP_LENGTH, xp: Any = np) -> tuple[Any, Any]:
+    """Transform windowed frames.
+
+    Shapes: (batch, samples) -> real and imaginary parts, each (batch, frames, bins).
+    Raises: ModelError where the window cannot be used.
+    """
+    check_window(fft_length, hop_length)
+    frames = _frame(audio, fft_length, hop_length, xp) * hann_window(fft_length)
+    if xp is np:
+        spectrum = np.fft.rfft(frames)
+        return spectrum.real, spectrum.imag
+    return xp.rfft(frames)
+
+
+def power_spectrogram(audio: Any, fft_length: int = FFT_LENGTH, hop_length: int = HOP_LENGTH, xp: Any = np) -> Any:
+    """Square the magnitude of the transform. Shapes: (batch, samples) -> (batch, frames, bins)."""
+    real, imaginary = stft(audio, fft_length, hop_length, xp)
+    return real * real + imaginary * imaginary
+
+
+def magnitude_spectrogram(audio: Any, fft_length: int = FFT_LENGTH, hop_length: int = HOP_LENGTH, xp: Any = np) -> Any:
+    """Take the magnitude of the transform; a full-scale sine reaches fft_length / 4.
+
+    Shapes: (batch, samples) -> (batch, frames, bins).
+    """
+    return xp.sqrt(xp.maximum(power_spectrogram(audio, fft_length, hop_length, xp), _TINY))
+
+
+def log_spectrogram(audio: Any, fft_length: int = FFT_LENGTH, hop_length: int = HOP_LENGTH, xp: Any = np) -> Any:
+    """Return 20 log10(max(|S|, 1e-3)) in dB, never below -60; a full-scale sine reaches 42.
+
+    Shapes: (batch, samples) -> (batch, frames, bins).
+    """
+    power = power_spectrogram(audio, fft_length, hop_length, xp)
+    return xp.log(xp.maximum(power, FLOOR**2)) * (10.0 / np.log(10.0).item())
+
+
+def _frame(audio: Any, fft_length: int, hop_length: int, xp: Any) -> Any:
+    """Cut (batch, samples) into overlapping (batch, frames, fft_length), padded with zeros."""
+    samples = audio.shape[-1]
+    frames = frame_count(samples, hop_length)
+    left = (fft_length - hop_length) // 2
+    right = (frames - 1) * hop_length + fft_length - left - samples
+    overlap = fft_length // hop_length
+    if fft_length % hop_length:  # the general case: look every sample up
+        audio = xp.pad(audio, ((0, 0), (left, right)))
+        return xp.take(audio, np.arange(frames)[:, None] * hop_length + np.arange(fft_length), axis=-1)
+    audio = xp.pad(audio, ((0, 0), (left, right)))
+    hops = xp.reshape(audio, (-1, frames + overlap - 1, hop_length))
+    return xp.concatenate([hops[:, start : start + frames] for start in range(overlap)], axis=-1)

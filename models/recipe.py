@@ -1,0 +1,147 @@
+"""A recipe: all that differs from one model to the next, so that one training loop serves them all.
+
+Recipes stand beside the models they describe and are gathered in `models.registry`; importing them costs no
+TensorFlow, because a recipe only imports Keras once it builds.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import ModelError
+from generators.parameters import ParameterSpace
+from models.architectures import HEADS
+
+if TYPE_CHECKING:
+    import keras
+
+INVERSYNTH = "Barkan, Tsiris, Koenigstein, Katz: InverSynth, IEEE/ACM TASLP 2019, arXiv 1812.06349"
+
+DATA_FORMATS = ("channels_last", "channels_first")
+
+
+class Build(Protocol):
+    """Make a new, untrained model: audio (batch, samples) -> probabilities (batch, space.size) in 0..1.
+
+    Options: `loss` (a key of `HEADS`) chooses the head; `data_format` the layout of the convolutions (the weights are
+    the same in both); `seed` makes the starting weights repeatable.
+    """
+
+    def __call__(
+        self,
+        space: ParameterSpace,
+        sample_rate: int,
+        samples: int,
+        *,
+        loss: str = "bce",
+        data_format: str = "channels_last",
+        seed: int | None = None,
+    ) -> "keras.Model": ...
+
+
+class Adapt(Protocol):
+    """Fit a model's feature weights (components, centroids) to batches of training audio, before training."""
+
+    def __call__(self, model: "keras.Model", batches: Iterable[NDArray[np.float32]], *, seed: int = 0) -> None: ...
+
+
+def cross_entropy(space: ParameterSpace, loss: str) -> "keras.losses.Loss":
+    """Return the loss between classes (batch, parameters) and probabilities (batch, size), by its name."""
+    from models.losses import BinaryCrossentropy, CategoricalCrossentropy
+
+    check_loss(loss)
+    return BinaryCrossentropy(space.sizes) if loss == "bce" else CategoricalCrossentropy(space.sizes)
+
+
+def class_metrics(space: ParameterSpace) -> list["keras.metrics.Metric"]:
+    """Return the measures shown while training: `mpr`, `top1`, `top5` and `mae`."""
+    from models.keras_metrics import ClassMAE, MeanPercentileRank, TopKAccuracy
+
+    sizes = space.sizes
+    return [MeanPercentileRank(sizes), TopKAccuracy(sizes, k=1), TopKAccuracy(sizes, k=5), ClassMAE(sizes)]
+
+
+def adam(learning_rate: float) -> "keras.optimizers.Optimizer":
+    """Return Adam, the optimiser of the paper."""
+    import keras
+
+    return keras.optimizers.Adam(learning_rate)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One trainable model: how to build it, what to train it on, and where it comes from.
+
+    Attributes:
+        name: as in `--model`. summary: one line for lists. paper: its source.
+        build: makes the model. adapt: fits feature weights to training audio first; None where there are none.
+        loss, metrics, optimizer: made from the parameter space and the settings; targets are `classes`.
+        features: what the model sees of the sound, as it is written into a model's card.
+        defaults: settings of the paper, by their names.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    build: Build
+    adapt: Adapt | None = None
+    loss: Callable[[ParameterSpace, str], "keras.losses.Loss"] = cross_entropy
+    metrics: Callable[[ParameterSpace], list["keras.metrics.Metric"]] = class_metrics
+    optimizer: Callable[[float], "keras.optimizers.Optimizer"] = adam
+    features: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(
+        default_factory=lambda: MappingProxyType(
+            {"batch_size": 16, "epochs": 100, "learning_rate": 1e-3, "loss": "bce"}
+        )
+    )
+
+    def compile(
+        self, model: "keras.Model", space: ParameterSpace, *, loss: str = "bce", learning_rate: float = 1e-3
+    ) -> None:
+        """Make a built model ready for `fit` on (audio, classes)."""
+        model.compile(optimizer=self.optimizer(learning_rate), loss=self.loss(space, loss), metrics=self.metrics(space))
+
+
+def check_loss(loss: str) -> None:
+    """Raise ModelError for an unknown loss."""
+    if loss not in HEADS:
+        raise ModelError(f"loss must be one of {', '.join(HEADS)}. Received: {loss}")
+
+
+def check_data_format(data_format: str, device: str | None = None) -> None:
+    """Raise ModelError for an unknown layout, or for channels_first on a CPU, whose convolutions lack it.
+
+    Args:
+        device: 'cpu', 'gpu' or 'tpu'; None asks Keras what this machine computes on.
+    """
+    if data_format not in DATA_FORMATS:
+        raise ModelError(f"data_format must be {' or '.join(DATA_FORMATS)}. Received: {data_format}")
+    if data_format == "channels_first" and (device or device_kind()) == "cpu":
+        raise ModelError(
+            "channels_first needs a GPU: convolutions on the CPU know only channels_last. "
+            "Received: data_format channels_first on cpu. Use channels_last; the weights are the same"
+        )
+
+
+def device_kind() -> str:
+    """Return what Keras computes on here: 'cpu', 'gpu' or 'tpu'."""
+    import keras
+
+    if keras.backend.backend() == "torch":  # it lists no devices
+        import torch
+
+        return "gpu" if torch.cuda.is_available() else "cpu"
+    devices = keras.distribution.list_devices()
+    kind = str(devices[0]).split(":")[0].lower() if devices else "cpu"
+    return "gpu" if kind == "cuda" else kind
+
+
+def layer_seeds(seed: int | None) -> Iterator[int | None]:
+    """Yield one seed a layer, so that a model's weights follow from one integer; None leaves them to chance."""
+    rng = None if seed is None else np.random.default_rng(seed)
+    while True:
+        yield None if rng is None else int(rng.integers(2**31))
