@@ -1,0 +1,56 @@
+"""What every test may rely on: TensorFlow as backend, no screen, nothing of the developer's machine, a known state.
+
+Tests run in a folder of their own and see no `.env`, no settings variable and no `~/.keras` of whoever runs them.
+Numbers that a test draws come from a Generator that it makes; what Keras draws by itself is seeded before each test.
+"""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+KERAS_HOME = tempfile.mkdtemp(prefix="keras-")
+
+# Before any import of Keras, TensorFlow or matplotlib, which read these once.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["KERAS_HOME"] = KERAS_HOME  # keras.json of the home folder may say channels_first or float16
+os.environ["MPLBACKEND"] = "Agg"
+
+
+def pytest_unconfigure() -> None:
+    """Leave no folder behind."""
+    shutil.rmtree(KERAS_HOME, ignore_errors=True)
+
+
+def settings_variables() -> set[str]:
+    """Names of the variables that steer the doors: those in `.env.example`, and all with the prefix."""
+    example = ROOT / ".env.example"
+    text = example.read_text(encoding="utf-8") if example.is_file() else ""
+    named = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]*)=", text, re.MULTILINE))
+    return named | {name for name in os.environ if name.startswith("INVERSYNTH_")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def outside_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Shut out the developer's settings; child processes import this checkout from wherever they run."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in settings_variables():
+            patch.delenv(name, raising=False)
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.chdir(tmp_path_factory.mktemp("session"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def known_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in `tmp_path`, and make what Keras draws independent of the tests before."""
+    monkeypatch.chdir(tmp_path)
+    if "keras" in sys.modules:  # importing it here would cost seconds in every run of a test that needs none
+        sys.modules["keras"].utils.set_random_seed(0)
