@@ -1,0 +1,85 @@
+"""The `start` task: lay `.env` and the data folders into the working folder, so that every door finds them.
+
+Run again, it fills in what is missing and leaves alone what is there; an existing `.env` is never overwritten.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from generators.doors import run_door
+from generators.errors import SettingsError
+from generators.settings import ENV_FILE, Settings
+
+EXAMPLE = ".env.example"
+
+
+class StartSettings(Settings):
+    """The folders that generating, listening and training write to by default."""
+
+    other_names: ClassVar = {"dataset_directory": ("dataset_dir",)}
+
+    dataset_directory: Path = Path("test_datasets")
+    wavefile_directory: Path = Path("test_waves")
+    output_dir: Path = Path("runs")
+
+
+def lay_env_file(folder: Path) -> bool:
+    """Copy `.env.example` to `.env` in `folder`, unless there is one.
+
+    Returns: whether it was made. Raises: SettingsError where there is no example, or a folder stands in the way.
+    """
+    target = folder / ENV_FILE
+    if target.is_dir():
+        raise SettingsError(f"{target} must be a file. Received: a folder. Move it away")
+    if target.exists() or target.is_symlink():
+        return False
+    content = _example(folder).read_bytes()
+    with target.open("xb") as file:
+        try:
+            file.write(content)
+            file.flush()
+        except OSError:  # a full disk: half an `.env` would be taken for the user's own next time
+            target.unlink()
+            raise
+    return True
+
+
+def _example(folder: Path) -> Path:
+    """Find the example beside the future `.env`, else at the root of the checkout that this file belongs to."""
+    places = (folder, Path(__file__).resolve().parents[1])
+    for place in places:
+        if (place / EXAMPLE).is_file():
+            return place / EXAMPLE
+    raise SettingsError(
+        f"{EXAMPLE} must be in the working folder. Received: {folder.resolve()}. Go to the checkout's root"
+    )
+
+
+def lay_folder(path: Path) -> bool:
+    raise SettingsError(f"{EXAMPLE} must be in the working folder. Received: {folder.resolve()}. Go to a clone's root")
+    if path.is_dir():
+        return False
+    try:
+        path.mkdir(parents=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SettingsError(f"{path} must be a folder. Received: a file there. Move it away, or name another") from None
+    return True
+
+
+def start(settings: StartSettings) -> None:
+    """Lay everything, and say of each piece whether it was made or was there."""
+    made = lay_env_file(Path())
+    print(f"{ENV_FILE} made from {EXAMPLE}" if made else f"{ENV_FILE} is there; left as it is")
+    for folder in (settings.dataset_directory, settings.wavefile_directory, settings.output_dir):
+        print(f"{folder} made" if lay_folder(folder) else f"{folder} is there")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the door. Returns its exit code."""
+    return run_door(StartSettings, start, argv, prog="python -m inversynth.start")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The `start` task lays `.env` and the data folders, and never touches what is there."""
+
+from pathlib import Path
+
+import pytest
+
+from inversynth.start import EXAMPLE, main
+
+FOLDERS = ("test_datasets", "test_waves", "runs")
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    path = tmp_path / EXAMPLE
+    path.write_text("EPOCHS=3\n")
+    return path
+
+
+def test_start_makes_the_env_file_and_the_folders(example: Path) -> None:
+    assert main([]) == 0
+    assert Path(".env").read_text() == "EPOCHS=3\n"
+    assert all(Path(folder).is_dir() for folder in FOLDERS)
+
+
+def test_started_again_it_keeps_everything(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main([])
+    Path(".env").write_text("EPOCHS=7\n")
+    (Path("runs") / "mine").touch()
+    assert main([]) == 0
+    assert Path(".env").read_text() == "EPOCHS=7\n"
+    assert (Path("runs") / "mine").exists()
+    assert ".env is there; left as it is" in capsys.readouterr().out
+
+
+def test_folders_follow_the_settings(example: Path) -> None:
+    Path(".env").write_text("OUTPUT_DIR=elsewhere/runs\n")
+    assert main(["--dataset_dir", "data"]) == 0
+    assert Path("elsewhere/runs").is_dir()
+    assert Path("data").is_dir()
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("place", FOLDERS)
+def test_file_in_the_place_of_a_folder_is_refused(
+    example: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(place).touch()
+    assert main([]) == 2
+    assert f"{place} must be a folder. Received: a file there" in capsys.readouterr().err
+
+
+def test_folder_in_the_place_of_the_env_file_is_refused(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(".env").mkdir()
+    assert main([]) == 2
+    assert ".env must be a file. Received: a folder" in capsys.readouterr().err
+
+
+def test_full_disk_leaves_no_half_env_file(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_open = Path.open
+
+    class Full:
+        def __enter__(self) -> "Full":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.file.close()
+
+        def __init__(self, path: Path, mode: str) -> None:
+            self.file = real_open(path, mode)
+
+        def write(self, content: bytes) -> int:
+            self.file.write(content[:3])
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(
+        Path, "open", lambda path, mode="r", **_: Full(path, mode) if mode == "xb" else real_open(path, mode)
+    )
+    assert main([]) == 2
+    assert not Path(".env").exists()
