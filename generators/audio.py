@@ -13,6 +13,7 @@ import soundfile
 from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import AudioError
+from generators.files import written_whole
 
 SILENCE_PEAK = 1e-5
 """Largest absolute sample (-100 dB of full scale) below which a sound counts as silent."""
@@ -88,16 +89,12 @@ def write_audio(path: str | os.PathLike[str], audio: ArrayLike, sample_rate: int
     Raises: AudioError where the folder cannot be made or written.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(partial, np.asarray(audio, np.float32), sample_rate, subtype="FLOAT", format="WAV")
-        partial.replace(path)
+        with written_whole(path) as partial:
+            soundfile.write(partial, np.asarray(audio, np.float32), sample_rate, subtype="FLOAT", format="WAV")
     except (OSError, soundfile.LibsndfileError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"cannot write {path}: {reason}. Name a folder with room that you may write to") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -63,7 +63,9 @@ class FmSynth(Synth):
     """The paper's synthesizer; `render` uses the fused kernel, `synthesize` is the same sound over `xp`."""
 
     name: ClassVar[str] = "fm"
-    description: ClassVar[str] = "four frequency-modulated oscillators, ADSR, low-pass, gater; 23 parameters of 16 classes"
+    description: ClassVar[str] = (
+        "four frequency-modulated oscillators, ADSR, low-pass, gater; 23 parameters of 16 classes"
+    )
     space: ParameterSpace = _space()
 
     def __init__(self, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> None:
@@ -73,7 +75,7 @@ class FmSynth(Synth):
 
     def synthesize(self, values: Any, xp: Any = np) -> Any:
         """Render (batch, 23) -> (batch, samples) in the float type of `values`."""
-        dtype = str(values.dtype)
+        dtype = modulation.float_type(values)
         time = modulation.sample_times(self.samples, self.sample_rate, xp, dtype)
         columns = [values[:, i : i + 1] for i in range(len(self.space))]
         mix: Any = 0.0

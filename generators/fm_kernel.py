@@ -73,7 +73,9 @@ def _render(values: Any, audio: Any, sample_rate: float, note_length: float, gai
             mix[:] = _ZERO
             for k in range(4):
                 amplitude = np.float32(row[4 * k + 2] * gain)
-                _advance(row[4 * k], row[4 * k + 1], row[4 * k + 3], start, sample_rate, cosines[k], sines[k], cycles, widths)
+                _advance(
+                    row[4 * k], row[4 * k + 1], row[4 * k + 3], start, sample_rate, cosines[k], sines[k], cycles, widths
+                )
                 if k == 0:
                     _add_sine(cycles, amplitude, mix)
                 elif k == 1:

@@ -38,7 +38,9 @@ class GeneratorSettings(Settings):
     flags_only: ClassVar = frozenset({"regenerate_samples", "regenerate_audio"})
 
     num_examples: int = Field(150, ge=1, description="number of sounds")
-    name: str | None = Field(None, description="name of the dataset; by default InverSynth for fm, else the synth's name")
+    name: str | None = Field(
+        None, description="name of the dataset; by default InverSynth for fm, else the synth's name"
+    )
     dataset_directory: Path = Field(Path("test_datasets"), description="where <name>.hdf5 is written")
     wavefile_directory: Path = Field(Path("test_waves"), description="where <name>/<name>_00000.wav are written")
     wavefiles: bool = Field(True, description="also write every sound as a WAV file")
@@ -47,7 +49,9 @@ class GeneratorSettings(Settings):
     sampling_method: Literal["random", "sobol", "complete"] = Field(
         "random", description="how patches are drawn; complete is the whole grid"
     )
-    regenerate_samples: CliToggleFlag[bool] = Field(False, description="replace a dataset of that name: new patches and new audio")
+    regenerate_samples: CliToggleFlag[bool] = Field(
+        False, description="replace a dataset of that name: new patches and new audio"
+    )
     regenerate_audio: CliToggleFlag[bool] = Field(False, description="render the patches of an existing dataset again")
     normalise: CliToggleFlag[bool] = Field(False, description="scale every sound to a peak of 1")
     seed: int = Field(0, ge=0, description="the dataset is a pure function of it")
@@ -213,7 +217,9 @@ def _render_rows(
     card = dataset.card
 
     def job(rows: slice) -> tuple[slice, Any, Any, Any]:
-        audio, classes, values = render_rows(synth, rows.start, rows.stop, card.seed, card.sampling_method, card.normalise)
+        audio, classes, values = render_rows(
+            synth, rows.start, rows.stop, card.seed, card.sampling_method, card.normalise
+        )
         if wavefile_directory is not None:
             for row, sound in zip(range(rows.start, rows.stop), audio, strict=True):
                 write_audio(wavefile_path(wavefile_directory, dataset.path.stem, row), sound, card.sample_rate)
@@ -222,7 +228,11 @@ def _render_rows(
     block = max(1, round(BLOCK_SECONDS * 16384 / dataset.samples))
     block = max(1, min(block, -(-len(todo) // (workers or available_cores()))))
     bar = tqdm(
-        total=len(dataset), initial=len(dataset) - len(todo), unit="examples", desc=dataset.path.stem, disable=not progress
+        total=len(dataset),
+        initial=len(dataset) - len(todo),
+        unit="examples",
+        desc=dataset.path.stem,
+        disable=not progress,
     )
     with bar:
         for rows, audio, classes, values in ordered_map(job, _runs(todo, block), workers):

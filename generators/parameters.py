@@ -230,7 +230,9 @@ class ParameterSpace:
             )
             return cls(str(card["synth"]), parameters)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ParameterError(f"a parameter space is JSON with 'synth' and 'parameters'. Received: {error}") from None
+            raise ParameterError(
+                f"a parameter space is JSON with 'synth' and 'parameters'. Received: {error}"
+            ) from None
 
     @cached_property
     def fingerprint(self) -> str:

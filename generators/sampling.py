@@ -46,7 +46,9 @@ def _sobol(space: ParameterSpace, start: int, stop: int, seed: int) -> NDArray[n
     sequence = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng(seed))
     if start:
         sequence.fast_forward(start)
-    points = np.asarray(sequence.random(stop - start))
+        points = np.asarray(sequence.random(stop - start))
+    else:  # the first point by itself: scipy warns where a sequence begins with a count that is no power of two
+        points = np.concatenate([sequence.random(1), sequence.random(stop - 1)] if stop > 1 else [sequence.random(1)])
     sizes = np.asarray(space.sizes)
     return np.minimum(points * sizes, sizes - 1).astype(np.uint8)
 

@@ -6,6 +6,7 @@ pydantic-settings parses and validates; this module adds the two spellings of a 
 
 import argparse
 import difflib
+import json
 import os
 import re
 import sys
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
                 cli_prog_name=prog,
                 cli_shortcuts={field: names for field, names in shortcuts.items() if names},
                 formatter_class=_HelpFormatter,
+                add_argument_method=_add_argument,
             )
             return CliApp.run(cls, cli_args=args, cli_settings_source=source, cli_exit_on_error=False)
         except ValidationError as error:
@@ -159,6 +161,14 @@ class _Variables(EnvSettingsSource):
                     f"{name}={value} in {self._place}. Keep one"
                 )
         return strongest[1], field_name, self.field_is_complex(field)
+
+
+def _add_argument(container: Any, *names: str, **options: Any) -> argparse.Action:
+    """Add an argument to argparse; a list of paths is quoted, for pydantic would split "a,b.wav" at its comma."""
+    if options.get("nargs") in ("*", "+") and not any(name.startswith("-") for name in names):
+        options["type"] = json.dumps
+    action: argparse.Action = argparse._ActionsContainer.add_argument(container, *names, **options)
+    return action
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):

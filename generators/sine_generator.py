@@ -39,7 +39,7 @@ class SineSynth(Synth):
 
     def synthesize(self, values: Any, xp: Any = np) -> Any:
         """Render (batch, 4) -> (batch, samples)."""
-        time = modulation.sample_times(self.samples, self.sample_rate, xp, str(values.dtype))
+        time = modulation.sample_times(self.samples, self.sample_rate, xp, modulation.float_type(values))
         f1, f2, a1, a2 = (values[:, i : i + 1] for i in range(4))
         return (a1 * oscillators.sine(f1 * time, xp=xp) + a2 * oscillators.sine(f2 * time, xp=xp)) / 2.0
 

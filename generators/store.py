@@ -8,7 +8,7 @@ a readable file; a row counts only once its `done` flag, written after its data,
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from generators import __version__
 from generators.errors import DatasetError, ParameterError
+from generators.files import written_whole
 from generators.parameters import ParameterSpace
 
 SCHEMA = "inversynth-dataset/1"
@@ -101,34 +102,15 @@ class Dataset:
             "done": ((n,), np.bool_),
         }
         need = sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in columns.values())
-        partial = path.with_name(f".{path.name}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(path.parent).free
-            if need > free:
-                raise DatasetError(
-                    f"{path} needs {need / 1e9:.1f} GB. Received: a disk with {free / 1e9:.1f} GB free. Ask for fewer "
-                    "examples or name another --dataset_directory"
-                )
-            with h5py.File(partial, "w") as file:
-                for name, (shape, dtype) in columns.items():
-                    layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-                    layout.set_layout(h5py.h5d.CONTIGUOUS)
-                    layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-                    if name == "audio":  # the one large column: left as a hole in the file until its rows are written
-                        layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-                    kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
-                    h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), layout)
-                file.attrs.update({"schema": SCHEMA, "software": f"inversynth {__version__}", **asdict(card)})
-            with open(partial, "r+b") as file:
-                file.truncate(max(partial.stat().st_size, need))
-            partial.replace(path)
+            with written_whole(path) as partial:
+                _check_room(path, need)
+                _lay_out(partial, card, columns)
+                os.truncate(partial, max(partial.stat().st_size, need))
         except OSError as error:
             raise DatasetError(
                 f"cannot write {path}: {error.strerror or error}. Name a --dataset_directory that you may write to"
             ) from None
-        finally:
-            partial.unlink(missing_ok=True)
         return cls(path, writable=True)
 
     # --- reading -----------------------------------------------------------------------------------------------
@@ -160,7 +142,9 @@ class Dataset:
             return self.audio[rows], self.classes[rows]
         rows = np.asarray(rows)
         if np.any((rows < 0) | (rows >= len(self))):
-            raise DatasetError(f"rows of {self.path} run from 0 to {len(self) - 1}. Received: {rows.min()}..{rows.max()}")
+            raise DatasetError(
+                f"rows of {self.path} run from 0 to {len(self) - 1}. Received: {rows.min()}..{rows.max()}"
+            )
         return self._read_column(self.audio, rows), self._read_column(self.classes, rows)
 
     def _read_column(self, column: h5py.Dataset, rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
@@ -187,9 +171,7 @@ class Dataset:
 
     # --- writing -----------------------------------------------------------------------------------------------
 
-    def write(
-        self, rows: slice, audio: NDArray[np.float32], classes: NDArray[Any], values: NDArray[Any]
-    ) -> None:
+    def write(self, rows: slice, audio: NDArray[np.float32], classes: NDArray[Any], values: NDArray[Any]) -> None:
         """Write a block of rows, and mark them done once their data have left this process."""
         self.audio[rows] = audio
         self.classes[rows] = classes
@@ -238,6 +220,28 @@ class Dataset:
                 raise DatasetError(
                     f"{name} of {self.path} must have shape {shape}. Received: {self._file[name].shape}. Make it anew"
                 )
+
+
+def _check_room(path: Path, need: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if need > free:
+        raise DatasetError(
+            f"{path} needs {need / 1e9:.1f} GB. Received: a disk with {free / 1e9:.1f} GB free. Ask for fewer "
+            "examples or name another --dataset_directory"
+        )
+
+
+def _lay_out(path: Path, card: Card, columns: Mapping[str, tuple[tuple[int, ...], Any]]) -> None:
+    with h5py.File(path, "w") as file:
+        for name, (shape, dtype) in columns.items():
+            layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            layout.set_layout(h5py.h5d.CONTIGUOUS)
+            layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            if name == "audio":  # the one large column: left as a hole in the file until its rows are written
+                layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+            kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
+            h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), layout)
+        file.attrs.update({"schema": SCHEMA, "software": f"inversynth {__version__}", **asdict(card)})
 
 
 def _open(path: Path, mode: str) -> h5py.File:

@@ -11,6 +11,11 @@ def sample_times(samples: int, sample_rate: int, xp: Any = np, dtype: str = "flo
     return xp.arange(samples, dtype=dtype) / sample_rate
 
 
+def float_type(array: Any) -> str:
+    """Return the name of an array's float type, the same word for every backend ('float64', …)."""
+    return str(getattr(array.dtype, "name", array.dtype)).removeprefix("torch.")
+
+
 def fm_phase(time: Any, frequency: Any, rate: Any, depth: Any, xp: Any = np) -> tuple[Any, Any]:
     """Return the phase and the instantaneous frequency of a sinusoidally modulated oscillator.
 

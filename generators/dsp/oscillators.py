@@ -26,7 +26,7 @@ def saw(phase: Any, width: Any, xp: Any = np) -> Any:
     """Return a rising saw: 2 phase until half a cycle, where it falls from 1 to -1 within two samples."""
     cycle = _fraction(phase + 0.5, xp)
     overlap = _overlap(xp.minimum(cycle, 1.0 - cycle), width, xp)
-    return 2.0 * cycle - 1.0 + xp.where(cycle < 0.5, 1.0, -1.0) * overlap**2
+    return 2.0 * cycle - 1.0 + xp.where(cycle < 0.5, overlap**2, -(overlap**2))
 
 
 def square(phase: Any, width: Any, xp: Any = np) -> Any:
@@ -34,7 +34,8 @@ def square(phase: Any, width: Any, xp: Any = np) -> Any:
     cycle = _fraction(phase, xp)
     half = xp.where(cycle < 0.5, cycle, cycle - 0.5)
     overlap = _overlap(xp.minimum(half, 0.5 - half), width, xp)
-    return xp.where(cycle < 0.5, 1.0, -1.0) * (1.0 - overlap**2)
+    level = 1.0 - overlap**2
+    return xp.where(cycle < 0.5, level, -level)
 
 
 def triangle(phase: Any, width: Any, xp: Any = np) -> Any:

@@ -1,0 +1,23 @@
+"""Writing a file whole or not at all: beside its place first, then renamed over it."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a path to write to; on leaving without a fault it replaces `path`, otherwise nothing stays behind.
+
+    The parent folder is made. Raises: OSError as the system words it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)

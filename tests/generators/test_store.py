@@ -1,0 +1,141 @@
+"""The dataset file: what it says of itself, and every way in which a file can be wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from generators.errors import DatasetError
+from generators.sine_generator import SineSynth
+from generators.store import Card, Dataset
+
+ROOT = Path(__file__).parents[2]
+
+
+def card(**changes):
+    fields = {"synth": "sine", "space": SineSynth.space.to_json(), "sample_rate": 4000, "length": 0.1, "seed": 1}
+    fields |= {"sampling_method": "random", "normalise": False, "num_examples": 10}
+    return Card(**(fields | changes))
+
+
+def fill(dataset, rows):
+    count = rows.stop - rows.start
+    audio = np.arange(count * 400, dtype=np.float32).reshape(count, 400)
+    dataset.write(rows, audio, np.ones((count, 4), np.uint8), np.ones((count, 4), np.float32))
+    return audio
+
+
+def test_a_file_explains_itself(tmp_path):
+    with Dataset.create(tmp_path / "d.hdf5", card()) as dataset:
+        written = fill(dataset, slice(2, 5))
+    with Dataset(tmp_path / "d.hdf5") as dataset:
+        assert dataset.card == card()
+        assert dataset.space == SineSynth.space
+        assert (len(dataset), dataset.samples) == (10, 400)
+        assert dataset.finished().tolist() == [2, 3, 4]
+        assert dataset.audio.dtype == np.float32
+        assert dataset.classes.dtype == np.uint8
+        assert dataset.values.dtype == np.float32
+        audio, classes = dataset.read([4, 2])
+        np.testing.assert_array_equal(audio, written[[2, 0]])
+        assert classes.tolist() == [[1] * 4] * 2
+        assert [block.start for block in dataset.blocks(4)] == [0, 4, 8]
+
+
+def test_unfinished_datasets_are_told_apart(tmp_path):
+    with Dataset.create(tmp_path / "d.hdf5", card()) as dataset:
+        with pytest.raises(DatasetError, match="has no finished rows. Generate it first"):
+            dataset.check_finished()
+        fill(dataset, slice(0, 4))
+        with pytest.raises(DatasetError, match=r"unfinished: 4 of 10 rows. Run its generator again"):
+            dataset.check_finished()
+        fill(dataset, slice(4, 10))
+        dataset.check_finished()
+
+
+def test_cards_name_their_difference():
+    assert card().difference(card()) == ""
+    assert card().difference(card(seed=2)) == "seed 1 against 2"
+    other = card(space=SineSynth.space.to_json().replace("1600.0", "1700.0"))
+    assert card().difference(other) == "levels of 'f2': 3 from 800 to 1600 against 3 from 800 to 1700"
+
+
+def truncated(path):
+    with Dataset.create(path, card()):
+        pass
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def foreign(path):
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file["audio"] = np.zeros(3)
+
+
+def reshaped(path):
+    import h5py
+
+    with Dataset.create(path, card()):
+        pass
+    with h5py.File(path, "r+") as file:
+        del file["classes"]
+        file["classes"] = np.zeros((3, 4), np.uint8)
+
+
+def incomplete(path):
+    import h5py
+
+    with Dataset.create(path, card()):
+        pass
+    with h5py.File(path, "r+") as file:
+        del file["values"]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "no such dataset"),
+        (lambda path: path.mkdir(), "a dataset is a file. Received: the folder"),
+        (lambda path: path.write_bytes(b""), "is empty. Delete it and generate the dataset again"),
+        (lambda path: path.write_bytes(b"hello" * 1000), "is no HDF5 file"),
+        (truncated, "is truncated. Delete it and generate the dataset again"),
+        (foreign, "is no dataset of this project (schema 'inversynth-dataset/1'). Received: schema None"),
+        (reshaped, "classes of"),
+        (incomplete, "a dataset holds audio, classes, values, done and their card"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_wrong_file_is_refused_and_left_alone(tmp_path, make, message):
+    path = tmp_path / "d.hdf5"
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(DatasetError) as fault:
+        Dataset(path)
+    assert message in str(fault.value)
+    assert "\n" not in str(fault.value)
+    assert (path.read_bytes() if path.is_file() else None) == before
+
+
+def test_a_dataset_too_large_for_the_disk_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(DatasetError, match="GB free. Ask for fewer examples"):
+        Dataset.create(tmp_path / "d.hdf5", card(num_examples=10**12))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_is_no_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatasetError, match="cannot write"):
+        Dataset.create(tmp_path / "file" / "d.hdf5", card())
+
+
+def test_a_second_writer_is_kept_out(tmp_path):
+    path = tmp_path / "d.hdf5"
+    attempt = f"from generators.store import Dataset\ntry: Dataset({str(path)!r}, writable=True)\nexcept Exception as e: print(e)"
+    with Dataset.create(path, card()):
+        told = subprocess.run(
+            [sys.executable, "-c", attempt], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+    assert told == f"{path} is being written by another process. Wait for it to end\n"
