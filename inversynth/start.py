@@ -58,7 +58,10 @@ def _example(folder: Path) -> Path:
 
 
 def lay_folder(path: Path) -> bool:
-    raise SettingsError(f"{EXAMPLE} must be in the working folder. Received: {folder.resolve()}. Go to a clone's root")
+    """Make a folder, unless it is there.
+
+    Returns: whether it was made. Raises: SettingsError where a file is in the way.
+    """
     if path.is_dir():
         return False
     try:
