@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dotenv import dotenv_values
@@ -192,7 +193,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def read_env_file() -> dict[str, str | None]:
     """Read `.env` in the working folder; an absent file is an empty one. Raises SettingsError if it is no text."""
     try:
-        return dict(dotenv_values(ENV_FILE, interpolate=False)) if os.path.isfile(ENV_FILE) else {}
+        return dict(dotenv_values(ENV_FILE, interpolate=False)) if Path(ENV_FILE).is_file() else {}
     except (UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{ENV_FILE} must be a readable UTF-8 text file. Received: {error}") from None
 

@@ -133,7 +133,7 @@ class Dataset:
             raise DatasetError(f"{self.path} has no finished rows. Generate it first")
         if count < len(self):
             raise DatasetError(
-                f"{self.path} is unfinished: {count} of {len(self)} rows. Run its generator again; it goes on from there"
+                f"{self.path} is unfinished: {count} of {len(self)} rows. Run its generator again to finish it"
             )
 
     def read(self, rows: slice | Sequence[int] | NDArray[np.integer[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:

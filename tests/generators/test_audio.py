@@ -71,7 +71,7 @@ def test_bad_files_are_refused(tmp_path, content, message):
 
 
 def test_a_folder_is_no_sound(tmp_path):
-    with pytest.raises(AudioError, match="a sound is a file. Received: the folder"):
+    with pytest.raises(AudioError, match=r"a sound is a file. Received: the folder"):
         read_audio(tmp_path)
 
 

@@ -128,7 +128,7 @@ def test_regenerated_audio_replaces_damage(folder):
 
 
 def test_complete_grid_needs_room_for_all_of_it(folder):
-    with pytest.raises(ParameterError, match="complete grid of 'sine' has 81 patches. Received: --num_examples 80"):
+    with pytest.raises(ParameterError, match=r"complete grid of 'sine' has 81 patches. Received: --num_examples 80"):
         generate_dataset(folder / "d.hdf5", SineSynth(4000, 0.1), 80, sampling_method="complete")
     assert generate_dataset(folder / "d.hdf5", SineSynth(4000, 0.1), 90, sampling_method="complete").examples == 81
 
@@ -232,5 +232,5 @@ def test_ordered_map_passes_a_fault_on():
     def fail(x):
         raise ValueError(str(x))
 
-    with pytest.raises(ValueError, match="^0$"):
+    with pytest.raises(ValueError, match=r"^0$"):
         list(ordered_map(fail, range(5), workers=2))

@@ -46,7 +46,7 @@ def test_a_file_explains_itself(tmp_path):
 
 def test_unfinished_datasets_are_told_apart(tmp_path):
     with Dataset.create(tmp_path / "d.hdf5", card()) as dataset:
-        with pytest.raises(DatasetError, match="has no finished rows. Generate it first"):
+        with pytest.raises(DatasetError, match=r"has no finished rows. Generate it first"):
             dataset.check_finished()
         fill(dataset, slice(0, 4))
         with pytest.raises(DatasetError, match=r"unfinished: 4 of 10 rows. Run its generator again"):
@@ -120,7 +120,7 @@ def test_a_wrong_file_is_refused_and_left_alone(tmp_path, make, message):
 
 
 def test_a_dataset_too_large_for_the_disk_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(DatasetError, match="GB free. Ask for fewer examples"):
+    with pytest.raises(DatasetError, match=r"GB free. Ask for fewer examples"):
         Dataset.create(tmp_path / "d.hdf5", card(num_examples=10**12))
     assert not list(tmp_path.iterdir())
 
@@ -133,9 +133,10 @@ def test_a_place_that_is_no_folder_is_refused(tmp_path):
 
 def test_a_second_writer_is_kept_out(tmp_path):
     path = tmp_path / "d.hdf5"
-    attempt = f"from generators.store import Dataset\ntry: Dataset({str(path)!r}, writable=True)\nexcept Exception as e: print(e)"
+    attempt = "import sys; from generators.store import Dataset\n"
+    attempt += "try: Dataset(sys.argv[1], writable=True)\nexcept Exception as e: print(e)"
     with Dataset.create(path, card()):
         told = subprocess.run(
-            [sys.executable, "-c", attempt], cwd=ROOT, capture_output=True, text=True, check=True
+            [sys.executable, "-c", attempt, path], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout
     assert told == f"{path} is being written by another process. Wait for it to end\n"
