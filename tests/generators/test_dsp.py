@@ -64,9 +64,9 @@ def test_waveforms_start_at_zero_and_rise(oscillator, start):
 @pytest.mark.parametrize(
     ("oscillator", "naive", "least_gain_db"),
     [
-        (oscillators.saw, lambda p: 2 * ((p + 0.5) % 1) - 1, 14),
-        (oscillators.square, lambda p: np.where(p % 1 < 0.5, 1.0, -1.0), 14),
-        (oscillators.triangle, lambda p: 1 - 4 * np.abs((p + 0.25) % 1 - 0.5), 10),
+        (oscillators.saw, lambda p: 2 * ((p + 0.5) % 1) - 1, 29),
+        (oscillators.square, lambda p: np.where(p % 1 < 0.5, 1.0, -1.0), 33),
+        (oscillators.triangle, lambda p: 1 - 4 * np.abs((p + 0.25) % 1 - 0.5), 30),
     ],
     ids=["saw", "square", "triangle"],
 )
