@@ -42,6 +42,12 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """
     names = list(known)
     folded = {candidate.casefold(): candidate for candidate in names}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.4)
-    hint = f" Did you mean '{folded[close[0]]}'?" if close else ""
+    meant = name.casefold()
+    close = difflib.get_close_matches(meant, folded, n=max(len(folded), 1), cutoff=0.4)
+
+    def nearness(candidate: str) -> tuple[float, bool, str]:  # of equally similar names, the one that begins alike
+        ratio = difflib.SequenceMatcher(None, candidate, meant).ratio()
+        return ratio, candidate[:1] == meant[:1], candidate
+
+    hint = f" Did you mean '{folded[max(close, key=nearness)]}'?" if close else ""
     return f"unknown {kind} '{name}'.{hint} Known: {', '.join(names)}"
