@@ -55,6 +55,8 @@ $(STAMP): requirements.lock pyproject.toml
 
 lock: $(LOCK_ENV)/.installed ## for maintainers: pyproject.toml -> poetry.lock -> requirements.lock (ARGS=--regenerate: newest versions)
 	$(LOCK_ENV)/bin/poetry lock --no-interaction $(ARGS)
+	@# descriptions are prose of the packages' authors, some with addresses; nothing reads them here
+	sed -i.bak 's/^description = ".*"$$/description = ""/' poetry.lock && rm poetry.lock.bak
 	env -u POETRY_PYPI_MIRROR_URL $(LOCK_ENV)/bin/poetry export --with dev --output requirements.lock
 
 $(LOCK_ENV)/.installed: $(STAMP)

@@ -17,7 +17,8 @@ from generators import __version__
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCK = tomllib.loads((ROOT / "poetry.lock").read_text())
+LOCK_TEXT = (ROOT / "poetry.lock").read_text()
+LOCK = tomllib.loads(LOCK_TEXT)
 EXPORT = (ROOT / "requirements.lock").read_text()
 CORE = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 DEV = [Requirement(text) for text in PROJECT["dependency-groups"]["dev"]]
@@ -100,7 +101,9 @@ def test_every_pin_carries_the_hashes_of_poetry_lock() -> None:
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for value in hashes), pin.name
 
 
-def test_locks_name_no_index_and_no_path() -> None:
+def test_locks_name_no_index_no_address_and_no_path() -> None:
+    assert "://" not in LOCK_TEXT
+    assert not [package["name"] for package in LOCK["package"] if package["description"]]  # some name addresses
     assert not [package["name"] for package in LOCK["package"] if "source" in package or "url" in package]
     assert not [
         file for package in LOCK["package"] for file in package["files"] if "url" in file or "/" in file["file"]
