@@ -10,11 +10,12 @@ from pathlib import Path
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a path to write to; on leaving without a fault it replaces `path`, otherwise nothing stays behind.
 
-    The parent folder is made. Raises: OSError as the system words it.
+    The path has the suffix of the one it replaces, by which many writers tell a format. The parent folder is made.
+    Raises: OSError as the system words it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield partial
         partial.replace(path)

@@ -76,9 +76,9 @@ RECIPES: tuple[Recipe, ...] = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train CE2E: the door `python -m models.e2e_cnn`."""
-    from models import training
+    from models.training import main as train
 
-    return training.main(argv, default_model=E2E, prog="python -m models.e2e_cnn")
+    return train(argv, default_model=E2E, prog="python -m models.e2e_cnn")
 
 
 if __name__ == "__main__":

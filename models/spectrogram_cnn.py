@@ -133,9 +133,9 @@ RECIPES: tuple[Recipe, ...] = tuple(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train a spectrogram model: the door `python -m models.spectrogram_cnn`."""
-    from models import training
+    from models.training import main as train
 
-    return training.main(argv, default_model=DEFAULT_MODEL, prog="python -m models.spectrogram_cnn")
+    return train(argv, default_model=DEFAULT_MODEL, prog="python -m models.spectrogram_cnn")
 
 
 if __name__ == "__main__":

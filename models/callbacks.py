@@ -1,0 +1,119 @@
+"""What `fit` does besides fitting: keep the run folder, stop early, notice NaN, and make epochs repeatable."""
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from generators.errors import RunError
+from models.data import Batches
+from models.event_log import EventLog
+from models.model_files import ModelCard, save_model
+from models.runs import History, Run, best_epoch, is_finished
+
+log = logging.getLogger(__name__)
+
+LOOK_INTERVAL = 20
+"""Steps between two looks at the loss; each look makes an accelerator wait."""
+
+
+class RunKeeper(keras.callbacks.Callback):
+    """Write the run folder after each epoch, in an order that a kill between any two writes does not harm.
+
+    `last.keras` first: its card holds the history, and all else is made again from it.
+
+    Args:
+        card: of the model, without epoch and scores. history: the finished epochs; grows in place.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        card: ModelCard,
+        history: History,
+        batches: Batches,
+        *,
+        seed: int,
+        epochs: int,
+        patience: int,
+        seconds: float,
+        progress: bool,
+    ) -> None:
+        super().__init__()
+        self.run, self.card, self.history, self.batches = run, card, history, batches
+        self.seed, self.epochs, self.patience = seed, epochs, patience
+        self.seconds, self.progress = seconds, progress
+        self._bar: tqdm[Any] | None = None
+        self._events = EventLog(run.logs, first_epoch=len(history) + 1)
+        self._started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.batches.start_epoch(epoch)
+        reseed(self.model, self.seed, epoch)
+        self._started = time.perf_counter()
+        total, name = self.batches.num_batches, f"epoch {epoch + 1}/{self.epochs}"
+        self._bar = tqdm(total=total, desc=name, unit="batches", leave=False, disable=not self.progress)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        assert self._bar is not None
+        self._bar.update()
+        if logs and batch % LOOK_INTERVAL == 0:
+            loss = float(logs["loss"])
+            self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+            self._check(loss)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        measures = {name: float(value) for name, value in (logs or {}).items()}
+        self._check(measures["loss"])
+        self._check(measures["val_loss"])
+        elapsed = time.perf_counter() - self._started
+        self.seconds += elapsed
+        row = {"epoch": epoch + 1, **measures}
+        self.history.append(row)
+        progress = {"epoch": epoch + 1, "seconds": self.seconds, "history": self.history}
+        card = replace(self.card, training={**self.card.training, **progress})
+        save_model(self.model, self.run.last, card, optimizer=True)
+        write_consequences(self.model, self.run, self.card, self.history)
+        self._events.add(row)
+        log.info("%s", epoch_line(row, self.epochs, elapsed, self.batches.count))
+        if is_finished(self.history, self.epochs, self.patience):
+            self.model.stop_training = True
+
+    def _check(self, loss: float) -> None:
+        if math.isfinite(loss):
+            return
+        kept = f"the best weights so far are in {self.run.best}" if self.history else "no epoch was finished"
+        raise RunError(
+            f"the loss must stay finite. Received: {loss} in epoch {len(self.history) + 1}; {kept}. "
+            "Lower --learning_rate, under another --run_name"
+        )
+
+
+def write_consequences(model: keras.Model, run: Run, card: ModelCard, history: History) -> None:
+    """Write what follows from the last epoch of `history`, at which `model` stands: history.csv, and a new best."""
+    run.write_history(history)
+    row = history[-1]
+    if best_epoch(history) == row["epoch"]:
+        scores = {name: value for name, value in row.items() if name.startswith("val_")}
+        save_model(model, run.best, replace(card, training={**card.training, "epoch": row["epoch"]}, scores=scores))
+
+
+def reseed(model: keras.Model, seed: int, epoch: int) -> None:
+    """Make dropout a pure function of (seed, epoch): Keras does not save where its generators stand."""
+    states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    for number, state in enumerate(states):
+        state.assign(np.random.SeedSequence((seed, epoch, number)).generate_state(2).astype(state.dtype))
+
+
+def epoch_line(row: Mapping[str, float], epochs: int, seconds: float, examples: int) -> str:
+    """Word one line about an epoch."""
+    shown = [f"{name} {row[name]:.4g}" for name in ("loss", "val_loss", "val_mpr", "val_top1") if name in row]
+    return f"epoch {row['epoch']:g}/{epochs}: {', '.join(shown)}; {seconds:.1f} s, {examples / seconds:,.0f} examples/s"

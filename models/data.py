@@ -1,0 +1,297 @@
+"""Training data: a source splits sounds into training, validation and test; batches bring them to `fit`.
+
+A source is a dataset file, or a stream: an endless dataset whose rows are rendered when they are needed. Batch b of
+epoch e is a pure function of the source, the seed, e and b, so a run that was killed goes on with the very examples it
+would have seen. Threads read or render ahead while the network computes; nothing is ever loaded whole.
+"""
+
+import abc
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import DatasetError, InversynthError
+from generators.executors import available_cores
+from generators.generate import render_rows
+from generators.parameters import ParameterSpace
+from generators.store import Dataset
+from generators.synth import Synth
+
+Batch = tuple[NDArray[np.float32], NDArray[np.uint8]]
+
+READ_AHEAD = 8
+"""Batches that wait, at most: enough to ride out a slow disk, and 33 MB at batch 64 of one-second sounds."""
+
+MOST_THREADS = 4
+"""One thread reads 150,000 or renders 5,000 sounds of a second per second; more serve fast accelerators only."""
+
+STREAM_STEPS = 500
+"""Batches in an epoch of a stream: 8,000 sounds at batch 16."""
+
+STREAM_EXAMPLES = 1024
+"""Sounds of a stream kept apart for validation, and as many for the test: measures are settled to about a percent."""
+
+STREAM_SEED = 0x53545245 << 32
+"""Added to the seed of a stream, so that no dataset of an ordinary seed shares a row with it: `sample_classes` draws
+from (seed, block), and NumPy's SeedSequence reads a seed of 64 bits as two numbers. With 1 << 32 block 0 of the stream
+would be block 1 of the dataset; blocks of the number chosen here (1.4e9) are out of reach."""
+
+
+class Batches(keras.utils.PyDataset):
+    """Examples in batches (audio, classes), made ahead of time by threads.
+
+    Keras' own queue is left alone (`workers=1`): it starts the next epoch before it says so, and stops late.
+
+    Attributes: count (examples in an epoch), examples (all there are to draw from), epoch, and `fault`: an error that
+    came up while reading, for `fit` hides it.
+    """
+
+    def __init__(self, count: int, batch_size: int, examples: int | None = None) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.count = count
+        self.examples = examples or count
+        self.batch_size = batch_size
+        self.epoch = 0
+        self.fault: InversynthError | None = None
+        self._lock = threading.Lock()
+        self._ahead: dict[tuple[int, int], Future[Batch]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+
+    def make(self, epoch: int, number: int) -> Batch:
+        """Return batch `number` of an epoch. Called from several threads at once."""
+        raise NotImplementedError
+
+    @property
+    def num_batches(self) -> int:
+        return -(-self.count // self.batch_size)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Say which epoch the next batches belong to."""
+        with self._lock:
+            self.epoch = epoch
+            for key in [key for key in self._ahead if key[0] != epoch]:
+                self._ahead.pop(key).cancel()
+
+    def __getitem__(self, number: int) -> Batch:
+        with self._lock:
+            epoch = self.epoch
+            self._pool = self._pool or ThreadPoolExecutor(min(MOST_THREADS, available_cores()), "batches")
+            for key in ((epoch, n) for n in range(number, min(number + READ_AHEAD, self.num_batches))):
+                if key not in self._ahead:
+                    self._ahead[key] = self._pool.submit(self.make, *key)
+            future = self._ahead.pop((epoch, number))
+        try:
+            return future.result()
+        except InversynthError as error:
+            self.fault = error
+            raise
+
+    def rows_of(self, number: int) -> tuple[int, int]:
+        """Return where a batch begins and ends among the examples of an epoch."""
+        first = number * self.batch_size
+        return first, min(first + self.batch_size, self.count)
+
+    def audio(self) -> Iterator[NDArray[np.float32]]:
+        """Walk the audio of one epoch, for features that are fitted before training."""
+        for number in range(self.num_batches):
+            yield self[number][0]
+
+    def close(self) -> None:
+        """Stop the threads."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+            self._ahead.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class DatasetBatches(Batches):
+    """Rows of a dataset file, in order, or with `seed` in an order that follows from (seed, epoch).
+
+    A row of audio is 64 KB for one second, so rows are read one by one in any order at nearly the speed of a file read
+    from end to end; the order is a full shuffle.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        rows: NDArray[np.intp],
+        batch_size: int,
+        seed: int | None = None,
+        steps: int | None = None,
+    ) -> None:
+        count = len(rows) if steps is None else min(len(rows), steps * batch_size)
+        super().__init__(count, batch_size, len(rows))
+        self._dataset, self._rows, self._seed = dataset, rows, seed
+        self._order: tuple[int, NDArray[np.intp]] = (-1, rows)
+
+    def make(self, epoch: int, number: int) -> Batch:
+        first, last = self.rows_of(number)
+        return self._dataset.read(self._order_of(epoch)[first:last])
+
+    def _order_of(self, epoch: int) -> NDArray[np.intp]:
+        if self._seed is None:
+            return self._rows
+        known, order = self._order
+        if known != epoch:
+            order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
+            self._order = (
+                epoch,
+                order,
+            )  # in one assignment: threads see the old pair or the new one
+        return order
+
+
+class StreamBatches(Batches):
+    """Rows of an endless dataset, rendered on the way; with `moves` each epoch begins where the last one ended."""
+
+    def __init__(
+        self, synth: Synth, first: int, count: int, batch_size: int, seed: int, normalise: bool, moves: bool
+    ) -> None:
+        super().__init__(count, batch_size)
+        self._synth, self._first, self._seed = synth, first, seed
+        self._normalise, self._moves = normalise, moves
+
+    def make(self, epoch: int, number: int) -> Batch:
+        first, last = (row + self._first + (epoch * self.count if self._moves else 0) for row in self.rows_of(number))
+        audio, classes, _ = render_rows(self._synth, first, last, STREAM_SEED + self._seed, normalise=self._normalise)
+        return audio, classes
+
+
+class Source(abc.ABC):
+    """Where examples come from, split three ways.
+
+    Attributes: space, synth (its name), sample_rate, length (seconds), normalise, and `identity`: what two sources must
+    share for a run to go on from one to the other.
+    """
+
+    space: ParameterSpace
+    synth: str
+    sample_rate: int
+    length: float
+    normalise: bool
+    identity: dict[str, Any]
+
+    @property
+    def samples(self) -> int:
+        return round(self.sample_rate * self.length)
+
+    @abc.abstractmethod
+    def training(self, batch_size: int) -> Batches: ...
+
+    @abc.abstractmethod
+    def validation(self, batch_size: int) -> Batches: ...
+
+    @abc.abstractmethod
+    def test(self, batch_size: int) -> Batches: ...
+
+
+class DatasetSource(Source):
+    """A finished dataset file, split by `seed`; with folds > 1, fold number `fold` (from 0) is the test split.
+
+    Raises: DatasetError where a row is unfinished, or too few are there for three splits.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        seed: int = 0,
+        validation_split: float = 0.1,
+        test_split: float = 0.1,
+        folds: int = 1,
+        fold: int = 0,
+        steps: int | None = None,
+    ) -> None:
+        dataset.check_finished()
+        card = dataset.card
+        self.space, self.synth = dataset.space, card.synth
+        self.sample_rate, self.length, self.normalise = card.sample_rate, card.length, card.normalise
+        self.identity = {**asdict(card), "space": dataset.space.fingerprint}
+        self._dataset, self._seed, self._steps = dataset, seed, steps
+        self._splits = split_rows(
+            len(dataset), seed, validation_split, test_split, folds, fold, label=f"dataset {dataset.path}"
+        )
+
+    def rows(self, split: str) -> NDArray[np.intp]:
+        """Return the rows of a split: 'training', 'validation' or 'test'."""
+        return self._splits[split]
+
+    def training(self, batch_size: int) -> DatasetBatches:
+        return DatasetBatches(self._dataset, self.rows("training"), batch_size, self._seed, self._steps)
+
+    def validation(self, batch_size: int) -> DatasetBatches:
+        return DatasetBatches(self._dataset, self.rows("validation"), batch_size)
+
+    def test(self, batch_size: int) -> DatasetBatches:
+        return DatasetBatches(self._dataset, self.rows("test"), batch_size)
+
+
+class StreamSource(Source):
+    """An endless dataset: its first rows are the test, the next the validation, and training never sees a row twice."""
+
+    def __init__(self, synth: Synth, *, seed: int = 0, steps: int | None = None, normalise: bool = False) -> None:
+        self.space, self.synth = synth.space, synth.name
+        self.sample_rate, self.length, self.normalise = synth.sample_rate, synth.length, normalise
+        self.identity = {
+            "synth": synth.name,
+            "space": synth.space.fingerprint,
+            "sample_rate": synth.sample_rate,
+            "length": synth.length,
+            "normalise": normalise,
+        }
+        self._synth, self._seed, self.steps = synth, seed, steps or STREAM_STEPS
+
+    def training(self, batch_size: int) -> StreamBatches:
+        return self._batches(2 * STREAM_EXAMPLES, self.steps * batch_size, batch_size, moves=True)
+
+    def validation(self, batch_size: int) -> StreamBatches:
+        return self._batches(STREAM_EXAMPLES, STREAM_EXAMPLES, batch_size)
+
+    def test(self, batch_size: int) -> StreamBatches:
+        return self._batches(0, STREAM_EXAMPLES, batch_size)
+
+    def _batches(self, first: int, count: int, batch_size: int, moves: bool = False) -> StreamBatches:
+        return StreamBatches(self._synth, first, count, batch_size, self._seed, self.normalise, moves)
+
+
+def split_rows(
+    count: int,
+    seed: int,
+    validation_split: float = 0.1,
+    test_split: float = 0.1,
+    folds: int = 1,
+    fold: int = 0,
+    label: str = "dataset",
+) -> dict[str, NDArray[np.intp]]:
+    """Split rows at random into training, validation and test; the same rows for the same (count, seed).
+
+    With folds > 1 the test splits of all folds are disjoint and make up the whole.
+    Raises: DatasetError where a split would be empty.
+    """
+    order = np.random.default_rng([seed, count]).permutation(count)
+    if folds > 1:
+        start, stop = count * fold // folds, count * (fold + 1) // folds
+    else:
+        start, stop = 0, max(1, round(count * test_split))
+    rest = np.concatenate([order[:start], order[stop:]])
+    for_validation = max(1, round(len(rest) * validation_split if folds > 1 else count * validation_split))
+    if stop == start or len(rest) <= for_validation:
+        raise DatasetError(
+            f"{label} must be large enough for training, validation and test. Received: {count} examples"
+            f"{f' for {folds} folds' if folds > 1 else ''}. Generate more, with --num_examples"
+        )
+    splits = {"training": rest[for_validation:], "validation": rest[:for_validation], "test": order[start:stop]}
+    return {name: np.sort(rows) for name, rows in splits.items()}

@@ -1,0 +1,193 @@
+"""A run is a folder: its settings, best and last model, history, logs, measures and pictures. Read without Keras.
+
+`last.keras` is the one truth about progress: its card holds the history up to its epoch, and everything else in the
+folder follows from it, so a run may be killed between any two writes.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generators import __version__
+from generators.errors import RunError
+from generators.files import written_whole
+from models.model_files import BEST, ModelCard, read_card
+
+SCHEMA = "inversynth-run/1"
+
+History = list[dict[str, float]]
+"""One row an epoch: `epoch` counted from 1, and every measure of training and validation."""
+
+MONITOR = "val_loss"
+"""The lowest decides which epoch is the best, and when to stop (InverSynth stops early on the validation loss)."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. Nothing is read or written until a method is called."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def settings_file(self) -> Path:
+        return self.path / "settings.json"
+
+    @property
+    def best(self) -> Path:
+        return self.path / BEST
+
+    @property
+    def last(self) -> Path:
+        return self.path / "last.keras"
+
+    @property
+    def history_file(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def curves(self) -> tuple[Path, Path]:
+        return self.path / "curves.png", self.path / "curves.pdf"
+
+    def folds(self) -> list["Run"]:
+        """Return the runs of a cross-validation, in order; none for a single split."""
+        return [Run(path) for path in sorted(self.path.glob("fold_*")) if path.is_dir()]
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the run was started with: `settings`, `data` and `software`. Raises RunError."""
+        content = self._json(self.settings_file)
+        if content.get("schema") != SCHEMA:
+            raise RunError(f"{self.settings_file} must follow schema '{SCHEMA}'. Received: {content.get('schema')!r}")
+        return content
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the measures on the test split. Raises RunError where there are none yet."""
+        return self._json(self.metrics_file)
+
+    def progress(self) -> ModelCard | None:
+        """Return the card of the last finished epoch, or None before there is one."""
+        return read_card(self.last) if self.last.is_file() else None
+
+    def history(self) -> History:
+        """Return the finished epochs."""
+        card = self.progress()
+        return list(card.training["history"]) if card else []
+
+    def begin(self, settings: Mapping[str, Any], data: Mapping[str, Any], *, resume: bool) -> None:
+        """Make the folder, or check that it may be gone on with.
+
+        Args:
+            settings, data: plain values that a run must share with the one it goes on from.
+            resume: go on; else what the folder holds of an earlier run is deleted.
+        Raises: RunError for a folder of another run or of something else.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"a run is a folder. Received: the file {self.path}. Choose another --run_name")
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.settings_file.exists() and any(not path.name.startswith(".") for path in self.path.iterdir()):
+            raise RunError(f"{self.path} holds something else than a run. Choose another --run_name")
+        if not resume:
+            self._clear()
+        started = any(run.last.is_file() for run in (self, *self.folds()))
+        if started:
+            self._check({"settings": settings, "data": data})
+        else:
+            content = {"schema": SCHEMA, "software": f"inversynth {__version__}", "settings": settings, "data": data}
+            write_json(self.settings_file, content)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; the lock ends with the process, however it ends."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            import fcntl
+        except ImportError:  # not on Windows
+            yield
+            return
+        descriptor = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise RunError(
+                f"another process trains in {self.path}. Wait for it, or choose another --run_name"
+            ) from None
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def write_history(self, history: History) -> None:
+        """Write history.csv, every digit of it."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+        with written_whole(self.history_file) as partial:
+            partial.write_text(text.getvalue(), encoding="utf-8")
+
+    def _check(self, received: Mapping[str, Mapping[str, Any]]) -> None:
+        stored = self.settings()
+        for part, values in received.items():
+            for name in sorted({*values, *stored[part]}):
+                mine, theirs = stored[part].get(name), values.get(name)
+                if mine != theirs:
+                    what = f"on a dataset of {name}" if part == "data" else f"with {name}"
+                    raise RunError(
+                        f"{self.path} was trained {what} {mine}. Received: {name} {theirs}. Choose another --run_name, "
+                        "or begin this one again with --no-resume"
+                    )
+
+    def _clear(self) -> None:
+        """Delete what a run writes, and nothing else."""
+        for run in (*self.folds(), self):
+            files = (run.best, run.last, run.history_file, run.metrics_file, run.settings_file, *run.curves)
+            for path in (*files, *run.logs.glob("*/events.out.tfevents.*")):
+                path.unlink(missing_ok=True)
+            for folder in (*run.logs.glob("*"), run.logs):
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+    def _json(self, path: Path) -> dict[str, Any]:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{self.path} has no {path.name}. Name the folder of a run, or train it further") from None
+        except (ValueError, OSError) as error:
+            raise RunError(f"cannot read {path}: {error}") from None
+        if not isinstance(content, dict):
+            raise RunError(f"{path} must hold a JSON object. Received: {type(content).__name__}")
+        return content
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write readable JSON. NaN is refused: it is no JSON, and no measure should be one."""
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
+    """Return the number of the epoch of lowest validation loss, the first of equals; 0 for an empty history."""
+    return int(min(history, key=lambda row: row[MONITOR])["epoch"]) if history else 0
+
+
+def is_finished(history: Sequence[Mapping[str, float]], epochs: int, patience: int) -> bool:
+    """Say whether training ends here: all epochs done, or `patience` of them without a lower validation loss."""
+    return len(history) >= epochs or len(history) - best_epoch(history) >= patience

@@ -1,0 +1,392 @@
+"""Training: one loop for every recipe, into a run folder that goes on from itself after any interruption.
+
+Split, starting weights, order of the examples and dropout are pure functions of the seed and the epoch, and
+`last.keras` keeps the optimiser, so a run that was killed ends with the history and the weights of one that was not.
+The doors are `inversynth train`, `python -m models.spectrogram_cnn` and `python -m models.e2e_cnn`.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from generators.doors import run_door
+from generators.errors import DatasetError, ModelError, ParameterError, RunError
+from generators.parameters import ParameterSpace
+from generators.registry import build_synth
+from generators.store import Dataset
+from models.backend import start_keras
+from models.recipe import Recipe, check_data_format, device_kind
+from models.runs import History, Run, best_epoch, is_finished, write_json
+from models.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    import keras
+
+    from models.data import Batches, Source
+    from models.model_files import LoadedModel
+
+log = logging.getLogger(__name__)
+
+SPLITS = ("training", "validation", "test")
+
+EVALUATION_BATCH = 64
+"""Examples a step where nothing is learned: larger is no quicker on two cores."""
+
+
+def train(
+    recipe: Recipe,
+    source: "Source",
+    folder: Path,
+    *,
+    epochs: int = 100,
+    patience: int = 10,
+    batch_size: int = 16,
+    learning_rate: float = 1e-3,
+    loss: str = "bce",
+    seed: int = 0,
+    data_format: str = "channels_last",
+    resume: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    progress: bool = False,
+) -> Run:
+    """Train a recipe on a source, or go on with the run that `folder` holds; then measure the best model on the test.
+
+    Args:
+        epochs, patience: when to end; they may differ from one start of a run to the next, all else may not.
+        settings: further plain values that a run must share with the one it goes on from.
+        progress: show a progress bar within each epoch.
+    Raises: RunError where the folder holds another run, or the loss stops being finite.
+    """
+    start_keras()
+    check_data_format(data_format)
+    run = Run(folder)
+    agreed = {
+        "model": recipe.name,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "loss": loss,
+        "seed": seed,
+    }
+    with run.locked():
+        run.begin({**agreed, **(settings or {})}, source.identity, resume=resume)
+        _fit(recipe, source, run, agreed, epochs, patience, data_format, progress)
+        _measure(source, run)
+    return run
+
+
+def _fit(
+    recipe: Recipe,
+    source: "Source",
+    run: Run,
+    agreed: Mapping[str, Any],
+    epochs: int,
+    patience: int,
+    data_format: str,
+    progress: bool,
+) -> None:
+    """Train until the run is finished; from its last finished epoch on, where there is one."""
+    from models.callbacks import RunKeeper, write_consequences
+    from models.model_files import ModelCard
+
+    last = run.progress()
+    history: History = list(last.training["history"]) if last else []
+    card = ModelCard(
+        model=recipe.name,
+        synth=source.synth,
+        space=source.space.to_json(),
+        sample_rate=source.sample_rate,
+        length=source.length,
+        features={**recipe.features, "normalise": source.normalise},
+        training={**agreed, "data": source.identity},
+    )
+    ended = is_finished(history, epochs, patience)
+    if ended and _is_consistent(run, history):
+        log.info("%s is finished after %d epochs; raise --epochs or --patience to go on", run.path, len(history))
+        return
+    model = recipe.build(
+        source.space,
+        source.sample_rate,
+        source.samples,
+        loss=str(agreed["loss"]),
+        data_format=data_format,
+        seed=agreed["seed"],
+    )
+    recipe.compile(model, source.space, loss=str(agreed["loss"]), learning_rate=agreed["learning_rate"])
+    batch_size = int(agreed["batch_size"])
+    with ExitStack() as stack:
+        training = stack.enter_context(source.training(batch_size))
+        validation = stack.enter_context(source.validation(EVALUATION_BATCH))
+        if last:
+            _load_progress(model, run)
+            write_consequences(model, run, card, history)
+            log.info("%s goes on after epoch %d", run.path, len(history))
+        else:
+            log.info("%s", _opening_line(recipe, model, training, run))
+            if recipe.adapt:
+                sounds = stack.enter_context(source.training(EVALUATION_BATCH))
+                recipe.adapt(model, sounds.audio(), seed=agreed["seed"])
+        if ended:
+            return
+        keeper = RunKeeper(
+            run,
+            card,
+            history,
+            training,
+            seed=agreed["seed"],
+            epochs=epochs,
+            patience=patience,
+            seconds=last.training["seconds"] if last else 0.0,
+            progress=progress,
+        )
+        try:
+            model.fit(
+                training,
+                validation_data=validation,
+                initial_epoch=len(history),
+                epochs=epochs,
+                shuffle=False,  # the batches shuffle by themselves; Keras would, from a global seed
+                callbacks=[keeper],
+                verbose=0,
+            )
+        except Exception:
+            for fault in (training.fault, validation.fault):
+                if fault is not None:  # the backend wraps an error of the reading thread into one of its own
+                    raise fault from None
+            raise
+
+
+def _is_consistent(run: Run, history: History) -> bool:
+    """Say whether best model and history.csv are those of `history` (a kill can come before they are written)."""
+    from models.model_files import read_card
+
+    try:
+        return run.history_file.is_file() and read_card(run.best).training["epoch"] == best_epoch(history)
+    except ModelError:
+        return False
+
+
+def _load_progress(model: "keras.Model", run: Run) -> None:
+    """Bring a compiled model to where `last.keras` stands, optimiser included."""
+    model.optimizer.build(model.trainable_variables)
+    try:
+        model.load_weights(run.last)
+    except (ValueError, KeyError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RunError(f"cannot go on from {run.last}: {reason}. Begin again with --no-resume") from None
+
+
+def _opening_line(recipe: Recipe, model: "keras.Model", training: "Batches", run: Run) -> str:
+    import keras
+
+    return (
+        f"training {recipe.name} ({model.count_params():,} weights) with {training.count} examples an epoch, "
+        f"{keras.backend.backend()} on {device_kind()}, into {run.path}"
+    )
+
+
+def _measure(source: "Source", run: Run) -> None:
+    """Write metrics.json and the curves, and the scores into the card of the best model."""
+    from models.curves import draw_curves
+    from models.model_files import load_model, write_card
+
+    last = run.progress()
+    if last is None:
+        raise RunError(f"{run.path} has no finished epoch")
+    history: History = last.training["history"]
+    best = best_epoch(history)
+    if run.metrics_file.is_file() and run.metrics().get("epochs") == len(history):
+        return
+    loaded = load_model(run.best)
+    with ExitStack() as stack:
+        splits = {name: stack.enter_context(getattr(source, name)(EVALUATION_BATCH)) for name in SPLITS}
+        test = measure(loaded, splits["test"])
+        sizes = {name: batches.examples for name, batches in splits.items()}
+    row = history[best - 1]
+    metrics = {
+        "model": loaded.name,
+        "synth": source.synth,
+        "epochs": len(history),
+        "best_epoch": best,
+        "splits": sizes,
+        "seconds": last.training["seconds"],
+        "validation": {name.removeprefix("val_"): value for name, value in row.items() if name.startswith("val_")},
+        "test": test,
+    }
+    write_card(run.best, replace(loaded.card, scores={**loaded.card.scores, "test": test}))
+    draw_curves(history, f"{run.name}: {loaded.name} on {source.synth}", run.curves)
+    write_json(run.metrics_file, metrics)  # last: it says that all is there
+    log.info("%s", _closing_line(metrics, run))
+
+
+def measure(loaded: "LoadedModel", batches: "Batches") -> dict[str, Any]:
+    """Measure a model on batches it was not trained on: percentile rank, top-1 to top-5, error in class steps.
+
+    Returns: n; each measure over all parameters and by group; and `parameters`, each measure for every parameter.
+    """
+    from models.metrics import TOP_K, group_means, mean_absolute_error, mean_percentile_rank, top_k_accuracy
+
+    parts = [(classes, loaded.predict(audio)) for audio, classes in (batches[n] for n in range(batches.num_batches))]
+    classes, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
+    space = loaded.space
+    by_parameter = {"mpr": mean_percentile_rank(classes, probabilities, space.slices)}
+    for k in TOP_K:
+        by_parameter[f"top{k}"] = top_k_accuracy(classes, probabilities, space.slices, k)
+    by_parameter["mae"] = mean_absolute_error(classes, probabilities, space.slices)
+    return {
+        "n": len(classes),
+        **{name: group_means(values, space.groups) for name, values in by_parameter.items()},
+        "parameters": {
+            parameter: {name: float(values[column]) for name, values in by_parameter.items()}
+            for column, parameter in enumerate(space.names)
+        },
+    }
+
+
+def cross_validate(
+    recipe: Recipe,
+    dataset: Dataset,
+    folder: Path,
+    folds: int,
+    *,
+    seed: int = 0,
+    validation_split: float = 0.1,
+    steps: int | None = None,
+    resume: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Run:
+    """Train once a fold, each a run of its own under `folder`, and gather mean and spread of their measures.
+
+    Args:
+        options: of `train`, the same for each fold.
+    Raises: RunError as `train` does; DatasetError where the dataset is too small for so many folds.
+    """
+    start_keras()
+    import keras
+
+    from models.data import DatasetSource
+
+    run = Run(folder)
+    sources = [
+        DatasetSource(dataset, seed=seed, validation_split=validation_split, folds=folds, fold=fold, steps=steps)
+        for fold in range(folds)
+    ]
+    shared = {**(settings or {}), "folds": folds}
+    with run.locked():
+        run.begin({"model": recipe.name, "seed": seed, **shared}, sources[0].identity, resume=resume)
+        parts = []
+        for fold, source in enumerate(sources):
+            part = folder / f"fold_{fold + 1:02d}"
+            own = {**shared, "fold": fold + 1}
+            parts.append(train(recipe, source, part, seed=seed, settings=own, **options).metrics())
+            keras.utils.clear_session()
+        test = spread(parts)
+        write_json(run.metrics_file, {"model": recipe.name, "synth": sources[0].synth, "folds": folds, "test": test})
+    overall = test["mpr"]["All"]
+    log.info("%s: MPR %.2f, standard deviation %.2f over %d folds", folder, overall["mean"], overall["std"], folds)
+    return run
+
+
+def spread(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return mean and standard deviation over folds of every measure in their metrics, laid out as it is there."""
+
+    def gather(values: Sequence[Any]) -> Any:
+        if isinstance(values[0], Mapping):
+            return {name: gather([value[name] for value in values]) for name in values[0]}
+        return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
+
+    tests = [dict(part["test"]) for part in parts]
+    counts = [test.pop("n") for test in tests]
+    return {"n": sum(counts), **gather(tests)}
+
+
+def main(argv: Sequence[str] | None = None, default_model: str | None = None, prog: str = "inversynth train") -> int:
+    """Train with the settings of flags, environment and `.env`; returns the exit code.
+
+    Args:
+        default_model: what is trained where no setting names a model.
+    """
+    settings_class = TrainingSettings.with_default_model(default_model) if default_model else TrainingSettings
+
+    def action(settings: TrainingSettings) -> None:
+        train_from_settings(settings)
+
+    return run_door(settings_class, action, argv, prog)
+
+
+def train_from_settings(settings: TrainingSettings) -> Run:
+    """Do what the settings ask for. Faults of the input are found before Keras is started."""
+    from models.registry import find_recipe  # the one look upwards: a door serves all models, and they open it
+
+    recipe = find_recipe(settings.model)
+    parameters = read_parameters(settings.parameters_file) if settings.parameters_file else None
+    options: dict[str, Any] = {
+        "epochs": settings.epochs,
+        "patience": settings.patience,
+        "batch_size": settings.batch_size,
+        "learning_rate": settings.learning_rate,
+        "loss": settings.loss,
+        "data_format": settings.data_format,
+        "resume": settings.resume,
+        "progress": sys.stderr.isatty(),
+    }
+    steps = settings.steps_per_epoch
+    if settings.stream:
+        synth = build_synth(settings.synth, settings.sample_rate, settings.length)
+        _check_parameters(parameters, synth.space, f"synth '{synth.name}'")
+        folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{synth.name}_stream")
+        start_keras()
+        from models.data import StreamSource
+
+        stream = StreamSource(synth, seed=settings.seed, steps=steps, normalise=settings.normalise)
+        agreed: dict[str, Any] = {"stream": True, "steps_per_epoch": stream.steps}
+        return train(recipe, stream, folder, seed=settings.seed, settings=agreed, **options)
+    path = settings.dataset_path
+    folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{path.stem}")
+    with Dataset(path) as dataset:
+        dataset.check_finished()
+        _check_parameters(parameters, dataset.space, str(path))
+        start_keras()
+        from models.data import DatasetSource
+
+        agreed = {"stream": False, "steps_per_epoch": steps, "validation_split": settings.validation_split}
+        split: dict[str, Any] = {"seed": settings.seed, "validation_split": settings.validation_split, "steps": steps}
+        if settings.folds > 1:
+            return cross_validate(recipe, dataset, folder, settings.folds, settings=agreed, **split, **options)
+        agreed |= {"test_split": settings.test_split, "folds": 1}
+        source = DatasetSource(dataset, test_split=settings.test_split, **split)
+        return train(recipe, source, folder, seed=settings.seed, settings=agreed, **options)
+
+
+def read_parameters(path: Path) -> ParameterSpace:
+    """Read a parameter space from a JSON file. Raises ParameterError."""
+    try:
+        return ParameterSpace.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ParameterError(f"cannot read parameters_file {path}: {reason}") from None
+
+
+def _check_parameters(expected: ParameterSpace | None, space: ParameterSpace, holder: str) -> None:
+    difference = expected.difference(space) if expected else ""
+    if difference:
+        raise DatasetError(f"{holder} must have the parameter space of parameters_file. Received: {difference}")
+
+
+def _closing_line(metrics: Mapping[str, Any], run: Run) -> str:
+    test = metrics["test"]
+    return (
+        f"{run.path}: best epoch {metrics['best_epoch']} of {metrics['epochs']}; on {test['n']} test sounds "
+        f"MPR {test['mpr']['All']:.2f}, top-1 {100 * test['top1']['All']:.1f} %, "
+        f"mean error {test['mae']['All']:.2f} class steps"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(prog="python -m models.training"))

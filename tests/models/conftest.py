@@ -1,0 +1,40 @@
+"""The smallest things that can be trained: 60 sounds of `sine`, and a network with dropout that builds in no time."""
+
+import pytest
+
+from generators.generate import generate_dataset
+from generators.sine_generator import SineSynth
+from generators.store import Dataset
+from models.backend import start_keras
+from models.recipe import Recipe
+
+SYNTH = SineSynth(sample_rate=4000, length=0.064)  # 256 samples
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("datasets") / "tiny.hdf5"
+    generate_dataset(path, SYNTH, 60, seed=3)
+    return path
+
+
+@pytest.fixture
+def tiny_dataset(tiny_dataset_path):
+    with Dataset(tiny_dataset_path) as dataset:
+        yield dataset
+
+
+@pytest.fixture
+def tiny_recipe():
+    return Recipe("tiny", "a test", "none", build_tiny, features={"input": "audio"})
+
+
+def build_tiny(space, sample_rate, samples, *, loss="bce", data_format="channels_last", seed=None):
+    start_keras()
+    import keras
+
+    audio = keras.Input((samples,), dtype="float32")
+    hidden = keras.layers.Dense(16, activation="relu", kernel_initializer=keras.initializers.GlorotUniform(seed))(audio)
+    hidden = keras.layers.Dropout(0.3)(hidden)
+    head = keras.layers.Dense(space.size, activation="sigmoid", kernel_initializer=keras.initializers.GlorotUniform(1))
+    return keras.Model(audio, head(hidden), name="tiny")
