@@ -1,0 +1,52 @@
+"""How well the settings behind a sound can be known at all: the ceiling of every score on parameters.
+
+Some knobs leave no trace: a sustain level that the attack never reaches, a modulation frequency at zero depth. No
+method can rank the true class of such a knob above the others that sound the same. Here one knob at a time is turned
+through all its classes, the others staying true; classes whose sound differs from the target by less than -60 dB tie
+with the truth, and a perfect listener ranks the truth in the middle of the tie. The bound is optimistic: several knobs
+turned together can hide as well (two oscillators of one waveform swapped, for instance), which it does not see.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.audio import normalise_peak
+from generators.synth import Synth
+
+INAUDIBLE = 1e-6
+"""Energy of a difference relative to the target, -60 dB, below which two sounds count as the same."""
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """What a perfect listener would score, per sound and parameter: `mpr` 0..100 and `top1` 0..1, (n, parameters)."""
+
+    mpr: NDArray[np.float64]
+    top1: NDArray[np.float64]
+
+
+def identifiability(synth: Synth, classes: NDArray[np.integer], normalise: bool = False) -> Ceiling:
+    """Measure the bound on some patches, at `space.size` renders each.
+
+    Shapes: classes (n, parameters).
+    """
+    alike = np.stack([_alike(synth, patch, normalise) for patch in classes])
+    others = np.maximum(np.asarray(synth.space.sizes) - 1, 1)
+    return Ceiling(100.0 * (1.0 - (alike - 1) / 2 / others), 1.0 / alike)
+
+
+def _alike(synth: Synth, patch: NDArray[np.integer], normalise: bool) -> NDArray[np.int64]:
+    """Count, per parameter, the classes that sound like the true one (itself included)."""
+    space = synth.space
+    variants = np.repeat(patch[None].astype(np.int64), space.size, axis=0)
+    for column, part in enumerate(space.slices):
+        variants[part, column] = np.arange(space.sizes[column])
+    audio = synth.render_classes(variants)
+    if normalise:
+        audio = normalise_peak(audio)
+    target = audio[space.slices[0].start + int(patch[0])].astype(np.float64)
+    residual = np.square(audio - target).sum(axis=1)
+    same = residual <= INAUDIBLE * np.square(target).sum()
+    return np.asarray([int(same[part].sum()) for part in space.slices])
