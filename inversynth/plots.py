@@ -1,0 +1,318 @@
+"""Pictures of sounds and patches: spectrograms on one scale, waveforms laid over each other, a panel of knobs.
+
+Each function draws one matplotlib `Figure`, which `to_svg` turns into an inline drawing with the colours of the page it
+stands in (so one report is right in light and in dark), and `to_png` into a file for documents. The spectrogram is the
+one of `models.features`: what is shown is what the networks see. README pictures: `inversynth.gallery`.
+"""
+
+import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from inversynth.patches import Patch
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a picture: text, the two sounds, and lines that stay behind."""
+
+    ink: str
+    target: str
+    match: str
+    line: str
+
+
+PAPER = Palette("#57544d", "#2f6bd0", "#d9661f", "#dedad1")
+"""On white. Blue and orange are told apart by every common kind of colour vision."""
+
+PAGE = Palette("#010203", "#010204", "#010205", "#010206")
+"""Stand-ins, which `to_svg` replaces by the colours of the page that the drawing stands in."""
+
+_PAGE_COLOURS = {
+    PAGE.ink: "currentColor",
+    PAGE.target: "var(--target)",
+    PAGE.match: "var(--match)",
+    PAGE.line: "var(--line)",
+}
+
+COLOURS = "magma"
+"""Rises evenly in lightness, so that it also reads in grey and in print."""
+
+RANGE = 80.0
+"""Decibels from the loudest point of either sound to black: what lies below is seldom heard beside it."""
+
+COLUMNS = 480
+"""Steps of a drawn waveform; each holds the least and the greatest sample that it covers."""
+
+ZOOM = 0.02
+"""Seconds in the close-up of two waveforms: nine periods of the lowest carrier (440 Hz)."""
+
+
+def decibel_limits(sounds: Iterable[ArrayLike]) -> tuple[float, float]:
+    """Return the colour scale that several sounds share: from the loudest point, rounded up to 10 dB, down by 80 dB."""
+    from models.features import log_spectrogram
+
+    loudest = max(float(np.max(log_spectrogram(np.atleast_2d(np.asarray(sound, np.float32))))) for sound in sounds)
+    top = 10.0 * math.ceil(loudest / 10.0)
+    return max(top - RANGE, -60.0) if top > -60.0 else -70.0, top
+
+
+def spectrogram(
+    audio: NDArray[Any],
+    sample_rate: int,
+    limits: tuple[float, float],
+    size: tuple[float, float] = (4.4, 2.55),
+    palette: Palette = PAGE,
+) -> "Figure":
+    """Draw one log spectrogram, hertz over seconds; `limits` are the decibels of the darkest and the brightest colour.
+
+    Shapes: audio (samples,). `size` is width and height in inches, for letters of 8 points.
+    """
+    width, height = size
+    figure, (axes,) = _figure(*size, [[0.55 / width, 0.2 / height, 1.0 - 0.77 / width, 1.0 - 0.28 / height]])
+    _draw_spectrogram(axes, audio, sample_rate, limits, palette)
+    return figure
+
+
+def spectrogram_pair(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palette: Palette = PAGE) -> "Figure":
+    """Draw target and match side by side on one colour scale, with its bar."""
+    figure, panels = _figure(
+        9.6, 3.0, [[0.065, 0.10, 0.40, 0.79], [0.505, 0.10, 0.40, 0.79], [0.925, 0.10, 0.012, 0.79]]
+    )
+    limits = decibel_limits([target, match])
+    for axes, audio, name, colour in (
+        (panels[0], target, "Target", palette.target),
+        (panels[1], match, "Match", palette.match),
+    ):
+        image = _draw_spectrogram(axes, audio, sample_rate, limits, palette)
+        axes.set_title(name, loc="left", fontsize=11, color=colour, fontweight="bold")
+    panels[1].set_ylabel("")
+    panels[1].tick_params(labelleft=False)
+    bar = figure.colorbar(image, cax=panels[2])
+    bar.outline.set_visible(False)
+    bar.set_label("dB", color=palette.ink, fontsize=9)
+    bar.ax.tick_params(colors=palette.ink, labelsize=8, length=0)
+    return figure
+
+
+def waveforms(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palette: Palette = PAGE) -> "Figure":
+    """Lay the two waveforms over each other: amplitude over seconds, drawn as the range that each step covers."""
+    figure, (axes,) = _figure(4.4, 1.9, [[0.11, 0.1, 0.85, 0.88]])
+    seconds = len(target) / sample_rate
+    for audio, colour, strength in ((target, palette.target, 0.55), (match, palette.match, 0.55)):
+        low, high = _outline(audio)
+        time = np.linspace(0.0, seconds, len(low))
+        axes.fill_between(time, low, high, color=colour, alpha=strength, linewidth=0)
+    _dress(axes, "s", "amplitude", palette)
+    peak = _peak(target, match)
+    axes.set(xlim=(0.0, seconds), ylim=(-1.05 * peak, 1.05 * peak))
+    return figure
+
+
+def close_up(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palette: Palette = PAGE) -> "Figure":
+    """Show the 20 ms of the target around its loudest moment, and the same moment of the match, sample by sample."""
+    figure, (axes,) = _figure(4.4, 1.9, [[0.11, 0.1, 0.85, 0.88]])
+    count = min(len(target), max(2, round(ZOOM * sample_rate)))
+    start = min(max(int(np.argmax(np.abs(target))) - count // 2, 0), len(target) - count)
+    time = 1000.0 * np.arange(start, start + count) / sample_rate
+    for audio, colour in ((target, palette.target), (match, palette.match)):
+        axes.plot(time, audio[start : start + count], color=colour, linewidth=1.4, alpha=0.9)
+    _dress(axes, "ms", "", palette)
+    peak = _peak(target[start : start + count], match[start : start + count])
+    axes.set(xlim=(float(time[0]), float(time[-1])), ylim=(-1.08 * peak, 1.08 * peak))
+    return figure
+
+
+def knob_panel(
+    patch: "Patch", truth: Sequence[int] | None = None, columns: int = 8, palette: Palette = PAGE
+) -> "Figure":
+    """Draw every parameter as a knob with its value; a dot outside the scale marks the true class where it is known."""
+    rows = math.ceil(len(patch.space) / columns)
+    figure, (axes,) = _figure(1.2 * columns, 1.5 * rows, [[0.0, 0.0, 1.0, 1.0]])
+    axes.set(xlim=(0, columns), ylim=(1.25 * rows, 0), aspect="equal")
+    axes.axis("off")
+    for column, parameter in enumerate(patch.space.parameters):
+        x, y = column % columns + 0.5, 1.25 * (column // columns) + 0.46
+        position = float(patch.space.values_to_unit(patch.values)[column])
+        _arc(axes, x, y, 0.30, 0.0, 1.0, palette.line)
+        _arc(axes, x, y, 0.30, 0.0, position, palette.match)
+        tip = _on_circle(x, y, 0.30, position)
+        axes.plot([x, tip[0]], [y, tip[1]], color=palette.ink, linewidth=1.6, solid_capstyle="round")
+        if truth is not None:
+            steps = max(patch.space.sizes[column] - 1, 1)
+            axes.plot(*_on_circle(x, y, 0.40, int(truth[column]) / steps), "o", color=palette.target, markersize=4)
+        axes.text(
+            x, y + 0.44, parameter.name, ha="center", va="center", fontsize=9, color=palette.ink, fontweight="bold"
+        )
+        value = format_value(float(patch.values[column]), parameter.unit)
+        axes.text(x, y + 0.62, value, ha="center", va="center", fontsize=8, color=palette.ink)
+    return figure
+
+
+def knob_path(start: float, stop: float, radius: float = 16.0, centre: float = 20.0) -> str:
+    """Return the SVG path of a knob's scale between two positions in 0..1, turning by 270 degrees from lower left."""
+    first, last = _on_circle(centre, centre, radius, start), _on_circle(centre, centre, radius, stop)
+    large = int(stop - start > 180.0 / 270.0)
+    return f"M{first[0]:.2f} {first[1]:.2f}A{radius:g} {radius:g} 0 {large} 1 {last[0]:.2f} {last[1]:.2f}"
+
+
+def knob_tip(position: float, radius: float = 16.0, centre: float = 20.0) -> tuple[float, float]:
+    """Return where the pointer of a knob ends, x and y downwards."""
+    x, y = _on_circle(centre, centre, radius, position)
+    return round(x, 2), round(y, 2)
+
+
+def format_value(value: float, unit: str) -> str:
+    """Write a value with its unit, to about four digits: `1,046.5 Hz`, `0.268 s`, `0.4`."""
+    if abs(value) >= 1000:
+        text = f"{value:,.1f}".removesuffix(".0")
+    elif abs(value) >= 100:
+        text = f"{value:.1f}".removesuffix(".0")
+    else:
+        text = f"{value:.3f}".rstrip("0").removesuffix(".")
+    return f"{text} {unit}" if unit else text
+
+
+def to_svg(figure: "Figure", label: str) -> str:
+    """Turn a figure into an inline SVG with the width and the colours of its page; `label` is its alternative text.
+
+    Everything that a page does not need is left out: the declaration, the metadata, fixed sizes and namespaces.
+    """
+    from html import escape
+
+    import matplotlib
+
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for pattern, replacement in _PRUNINGS:
+        svg = pattern.sub(replacement, svg)
+    for stand_in, colour in _PAGE_COLOURS.items():
+        svg = svg.replace(stand_in, colour)
+    return svg.replace("<svg", f'<svg class="plot" role="img" aria-label="{escape(label)}"', 1).strip()
+
+
+_PRUNINGS = tuple(
+    (re.compile(pattern, re.DOTALL), replacement)
+    for pattern, replacement in (
+        (r"<metadata>.*?</metadata>", ""),
+        (r"<!--.*?-->", ""),
+        (r' xmlns(:\w+)?="[^"]*"', ""),
+        (r' version="[^"]*"', ""),
+        (r'(<svg[^>]*?) width="[^"]*"', r"\1"),
+        (r'(<svg[^>]*?) height="[^"]*"', r"\1"),
+        (r' id="(?:figure|axes|image|patch|line2d|text|matplotlib|xtick|ytick|FillBetween\w*|\w*Collection)[^"]*"', ""),
+        (r" font-family: [^;]*;", ""),
+        (r" font: [^;]*?([\d.]+px)[^;]*;", r" font-size: \1;"),
+        (r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", ""),  # it would restyle the whole page
+        (r' style="image-rendering:[^"]*"', ""),  # smooth, as in the PNG
+        (r' transform="rotate\(-0 [^"]*\)"', ""),
+        (r"<g/>", ""),
+        (r"(\d\.\d{4})\d+", r"\1"),
+        (r"xlink:href", "href"),
+        (r"\n\s*", "\n"),
+    )
+)
+
+
+def to_png(figure: "Figure", path: Path, pixels_per_inch: int = 160) -> Path:
+    """Write a figure (drawn with the palette `PAPER`) as a PNG on white."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=pixels_per_inch, facecolor="white", metadata={"Software": None})
+    return path
+
+
+def colour_stops(count: int = 9) -> tuple[str, ...]:
+    """Return `count` colours along the scale of the spectrograms, from quiet to loud, as `#rrggbb`."""
+    import matplotlib
+    from matplotlib.colors import to_hex
+
+    return tuple(to_hex(matplotlib.colormaps[COLOURS](place)) for place in np.linspace(0.0, 1.0, count))
+
+
+# --- drawing ---------------------------------------------------------------------------------------------------
+
+
+def _figure(width: float, height: float, places: Sequence[Sequence[float]]) -> tuple["Figure", list["Axes"]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    return figure, [figure.add_axes((place[0], place[1], place[2], place[3])) for place in places]
+
+
+def _draw_spectrogram(
+    axes: "Axes", audio: NDArray[Any], sample_rate: int, limits: tuple[float, float], palette: Palette
+) -> Any:
+    from models.features import log_spectrogram
+
+    decibels = np.asarray(log_spectrogram(np.atleast_2d(np.asarray(audio, np.float32))))[0]
+    seconds = len(audio) / sample_rate
+    image = axes.imshow(
+        decibels.T,
+        origin="lower",
+        aspect="auto",
+        extent=(0.0, seconds, 0.0, sample_rate / 2.0),
+        vmin=limits[0],
+        vmax=limits[1],
+        cmap=COLOURS,
+        interpolation="none" if palette is PAGE else "bilinear",
+    )
+    _dress(axes, "s", "Hz", palette)
+    axes.grid(visible=False)
+    axes.yaxis.set_major_formatter(lambda hertz, _: f"{hertz:,.0f}")
+    axes.yaxis.set_major_locator(_steps(5))
+    return image
+
+
+def _dress(axes: "Axes", x_unit: str, y_label: str, palette: Palette) -> None:
+    """Give axes the look that all pictures share: no box, a faint grid, small labels."""
+    for side in axes.spines.values():
+        side.set_visible(False)
+    axes.tick_params(colors=palette.ink, labelsize=8, length=0, pad=4)
+    axes.grid(visible=True, color=palette.line, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(_steps(6))
+    axes.yaxis.set_major_locator(_steps(4))
+    axes.xaxis.set_major_formatter(lambda place, _: f"{place:g} {x_unit}")
+    axes.set_ylabel(y_label, color=palette.ink, fontsize=8, loc="top", labelpad=2)
+
+
+def _steps(count: int) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(count, steps=[1, 2, 2.5, 5, 10])
+
+
+def _outline(audio: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the least and greatest sample of each of at most `COLUMNS` steps."""
+    edges = np.linspace(0, len(audio), min(COLUMNS, len(audio)) + 1).astype(int)[:-1]
+    return np.minimum.reduceat(audio, edges), np.maximum.reduceat(audio, edges)
+
+
+def _peak(*sounds: NDArray[Any]) -> float:
+    return max(*(float(np.abs(sound).max()) for sound in sounds), 1e-6)
+
+
+def _on_circle(x: float, y: float, radius: float, position: float) -> tuple[float, float]:
+    """Return the point of a knob's scale at a position in 0..1 (225 degrees down to -45), y downwards."""
+    angle = math.radians(225.0 - 270.0 * position)
+    return x + radius * math.cos(angle), y - radius * math.sin(angle)
+
+
+def _arc(axes: "Axes", x: float, y: float, radius: float, start: float, stop: float, colour: str) -> None:
+    points = [_on_circle(x, y, radius, place) for place in np.linspace(start, stop, 60)]
+    axes.plot(*zip(*points, strict=True), color=colour, linewidth=3.2, solid_capstyle="round")
