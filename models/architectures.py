@@ -127,8 +127,15 @@ PARAMETER_COUNTS: dict[str, int] = {
     "C6XL": 2_279_792,
     E2E: 1_916_696,
     "CE2E_2D": 1_155_287,
+    "FC_Linear": 1_190_029,
+    "FC1": 1_188_660,
+    "FC2": 1_189_115,
+    "FC3": 1_189_028,
+    "HC": 1_190_029,
+    "HC3": 1_189_028,
 }
-"""Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure."""
+"""Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
+Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""
 
 HEADS: dict[str, str] = {"bce": "sigmoid", "categorical": "softmax"}
 """Loss by name, and the head it needs: 368 independent sigmoids, or one softmax for each parameter. The paper trains

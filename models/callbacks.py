@@ -72,8 +72,8 @@ class RunKeeper(keras.callbacks.Callback):
         if self._bar is not None:
             self._bar.close()
         measures = {name: float(value) for name, value in (logs or {}).items()}
-        self._check(measures["loss"])
-        self._check(measures["val_loss"])
+        for loss in (measures["loss"], measures["val_loss"], _sum_of_weights(self.model)):
+            self._check(loss)
         elapsed = time.perf_counter() - self._started
         self.seconds += elapsed
         row = {"epoch": epoch + 1, **measures}
@@ -92,9 +92,14 @@ class RunKeeper(keras.callbacks.Callback):
             return
         kept = f"the best weights so far are in {self.run.best}" if self.history else "no epoch was finished"
         raise RunError(
-            f"the loss must stay finite. Received: {loss} in epoch {len(self.history) + 1}; {kept}. "
+            f"loss and weights must stay finite. Received: {loss} in epoch {len(self.history) + 1}; {kept}. "
             "Lower --learning_rate, under another --run_name"
         )
+
+
+def _sum_of_weights(model: keras.Model) -> float:
+    """Add up the weights: NaN in one of them need not reach the loss, for a ReLU may take it for zero."""
+    return float(sum(keras.ops.convert_to_numpy(keras.ops.sum(weight)) for weight in model.trainable_variables))
 
 
 def write_consequences(model: keras.Model, run: Run, card: ModelCard, history: History) -> None:

@@ -55,17 +55,19 @@ def stft(audio: Any, fft_length: int = FFT_LENGTH, hop_length: int = HOP_LENGTH,
     Raises: ModelError where the window cannot be used.
     """
     check_window(fft_length, hop_length)
-    frames = _frame(audio, fft_length, hop_length, xp) * hann_window(fft_length)
-    if xp is np:
-        spectrum = np.fft.rfft(frames)
-        return spectrum.real, spectrum.imag
-    return xp.rfft(frames)
+    return _transform(frame_audio(audio, fft_length, hop_length, xp), xp)
+
+
+def power_of_frames(frames: Any, xp: Any = np) -> Any:
+    """Square the magnitude of the transform of windowed frames. Shapes: (…, fft_length) -> (…, bins)."""
+    real, imaginary = _transform(frames, xp)
+    return real * real + imaginary * imaginary
 
 
 def power_spectrogram(audio: Any, fft_length: int = FFT_LENGTH, hop_length: int = HOP_LENGTH, xp: Any = np) -> Any:
     """Square the magnitude of the transform. Shapes: (batch, samples) -> (batch, frames, bins)."""
-    real, imaginary = stft(audio, fft_length, hop_length, xp)
-    return real * real + imaginary * imaginary
+    check_window(fft_length, hop_length)
+    return power_of_frames(frame_audio(audio, fft_length, hop_length, xp), xp)
 
 
 def magnitude_spectrogram(audio: Any, fft_length: int = FFT_LENGTH, hop_length: int = HOP_LENGTH, xp: Any = np) -> Any:
@@ -85,16 +87,27 @@ def log_spectrogram(audio: Any, fft_length: int = FFT_LENGTH, hop_length: int = 
     return xp.log(xp.maximum(power, FLOOR**2)) * (10.0 / np.log(10.0).item())
 
 
-def _frame(audio: Any, fft_length: int, hop_length: int, xp: Any) -> Any:
-    """Cut (batch, samples) into overlapping (batch, frames, fft_length), padded with zeros."""
+def frame_audio(audio: Any, fft_length: int, hop_length: int, xp: Any = np) -> Any:
+    """Cut sounds into overlapping frames, padded with zeros at both ends.
+
+    Shapes: (batch, samples) -> (batch, frames, fft_length).
+    """
     samples = audio.shape[-1]
     frames = frame_count(samples, hop_length)
     left = (fft_length - hop_length) // 2
     right = (frames - 1) * hop_length + fft_length - left - samples
-    overlap = fft_length // hop_length
-    if fft_length % hop_length:  # the general case: look every sample up
-        audio = xp.pad(audio, ((0, 0), (left, right)))
-        return xp.take(audio, np.arange(frames)[:, None] * hop_length + np.arange(fft_length), axis=-1)
     audio = xp.pad(audio, ((0, 0), (left, right)))
+    overlap, rest = divmod(fft_length, hop_length)
+    if rest:  # hops that do not divide the window: look every sample up
+        places = np.arange(frames)[:, None] * hop_length + np.arange(fft_length)
+        return xp.take(audio, places, axis=-1)
     hops = xp.reshape(audio, (-1, frames + overlap - 1, hop_length))
     return xp.concatenate([hops[:, start : start + frames] for start in range(overlap)], axis=-1)
+
+
+def _transform(frames: Any, xp: Any) -> tuple[Any, Any]:
+    windowed = frames * hann_window(frames.shape[-1])
+    if xp is np:
+        spectrum = np.fft.rfft(windowed)
+        return spectrum.real, spectrum.imag
+    return xp.rfft(windowed)

@@ -1,13 +1,13 @@
 """Every recipe by name. Comes last: concrete models hand themselves over here, and the machinery finds them."""
 
 from generators.errors import ModelError, unknown
-from models import e2e_cnn, spectrogram_cnn
+from models import baselines, e2e_cnn, spectrogram_cnn
 from models.architectures import MODEL_NAMES, OTHER_NAMES, fold
 from models.recipe import Recipe
 
-_GATHERED = {recipe.name: recipe for recipe in (*spectrogram_cnn.RECIPES, *e2e_cnn.RECIPES)}
+_GATHERED = {recipe.name: recipe for recipe in (*spectrogram_cnn.RECIPES, *e2e_cnn.RECIPES, *baselines.RECIPES)}
 
-RECIPES: dict[str, Recipe] = {name: _GATHERED[name] for name in MODEL_NAMES if name in _GATHERED}
+RECIPES: dict[str, Recipe] = {name: _GATHERED[name] for name in MODEL_NAMES}
 """In the order of the paper's tables."""
 
 _BY_SPELLING = {fold(name): name for name in MODEL_NAMES} | {fold(o): name for o, name in OTHER_NAMES.items()}

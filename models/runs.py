@@ -98,9 +98,7 @@ class Run:
             resume: go on; else what the folder holds of an earlier run is deleted.
         Raises: RunError for a folder of another run or of something else.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise RunError(f"a run is a folder. Received: the file {self.path}. Choose another --run_name")
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._make()
         if not self.settings_file.exists() and any(not path.name.startswith(".") for path in self.path.iterdir()):
             raise RunError(f"{self.path} holds something else than a run. Choose another --run_name")
         if not resume:
@@ -115,7 +113,7 @@ class Run:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from training in this folder; the lock ends with the process, however it ends."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._make()
         try:
             import fcntl
         except ImportError:  # not on Windows
@@ -142,6 +140,14 @@ class Run:
         writer.writerows(history)
         with written_whole(self.history_file) as partial:
             partial.write_text(text.getvalue(), encoding="utf-8")
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise RunError(
+                f"{self.path} must be a folder. Received: a file in its place. Choose another name"
+            ) from None
 
     def _check(self, received: Mapping[str, Mapping[str, Any]]) -> None:
         stored = self.settings()

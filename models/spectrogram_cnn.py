@@ -109,7 +109,7 @@ def probabilities(hidden: Any, sizes: Sequence[int], head: str, seeds: Iterator[
         kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
         name="probabilities" if head == "sigmoid" else "logits",
     )(hidden)
-    return outputs if head == "sigmoid" else ParameterSoftmax(sizes, name="probabilities")(outputs)
+    return outputs if head == "sigmoid" else ParameterSoftmax(sizes, dtype="float32", name="probabilities")(outputs)
 
 
 def _build(

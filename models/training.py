@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPLITS = ("training", "validation", "test")
-
 EVALUATION_BATCH = 64
 """Examples a step where nothing is learned: larger is no quicker on two cores."""
 
@@ -204,21 +202,22 @@ def _measure(source: "Source", run: Run) -> None:
         return
     loaded = load_model(run.best)
     with ExitStack() as stack:
-        splits = {name: stack.enter_context(getattr(source, name)(EVALUATION_BATCH)) for name in SPLITS}
-        test = measure(loaded, splits["test"])
-        sizes = {name: batches.examples for name, batches in splits.items()}
+        training = stack.enter_context(source.training(last.training["batch_size"]))
+        validation = stack.enter_context(source.validation(EVALUATION_BATCH))
+        test = stack.enter_context(source.test(EVALUATION_BATCH))
+        measures = measure(loaded, test)
     row = history[best - 1]
     metrics = {
         "model": loaded.name,
         "synth": source.synth,
         "epochs": len(history),
         "best_epoch": best,
-        "splits": sizes,
+        "splits": {"training": training.examples, "validation": validation.examples, "test": test.examples},
         "seconds": last.training["seconds"],
         "validation": {name.removeprefix("val_"): value for name, value in row.items() if name.startswith("val_")},
-        "test": test,
+        "test": measures,
     }
-    write_card(run.best, replace(loaded.card, scores={**loaded.card.scores, "test": test}))
+    write_card(run.best, replace(loaded.card, scores={**loaded.card.scores, "test": measures}))
     draw_curves(history, f"{run.name}: {loaded.name} on {source.synth}", run.curves)
     write_json(run.metrics_file, metrics)  # last: it says that all is there
     log.info("%s", _closing_line(metrics, run))

@@ -23,7 +23,7 @@ class ParameterSoftmax(keras.layers.Layer):
 
     def call(self, logits: Any) -> Any:
         scores = split_head(keras.ops.cast(logits, "float32"), self.sizes, -1e9, keras.ops)
-        return join_head(keras.ops.softmax(scores, axis=-1), self.sizes)
+        return keras.ops.cast(join_head(keras.ops.softmax(scores, axis=-1), self.sizes), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape

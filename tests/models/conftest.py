@@ -26,7 +26,13 @@ def tiny_dataset(tiny_dataset_path):
 
 @pytest.fixture
 def tiny_recipe():
-    return Recipe("tiny", "a test", "none", build_tiny, features={"input": "audio"})
+    return Recipe("tiny", "a test", "none", build_tiny, metrics=one_metric, features={"input": "audio"})
+
+
+def one_metric(space):
+    from models.keras_metrics import MeanPercentileRank
+
+    return [MeanPercentileRank(space.sizes)]
 
 
 def build_tiny(space, sample_rate, samples, *, loss="bce", data_format="channels_last", seed=None):

@@ -122,11 +122,11 @@ def test_a_failed_write_leaves_the_old_file(saved, monkeypatch):
 def test_missing_files_and_folders_without_a_model_are_told_apart(tmp_path):
     with pytest.raises(ModelError, match=r"no such model: .*nowhere\. Train one"):
         load_model(tmp_path / "nowhere")
-    with pytest.raises(ModelError, match="holds no best.keras"):
+    with pytest.raises(ModelError, match=r"holds no best.keras"):
         load_model(tmp_path)
     (tmp_path / "fold_01").mkdir()
     (tmp_path / "fold_01" / "best.keras").touch()
-    with pytest.raises(ModelError, match="holds one model a fold. Name one of them, e.g. .*fold_01"):
+    with pytest.raises(ModelError, match=r"holds one model a fold. Name one of them, e.g. .*fold_01"):
         load_model(tmp_path)
 
 
@@ -191,7 +191,7 @@ def test_a_broken_card_is_refused(saved, text):
 
 def test_a_card_of_a_later_schema_is_refused(saved):
     rewrite(saved[0], **{CARD_MEMBER: '{"schema": "inversynth-model/9"}'})
-    with pytest.raises(ModelError, match="must follow schema 'inversynth-model/1'. Received: 'inversynth-model/9'"):
+    with pytest.raises(ModelError, match=r"must follow schema 'inversynth-model/1'. Received: 'inversynth-model/9'"):
         read_card(saved[0])
 
 
@@ -210,6 +210,6 @@ def test_a_network_that_contradicts_its_card_is_refused(saved):
     path = saved[0]
     save_model(saved[1], path, replace(CARD, length=0.128))
     with pytest.raises(
-        ModelError, match="must take 512 samples and give 12 probabilities.* Received: .* from 256 to 12"
+        ModelError, match=r"must take 512 samples and give 12 probabilities.* Received: .* from 256 to 12"
     ):
         load_model(path)
