@@ -160,9 +160,8 @@ def _check_writable(output: Path) -> None:
             if path.is_dir():
                 raise IsADirectoryError(None, "it is a folder", path)
     except OSError as error:
-        raise RunError(
-            f"cannot write {error.filename or output}: {error.strerror or error}. Name an --output that you may write to"
-        ) from None
+        what, why = error.filename or output, error.strerror or error
+        raise RunError(f"cannot write {what}: {why}. Name an --output that you may write to") from None
 
 
 if __name__ == "__main__":

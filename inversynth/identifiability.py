@@ -39,14 +39,14 @@ def identifiability(synth: Synth, classes: NDArray[np.integer], normalise: bool 
 
 def _alike(synth: Synth, patch: NDArray[np.integer], normalise: bool) -> NDArray[np.int64]:
     """Count, per parameter, the classes that sound like the true one (itself included)."""
-    space = synth.space
-    variants = np.repeat(patch[None].astype(np.int64), space.size, axis=0)
-    for column, part in enumerate(space.slices):
-        variants[part, column] = np.arange(space.sizes[column])
-    audio = synth.render_classes(variants)
-    if normalise:
-        audio = normalise_peak(audio)
-    target = audio[space.slices[0].start + int(patch[0])].astype(np.float64)
-    residual = np.square(audio - target).sum(axis=1)
-    same = residual <= INAUDIBLE * np.square(target).sum()
-    return np.asarray([int(same[part].sum()) for part in space.slices])
+    counts = np.empty(len(synth.space), np.int64)
+    for column, size in enumerate(synth.space.sizes):  # one knob at a time also in memory
+        variants = np.repeat(patch[None].astype(np.int64), size, axis=0)
+        variants[:, column] = np.arange(size)
+        audio = synth.render_classes(variants)
+        if normalise:
+            audio = normalise_peak(audio)
+        target = audio[int(patch[column])]
+        residual = np.square(audio - target).sum(axis=1, dtype=np.float64)
+        counts[column] = (residual <= INAUDIBLE * np.square(target).sum(dtype=np.float64)).sum()
+    return counts

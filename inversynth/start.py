@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import Field
+
 from generators.doors import run_door
 from generators.errors import SettingsError
 from generators.settings import ENV_FILE, Settings
@@ -20,9 +22,9 @@ class StartSettings(Settings):
 
     other_names: ClassVar = {"dataset_directory": ("dataset_dir",)}
 
-    dataset_directory: Path = Path("test_datasets")
-    wavefile_directory: Path = Path("test_waves")
-    output_dir: Path = Path("runs")
+    dataset_directory: Path = Field(Path("test_datasets"), description="folder of the datasets")
+    wavefile_directory: Path = Field(Path("test_waves"), description="folder of the WAV files")
+    output_dir: Path = Field(Path("runs"), description="folder of the runs")
 
 
 def lay_env_file(folder: Path) -> bool:
@@ -79,10 +81,10 @@ def start(settings: StartSettings) -> None:
         print(f"{folder} made" if lay_folder(folder) else f"{folder} is there")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "inversynth start") -> int:
     """Run the door. Returns its exit code."""
-    return run_door(StartSettings, start, argv, prog="python -m inversynth.start")
+    return run_door(StartSettings, start, argv, prog)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(prog="python -m inversynth.start"))

@@ -1,0 +1,86 @@
+"""Rewrite the tables of flags in docs/commands.md from the settings of the commands: python -m docs.write_commands
+
+The text around them is written by hand; a test holds the page to what this module would write.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+from unittest.mock import patch
+
+from generators.settings import Settings
+from inversynth.cli import COMMANDS
+
+PAGE = Path(__file__).with_name("commands.md")
+MARKED = re.compile(r"(<!-- flags of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+class Found(BaseException):
+    """Ends a door as soon as it asks for its settings, and names their class."""
+
+    def __init__(self, settings: type[Settings]) -> None:
+        self.settings = settings
+
+
+def settings_of(door: Callable[[Sequence[str]], int]) -> type[Settings]:
+    """Return the settings class of a door."""
+
+    def stop(cls: type[Settings], argv: Sequence[str] | None = None, prog: str | None = None) -> Settings:
+        raise Found(cls)
+
+    with patch.object(Settings, "parse", classmethod(stop)):
+        try:
+            door([])
+        except Found as found:
+            return found.settings
+    raise LookupError(f"{door.__module__}.main asks for no settings")
+
+
+def flag_table(settings: type[Settings]) -> str:
+    """Return a Markdown table of all flags of a command."""
+    rows = ["| flag | variable | default | meaning |", "|---|---|---|---|"]
+    for name, field in sorted(settings.model_fields.items(), key=lambda item: not _is_positional(item[1])):
+        variables = [variable for variable in settings.variables(name) if not variable.startswith("INVERSYNTH_")]
+        variables = variables or list(settings.variables(name)[:1])
+        others = [f"`--{other}`" for other in settings.other_names.get(name, ())]
+        flag = f"`{name.upper()}`" if _is_positional(field) else ", ".join([f"`--{name}`", *others])
+        cells = [
+            flag + _choices(field.annotation),
+            ", ".join(f"`{variable}`" for variable in variables),
+            _default(field),
+            (field.description or "").replace("|", "\\|").replace("<", "\\<"),
+        ]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def page(text: str) -> str:
+    """Return the page with every table between its marks written anew."""
+    return MARKED.sub(
+        lambda found: found[1] + flag_table(settings_of(COMMANDS[found[2]].load())) + "\n" + found[3], text
+    )
+
+
+def _is_positional(field: Any) -> bool:
+    return any(type(mark).__name__ == "_CliPositionalArg" or "Positional" in repr(mark) for mark in field.metadata)
+
+
+def _choices(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return " " + " or ".join(f"`{choice}`" for choice in get_args(annotation))
+    return ""
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, bool):
+        return "on (`--no-` turns off)" if default else "off"
+    return "" if default in (None, "", [], ()) else f"`{default}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"written: {PAGE}")
