@@ -16,12 +16,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.errors import DatasetError, InversynthError
+from generators.errors import InversynthError
 from generators.executors import available_cores
 from generators.generate import render_rows
 from generators.parameters import ParameterSpace
 from generators.store import Dataset
 from generators.synth import Synth
+from models.splits import split_rows
 
 Batch = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
@@ -173,8 +174,9 @@ class StreamBatches(Batches):
 class Source(abc.ABC):
     """Where examples come from, split three ways.
 
-    Attributes: space, synth (its name), sample_rate, length (seconds), normalise, and `identity`: what two sources must
-    share for a run to go on from one to the other.
+    Attributes: space, synth (its name), sample_rate, length (seconds), normalise; `seed` of split, order and all else
+    that training draws; `identity` of the data and `settings` of the split, plain values that two sources must share
+    for a run to go on from one to the other.
     """
 
     space: ParameterSpace
@@ -182,7 +184,9 @@ class Source(abc.ABC):
     sample_rate: int
     length: float
     normalise: bool
+    seed: int
     identity: dict[str, Any]
+    settings: dict[str, Any]
 
     @property
     def samples(self) -> int:
@@ -220,7 +224,15 @@ class DatasetSource(Source):
         self.space, self.synth = dataset.space, card.synth
         self.sample_rate, self.length, self.normalise = card.sample_rate, card.length, card.normalise
         self.identity = {**asdict(card), "space": dataset.space.fingerprint}
-        self._dataset, self._seed, self._steps = dataset, seed, steps
+        self.settings = {
+            "stream": False,
+            "steps_per_epoch": steps,
+            "validation_split": validation_split,
+            "folds": folds,
+        }
+        self.settings |= {"test_split": test_split} if folds == 1 else {"fold": fold + 1}
+        self.seed = seed
+        self._dataset, self._steps = dataset, steps
         self._splits = split_rows(
             len(dataset), seed, validation_split, test_split, folds, fold, label=f"dataset {dataset.path}"
         )
@@ -230,7 +242,7 @@ class DatasetSource(Source):
         return self._splits[split]
 
     def training(self, batch_size: int) -> DatasetBatches:
-        return DatasetBatches(self._dataset, self.rows("training"), batch_size, self._seed, self._steps)
+        return DatasetBatches(self._dataset, self.rows("training"), batch_size, self.seed, self._steps)
 
     def validation(self, batch_size: int) -> DatasetBatches:
         return DatasetBatches(self._dataset, self.rows("validation"), batch_size)
@@ -252,10 +264,11 @@ class StreamSource(Source):
             "length": synth.length,
             "normalise": normalise,
         }
-        self._synth, self._seed, self.steps = synth, seed, steps or STREAM_STEPS
+        self.seed, self.settings = seed, {"stream": True, "steps_per_epoch": steps or STREAM_STEPS}
+        self._synth, self._steps = synth, steps or STREAM_STEPS
 
     def training(self, batch_size: int) -> StreamBatches:
-        return self._batches(2 * STREAM_EXAMPLES, self.steps * batch_size, batch_size, moves=True)
+        return self._batches(2 * STREAM_EXAMPLES, self._steps * batch_size, batch_size, moves=True)
 
     def validation(self, batch_size: int) -> StreamBatches:
         return self._batches(STREAM_EXAMPLES, STREAM_EXAMPLES, batch_size)
@@ -264,34 +277,4 @@ class StreamSource(Source):
         return self._batches(0, STREAM_EXAMPLES, batch_size)
 
     def _batches(self, first: int, count: int, batch_size: int, moves: bool = False) -> StreamBatches:
-        return StreamBatches(self._synth, first, count, batch_size, self._seed, self.normalise, moves)
-
-
-def split_rows(
-    count: int,
-    seed: int,
-    validation_split: float = 0.1,
-    test_split: float = 0.1,
-    folds: int = 1,
-    fold: int = 0,
-    label: str = "dataset",
-) -> dict[str, NDArray[np.intp]]:
-    """Split rows at random into training, validation and test; the same rows for the same (count, seed).
-
-    With folds > 1 the test splits of all folds are disjoint and make up the whole.
-    Raises: DatasetError where a split would be empty.
-    """
-    order = np.random.default_rng([seed, count]).permutation(count)
-    if folds > 1:
-        start, stop = count * fold // folds, count * (fold + 1) // folds
-    else:
-        start, stop = 0, max(1, round(count * test_split))
-    rest = np.concatenate([order[:start], order[stop:]])
-    for_validation = max(1, round(len(rest) * validation_split if folds > 1 else count * validation_split))
-    if stop == start or len(rest) <= for_validation:
-        raise DatasetError(
-            f"{label} must be large enough for training, validation and test. Received: {count} examples"
-            f"{f' for {folds} folds' if folds > 1 else ''}. Generate more, with --num_examples"
-        )
-    splits = {"training": rest[for_validation:], "validation": rest[:for_validation], "test": order[start:stop]}
-    return {name: np.sort(rows) for name, rows in splits.items()}
+        return StreamBatches(self._synth, first, count, batch_size, self.seed, self.normalise, moves)

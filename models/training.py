@@ -47,17 +47,14 @@ def train(
     batch_size: int = 16,
     learning_rate: float = 1e-3,
     loss: str = "bce",
-    seed: int = 0,
     data_format: str = "channels_last",
     resume: bool = True,
-    settings: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> Run:
     """Train a recipe on a source, or go on with the run that `folder` holds; then measure the best model on the test.
 
     Args:
         epochs, patience: when to end; they may differ from one start of a run to the next, all else may not.
-        settings: further plain values that a run must share with the one it goes on from.
         progress: show a progress bar within each epoch.
     Raises: RunError where the folder holds another run, or the loss stops being finite.
     """
@@ -69,10 +66,11 @@ def train(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "loss": loss,
-        "seed": seed,
+        "seed": source.seed,
+        **source.settings,
     }
     with run.locked():
-        run.begin({**agreed, **(settings or {})}, source.identity, resume=resume)
+        run.begin(agreed, source.identity, resume=resume)
         _fit(recipe, source, run, agreed, epochs, patience, data_format, progress)
         _measure(source, run)
     return run
@@ -113,7 +111,7 @@ def _fit(
         source.samples,
         loss=str(agreed["loss"]),
         data_format=data_format,
-        seed=agreed["seed"],
+        seed=source.seed,
     )
     recipe.compile(model, source.space, loss=str(agreed["loss"]), learning_rate=agreed["learning_rate"])
     batch_size = int(agreed["batch_size"])
@@ -128,7 +126,7 @@ def _fit(
             log.info("%s", _opening_line(recipe, model, training, run))
             if recipe.adapt:
                 sounds = stack.enter_context(source.training(EVALUATION_BATCH))
-                recipe.adapt(model, sounds.audio(), seed=agreed["seed"])
+                recipe.adapt(model, sounds.audio(), seed=source.seed)
         if ended:
             return
         keeper = RunKeeper(
@@ -136,7 +134,7 @@ def _fit(
             card,
             history,
             training,
-            seed=agreed["seed"],
+            seed=source.seed,
             epochs=epochs,
             patience=patience,
             seconds=last.training["seconds"] if last else 0.0,
@@ -257,7 +255,6 @@ def cross_validate(
     validation_split: float = 0.1,
     steps: int | None = None,
     resume: bool = True,
-    settings: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Run:
     """Train once a fold, each a run of its own under `folder`, and gather mean and spread of their measures.
@@ -276,14 +273,12 @@ def cross_validate(
         DatasetSource(dataset, seed=seed, validation_split=validation_split, folds=folds, fold=fold, steps=steps)
         for fold in range(folds)
     ]
-    shared = {**(settings or {}), "folds": folds}
+    shared = {name: value for name, value in sources[0].settings.items() if name != "fold"}
     with run.locked():
         run.begin({"model": recipe.name, "seed": seed, **shared}, sources[0].identity, resume=resume)
         parts = []
-        for fold, source in enumerate(sources):
-            part = folder / f"fold_{fold + 1:02d}"
-            own = {**shared, "fold": fold + 1}
-            parts.append(train(recipe, source, part, seed=seed, settings=own, **options).metrics())
+        for number, source in enumerate(sources, start=1):
+            parts.append(train(recipe, source, folder / f"fold_{number:02d}", **options).metrics())
             keras.utils.clear_session()
         test = spread(parts)
         write_json(run.metrics_file, {"model": recipe.name, "synth": sources[0].synth, "folds": folds, "test": test})
@@ -344,8 +339,7 @@ def train_from_settings(settings: TrainingSettings) -> Run:
         from models.data import StreamSource
 
         stream = StreamSource(synth, seed=settings.seed, steps=steps, normalise=settings.normalise)
-        agreed: dict[str, Any] = {"stream": True, "steps_per_epoch": stream.steps}
-        return train(recipe, stream, folder, seed=settings.seed, settings=agreed, **options)
+        return train(recipe, stream, folder, **options)
     path = settings.dataset_path
     folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{path.stem}")
     with Dataset(path) as dataset:
@@ -354,13 +348,11 @@ def train_from_settings(settings: TrainingSettings) -> Run:
         start_keras()
         from models.data import DatasetSource
 
-        agreed = {"stream": False, "steps_per_epoch": steps, "validation_split": settings.validation_split}
         split: dict[str, Any] = {"seed": settings.seed, "validation_split": settings.validation_split, "steps": steps}
         if settings.folds > 1:
-            return cross_validate(recipe, dataset, folder, settings.folds, settings=agreed, **split, **options)
-        agreed |= {"test_split": settings.test_split, "folds": 1}
+            return cross_validate(recipe, dataset, folder, settings.folds, **split, **options)
         source = DatasetSource(dataset, test_split=settings.test_split, **split)
-        return train(recipe, source, folder, seed=settings.seed, settings=agreed, **options)
+        return train(recipe, source, folder, **options)
 
 
 def read_parameters(path: Path) -> ParameterSpace:

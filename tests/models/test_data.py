@@ -12,7 +12,8 @@ from generators.errors import DatasetError
 from generators.sampling import sample_classes
 from generators.store import Dataset
 from models import data
-from models.data import Batches, DatasetSource, StreamSource, split_rows
+from models.data import Batches, DatasetSource, StreamSource
+from models.splits import split_rows
 
 from .conftest import SYNTH
 
@@ -78,7 +79,7 @@ def test_an_epoch_shows_every_training_row_once_with_its_own_classes(tiny_datase
 def test_the_order_follows_from_seed_and_epoch(tiny_dataset):
     def order(seed, epoch):
         source = DatasetSource(tiny_dataset, seed=1)
-        source._seed = seed  # the same split in another order
+        source.seed = seed  # the same split in another order
         with source.training(16) as batches:
             return walk(batches, epoch)[0].tobytes()
 

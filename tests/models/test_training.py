@@ -59,7 +59,7 @@ def go(tiny_recipe, source, tmp_path):
     """Train the tiny recipe; keywords change its recipe, source, folder or options."""
 
     def go(name="run", recipe=tiny_recipe, source=source, **options):
-        return train(recipe, source, tmp_path / name, **{"epochs": 3, "seed": 1, "learning_rate": 0.01} | options)
+        return train(recipe, source, tmp_path / name, **{"epochs": 3, "learning_rate": 0.01} | options)
 
     return go
 
@@ -112,11 +112,8 @@ def test_a_model_file_says_how_it_was_trained(go, source):
     assert (card.model, card.synth, card.sample_rate, card.length) == ("tiny", "sine", 4000, 0.064)
     assert card.features == {"input": "audio", "normalise": False}
     assert card.training["data"] == source.identity
-    assert (card.training["batch_size"], card.training["seed"], card.training["epoch"]) == (
-        16,
-        1,
-        card.training["epoch"],
-    )
+    known = {"model": "tiny", "batch_size": 16, "seed": 1, "stream": False, "validation_split": 0.1, "test_split": 0.1}
+    assert known.items() <= card.training.items()
     assert "val_loss" in card.scores
 
 
@@ -203,8 +200,8 @@ def test_a_run_gone_on_with_is_the_run_that_was_not_interrupted(go):
     assert_same_run(undisturbed, go("b", epochs=4))
 
 
-def test_another_seed_is_another_run(go):
-    assert go("a").history() != go("b", seed=2).history()
+def test_another_seed_is_another_run(go, tiny_dataset):
+    assert go("a").history() != go("b", source=DatasetSource(tiny_dataset, seed=2)).history()
 
 
 def test_a_run_killed_within_an_epoch_is_the_run_that_was_not_killed(tiny_dataset_path, tmp_path, source):
@@ -228,7 +225,7 @@ def fatal(self, epoch, number):
     killed = Run(tmp_path / "runs" / "C1_tiny")
     assert [row["epoch"] for row in killed.history()] == [1]
     assert training.main(flags) == 0
-    assert_same_run(train(find_recipe("C1"), source, tmp_path / "whole", epochs=3, seed=1), killed)
+    assert_same_run(train(find_recipe("C1"), source, tmp_path / "whole", epochs=3), killed)
 
 
 @pytest.mark.parametrize("lost", [["best.keras", "history.csv", "metrics.json"], ["best.keras"], ["history.csv"]])
