@@ -23,9 +23,9 @@ from generators.settings import Settings
 from generators.store import Dataset
 from inversynth.measurement import Contender, chance, choose_rows, evaluate_contenders, network, oracle
 from inversynth.scores import score_files, write_scores
-from models.backend import start_keras
 from models.model_files import ModelCard, find_model_file, read_card
 from models.runs import Run
+from models.splits import split_rows
 
 log = logging.getLogger(__name__)
 
@@ -104,9 +104,6 @@ def _seen_rows(dataset: Dataset, path: Path) -> NDArray[np.intp]:
     identity = {"synth": card.synth, "seed": card.seed, "sampling_method": card.sampling_method}
     if any(data.get(name) != value for name, value in identity.items()):
         return np.empty(0, np.intp)
-    start_keras()
-    from models.data import split_rows
-
     run, count = Run(path.parent), int(data["num_examples"])
     settings = run.settings()["settings"] if run.settings_file.is_file() else {}
     if "validation_split" not in settings or settings.get("seed") != training.get("seed"):

@@ -15,9 +15,9 @@ from generators.store import Dataset
 from inversynth import evaluation
 from inversynth.audio_metrics import MEASURES
 from inversynth.scores import PARAMETER_MEASURES
-from models.data import split_rows
 from models.model_files import ModelCard, save_model
 from models.registry import find_recipe
+from models.splits import split_rows
 
 RATE, LENGTH = 4096, 0.25
 SYNTH = SineSynth(RATE, LENGTH)
