@@ -21,10 +21,13 @@ def run_door(
     action: Callable[[S], None],
     argv: Sequence[str] | None = None,
     prog: str | None = None,
+    *,
+    resumes: bool = True,
 ) -> int:
     """Parse settings, run `action` with them and return the exit code.
 
-    0: done. 2: the input is at fault (one line on standard error). 130: interrupted, with a hint that it resumes.
+    0: done. 2: the input is at fault (one line on standard error). 130: interrupted; where the work `resumes`, the line
+    says so.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices say nothing to a user
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -33,7 +36,8 @@ def run_door(
     except InversynthError as error:
         return _fault(f"{type(error).__name__}: {error}")
     except KeyboardInterrupt:
-        print("\ninterrupted; what is finished is kept, and the same command goes on from there", file=sys.stderr)
+        hint = "; what is finished is kept, and the same command goes on from there" if resumes else ""
+        print(f"\ninterrupted{hint}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `… | head` closed the pipe: no complaint

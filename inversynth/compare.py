@@ -168,7 +168,7 @@ class CompareSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth compare") -> int:
     """Compare rows of a dataset; returns the exit code."""
-    return run_door(CompareSettings, _run, argv, prog)
+    return run_door(CompareSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: CompareSettings) -> None:

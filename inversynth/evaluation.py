@@ -50,7 +50,7 @@ class EvaluationSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth evaluate") -> int:
     """Evaluate runs on a dataset; returns the exit code."""
-    return run_door(EvaluationSettings, _evaluate, argv, prog)
+    return run_door(EvaluationSettings, _evaluate, argv, prog, resumes=False)
 
 
 def _evaluate(settings: EvaluationSettings) -> None:

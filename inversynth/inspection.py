@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth inspect") ->
         description = inspect(settings.what, settings.preset)
         print(_json(description) if settings.as_json else descriptions.text(description))
 
-    return run_door(InspectSettings, action, argv, prog)
+    return run_door(InspectSettings, action, argv, prog, resumes=False)
 
 
 def list_main(argv: Sequence[str] | None = None, prog: str = "inversynth list") -> int:
@@ -56,7 +56,7 @@ def list_main(argv: Sequence[str] | None = None, prog: str = "inversynth list") 
     def action(settings: ListSettings) -> None:
         print(_json(listing()) if settings.as_json else _listing_text(listing()))
 
-    return run_door(ListSettings, action, argv, prog)
+    return run_door(ListSettings, action, argv, prog, resumes=False)
 
 
 def inspect(what: str, preset: str = "paper") -> dict[str, Any]:

@@ -148,6 +148,11 @@ def test_a_door_turns_faults_into_exit_codes(capsys, error, code, line):
     assert capsys.readouterr().err == line
 
 
+def test_only_work_that_resumes_promises_it(capsys):
+    assert run_door(Toy, raiser(KeyboardInterrupt()), ["x"], resumes=False) == 130
+    assert capsys.readouterr().err == "\ninterrupted\n"
+
+
 def test_a_bug_of_ours_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run_door(Toy, lambda settings: 1 / 0, ["x"])
