@@ -21,7 +21,7 @@ from generators.errors import DatasetError, ModelError, SettingsError
 from generators.settings import Settings
 from generators.store import Dataset
 from inversynth import plots, report
-from inversynth.evaluation import held_out_rows
+from inversynth.evaluation import card_difference, held_out_rows
 from inversynth.inversion import Inversion, Target, assumptions, invert, open_model
 from inversynth.measurement import choose_rows, dataset_synth
 from inversynth.patches import write_patch, write_text
@@ -74,11 +74,7 @@ def compare_rows(dataset: Dataset, rows: Sequence[int], model: "LoadedModel") ->
 
 def check_fit(card: "ModelCard", dataset: Dataset) -> None:
     """Raise ModelError where a model does not speak of the sounds of a dataset."""
-    difference = card.parameter_space.difference(dataset.space)
-    for name in ("sample_rate", "length"):
-        mine, theirs = getattr(card, name), getattr(dataset.card, name)
-        if mine != theirs and not difference:
-            difference = f"{name} {mine:g} against {theirs:g}"
+    difference = card_difference(card, dataset)
     if difference:
         raise ModelError(f"model {card.model} must be one of the sounds in {dataset.path}. Received: {difference}")
 

@@ -128,14 +128,20 @@ def _contenders(
 def _check_card(path: Path, dataset: Dataset) -> ModelCard:
     """Return a model's card. Raises ModelError where the model does not fit the dataset."""
     card = read_card(path)
+    difference = card_difference(card, dataset)
+    if difference:
+        raise ModelError(f"{path} must be a model of the sounds in {dataset.path}. Received: {difference}")
+    return card
+
+
+def card_difference(card: ModelCard, dataset: Dataset) -> str:
+    """Name the first thing in which a model's sounds differ from those of a dataset, or return an empty string."""
     difference = card.parameter_space.difference(dataset.space)
     for name in ("sample_rate", "length"):
         mine, theirs = getattr(card, name), getattr(dataset.card, name)
         if mine != theirs and not difference:
             difference = f"{name} {mine:g} against {theirs:g}"
-    if difference:
-        raise ModelError(f"{path} must be a model of the sounds in {dataset.path}. Received: {difference}")
-    return card
+    return difference
 
 
 def _names(cards: Sequence[ModelCard], paths: Sequence[Path]) -> list[str]:

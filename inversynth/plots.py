@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from generators.files import written_whole
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -103,6 +105,22 @@ def spectrogram_pair(target: NDArray[Any], match: NDArray[Any], sample_rate: int
     bar.outline.set_visible(False)
     bar.set_label("dB", color=palette.ink, fontsize=9)
     bar.ax.tick_params(colors=palette.ink, labelsize=8, length=0)
+    return figure
+
+
+def spectrogram_grid(sounds: NDArray[Any], sample_rate: int, palette: Palette = PAGE, columns: int = 4) -> "Figure":
+    """Draw many sounds small, each on its own scale of 80 dB: what a synth can do. Shapes: sounds (n, samples)."""
+    rows = math.ceil(len(sounds) / columns)
+    width, height = 1.0 / columns, 1.0 / rows
+    places = [
+        (column * width + 0.004, 1.0 - (row + 1) * height + 0.01, width - 0.008, height - 0.02)
+        for row in range(rows)
+        for column in range(columns)
+    ][: len(sounds)]
+    figure, panels = _figure(2.4 * columns, 1.4 * rows, places)
+    for axes, audio in zip(panels, sounds, strict=True):
+        _draw_spectrogram(axes, audio, sample_rate, decibel_limits([audio]), palette)
+        axes.axis("off")
     return figure
 
 
@@ -229,10 +247,10 @@ _PRUNINGS = tuple(
 )
 
 
-def to_png(figure: "Figure", path: Path, pixels_per_inch: int = 160) -> Path:
+def to_png(figure: "Figure", path: Path, pixels_per_inch: int = 120) -> Path:
     """Write a figure (drawn with the palette `PAPER`) as a PNG on white."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=pixels_per_inch, facecolor="white", metadata={"Software": None})
+    with written_whole(path) as partial:
+        figure.savefig(partial, dpi=pixels_per_inch, facecolor="white", metadata={"Software": None})
     return path
 
 

@@ -40,6 +40,9 @@ STRIP = (96.0, 26.0)
 STRIP_FULL = 0.25
 """Probability that reaches the top of a strip whose classes all lie below it, so that flat ones stay visibly flat."""
 
+MOST_PLAYERS = 60
+"""Sounds up to which an index carries their players: 90 KB each."""
+
 WAVES = {"sin": "Sine", "saw": "Saw", "tri": "Triangle", "sqr": "Square"}
 GROUPS = {"ADSR": "Envelope", "Amplitude LFO": "Gate"}
 """Titles of panels, where the reporting group's own name says less."""
@@ -134,7 +137,8 @@ def write_index(path: Path, done: "Sequence[tuple[Inversion, Path]]", faults: Se
     """Write the page that leads to several reports, with their scores and sounds, and names the sounds at fault."""
     rows = []
     for inversion, report in done:
-        players, _ = embed_sounds([inversion.target.audio, inversion.match], inversion.target.sample_rate)
+        sounds = [inversion.target.audio, inversion.match] if len(done) <= MOST_PLAYERS else []
+        players = embed_sounds(sounds, inversion.target.sample_rate)[0] if sounds else []
         rows.append(
             {
                 "name": inversion.target.name,
