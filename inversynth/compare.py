@@ -21,10 +21,12 @@ from generators.errors import DatasetError, ModelError, SettingsError
 from generators.settings import Settings
 from generators.store import Dataset
 from inversynth import plots, report
+from inversynth.drawing import to_svg
 from inversynth.evaluation import card_difference, held_out_rows
-from inversynth.inversion import Inversion, Target, assumptions, invert, open_model
+from inversynth.inversion import Inversion, assumptions, invert, open_model
 from inversynth.measurement import choose_rows, dataset_synth
 from inversynth.patches import write_patch, write_text
+from inversynth.targets import Target
 from models.model_files import find_model_file
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ def _view(comparison: Comparison) -> dict[str, Any]:
                 "name": title,
                 "kind": kind,
                 "player": player,
-                "drawing": plots.to_svg(
+                "drawing": to_svg(
                     plots.spectrogram(sound, rate, limits, size=(3.2, 2.1)),
                     f"Spectrogram of row {comparison.row}, {title.lower()}",
                 ),

@@ -22,11 +22,12 @@ from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.settings import Settings
 from generators.store import Dataset, dataset_path
-from inversynth.inversion import Inversion, invert, learned_normalised, read_target, write_inversion
+from inversynth.inversion import Inversion, invert, learned_normalised, write_inversion
 from inversynth.measurement import chance, choose_rows, evaluate_contenders, network, oracle
 from inversynth.report import describe, summarise
 from inversynth.scores import Evaluation, write_scores
 from inversynth.tables import text_table
+from inversynth.targets import read_target
 from models.backend import start_keras
 from models.model_files import LoadedModel, load_model
 from models.registry import find_recipe

@@ -18,10 +18,11 @@ from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.settings import Settings
 from inversynth import plots
-from inversynth.inversion import Target, invert
+from inversynth.drawing import PAPER, to_png
+from inversynth.inversion import invert
 from inversynth.patches import Patch
-from inversynth.plots import PAPER
 from inversynth.report import describe
+from inversynth.targets import Target
 
 if TYPE_CHECKING:
     from models.model_files import LoadedModel
@@ -53,7 +54,7 @@ def write_gallery(directory: Path, model: "LoadedModel", row: int = 0) -> tuple[
         "knobs": plots.knob_panel(found.patch, truth.tolist(), palette=PAPER),
         "patches": plots.spectrogram_grid(others, rate, PAPER),
     }
-    return [plots.to_png(figure, directory / f"{name}.png") for name, figure in figures.items()], found.patch
+    return [to_png(figure, directory / f"{name}.png") for name, figure in figures.items()], found.patch
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m inversynth.gallery") -> int:

@@ -1,22 +1,18 @@
 """Pictures of sounds and patches: spectrograms on one scale, waveforms laid over each other, a panel of knobs.
 
-Each function draws one matplotlib `Figure`, which `to_svg` turns into an inline drawing with the colours of the page it
-stands in (so one report is right in light and in dark), and `to_png` into a file for documents. The spectrogram is the
-one of `models.features`: what is shown is what the networks see. README pictures: `inversynth.gallery`.
+Each function draws one matplotlib `Figure`, which `inversynth.drawing` puts on a page or into a file. The spectrogram
+is the one of `models.features`: what is shown is what the networks see. README pictures: `inversynth.gallery`.
 """
 
-import io
 import math
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.files import written_whole
+from inversynth.drawing import PAGE, Palette
+from inversynth.knobs import format_value, on_circle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,29 +20,6 @@ if TYPE_CHECKING:
 
     from inversynth.patches import Patch
 
-
-@dataclass(frozen=True)
-class Palette:
-    """The colours of a picture: text, the two sounds, and lines that stay behind."""
-
-    ink: str
-    target: str
-    match: str
-    line: str
-
-
-PAPER = Palette("#57544d", "#2f6bd0", "#d9661f", "#dedad1")
-"""On white. Blue and orange are told apart by every common kind of colour vision."""
-
-PAGE = Palette("#010203", "#010204", "#010205", "#010206")
-"""Stand-ins, which `to_svg` replaces by the colours of the page that the drawing stands in."""
-
-_PAGE_COLOURS = {
-    PAGE.ink: "currentColor",
-    PAGE.target: "var(--target)",
-    PAGE.match: "var(--match)",
-    PAGE.line: "var(--line)",
-}
 
 COLOURS = "magma"
 """Rises evenly in lightness, so that it also reads in grey and in print."""
@@ -165,93 +138,17 @@ def knob_panel(
         position = float(patch.space.values_to_unit(patch.values)[column])
         _arc(axes, x, y, 0.30, 0.0, 1.0, palette.line)
         _arc(axes, x, y, 0.30, 0.0, position, palette.match)
-        tip = _on_circle(x, y, 0.30, position)
+        tip = on_circle(x, y, 0.30, position)
         axes.plot([x, tip[0]], [y, tip[1]], color=palette.ink, linewidth=1.6, solid_capstyle="round")
         if truth is not None:
             steps = max(patch.space.sizes[column] - 1, 1)
-            axes.plot(*_on_circle(x, y, 0.40, int(truth[column]) / steps), "o", color=palette.target, markersize=4)
+            axes.plot(*on_circle(x, y, 0.40, int(truth[column]) / steps), "o", color=palette.target, markersize=4)
         axes.text(
             x, y + 0.44, parameter.name, ha="center", va="center", fontsize=9, color=palette.ink, fontweight="bold"
         )
         value = format_value(float(patch.values[column]), parameter.unit)
         axes.text(x, y + 0.62, value, ha="center", va="center", fontsize=8, color=palette.ink)
     return figure
-
-
-def knob_path(start: float, stop: float, radius: float = 16.0, centre: float = 20.0) -> str:
-    """Return the SVG path of a knob's scale between two positions in 0..1, turning by 270 degrees from lower left."""
-    first, last = _on_circle(centre, centre, radius, start), _on_circle(centre, centre, radius, stop)
-    large = int(stop - start > 180.0 / 270.0)
-    return f"M{first[0]:.2f} {first[1]:.2f}A{radius:g} {radius:g} 0 {large} 1 {last[0]:.2f} {last[1]:.2f}"
-
-
-def knob_tip(position: float, radius: float = 16.0, centre: float = 20.0) -> tuple[float, float]:
-    """Return where the pointer of a knob ends, x and y downwards."""
-    x, y = _on_circle(centre, centre, radius, position)
-    return round(x, 2), round(y, 2)
-
-
-def format_value(value: float, unit: str) -> str:
-    """Write a value with its unit, to about four digits: `1,046.5 Hz`, `0.268 s`, `0.4`."""
-    if abs(value) >= 1000:
-        text = f"{value:,.1f}".removesuffix(".0")
-    elif abs(value) >= 100:
-        text = f"{value:.1f}".removesuffix(".0")
-    else:
-        text = f"{value:.3f}".rstrip("0").removesuffix(".")
-    return f"{text} {unit}" if unit else text
-
-
-def to_svg(figure: "Figure", label: str) -> str:
-    """Turn a figure into an inline SVG with the width and the colours of its page; `label` is its alternative text.
-
-    Everything that a page does not need is left out: the declaration, the metadata, fixed sizes and namespaces.
-    """
-    from html import escape
-
-    import matplotlib
-
-    buffer = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    for pattern, replacement in _PRUNINGS:
-        svg = pattern.sub(replacement, svg)
-    for stand_in, colour in _PAGE_COLOURS.items():
-        svg = svg.replace(stand_in, colour)
-    return svg.replace("<svg", f'<svg class="plot" role="img" aria-label="{escape(label)}"', 1).strip()
-
-
-_PRUNINGS = tuple(
-    (re.compile(pattern, re.DOTALL), replacement)
-    for pattern, replacement in (
-        (r"<metadata>.*?</metadata>", ""),
-        (r"<!--.*?-->", ""),
-        (r' xmlns(:\w+)?="[^"]*"', ""),
-        (r' version="[^"]*"', ""),
-        (r'(<svg[^>]*?) width="[^"]*"', r"\1"),
-        (r'(<svg[^>]*?) height="[^"]*"', r"\1"),
-        (r' id="(?:figure|axes|image|patch|line2d|text|matplotlib|xtick|ytick|FillBetween\w*|\w*Collection)[^"]*"', ""),
-        (r" font-family: [^;]*;", ""),
-        (r" font: [^;]*?([\d.]+px)[^;]*;", r" font-size: \1;"),
-        (r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", ""),  # it would restyle the whole page
-        (r' style="image-rendering:[^"]*"', ""),  # smooth, as in the PNG
-        (r' transform="rotate\(-0 [^"]*\)"', ""),
-        (r"<g/>", ""),
-        (r"(\d\.\d{4})\d+", r"\1"),
-        (r"xlink:href", "href"),
-        (r"\n\s*", "\n"),
-    )
-)
-
-
-def to_png(figure: "Figure", path: Path, pixels_per_inch: int = 120) -> Path:
-    """Write a figure (drawn with the palette `PAPER`) as a PNG on white."""
-    with written_whole(path) as partial:
-        figure.savefig(partial, dpi=pixels_per_inch, facecolor="white", metadata={"Software": None})
-    return path
 
 
 def colour_stops(count: int = 9) -> tuple[str, ...]:
@@ -325,12 +222,6 @@ def _peak(*sounds: NDArray[Any]) -> float:
     return max(*(float(np.abs(sound).max()) for sound in sounds), 1e-6)
 
 
-def _on_circle(x: float, y: float, radius: float, position: float) -> tuple[float, float]:
-    """Return the point of a knob's scale at a position in 0..1 (225 degrees down to -45), y downwards."""
-    angle = math.radians(225.0 - 270.0 * position)
-    return x + radius * math.cos(angle), y - radius * math.sin(angle)
-
-
 def _arc(axes: "Axes", x: float, y: float, radius: float, start: float, stop: float, colour: str) -> None:
-    points = [_on_circle(x, y, radius, place) for place in np.linspace(start, stop, 60)]
+    points = [on_circle(x, y, radius, place) for place in np.linspace(start, stop, 60)]
     axes.plot(*zip(*points, strict=True), color=colour, linewidth=3.2, solid_capstyle="round")

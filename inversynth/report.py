@@ -17,8 +17,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from generators import __version__
-from generators.parameters import Floats, Parameter, ParameterSpace
 from inversynth import plots
+from inversynth.drawing import to_svg
+from inversynth.knobs import panels
 from inversynth.patches import Patch, write_text
 
 if TYPE_CHECKING:
@@ -34,51 +35,8 @@ PLAYED_PEAK = 0.9
 SURE = 0.5
 """Probability from which on a knob counts as sure: no other class can then be as likely."""
 
-STRIP = (96.0, 26.0)
-"""Width and height of a distribution's drawing, in its own units."""
-
-STRIP_FULL = 0.25
-"""Probability that reaches the top of a strip whose classes all lie below it, so that flat ones stay visibly flat."""
-
 MOST_PLAYERS = 60
 """Sounds up to which an index carries their players: 90 KB each."""
-
-WAVES = {"sin": "Sine", "saw": "Saw", "tri": "Triangle", "sqr": "Square"}
-GROUPS = {"ADSR": "Envelope", "Amplitude LFO": "Gate"}
-"""Titles of panels, where the reporting group's own name says less."""
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One class of a distribution, as a rectangle."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    words: str
-    kind: str
-
-
-@dataclass(frozen=True)
-class Knob:
-    """One parameter, as it is drawn: everything in words, numbers for the eye, and SVG paths."""
-
-    name: str
-    description: str
-    value: str
-    remark: str
-    number: int
-    last: int
-    probability: float | None
-    scale: str
-    turned: str
-    tip: tuple[float, float]
-    bars: tuple[Bar, ...]
-    spread: str
-    truth: str
-    truth_spot: tuple[float, float] | None
-    steps_off: int | None
 
 
 @dataclass(frozen=True)
@@ -113,15 +71,15 @@ def render_report(inversion: "Inversion") -> str:
         tiles=tiles(patch.scores),
         more=further_scores(patch.scores),
         spectrograms=[
-            plots.to_svg(plots.spectrogram(target.audio, rate, limits), f"Spectrogram of the target over {seconds}"),
-            plots.to_svg(plots.spectrogram(match, rate, limits), f"Spectrogram of the match over {seconds}"),
+            to_svg(plots.spectrogram(target.audio, rate, limits), f"Spectrogram of the target over {seconds}"),
+            to_svg(plots.spectrogram(match, rate, limits), f"Spectrogram of the match over {seconds}"),
         ],
         limits=limits,
         colours=plots.colour_stops(),
-        waveforms=plots.to_svg(
+        waveforms=to_svg(
             plots.waveforms(target.audio, match, rate), f"Waveforms of target and match over {seconds}, overlaid"
         ),
-        close_up=plots.to_svg(
+        close_up=to_svg(
             plots.close_up(target.audio, match, rate), "Waveforms of target and match at the target's loudest moment"
         ),
         panels=panels(patch, inversion.truth),
@@ -160,7 +118,7 @@ def write_index(path: Path, done: "Sequence[tuple[Inversion, Path]]", faults: Se
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill a template of `templates/`; text is escaped, drawings made by `plots.to_svg` are trusted."""
+    """Fill a template of `templates/`; text is escaped, drawings made by `to_svg` are trusted."""
     return _environment().get_template(template).render(version=__version__, **context)
 
 
@@ -234,84 +192,6 @@ def further_scores(scores: Mapping[str, float]) -> list[str]:
         for name, measure in MEASURES.items()
         if name in scores and name not in ("stft_pcc", "ft_pcc", "f_delta")
     ]
-
-
-def panels(patch: Patch, truth: NDArray[Any] | None = None) -> dict[str, list[Knob]]:
-    """Return the knobs by the part of the synth that they belong to, in order of first appearance.
-
-    An ending that several parameters share (`_saw`) names a part; the others go by their group.
-    """
-    found: dict[str, list[Knob]] = {}
-    for column, parameter in enumerate(patch.space.parameters):
-        found.setdefault(_part(parameter, patch.space), []).append(_knob(patch, column, truth))
-    return found
-
-
-def _part(parameter: Parameter, space: ParameterSpace) -> str:
-    ending = parameter.name.rpartition("_")[2]
-    shared = sum(name.endswith(f"_{ending}") for name in space.names)
-    if shared > 1 and "_" in parameter.name:
-        return WAVES.get(ending, ending)
-    return GROUPS.get(parameter.group, parameter.group) or "Parameters"
-
-
-def _knob(patch: Patch, column: int, truth: NDArray[Any] | None) -> Knob:
-    parameter, value = patch.space.parameters[column], float(patch.values[column])
-    number, last = int(patch.classes[column]), patch.space.sizes[column] - 1
-    position = float(patch.space.values_to_unit(patch.values)[column])
-    distribution = patch.distribution(column)
-    true = None if truth is None else int(truth[column])
-    return Knob(
-        name=parameter.name,
-        description=parameter.description,
-        value=plots.format_value(value, parameter.unit),
-        remark=note_name(value) if parameter.group == "Notes" else "",
-        number=number,
-        last=last,
-        probability=None if distribution is None else float(distribution[number]),
-        scale=plots.knob_path(0.0, 1.0),
-        turned=plots.knob_path(0.0, position) if position > 0.0 else "",
-        tip=plots.knob_tip(position, radius=12.0),
-        bars=() if distribution is None else _bars(parameter, distribution, number, true),
-        spread="" if distribution is None else _spread(parameter, distribution),
-        truth="" if true is None else plots.format_value(parameter.levels[true], parameter.unit),
-        truth_spot=None if true is None else plots.knob_tip(true / max(last, 1), radius=19.0),
-        steps_off=None if true is None else abs(number - true),
-    )
-
-
-def _bars(parameter: Parameter, distribution: Floats, number: int, true: int | None) -> tuple[Bar, ...]:
-    width, height = STRIP
-    step = width / len(distribution)
-    full = max(float(distribution.max()), STRIP_FULL)
-    bars = []
-    for place, probability in enumerate(distribution):
-        tall = max(1.0, height * float(probability) / full)
-        value = plots.format_value(parameter.levels[place], parameter.unit)
-        kinds = [kind for kind, holds in (("chosen", place == number), ("true", place == true)) if holds]
-        words = f"class {place}, {value}: {probability:.1%}"
-        x, y, wide = round(place * step, 2), round(height - tall, 2), round(step - 1.2, 2)
-        bars.append(Bar(x, y, wide, round(tall, 2), words, " ".join(kinds)))
-    return tuple(bars)
-
-
-def _spread(parameter: Parameter, distribution: Floats) -> str:
-    """Name the three most probable values, for those who cannot see the strip."""
-    best = np.argsort(-distribution, kind="stable")[:3]
-    values = [plots.format_value(parameter.levels[int(place)], parameter.unit) for place in best]
-    return "; ".join(f"{value} {distribution[place]:.0%}" for value, place in zip(values, best, strict=True))
-
-
-def note_name(hertz: float) -> str:
-    """Return the note nearest to a frequency, as in A4 for 440 Hz, or nothing where it is off by over 5 cents."""
-    if hertz <= 0.0:
-        return ""
-    number = 69.0 + 12.0 * float(np.log2(hertz / 440.0))
-    nearest = round(number)
-    if abs(number - nearest) > 0.05:
-        return ""
-    names = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
-    return f"{names[nearest % 12]}{nearest // 12 - 1}"
 
 
 def _data_uri(kind: str, content: bytes) -> str:

@@ -15,9 +15,12 @@ from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.synth import Synth
 from inversynth import plots
-from inversynth.inversion import Inversion, Target, invert
+from inversynth.drawing import to_svg
+from inversynth.inversion import Inversion, invert
+from inversynth.knobs import format_value, knob_path, knob_tip, note_name, panels
 from inversynth.patches import Patch, patch_from_json
-from inversynth.report import embed_sounds, note_name, panels, render_report, write_index
+from inversynth.report import embed_sounds, render_report, write_index
+from inversynth.targets import Target
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def test_report_shows_every_parameter_with_its_whole_distribution(
     assert len(rows) == len(fm.space) == 23
     for column, parameter in enumerate(fm.space.parameters):
         assert f'<span class="name">{parameter.name}</span>' in html
-        value = plots.format_value(float(found.patch.values[column]), parameter.unit)
+        value = format_value(float(found.patch.values[column]), parameter.unit)
         assert f"<b>{value}</b>" in html
         assert f"class {found.patch.classes[column]}/15" in html
     assert len(page.all("rect")) >= found.patch.space.size
@@ -136,7 +139,7 @@ def test_index_leads_to_each_report_and_names_the_faults(tmp_path: Path, found: 
     ],
 )
 def test_values_are_written_short_with_their_unit(value: float, unit: str, text: str) -> None:
-    assert plots.format_value(value, unit) == text
+    assert format_value(value, unit) == text
 
 
 @pytest.mark.parametrize(("hertz", "note"), [(440.0, "A4"), (523.2511, "C5"), (261.6256, "C4"), (450.0, ""), (0.0, "")])
@@ -154,7 +157,7 @@ def test_both_spectrograms_share_a_scale_that_holds_the_louder_one() -> None:
 
 def test_drawings_take_the_colours_of_the_page(fm: Synth) -> None:
     audio = fm.render_classes(sample_classes(fm.space, 0, 1, seed=0)[0])
-    svg = plots.to_svg(plots.waveforms(audio, 0.5 * audio, fm.sample_rate), 'two "sounds"')
+    svg = to_svg(plots.waveforms(audio, 0.5 * audio, fm.sample_rate), 'two "sounds"')
     assert "var(--target)" in svg
     assert "var(--match)" in svg
     assert "currentColor" in svg
@@ -162,13 +165,13 @@ def test_drawings_take_the_colours_of_the_page(fm: Synth) -> None:
     assert 'aria-label="two &quot;sounds&quot;"' in svg
     for superfluous in ("xmlns", "<style", "<metadata", "font-family", "DejaVu", ' width="4'):
         assert superfluous not in svg
-    assert svg == plots.to_svg(plots.waveforms(audio, 0.5 * audio, fm.sample_rate), 'two "sounds"')
+    assert svg == to_svg(plots.waveforms(audio, 0.5 * audio, fm.sample_rate), 'two "sounds"')
 
 
 def test_knobs_turn_clockwise_from_lower_left_to_lower_right() -> None:
-    left, top, right = (plots.knob_tip(position) for position in (0.0, 0.5, 1.0))
+    left, top, right = (knob_tip(position) for position in (0.0, 0.5, 1.0))
     assert left[0] < 20 < right[0]
     assert left[1] == right[1] > 20
     assert top == (20.0, 4.0)
-    assert " 0 1 1 " in plots.knob_path(0.0, 1.0)  # the long way round
-    assert " 0 0 1 " in plots.knob_path(0.0, 0.5)
+    assert " 0 1 1 " in knob_path(0.0, 1.0)  # the long way round
+    assert " 0 0 1 " in knob_path(0.0, 0.5)
