@@ -12,6 +12,10 @@ from generators.errors import ModelError
 
 Floats = NDArray[np.floating[Any]]
 
+ROUNDING = 1e-4
+"""Deviation, relative to the mean where that is above one, below which a number is constant but for float32 rounding,
+which standardising must not blow up."""
+
 
 class Moments:
     """Mean and covariance of rows that come in batches: one pass, and no more memory than the covariance."""
@@ -85,7 +89,8 @@ class PrincipalComponents(keras.layers.Layer):
             raise ModelError("principal components are fitted to one or more sounds. Received: none")
         covariance = moments.covariance
         deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 1e-6)
+        told_apart = deviation > ROUNDING * np.maximum(np.abs(moments.mean), 1.0)
+        scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=told_apart)
         axes, variances = principal_axes(covariance * np.outer(scale, scale), self.count)
         self.mean.assign(moments.mean)
         self.axes.assign(scale[:, None] * axes / np.sqrt(max(variances.mean(), 1e-30)))

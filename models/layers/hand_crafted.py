@@ -88,7 +88,7 @@ class HandCraftedFeatures(keras.layers.Layer):
         decibels = _decibels(power)
         magnitude = ops.sqrt(power)
         share = magnitude / ops.sum(magnitude, axis=-1, keepdims=True)
-        place = np.linspace(0.0, 1.0, power.shape[-1], dtype=np.float32)
+        place = ops.linspace(0.0, 1.0, power.shape[-1], dtype="float32")
         centroid = ops.sum(share * place, axis=-1, keepdims=True)
         width = ops.sqrt(ops.sum(share * ops.square(place - centroid), axis=-1, keepdims=True))
         below = ops.cumsum(power, axis=-1) < 0.85 * ops.sum(power, axis=-1, keepdims=True)

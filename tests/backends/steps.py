@@ -1,0 +1,98 @@
+"""What one backend has to do; started by `python -m tests.backends` with KERAS_BACKEND set."""
+
+import logging
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from models.backend import start_keras
+
+start_keras()
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+import models.keras_metrics  # noqa: E402
+import models.layers  # noqa: E402
+import models.losses  # noqa: E402, F401
+from generators.registry import build_synth  # noqa: E402
+from models.metrics import mean_percentile_rank  # noqa: E402
+from models.recipe import Recipe  # noqa: E402
+from models.registry import RECIPES  # noqa: E402
+from tests.backends.__main__ import REFERENCE  # noqa: E402
+
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it complains of many models in one process
+BACKEND = keras.backend.backend()
+SYNTH = build_synth("sine", 16384, 0.25)
+CLASSES = np.random.default_rng(0).integers(0, 3, (16, 4)).astype(np.uint8)
+NOISE = np.random.default_rng(1).uniform(-0.05, 0.05, (16, SYNTH.samples)).astype(np.float32)
+AUDIO = SYNTH.render_classes(CLASSES) + NOISE  # no two frames alike, so that rounding decides nothing
+TOLERANCE = 1e-3
+"""Between probabilities of two backends, in float32 and with sums in other orders."""
+
+
+def train(recipe: Recipe, loss: str, **options: str) -> keras.Model:
+    """Build, adapt and train for two steps; the loss must be finite and fall, and the metric be what NumPy says."""
+    space = SYNTH.space
+    model = recipe.build(space, SYNTH.sample_rate, SYNTH.samples, loss=loss, seed=0, **options)
+    if recipe.adapt:
+        recipe.adapt(model, [AUDIO])
+    recipe.compile(model, space, loss=loss, learning_rate=1e-4)
+    before = model.evaluate(AUDIO, CLASSES, batch_size=16, verbose=0, return_dict=True)
+    expected = mean_percentile_rank(CLASSES, predict(model), space.slices).mean()
+    assert abs(before["mpr"] - expected) < 0.1, f"mpr {before['mpr']} against {expected}"
+    model.fit(AUDIO, CLASSES, batch_size=16, epochs=2, verbose=0)
+    after = model.evaluate(AUDIO, CLASSES, batch_size=16, verbose=0, return_dict=True)
+    assert np.isfinite(after["loss"]), f"loss {after['loss']}"
+    assert after["loss"] < before["loss"], f"loss {before['loss']} before, {after['loss']} after"
+    return model
+
+
+def predict(model: keras.Model) -> np.ndarray:
+    """Return probabilities of the sounds that all backends share."""
+    return np.asarray(model.predict(AUDIO, batch_size=16, verbose=0))
+
+
+def check_model(recipe: Recipe, folder: Path) -> None:
+    """Train here, and predict with the reference's file what the reference predicted."""
+    file, outputs = folder / f"{recipe.name}.keras", folder / f"{recipe.name}.npy"
+    trained = train(recipe, "bce")
+    if BACKEND == REFERENCE:
+        trained.save(file)
+        np.save(outputs, predict(trained))
+        return
+    difference = np.abs(predict(keras.saving.load_model(file, safe_mode=True)) - np.load(outputs)).max()
+    assert difference < TOLERANCE, f"probabilities differ by {difference:.2g} from {REFERENCE}"
+
+
+def check_layouts(recipe: Recipe) -> None:
+    """Compute the convolutions channels_first, where this backend has them on this device."""
+    first = train(recipe, "bce", data_format="channels_first")
+    last = recipe.build(SYNTH.space, SYNTH.sample_rate, SYNTH.samples, data_format="channels_last")
+    last.set_weights(first.get_weights())
+    difference = np.abs(predict(last) - predict(first)).max()
+    assert difference < TOLERANCE, f"the layouts differ by {difference:.2g}"
+
+
+def main(folder: Path) -> int:
+    """Check every recipe, the other loss, and the other layout; say each failure, and count them."""
+    started = time.monotonic()
+    checks = [(name, lambda r=recipe: check_model(r, folder)) for name, recipe in RECIPES.items()]
+    checks.append(("C1 categorical", lambda: train(RECIPES["C1"], "categorical")))
+    if BACKEND != REFERENCE or any(device.startswith("gpu") for device in keras.distribution.list_devices()):
+        checks += [(f"{name} channels_first", lambda n=name: check_layouts(RECIPES[n])) for name in ("C1", "C6", "e2e")]
+    failures = 0
+    for name, check in checks:
+        try:
+            check()
+        except Exception:
+            failures += 1
+            print(f"{BACKEND}: {name} failed\n{traceback.format_exc()}", flush=True)
+    seconds = time.monotonic() - started
+    print(f"{BACKEND}: {len(checks) - failures} of {len(checks)} checks hold, {seconds:.0f} s", flush=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
