@@ -32,7 +32,9 @@ def torchsynth() -> Render:
         from importlib import resources
 
         shim = types.ModuleType("pkg_resources")
-        shim.resource_string = lambda package, name: resources.files(package.rpartition(".")[0]).joinpath(name).read_bytes()  # type: ignore[attr-defined]
+        shim.resource_string = lambda package, name: (
+            resources.files(package.rpartition(".")[0]).joinpath(name).read_bytes()
+        )  # type: ignore[attr-defined]
         sys.modules["pkg_resources"] = shim
     from torchsynth.config import SynthConfig
     from torchsynth.synth import Voice

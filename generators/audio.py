@@ -50,7 +50,7 @@ def read_audio(path: str | os.PathLike[str], *, start: float = 0.0, length: floa
         with soundfile.SoundFile(path) as file:
             rate, channels = file.samplerate, file.channels
             file.seek(min(round(start * rate), max(file.frames, 0)))
-            audio = file.read(-1 if length is None else round(length * rate), dtype="float32", always_2d=True)
+            audio = file.read(-1 if length is None else max(1, round(length * rate)), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(f"cannot read {path} as audio (WAV, FLAC, OGG, MP3 or AIFF). Received: {error}") from None
     except OSError as error:
