@@ -111,13 +111,13 @@ def main() -> None:
             ("engine", "how", "million samples/s", "x real time"),
             rows,
             text=(
-                "One-second sounds at 16,384 Hz in memory, every batch with other patches; `fm` is the full, band-limited "
-                f"synth. The goal of {GOAL:,} x real time is {'met' if best >= GOAL else 'missed'}."
+                "One-second sounds at 16,384 Hz in memory, every batch with other patches; `fm` is the full, "
+                f"band-limited synth. The goal of {GOAL:,} x real time is {'met' if best >= GOAL else 'missed'}."
             ),
             after=(
-                "The other engines play voices of their own (see `benchmarks/rivals.py`), so the figures compare engines, "
-                "not sounds; all of them ran on this processor. For scale: torchsynth reports 16,200 x real time on one "
-                f"GPU.{absent}"
+                "The other engines play voices of their own (see `benchmarks/rivals.py`), so the figures compare "
+                "engines, not sounds; all of them ran on this processor. For scale: torchsynth reports 16,200 x real "
+                f"time on one GPU.{absent}"
             ),
             packages=("numpy", "numba", *RIVALS, "torch", "jax"),
         )

@@ -62,7 +62,7 @@ def synthax() -> Render:
 
 
 def synthplayer() -> Render:
-    """Four modulated oscillators and an envelope in pure Python, one sound at a time: the engine of the first repository."""
+    """Four modulated oscillators and an envelope in pure Python: the engine of the repository this one grew from."""
     from synthplayer import oscillators
 
     def voice(kind: type) -> object:
