@@ -228,18 +228,20 @@ def measure(loaded: "LoadedModel", batches: "Batches") -> dict[str, Any]:
     """
     from models.metrics import TOP_K, group_means, mean_absolute_error, mean_percentile_rank, top_k_accuracy
 
-    parts = [(classes, loaded.predict(audio)) for audio, classes in (batches[n] for n in range(batches.num_batches))]
-    classes, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
-    space = loaded.space
-    by_parameter = {"mpr": mean_percentile_rank(classes, probabilities, space.slices)}
-    for k in TOP_K:
-        by_parameter[f"top{k}"] = top_k_accuracy(classes, probabilities, space.slices, k)
-    by_parameter["mae"] = mean_absolute_error(classes, probabilities, space.slices)
+    names = ("mpr", *(f"top{k}" for k in TOP_K), "mae")
+    space, count = loaded.space, 0
+    sums = np.zeros((len(names), len(space)))
+    for audio, classes in (batches[number] for number in range(batches.num_batches)):
+        scored = classes, loaded.predict(audio), space.slices
+        top = (top_k_accuracy(*scored, k) for k in TOP_K)
+        sums += len(classes) * np.stack([mean_percentile_rank(*scored), *top, mean_absolute_error(*scored)])
+        count += len(classes)
+    means = dict(zip(names, sums / count, strict=True))
     return {
-        "n": len(classes),
-        **{name: group_means(values, space.groups) for name, values in by_parameter.items()},
+        "n": count,
+        **{name: group_means(values, space.groups) for name, values in means.items()},
         "parameters": {
-            parameter: {name: float(values[column]) for name, values in by_parameter.items()}
+            parameter: {name: float(values[column]) for name, values in means.items()}
             for column, parameter in enumerate(space.names)
         },
     }

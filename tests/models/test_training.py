@@ -104,7 +104,9 @@ def test_measures_are_those_of_the_best_model_on_sounds_held_out(go, source, tin
     assert metrics["test"]["top1"]["All"] == pytest.approx(right.mean())
     assert loaded.card.scores["test"] == metrics["test"]
     with source.test(4) as batches:
-        assert measure(loaded, batches) == metrics["test"]
+        again = measure(loaded, batches)
+    for name in ("mpr", "top5", "mae"):
+        assert again[name] == pytest.approx(metrics["test"][name])
 
 
 def test_a_model_file_says_how_it_was_trained(go, source):

@@ -1,0 +1,24 @@
+"""Run the benchmarks named, or all, each in a process of its own: `python -m benchmarks [render dataset training]`."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from benchmarks.page import SECTIONS
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the benchmarks named, or all of them; returns the exit code of the first that fails."""
+    unknown = sorted(set(argv) - set(SECTIONS))
+    if unknown:
+        print(f"benchmarks are {', '.join(SECTIONS)}. Received: {', '.join(unknown)}", file=sys.stderr)
+        return 2
+    for name in argv or SECTIONS:
+        code = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
