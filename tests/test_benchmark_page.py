@@ -2,7 +2,7 @@
 
 import platform
 
-from benchmarks import machine, page
+from benchmarks import machine
 from benchmarks.page import HEAD, SECTIONS, Section, publish, replace_section
 
 
@@ -37,11 +37,5 @@ def test_the_machine_is_described_without_its_name():
     assert "core" in described
     assert " GB of memory" in described
     assert "no-such-package" not in described
-    assert platform.node() not in described.replace("GB", "")
+    assert (platform.node() or "?") not in described.split()
     assert machine.peak_memory() > 1e6
-
-
-def test_the_page_of_this_checkout_has_the_sections_it_should():
-    if page.PAGE.exists():
-        text = page.PAGE.read_text(encoding="utf-8")
-        assert [name for name in SECTIONS if f"<!-- {name} -->" in text] == list(SECTIONS)
