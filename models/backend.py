@@ -1,9 +1,15 @@
 """Starting Keras without its backend's start-up chatter on the terminal."""
 
 import importlib
+import importlib.util
 import os
 import sys
 import tempfile
+
+from generators.errors import SettingsError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+"""What KERAS_BACKEND may be; each is the name of its package, too."""
 
 
 def start_keras() -> None:
@@ -11,9 +17,15 @@ def start_keras() -> None:
 
     TensorFlow reports missing CUDA drivers and CPU instructions straight to the file behind standard error, past every
     setting. That text is dropped, unless starting fails, or TF_CPP_MIN_LOG_LEVEL is 0 or 1.
+    Raises: SettingsError where KERAS_BACKEND names none that is installed.
     """
     if "keras" in sys.modules:
         return
+    backend = os.environ.get("KERAS_BACKEND")  # unset, ~/.keras/keras.json decides, else it is TensorFlow
+    if backend and (backend not in BACKENDS or importlib.util.find_spec(backend) is None):
+        raise SettingsError(
+            f"KERAS_BACKEND must be one of {', '.join(BACKENDS)}, and be installed. Received: KERAS_BACKEND={backend}"
+        )
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1"):
         _wake()
         return

@@ -196,10 +196,7 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     Raises: ModelError for a missing, foreign, corrupt or tampered file.
     """
     path = find_model_file(path)
-    with _open(path) as archive:
-        card = _card(archive, path)
-        if _digest(archive) != card.weights_sha256:
-            raise ModelError(f"{path} was changed after it was saved (its weights do not match their hash)")
+    card = check_weights(path)
     start_keras()
     import keras
 
@@ -216,6 +213,15 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
             f"says. Received: a network from {model.input_shape[-1]} to {model.output_shape[-1]}"
         )
     return LoadedModel(model, card, path)
+
+
+def check_weights(path: Path) -> ModelCard:
+    """Return the card of a model file whose weights are those it was saved with. Raises ModelError for others."""
+    with _open(path) as archive:
+        card = _card(archive, path)
+        if _digest(archive) != card.weights_sha256:
+            raise ModelError(f"{path} was changed after it was saved (its weights do not match their hash)")
+    return card
 
 
 def find_model_file(path: str | os.PathLike[str]) -> Path:

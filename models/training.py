@@ -169,6 +169,9 @@ def _is_consistent(run: Run, history: History) -> bool:
 
 def _load_progress(model: "keras.Model", run: Run) -> None:
     """Bring a compiled model to where `last.keras` stands, optimiser included."""
+    from models.model_files import check_weights
+
+    check_weights(run.last)
     model.optimizer.build(model.trainable_variables)
     try:
         model.load_weights(run.last)
@@ -197,6 +200,7 @@ def _measure(source: "Source", run: Run) -> None:
     history: History = last.training["history"]
     best = best_epoch(history)
     if run.metrics_file.is_file() and run.metrics().get("epochs") == len(history):
+        log.info("%s", _closing_line(run.metrics(), run))
         return
     loaded = load_model(run.best)
     with ExitStack() as stack:

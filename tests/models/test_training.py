@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from generators.errors import ParameterError, RunError
+from generators.errors import ModelError, ParameterError, RunError
 from generators.generate import generate_dataset
 from models import callbacks, curves, data, e2e_cnn, training
 from models.data import DatasetSource, StreamSource
@@ -259,11 +259,15 @@ def test_a_run_does_not_go_on_with_other_settings(go, tiny_dataset):
     assert len(go(batch_size=8, resume=False, epochs=1).history()) == 1
 
 
-def test_a_damaged_last_model_is_refused_with_the_way_out(go):
-    run = go()
-    run.last.write_bytes(run.last.read_bytes()[:1000])
-    with pytest.raises(Exception, match="truncated"):
-        go(epochs=4)
+def test_a_damaged_last_model_is_refused(go):
+    run = go(epochs=1)
+    whole = run.last.read_bytes()
+    damaged = bytearray(whole)
+    damaged[whole.index(b"model.weights.h5") + 5000] ^= 1
+    for content, message in ((whole[:1000], "truncated"), (bytes(damaged), "weights do not match their hash")):
+        run.last.write_bytes(content)
+        with pytest.raises(ModelError, match=message):
+            go(epochs=4)
 
 
 # --- folds ------------------------------------------------------------------------------------------------------------
