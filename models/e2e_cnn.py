@@ -33,10 +33,11 @@ def build_e2e_cnn(
     """
     import keras
 
-    channels_first = data_format == "channels_first"
+    from models.layers import ChannelsLast, ExpandChannels
+
     seeds = layer_seeds(seed)
     audio = keras.Input((samples,), name="audio", dtype="float32")
-    wave = keras.layers.Reshape((1, samples) if channels_first else (samples, 1), name="wave")(audio)
+    wave = ExpandChannels(data_format, name="wave")(audio)
     for number, row in enumerate(WAVE_FRONT, start=1):
         wave = keras.layers.Conv1D(
             row.filters,
@@ -48,10 +49,8 @@ def build_e2e_cnn(
             kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
             name=f"wave_conv{number}",
         )(wave)
-    if channels_first:  # (bins, frames) as the convolution leaves them; the picture is frames x bins
-        wave = keras.layers.Permute((2, 1), name="frames_first")(wave)
-    frames, bins = wave.shape[1:]
-    picture = keras.layers.Reshape((1, frames, bins) if channels_first else (frames, bins, 1), name="picture")(wave)
+    frames = ChannelsLast(data_format, name="frames")(wave)  # the filters become the bins of a picture
+    picture = ExpandChannels(data_format, name="picture")(frames)
     hidden = convolve(picture, SPECTROGRAM_CNNS["CE2E_2D"], data_format, seeds)
     return keras.Model(audio, classify(hidden, sizes, head, data_format, seeds), name=E2E)
 

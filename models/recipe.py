@@ -113,7 +113,9 @@ def check_loss(loss: str) -> None:
 
 
 def check_data_format(data_format: str, device: str | None = None) -> None:
-    """Raise ModelError for an unknown layout, or for channels_first on a CPU, whose convolutions lack it.
+    """Raise ModelError for an unknown layout, or for channels_first on a CPU.
+
+    There it depends on how TensorFlow was built (x86 with oneDNN computes it, others do not), and is never faster.
 
     Args:
         device: 'cpu', 'gpu' or 'tpu'; None asks Keras what this machine computes on.
@@ -122,7 +124,7 @@ def check_data_format(data_format: str, device: str | None = None) -> None:
         raise ModelError(f"data_format must be {' or '.join(DATA_FORMATS)}. Received: {data_format}")
     if data_format == "channels_first" and (device or device_kind()) == "cpu":
         raise ModelError(
-            "channels_first needs a GPU: convolutions on the CPU know only channels_last. "
+            "channels_first needs a GPU: on a CPU only channels_last convolutions can be relied on. "
             "Received: data_format channels_first on cpu. Use channels_last; the weights are the same"
         )
 

@@ -82,8 +82,9 @@ def classify(picture: Any, sizes: Sequence[int], head: str, data_format: str, se
     """Flatten, one hidden layer, and the head."""
     import keras
 
-    if data_format == "channels_first":  # the same order of weights as channels_last, so that either loads the other's
-        picture = keras.layers.Permute((2, 3, 1), name="channels_last")(picture)
+    from models.layers import ChannelsLast
+
+    picture = ChannelsLast(data_format, name="channels_last")(picture)  # so that the weights are the same in both
     hidden = keras.layers.Flatten(data_format="channels_last", name="flatten")(picture)
     hidden = keras.layers.Dense(
         DENSE_UNITS,

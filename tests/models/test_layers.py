@@ -5,7 +5,15 @@ import pytest
 from sklearn.decomposition import PCA
 
 from generators.errors import ModelError
-from models.layers import BagOfFrames, HandCraftedFeatures, LogSpectrogram, ParameterSoftmax, PrincipalComponents
+from models.layers import (
+    BagOfFrames,
+    ChannelsLast,
+    ExpandChannels,
+    HandCraftedFeatures,
+    LogSpectrogram,
+    ParameterSoftmax,
+    PrincipalComponents,
+)
 from models.layers.hand_crafted import FRAME_FEATURES, WIDTH, mel_weights
 from tests.harness import check_layer
 
@@ -29,6 +37,10 @@ def tone(frequency):
     [
         (LogSpectrogram(name="spectrogram"), noise(3, 4000), (16, 257, 1)),
         (LogSpectrogram(256, 100, "channels_first", name="first"), noise(2, 1000), (1, 10, 129)),
+        (ExpandChannels(name="wave"), noise(2, 30), (30, 1)),
+        (ExpandChannels("channels_first", name="picture"), noise(2, 5, 3), (1, 5, 3)),
+        (ChannelsLast(name="kept"), noise(2, 4, 5, 3), (4, 5, 3)),
+        (ChannelsLast("channels_first", name="moved"), noise(2, 4, 5, 3), (5, 3, 4)),
         (ParameterSoftmax((4, 4, 4), name="equal"), noise(3, 12), (12,)),
         (ParameterSoftmax((3, 16, 1), name="mixed"), noise(3, 20), (20,)),
         (HandCraftedFeatures(RATE, name="measures"), noise(2, 4000), (WIDTH,)),
