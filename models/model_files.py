@@ -191,7 +191,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
 
 
 def load_model(path: str | os.PathLike[str]) -> LoadedModel:
-    """Load a model file, or the best model of a run folder.
+    """Load a model file, or the best model of a run folder, for prediction on any device (computed channels_last).
 
     Raises: ModelError for a missing, foreign, corrupt or tampered file.
     """
@@ -200,10 +200,10 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     start_keras()
     import keras
 
-    import models.layers  # noqa: F401  registers every layer that a saved model may hold
+    from models.layers import to_channels_last  # its package registers every layer that a saved model may hold
 
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = to_channels_last(keras.saving.load_model(path, compile=False, safe_mode=True))
     except (ValueError, TypeError, KeyError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{path} cannot be rebuilt by Keras {keras.__version__}: {reason}") from None
