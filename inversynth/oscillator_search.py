@@ -133,6 +133,16 @@ class OscillatorSearch:
         self.atoms += len(waves)
         return shape(waves, course, np.arange(len(waves)), pool=self.pool) * np.float32(GAIN)
 
+    def render(self, classes: Classes, phases: Floats) -> Audio:
+        """Render patches whose oscillators begin at given phases. Shapes: (n, 23), (4,) -> (n, samples)."""
+        count, kinds = len(classes), np.tile(np.arange(4), len(classes))
+        waves = self.carriers(kinds, classes[:, SHAPES].reshape(-1, 3), np.tile(phases, count))
+        amplitudes = self.levels[AMPLITUDES[0]][classes[:, AMPLITUDES]].astype(np.float32) * np.float32(GAIN)
+        mixed = np.einsum("nk,nks->ns", amplitudes, waves.reshape(count, 4, -1))
+        course = Course(self.envelope(classes), self.filters, self.gates, self.emphasis)
+        each = np.arange(count)
+        return shape(mixed, course, each, each, self.filter_row(classes), classes[:, GATE], self.pool)
+
     # --- screening -------------------------------------------------------------------------------------------------
 
     def screen(self, sounds: Audio, classes: Classes, windows: Floats, share: float = 0.97) -> tuple[Audio, Audio]:
@@ -164,6 +174,29 @@ class OscillatorSearch:
         self.atoms += len(sounds) * (2 if self.free_phase else 1) * 4 * len(self.dictionary) // SCREENED
         return best, phases
 
+    def tilt(self, classes: Classes) -> float:
+        """Return how much more power a patch's low-pass lets through at 50 Hz than at the lowest carrier."""
+        response = power_response(self.filters[[self.filter_row(classes)]], self.synth.sample_rate)
+        return float(response(50.0) / response(self.dictionary.frequencies[0]))
+
+    def explain(self, sounds: Audio, classes: Classes) -> Floats:
+        """Return what the best single oscillator explains of each sound, whatever its phase, kind and envelope.
+
+        Only its fundamental is looked at. Shapes: (r, samples or fewer) -> (r,) energies.
+        """
+        filters, gate = self.filters[[self.filter_row(classes)]], self.gates[classes[GATE]]
+        fundamental = np.array([1])
+        energy = self.dictionary.energies(power_response(filters, self.synth.sample_rate), gate, fundamental)[0]
+        levels = self._likely_envelopes(classes).astype(np.float32)
+        energies = np.maximum(levels**2 @ energy, np.float32(1e-12))
+        found = np.empty(len(sounds))
+        for row, sound in enumerate(sounds):
+            back = adjoint(sound, filters, gate[: len(sound)], pool=self.pool)
+            raw = self.dictionary.correlate(back, fundamental, True, self.pool)[0, :, 0]
+            found[row] = (np.square(levels @ raw).sum(axis=0) / energies).max()
+        self.atoms += len(sounds) * 4 * len(self.dictionary) // SCREENED
+        return found
+
     def _turned(self, weights: Audio, harmonics: Classes, phase: float) -> Audio:
         """Weigh sine and cosine correlations of each harmonic for a phase, (4, parts, harmonics)."""
         if not self.free_phase:
@@ -185,7 +218,8 @@ class OscillatorSearch:
 
         With `trust` the first pick is heard through the envelope of `start`, without it through any.
         """
-        classes, phases = start.copy(), np.zeros(4)
+        classes = start.copy()
+        phases: Floats = np.zeros(4)
         left = [0, 1, 2, 3]
         chosen: list[int] = []
         waves = np.zeros((0, self.samples), np.float32)
@@ -209,6 +243,10 @@ class OscillatorSearch:
             if len(chosen) == 1:
                 classes, residual = self.fit_filter(classes, waves, chosen, residual)
             classes, residual = self.fit_envelope(classes, waves, chosen)
+            if self.free_phase:
+                turned = self.fit_phases(State(classes, residual, phases), chosen)
+                classes, residual, phases = turned.classes, turned.residual, turned.phases
+                waves = self.carriers(np.asarray(chosen), classes[SHAPES[chosen]], phases[chosen])
             if left:
                 classes, residual = self.fit_course(classes, waves, chosen, residual)
                 rest = self._rest(classes, waves, chosen)
@@ -235,12 +273,15 @@ class OscillatorSearch:
     def _best_addition(self, waves: Audio, known: int, classes: Classes) -> int:
         """Return which of the waves after the first `known` helps them most."""
         gram, products = self._inner(self.pass_through(waves, classes))
-        rows = [[*range(known), known + new] for new in range(len(waves) - known)]
-        index = np.asarray(rows)
-        _, residual = fit_amplitudes(
-            gram[index[:, :, None], index[:, None, :]], products[index], self.power, self.levels[AMPLITUDES[0]]
-        )
+        index = np.asarray([[*range(known), known + new] for new in range(len(waves) - known)])
+        _, residual = self._fit(gram, products, index)
         return int(residual.argmin())
+
+    def _fit(self, gram: Floats, inner: Floats, index: Any) -> tuple[Classes, Floats]:
+        """Fit the amplitudes of sets of atoms. Shapes: index (n, m) -> classes (n, m), relative residuals (n,)."""
+        grams = gram[index[:, :, None], index[:, None, :]]
+        classes, left = fit_amplitudes(grams, inner[index], self.power, self.levels[AMPLITUDES[0]])
+        return classes, left / self.power
 
     def _inner(self, atoms: Audio) -> tuple[Floats, Floats]:
         exact = atoms.astype(np.float64)
@@ -371,37 +412,39 @@ class OscillatorSearch:
                 rows, columns = np.meshgrid(np.arange(*first[i : i + 2]), np.arange(*first[j : j + 2]), indexing="ij")
                 index = np.repeat(chosen[None], rows.size, axis=0)
                 index[:, i], index[:, j] = rows.ravel(), columns.ravel()
-                sets, left = fit_amplitudes(
-                    gram[index[:, :, None], index[:, None, :]], inner[index], self.power, self.levels[AMPLITUDES[0]]
-                )
+                sets, left = self._fit(gram, inner, index)
                 least = int(left.argmin())
-                if left[least] / self.power < residual - GAINED:
-                    chosen, residual, found, improved = index[least], float(left[least]) / self.power, sets[least], True
+                if left[least] < residual - GAINED:
+                    chosen, residual, found, improved = index[least], float(left[least]), sets[least], True
         patch = classes.copy()
         patch[SHAPES] = triples[chosen]
         patch[AMPLITUDES] = found
         return State(patch, residual, phases[chosen])
 
-    def fit_phases(self, state: State) -> State:
-        """Turn each oscillator's initial phase to what leaves least, in steps from 1/32 to 1/512 of a cycle."""
+    def fit_phases(self, state: State, kinds: list[int] | None = None) -> State:
+        """Turn the initial phases of some oscillators (by default all) to what leaves least.
+
+        In steps of 1/32 down to 1/2048 of a cycle, the amplitudes refitted; oscillators not named stay silent.
+        """
+        kinds = [0, 1, 2, 3] if kinds is None else kinds
         classes, phases, residual = state.classes.copy(), state.phases.copy(), state.residual
-        levels = self.levels[AMPLITUDES[0]]
-        for step in (1 / 32, 1 / 128, 1 / 512):
-            turns = np.arange(-3, 4) * step
-            starts = (phases[:, None] + turns).ravel()
-            kinds = np.repeat(np.arange(4), len(turns))
-            gram, inner = self._inner(self.pass_through(self.carriers(kinds, classes[SHAPES[kinds]], starts), classes))
-            for kind in [*range(4), *range(4)]:
-                chosen = [int(np.abs(starts[kinds == k] - phases[k]).argmin()) + k * len(turns) for k in range(4)]
-                index = np.repeat(np.asarray(chosen)[None], len(turns), axis=0)
-                index[:, kind] = kind * len(turns) + np.arange(len(turns))
-                sets, left = fit_amplitudes(
-                    gram[index[:, :, None], index[:, None, :]], inner[index], self.power, levels
-                )
+        turns = np.arange(-3, 4)
+        middle, count = len(turns) // 2, len(turns)
+        for step in (1 / 32, 1 / 128, 1 / 512, 1 / 2048):
+            starts = phases[kinds][:, None] + turns * step
+            each = np.repeat(kinds, count)
+            waves = self.carriers(each, classes[SHAPES[each]], starts.ravel())
+            gram, inner = self._inner(self.pass_through(waves, classes))
+            chosen = np.arange(len(kinds)) * count + middle
+            for place in [*range(len(kinds))] * 2:
+                index = np.repeat(chosen[None], count, axis=0)
+                index[:, place] = place * count + np.arange(count)
+                sets, left = self._fit(gram, inner, index)
                 best = int(left.argmin())
-                if left[best] / self.power < residual - GAINED:
-                    residual, phases[kind] = float(left[best]) / self.power, starts[index[best, kind]]
-                    classes[AMPLITUDES] = sets[best]
+                if left[best] < residual - GAINED:
+                    residual, chosen = float(left[best]), index[best]
+                    classes[AMPLITUDES[kinds]] = sets[best]
+            phases[kinds] = starts.ravel()[chosen]
         return State(classes, residual, phases % 1.0)
 
     def round(self, state: State, wide: bool = False) -> State:

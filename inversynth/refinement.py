@@ -65,14 +65,17 @@ class Refinement:
 
     Shapes: classes and values (parameters,), probabilities (size,); their best class of each parameter is `classes`.
     `alike` (size,) marks classes whose sound differs from the patch's by less than -60 dB when they are taken alone:
-    a parameter with more than one such class is not determined. `offset` is the sample at which the sound begins.
-    `residual_db` compares waveforms, so it says little where phases differ; `distance` is `Objective.distance`.
+    a parameter with more than one such class is not determined. `match` (samples,) is the sound made: it begins at
+    sample `offset`, and its oscillators at `phases` (cycles), None where they begin at zero as the synth's always do.
+    `residual_db` compares its waveform with the target's. `distance` and `start_distance` are `Objective.distance` of
+    the patch found and of the network's answer, both rendered by the synth as it is.
     """
 
     classes: Classes
     values: Floats
     probabilities: Floats
     alike: NDArray[np.bool_]
+    match: NDArray[np.float32]
     residual_db: float
     distance: float
     start_distance: float
@@ -98,10 +101,19 @@ class Course:
     objective: Objective
     distance: float
     left: float
+    start_distance: float
     offset: int = 0
     phases: Floats | None = None
     renders: int = 0
     shared: dict[str, Any] = field(default_factory=dict)
+
+    def match(self, classes: Classes) -> NDArray[np.float32]:
+        """Render patches with the offset and the phases of the best."""
+        if self.phases is None:
+            return self.render(classes, self.offset)
+        audio = _search(self, free_phase=True).render(np.atleast_2d(classes), self.phases)
+        self.renders += len(audio)
+        return np.pad(audio, ((0, 0), (self.offset, 0)))
 
     def render(self, classes: Classes, offset: int = 0) -> NDArray[np.float32]:
         """Render patches (n, parameters), begun `offset` samples late; counts them."""
@@ -116,14 +128,21 @@ class Course:
             audio = np.pad(audio[:, :-offset], ((0, 0), (offset, 0)))
         return audio
 
-    def offer(self, classes: Classes, offset: int = 0, phases: Floats | None = None) -> bool:
-        """Take a patch if it is nearer to the target than the best so far."""
+    def offer(self, classes: Classes, offset: int = 0, phases: Floats | None = None, left: float = 1.0) -> bool:
+        """Take a patch if it is nearer to the target than the best so far.
+
+        One with free `phases`, which explains all but `left` of the waveform, is also taken where that is far less
+        than now, as long as it is nearer than the start was: what is nearer by chance explains no waveform.
+        """
         audio = self.render(classes, offset)[0]
         distance = float(self.objective.distance(audio))
-        if distance >= self.distance:
+        explains = phases is not None and left < EXPLAINED * self.left and distance <= self.start_distance
+        if distance >= self.distance and not explains:
             return False
-        self.classes, self.offset, self.phases = np.asarray(classes, np.int64), offset, phases
-        self.distance, self.left = distance, float(residual(self.target, audio))
+        if self.phases is not None and phases is None and left > self.left:
+            return False
+        self.classes, self.offset, self.phases, self.distance = np.asarray(classes, np.int64), offset, phases, distance
+        self.left = float(residual(self.target, audio)) if phases is None else left
         return True
 
     def exhausted(self) -> bool:
@@ -216,30 +235,33 @@ def _search(course: Course, free_phase: bool = False, emphasis: float = 0.0) -> 
     """Return the oscillator search on the sound from its beginning on, kept from stage to stage."""
     from inversynth.oscillator_search import OscillatorSearch
 
-    name = f"search {free_phase} {emphasis}"
+    offset = course.shared.setdefault("offset", find_begin(course.target))
+    name = f"search {free_phase} {emphasis} {offset}"
     if name not in course.shared:
-        offset = find_begin(course.target)
         assert isinstance(course.synth, FmSynth)
         course.shared[name] = OscillatorSearch(
             course.synth, course.target[offset:], course.posterior, course.pool, free_phase, emphasis
         )
-        course.shared["offset"] = offset
     search = course.shared[name]
     search.limit = search.atoms + 4 * max(course.limit - course.renders, 0)
     return search
 
 
-def _follow(course: Course, search: Any, states: Iterator[Any]) -> Iterator[Any]:
-    """Count what a search spends and offer what it finds."""
+def _follow(course: Course, search: Any, states: Iterator[Any], offset: int | None = None) -> Iterator[Any]:
+    """Count what a search spends, offer what it finds, and note the `offset` of the best."""
     spent = search.atoms
     for state in states:
         course.renders += (search.atoms - spent) // 4
         spent = search.atoms
-        course.offer(state.classes, course.shared["offset"], state.phases if search.free_phase else None)
+        if not search.emphasis:
+            phases = state.phases if search.free_phase else None
+            course.offer(state.classes, course.shared["offset"], phases, state.residual)
         kept = course.shared.get("state")
         if not search.emphasis and (kept is None or state.residual < kept.residual):
             course.shared["state"] = state
             course.shared["finished"] = search.finished(state)
+            if offset is not None:
+                course.shared["found"] = offset
         yield state
 
 
@@ -256,16 +278,59 @@ def _heard(search: Any, state: Any) -> Iterator[Any]:
 
 
 def _pick(course: Course) -> Iterator[None]:
-    """Build a patch oscillator by oscillator from the posterior's best globals, then move until nothing changes."""
+    """Build a patch oscillator by oscillator from the posterior's best globals, then move until nothing changes.
+
+    Where the low-pass is taken to fall through the whole range of the carriers, differences are heard first: of the
+    waveform itself little more than its slowest part would count.
+    """
     search = _search(course)
-    yield from _follow(course, search, _built(search, course.shared["start"]))
+    start = course.shared["start"]
+    if search.tilt(start) > TILTED:
+        emphasised = _search(course, emphasis=EMPHASIS)
+        found = None
+        for state in _follow(course, emphasised, _built(emphasised, start)):
+            found = state
+            yield
+        yield from _follow(course, search, _heard(search, found))
+        if course.shared["finished"] or course.exhausted():
+            return
+    yield from _follow(course, search, _built(search, start))
+
+
+def _align(course: Course) -> Iterator[None]:
+    """Look for the beginning in the silence before the first sample, where a soft one may hide below the noise floor.
+
+    First by what one oscillator explains, every few samples; then building at the samples nearest to the best.
+    """
+    begin, kept = course.shared["offset"], course.shared["state"]
+    if begin == 0 or kept.residual < PHASED or course.shared["finished"]:
+        return
+    search = _search(course)
+    spent = search.atoms
+    earlier = np.arange(0, min(begin, round(SOFT * course.synth.sample_rate)) + 1, STRIDE)
+    sounds = [course.target[begin - back :][: search.samples] for back in earlier]
+    explained = search.explain(sounds, course.shared["start"])
+    course.renders += (search.atoms - spent) // 4
+    best = int(earlier[int(explained.argmax())])
+    yield
+    for step in sorted(range(-STRIDE, STRIDE + 1), key=abs):
+        if course.exhausted() or not 0 <= best + step <= begin:
+            continue
+        course.shared["offset"] = begin - best - step
+        search = _search(course)
+        yield from _follow(course, search, iter([search.build(course.shared["start"])]), course.shared["offset"])
+        if course.shared["state"].residual < ALIGNED:
+            break
+    course.shared["offset"] = course.shared.get("found", begin)
+    search = _search(course)
+    yield from _follow(course, search, search.descend(course.shared["state"]))
 
 
 def _restart(course: Course) -> Iterator[None]:
     """Build anew in other ways, until most of the sound is explained or the renders are used up.
 
-    From the globals found; with emphasis on high partials; with free phases, where the waveform stays unexplained;
-    and from globals drawn from the posterior. Ends where two drawn ones lead to no better place.
+    In the `WAYS`, phases being freed only where most of the waveform stays unexplained; then again from globals drawn
+    from the posterior. Ends where two drawn ones lead to no better place.
     """
     rng = np.random.default_rng(course.seed)
     space, first = course.synth.space, course.shared["start"]
@@ -277,28 +342,49 @@ def _restart(course: Course) -> Iterator[None]:
         drawn = first.copy()
         for column, part in enumerate(space.slices):
             drawn[column] = rng.choice(space.sizes[column], p=course.posterior[part])
-        # in turn: as it is, emphasised and, for a waveform that stays mostly unexplained, with other phases
-        way = attempt % 3
-        if way == 2 and kept.residual > PHASED:
-            search = _search(course, free_phase=True)
-            start, trust = (kept.classes, False) if attempt < 3 else (drawn, False)
+        way = WAYS[attempt % len(WAYS)]
+        emphasised = way == "emphasis"
+        free = not emphasised and (bool(kept.phases.any()) or (way == "phases" and kept.residual > PHASED))
+        search = _search(course, free, EMPHASIS if emphasised else 0.0)
+        if attempt < len(WAYS):  # the first time from what is known
+            start = kept.classes if way == "trust" else first
         else:
-            search = _search(course, emphasis=EMPHASIS if way == 1 else 0.0)
-            start, trust = (kept.classes, way == 0) if attempt < 2 else (drawn, False)
+            start = drawn
+        trust = way == "trust" and attempt < len(WAYS)
         found = None
         for state in _follow(course, search, _built(search, start, trust)):
             found = state
             yield
-        if search.emphasis and found is not None:
+        if emphasised and found is not None:
             plain = _search(course)
             for _ in _follow(course, plain, _heard(plain, found)):
                 yield
-        if attempt > 1:
+        if attempt >= len(WAYS):
             in_vain = in_vain + 1 if course.shared["state"].residual > 0.9 * kept.residual else 0
 
 
 EMPHASIS = 0.98
 """Of the emphasised search: 6 dB an octave from 50 Hz on, against the 12 dB of the low-pass."""
+
+SOFT = 0.02
+"""Seconds that a sound may last before it is loud enough to be more than zero in 16 bits: at attack 1 s, behind a
+low-pass that lets -40 dB pass, it rises by one step in 15 ms."""
+
+STRIDE = 3
+"""Samples between beginnings that are tried: the most that leaves the phase of a C6 within 70 degrees."""
+
+ALIGNED = 1e-3
+"""Energy left (-30 dB) that no beginning leaves which is wrong by a sample: at 1 kHz that alone would leave -8 dB."""
+
+WAYS = ("emphasis", "phases", "trust")
+"""Of building anew: hearing differences, with phases free, with the globals found so far trusted."""
+
+TILTED = 30.0
+"""Power at 50 Hz over that at the lowest carrier (15 dB) above which differences are heard first. Of the low-passes of
+`fm` those with a q of 0.01 exceed it (19 dB), and no other."""
+
+EXPLAINED = 0.5
+"""Share of the energy left (-3 dB) to which free phases must bring it down to be believed."""
 
 PHASED = 0.05
 """Energy left (-13 dB) above which a sound may have been made with other initial phases."""
@@ -310,6 +396,7 @@ STAGES: dict[str, Stage] = {
         Stage("evolve", "CMA-ES over knob positions", 8000, 2.0, _evolve, lambda synth: not _is_fm(synth)),
         Stage("turn", "every knob by itself", 1000, 0.5, _turn_knobs, lambda synth: not _is_fm(synth)),
         Stage("pick", "oscillators one by one, then joint moves", 2000, 0.25, _pick, _is_fm),
+        Stage("align", "the beginning of a sound after silence", 8000, 1.0, _align, _is_fm),
         Stage("restart", "built anew from other globals or phases", 20000, 2.0, _restart, _is_fm),
     )
 }
@@ -318,7 +405,7 @@ STAGES: dict[str, Stage] = {
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "none": (0, ()),
     "fast": (2600, ("pick", "beam", "turn")),
-    "full": (24000, ("pick", "restart", "beam", "evolve", "turn")),
+    "full": (24000, ("pick", "align", "restart", "beam", "evolve", "turn")),
 }
 """Renders allowed and stages, in order. A stage that has begun ends its move, and the posterior costs 100 more."""
 
@@ -381,7 +468,18 @@ def _refine(
     objective = Objective(sound)
     distance = float(objective.distance(audio))
     course = Course(
-        synth, sound, posterior, limit, seed, pool, start, objective, distance, float(residual(sound, audio)), renders=1
+        synth=synth,
+        target=sound,
+        posterior=posterior,
+        limit=limit,
+        seed=seed,
+        pool=pool,
+        classes=start,
+        objective=objective,
+        distance=distance,
+        left=float(residual(sound, audio)),
+        start_distance=distance,
+        renders=1,
     )
     course.shared["start"] = start
     reports: list[Report] = []
@@ -406,11 +504,13 @@ def _refine(
     alike, probabilities = np.zeros(synth.space.size, bool), posterior
     if stages:
         alike, probabilities = weigh_classes(course)
+    match = course.match(course.classes)[0]
     return Refinement(
         classes=course.classes,
         values=synth.space.classes_to_values(course.classes),
         probabilities=probabilities,
         alike=alike,
+        match=match,
         residual_db=decibels(course.left),
         distance=course.distance,
         start_distance=distance,
@@ -434,12 +534,12 @@ def weigh_classes(course: Course) -> tuple[NDArray[np.bool_], Floats]:
     Returns alike (size,) and probabilities (size,).
     """
     space = course.synth.space
-    match = course.render(course.classes, course.offset)[0]
+    match = course.match(course.classes)[0]
     change, left = np.zeros(space.size), np.zeros(space.size)
     for column, part in enumerate(space.slices):
         variants = np.repeat(course.classes[None], space.sizes[column], axis=0)
         variants[:, column] = np.arange(len(variants))
-        audio = course.render(variants, course.offset)
+        audio = course.match(variants)
         change[part], left[part] = residual(match, audio), residual(course.target, audio)
     _settle(course, match, change)
     worse = np.maximum(left - course.left, 0.0)
@@ -461,7 +561,7 @@ def _settle(course: Course, match: NDArray[np.float32], change: Floats) -> None:
         if best != classes[column]:
             other = classes.copy()
             other[column] = best
-            if float(residual(match, course.render(other, course.offset)[0])) < TIED:
+            if float(residual(match, course.match(other)[0])) < TIED:
                 classes = other
     course.classes = classes
 

@@ -211,3 +211,41 @@ def test_the_objective_ranks_by_likeness():
     assert residual(target, turned) > 0.5  # waveforms know phases, the objective does not
     assert decibels(float(residual(target, target + 0.01 * rng.standard_normal(8192)))) == pytest.approx(-37.0, abs=0.5)
     assert decibels(0.0) == -150.0
+
+
+def test_other_initial_phases_are_found():
+    """A synth whose oscillators begin anywhere is out of reach sample by sample until the phases are freed."""
+    from inversynth.oscillator_search import OscillatorSearch
+
+    synth = FmSynth(length=LENGTH)
+    classes, audio = sound(synth, 1)
+    posterior = synth.space.normalise_probabilities(vague(synth.space, classes, 1))
+    phases = np.array([0.3, 0.8, 0.1, 0.6])
+    turned = OscillatorSearch(synth, audio, posterior, free_phase=True).render(classes[None], phases)[0]
+    assert residual(turned, audio) > 0.1
+    found = refine(synth, turned, posterior, "full")
+    assert found.phases is not None
+    assert residual(turned, found.match) < 1e-3
+    assert found.distance <= found.start_distance
+
+
+def test_a_beginning_below_the_last_bit_is_found():
+    synth = FmSynth(length=LENGTH)
+    classes, audio = sound(synth, 5)
+    posterior = synth.space.classes_to_one_hot(classes)
+    quantised = np.rint(np.pad(audio, (500, 0))[: synth.samples] * 32767.0) / 32767.0
+    assert find_begin(quantised) > 502
+    found = refine(synth, quantised, posterior, "full")
+    assert found.offset == 500
+    assert found.residual_db < -40.0
+
+
+def test_a_muffled_sound_is_found_by_its_differences():
+    """Behind the most damped low-pass, nearly all energy lies below the carriers."""
+    synth = FmSynth()
+    classes = sound(synth, 0, seed=33)[0]
+    classes[[20, 21]] = 1, 0
+    classes[[2, 6, 10, 14]] = 9, 12, 7, 14
+    audio = synth.render_classes(classes)
+    found = refine(synth, audio, vague(synth.space, classes, 0), "full")
+    assert found.residual_db < -40.0
