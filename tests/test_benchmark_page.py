@@ -1,6 +1,8 @@
 """The page of benchmarks: each module rewrites its own section, and no section names the machine."""
 
 import platform
+import subprocess
+import sys
 
 from benchmarks import machine
 from benchmarks.page import HEAD, SECTIONS, Section, publish, replace_section
@@ -39,3 +41,12 @@ def test_the_machine_is_described_without_its_name():
     assert "no-such-package" not in described
     assert (platform.node() or "?") not in described.split()
     assert machine.peak_memory() > 1e6
+
+
+def test_the_peak_of_a_process_is_its_own_and_not_that_of_its_parent():
+    held = bytearray(400_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    code = "from benchmarks import machine; print(machine.peak_memory())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert machine.peak_memory() > len(held)
+    assert float(done.stdout) < 200e6
