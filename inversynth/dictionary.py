@@ -84,7 +84,7 @@ class Dictionary:
         rows = np.asarray(classes)
         return np.stack([self.frequencies[rows[..., 0]], self.rates[rows[..., 1]], self.depths[rows[..., 2]]], axis=-1)
 
-    def harmonics(self, response: Any, share: float = 0.97, most: int = 6) -> Classes:
+    def harmonics(self, response: Any, share: float = 0.9, most: int = 6) -> Classes:
         """Return the harmonics that carry `share` of the energy of a saw or square behind a filter.
 
         `response` maps hertz to power.

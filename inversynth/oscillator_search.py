@@ -145,7 +145,7 @@ class OscillatorSearch:
 
     # --- screening -------------------------------------------------------------------------------------------------
 
-    def screen(self, sounds: Audio, classes: Classes, windows: Floats, share: float = 0.97) -> tuple[Audio, Audio]:
+    def screen(self, sounds: Audio, classes: Classes, windows: Floats, share: float = 0.9) -> tuple[Audio, Audio]:
         """Score every atom, through a patch's filter and gater, by the energy it explains of some sounds.
 
         Shapes: sounds (r, samples); windows (e, 16) envelope levels, of which the best counts. Returns scores

@@ -376,8 +376,8 @@ STRIDE = 3
 ALIGNED = 1e-3
 """Energy left (-30 dB) that no beginning leaves which is wrong by a sample: at 1 kHz that alone would leave -8 dB."""
 
-WAYS = ("emphasis", "phases", "trust")
-"""Of building anew: hearing differences, with phases free, with the globals found so far trusted."""
+WAYS = ("phases", "emphasis", "trust")
+"""Of building anew: with phases free, hearing differences, with the globals found so far trusted."""
 
 TILTED = 30.0
 """Power at 50 Hz over that at the lowest carrier (15 dB) above which differences are heard first. Of the low-passes of
