@@ -1,5 +1,7 @@
 """Choosing patches: row i is a pure function of (seed, i), whatever the number of workers or interruptions."""
 
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,10 @@ from generators.parameters import ParameterSpace
 METHODS = ("random", "sobol", "complete")
 BLOCK = 1024
 """Rows that share one random stream; a part of the definition of the data, so it must never change."""
+
+_SOBOL_LOCK = threading.Lock()
+"""SciPy reads its direction numbers at the first sequence, into globals, with a parser that two threads may not enter
+at once on Python 3.11; the fault would be swallowed and the numbers left unset."""
 
 
 def sample_classes(
@@ -41,14 +47,16 @@ def _random(space: ParameterSpace, start: int, stop: int, seed: int) -> NDArray[
 
 
 def _sobol(space: ParameterSpace, start: int, stop: int, seed: int) -> NDArray[np.uint8]:
-    from scipy.stats import qmc  # half a second of import that the default method never needs
+    with _SOBOL_LOCK:
+        from scipy.stats import qmc  # half a second of import that the default method never needs
 
-    sequence = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng(seed))
-    if start:
-        sequence.fast_forward(start)
-        points = np.asarray(sequence.random(stop - start))
-    else:  # the first point by itself: scipy warns where a sequence begins with a count that is no power of two
-        points = np.concatenate([sequence.random(1), sequence.random(stop - 1)] if stop > 1 else [sequence.random(1)])
+        sequence = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng(seed))
+        if start:
+            sequence.fast_forward(start)
+            points = np.asarray(sequence.random(stop - start))
+        else:  # the first point by itself: scipy warns where a sequence begins with a count that is no power of two
+            first = sequence.random(1)
+            points = np.concatenate([first, sequence.random(stop - 1)]) if stop > 1 else first
     sizes = np.asarray(space.sizes)
     return np.minimum(points * sizes, sizes - 1).astype(np.uint8)
 

@@ -1,5 +1,8 @@
 """Row i is a pure function of (seed, i)."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -30,6 +33,20 @@ def test_every_class_is_drawn_equally_often(method):
     counts = np.stack([np.bincount(column, minlength=16) for column in classes.T])
     # 256 expected; six standard deviations of a binomial
     assert np.abs(counts - 256).max() < 6 * np.sqrt(256)
+
+
+def test_threads_that_begin_together_draw_the_same_sobol_points():
+    """In a process of its own: SciPy sets up its tables at the first use, and no fault of that may pass unseen."""
+    code = (
+        "import sys, warnings; warnings.simplefilter('error'); sys.unraisablehook = lambda fault: print(fault)\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from generators.fm_generator import FmSynth; from generators.sampling import sample_classes\n"
+        "draw = lambda start: sample_classes(FmSynth.space, start, start + 8, 7, 'sobol')\n"
+        "with ThreadPoolExecutor(8) as pool: together = list(pool.map(draw, range(0, 256, 8)))\n"
+        "assert all((draw(8 * i) == rows).all() for i, rows in enumerate(together))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_sobol_fills_more_evenly_than_chance():
