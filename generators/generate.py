@@ -21,7 +21,7 @@ from generators.doors import run_door
 from generators.errors import AudioError, DatasetError, ParameterError
 from generators.executors import available_cores, ordered_map
 from generators.sampling import sample_classes
-from generators.settings import Settings
+from generators.settings import Settings, is_plain_name
 from generators.store import Card, Dataset, dataset_path
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
@@ -61,7 +61,7 @@ class GeneratorSettings(Settings):
     @field_validator("name")
     @classmethod
     def _is_plain(cls, name: str | None) -> str | None:
-        if name is not None and (name in ("", ".", "..") or any(character in name for character in "/\\\0")):
+        if name is not None and not is_plain_name(name):
             raise ValueError("must be a plain name without slashes; folders go into --dataset_directory")
         return name
 

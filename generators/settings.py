@@ -190,6 +190,11 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return ", ".join(shown) + value
 
 
+def is_plain_name(name: str) -> bool:
+    """Say whether a name can name a file or folder by itself, without leading anywhere else."""
+    return name not in ("", ".", "..") and not any(character in name for character in "/\\\0")
+
+
 def read_env_file() -> dict[str, str | None]:
     """Read `.env` in the working folder; an absent file is an empty one. Raises SettingsError if it is no text."""
     try:

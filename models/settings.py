@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, create_model, field_validator, model_validator
 
-from generators.settings import Settings
+from generators.settings import Settings, is_plain_name
 from generators.store import dataset_path
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE
 
@@ -64,7 +64,7 @@ class TrainingSettings(Settings):
     @field_validator("run_name", "dataset_name")
     @classmethod
     def _is_plain(cls, name: str | None) -> str | None:
-        if name is not None and (name in ("", ".", "..") or any(character in name for character in "/\\\0")):
+        if name is not None and not is_plain_name(name):
             raise ValueError("must be a plain name without slashes")
         return name
 
