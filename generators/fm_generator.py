@@ -23,6 +23,7 @@ from generators.dsp import envelopes, filters, modulation, oscillators
 from generators.dsp.units import midi_to_hz
 from generators.generate import generator_door
 from generators.parameters import Parameter, ParameterSpace, even_steps
+from generators.structure import Oscillator
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
 WAVEFORMS = ("sin", "saw", "tri", "sqr")
@@ -65,6 +66,9 @@ class FmSynth(Synth):
     name: ClassVar[str] = "fm"
     description: ClassVar[str] = (
         "four frequency-modulated oscillators, ADSR, low-pass, gater; 23 parameters of 16 classes"
+    )
+    oscillators: ClassVar[tuple[Oscillator, ...]] = tuple(
+        Oscillator(_WORDS[wave], f"f_{wave}", f"v_{wave}", f"A_{wave}", f"B_{wave}") for wave in WAVEFORMS
     )
     space: ParameterSpace = _space()
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import ParameterError
 from generators.parameters import ParameterSpace
+from generators.structure import Oscillator
 
 DEFAULT_SAMPLE_RATE = 16384
 """Hertz; the rate of the InverSynth paper, which makes one second a power of two."""
@@ -26,6 +27,8 @@ class Synth(abc.ABC):
 
     name: ClassVar[str]
     description: ClassVar[str]
+    oscillators: ClassVar[tuple[Oscillator, ...]] = ()
+    """Declared where the sound is linear in the amplitudes of these oscillators, given all other parameters."""
     space: ParameterSpace
 
     def __init__(self, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> None:

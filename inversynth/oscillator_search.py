@@ -18,6 +18,7 @@ import numpy as np
 from generators.dsp import envelopes, modulation
 from generators.fm_atoms import Audio, Course, adjoint, carriers, emphasise, filter_table, shape
 from generators.fm_generator import GAIN, FmSynth
+from generators.structure import oscillator_columns
 from inversynth.dictionary import (
     WINDOWS,
     Classes,
@@ -32,8 +33,8 @@ from inversynth.dictionary import (
     series,
 )
 
-SHAPES = np.array([[4 * k, 4 * k + 1, 4 * k + 3] for k in range(4)])
-AMPLITUDES = np.array([4 * k + 2 for k in range(4)])
+_COLUMNS = np.array(oscillator_columns(FmSynth.space, FmSynth.oscillators))
+SHAPES, AMPLITUDES = _COLUMNS[:, [0, 1, 3]], _COLUMNS[:, 2]
 ATTACK, DECAY, SUSTAIN, RELEASE, CUTOFF, Q, GATE = range(16, 23)
 GAINED = 1e-7
 """Share of the sound's energy (-70 dB) that a move must win to be made: below it lies float32 rounding."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,9 +22,11 @@ from threadpoolctl import threadpool_limits
 
 from generators.errors import AudioError, ParameterError, unknown
 from generators.executors import available_cores
-from generators.fm_generator import FmSynth
 from generators.synth import Synth
 from inversynth.objective import Objective, decibels, residual
+
+if TYPE_CHECKING:
+    from generators.fm_generator import FmSynth
 
 Budget = Literal["none", "fast", "full"]
 Floats = NDArray[np.floating[Any]]
@@ -221,8 +223,16 @@ def _turn_knobs(course: Course) -> Iterator[None]:
 # --- stages for synths of oscillators --------------------------------------------------------------------------
 
 
-def _is_fm(synth: Synth) -> bool:
-    return isinstance(synth, FmSynth)
+WAVEFORMS = ("sine", "saw", "triangle", "square")
+"""Of the oscillators that the dictionary knows, in this order."""
+
+COURSE = ("attack", "decay", "sustain", "release", "f_cut", "q", "f_gate")
+"""Parameters of what those oscillators must pass through, in this order, for the dictionary to know it."""
+
+
+def _has_oscillators(synth: Synth) -> bool:
+    waveforms = tuple(oscillator.waveform for oscillator in synth.oscillators)
+    return waveforms == WAVEFORMS and synth.space.names[-len(COURSE) :] == COURSE
 
 
 def find_begin(audio: NDArray[np.floating[Any]]) -> int:
@@ -238,9 +248,8 @@ def _search(course: Course, free_phase: bool = False, emphasis: float = 0.0) -> 
     offset = course.shared.setdefault("offset", find_begin(course.target))
     name = f"search {free_phase} {emphasis} {offset}"
     if name not in course.shared:
-        assert isinstance(course.synth, FmSynth)
         course.shared[name] = OscillatorSearch(
-            course.synth, course.target[offset:], course.posterior, course.pool, free_phase, emphasis
+            cast("FmSynth", course.synth), course.target[offset:], course.posterior, course.pool, free_phase, emphasis
         )
     search = course.shared[name]
     search.limit = search.atoms + 4 * max(course.limit - course.renders, 0)
@@ -392,12 +401,12 @@ PHASED = 0.05
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("beam", "the most probable patches", 1024, 1.0, _beam, lambda synth: not _is_fm(synth)),
-        Stage("evolve", "CMA-ES over knob positions", 8000, 2.0, _evolve, lambda synth: not _is_fm(synth)),
-        Stage("turn", "every knob by itself", 1000, 0.5, _turn_knobs, lambda synth: not _is_fm(synth)),
-        Stage("pick", "oscillators one by one, then joint moves", 2000, 0.25, _pick, _is_fm),
-        Stage("align", "the beginning of a sound after silence", 8000, 1.0, _align, _is_fm),
-        Stage("restart", "built anew from other globals or phases", 20000, 2.0, _restart, _is_fm),
+        Stage("beam", "the most probable patches", 1024, 1.0, _beam, lambda synth: not _has_oscillators(synth)),
+        Stage("evolve", "CMA-ES over knob positions", 8000, 2.0, _evolve, lambda synth: not _has_oscillators(synth)),
+        Stage("turn", "every knob by itself", 1000, 0.5, _turn_knobs, lambda synth: not _has_oscillators(synth)),
+        Stage("pick", "oscillators one by one, then joint moves", 2000, 0.25, _pick, _has_oscillators),
+        Stage("align", "the beginning of a sound after silence", 8000, 1.0, _align, _has_oscillators),
+        Stage("restart", "built anew from other globals or phases", 20000, 2.0, _restart, _has_oscillators),
     )
 }
 """Every stage by name."""

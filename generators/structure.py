@@ -1,0 +1,45 @@
+"""What a synthesizer declares about its inside, so that a network or a search may use it: plain data, no sound.
+
+An *oscillator* is a part whose output is multiplied by one amplitude and then added to the others. Where a synth
+declares oscillators, all else being fixed its sound is linear in their amplitudes: it is the sum of each oscillator's
+sound alone at amplitude 1, times its amplitude.
+"""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from generators.errors import ParameterError
+from generators.parameters import ParameterSpace
+
+
+@dataclass(frozen=True)
+class Oscillator:
+    """One oscillator: the word for its waveform, and the names of the parameters that set it.
+
+    Of a frequency-modulated one `frequency` is the carrier, `rate` the modulation frequency, `depth` the deviation.
+    """
+
+    waveform: str
+    frequency: str
+    rate: str
+    amplitude: str
+    depth: str
+
+    @property
+    def parameters(self) -> tuple[str, str, str, str]:
+        """The names of its parameters: frequency, rate, amplitude, depth."""
+        names = astuple(self)
+        return names[1], names[2], names[3], names[4]
+
+
+def oscillator_columns(space: ParameterSpace, oscillators: Sequence[Oscillator]) -> tuple[tuple[int, ...], ...]:
+    """Return the columns of each oscillator's frequency, rate, amplitude and depth.
+
+    Raises: ParameterError for a name that the space lacks or that two oscillators claim.
+    """
+    columns = tuple(tuple(space.index(name) for name in oscillator.parameters) for oscillator in oscillators)
+    claimed = [column for each in columns for column in each]
+    if len(set(claimed)) != len(claimed):
+        twice = sorted({space.names[column] for column in claimed if claimed.count(column) > 1})
+        raise ParameterError(f"a parameter belongs to one oscillator. Received: {', '.join(twice)} of two")
+    return columns
