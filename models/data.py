@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import keras
 import numpy as np
@@ -24,7 +24,15 @@ from generators.store import Dataset
 from generators.synth import Synth
 from models.splits import split_rows
 
-Batch = tuple[NDArray[np.float32], NDArray[np.uint8]]
+Batch = tuple[NDArray[np.float32], NDArray[Any]]
+"""What goes into a network, and what must come out: audio and classes, or whatever else a source holds."""
+
+
+class Rows(Protocol):
+    """A table that is read by row numbers, in any order: a dataset, for one."""
+
+    def read(self, rows: NDArray[np.intp]) -> Batch: ...
+
 
 READ_AHEAD = 8
 """Batches that wait, at most: enough to ride out a slow disk, and 33 MB at batch 64 of one-second sounds."""
@@ -119,7 +127,7 @@ class Batches(keras.utils.PyDataset):
 
 
 class DatasetBatches(Batches):
-    """Rows of a dataset file, in order, or with `seed` in an order that follows from (seed, epoch).
+    """Rows of a table such as a dataset file, in order, or with `seed` in an order that follows from (seed, epoch).
 
     A row of audio is 64 KB for one second, so rows are read one by one in any order at nearly the speed of a file read
     from end to end; the order is a full shuffle.
@@ -127,7 +135,7 @@ class DatasetBatches(Batches):
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Rows,
         rows: NDArray[np.intp],
         batch_size: int,
         seed: int | None = None,
@@ -166,9 +174,15 @@ class StreamBatches(Batches):
         self._normalise, self._moves = normalise, moves
 
     def make(self, epoch: int, number: int) -> Batch:
-        first, last = (row + self._first + (epoch * self.count if self._moves else 0) for row in self.rows_of(number))
+        first, last = self.drawn_rows(epoch, number)
         audio, classes, _ = render_rows(self._synth, first, last, STREAM_SEED + self._seed, normalise=self._normalise)
         return audio, classes
+
+    def drawn_rows(self, epoch: int, number: int) -> tuple[int, int]:
+        """Return where a batch begins and ends among the rows of the stream."""
+        start = self._first + (epoch * self.count if self._moves else 0)
+        first, last = self.rows_of(number)
+        return start + first, start + last
 
 
 class Source(abc.ABC):

@@ -1,0 +1,130 @@
+"""Training data of models that see patches and no sound: knob positions in, the same knob positions out.
+
+They come from a dataset (its classes), from a stream (drawn, never rendered), or from patches that belong together,
+such as those found for a folder of sounds.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import DatasetError
+from generators.parameters import ParameterSpace
+from generators.sampling import sample_classes
+from generators.store import Dataset
+from models.data import STREAM_SEED, DatasetBatches, Source, StreamBatches, StreamSource
+from models.splits import split_rows
+
+LEAST = 3
+"""Training patches a macro, at least: a line through fewer fits anything."""
+
+
+@dataclass(frozen=True)
+class PatchSet:
+    """Patches of one synth. Shapes: unit (n, parameters) float32 in 0..1. `label` names them in errors."""
+
+    space: ParameterSpace
+    sample_rate: int
+    length: float
+    unit: NDArray[np.float32]
+    label: str
+    identity: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what goes in and what must come out: the same."""
+        return self.unit[rows], self.unit[rows]
+
+
+def patch_set(space: ParameterSpace, sample_rate: int, length: float, unit: NDArray[Any], label: str) -> PatchSet:
+    """Gather patches, known again by a hash of their knob positions. Shapes: unit (n, parameters) in 0..1."""
+    unit = np.ascontiguousarray(unit, np.float32)
+    identity = {
+        "synth": space.synth,
+        "space": space.fingerprint,
+        "sample_rate": sample_rate,
+        "length": length,
+        "patches": len(unit),
+        "sha256": hashlib.sha256(unit.tobytes()).hexdigest()[:16],
+    }
+    return PatchSet(space, sample_rate, length, unit, label, identity)
+
+
+def dataset_patches(dataset: Dataset) -> PatchSet:
+    """Return the patches of a finished dataset; 92 bytes each for `fm`. Raises DatasetError for an unfinished one."""
+    dataset.check_finished()
+    unit = dataset.space.classes_to_unit(dataset.classes[:]).astype(np.float32)
+    card = dataset.card
+    identity = {**asdict(card), "space": dataset.space.fingerprint}
+    return PatchSet(dataset.space, card.sample_rate, card.length, unit, f"dataset {dataset.path}", identity)
+
+
+class PatchSource(Source):
+    """Patches in memory, split by `seed`.
+
+    Raises: DatasetError where they are too few for so many macros.
+    """
+
+    def __init__(
+        self,
+        patches: PatchSet,
+        *,
+        macros: int,
+        seed: int = 0,
+        validation_split: float = 0.1,
+        test_split: float = 0.1,
+        steps: int | None = None,
+    ) -> None:
+        need = LEAST * macros
+        self.space, self.synth = patches.space, patches.space.synth
+        self.sample_rate, self.length, self.normalise = patches.sample_rate, patches.length, False
+        self.identity, self.seed = patches.identity, seed
+        self.settings = {
+            "stream": False,
+            "steps_per_epoch": steps,
+            "validation_split": validation_split,
+            "test_split": test_split,
+        }
+        self._patches, self._steps = patches, steps
+        small = len(patches) < 3
+        self._splits = (
+            {} if small else split_rows(len(patches), seed, validation_split, test_split, label=patches.label)
+        )
+        training = 0 if small else len(self._splits["training"])
+        if training < need:
+            raise DatasetError(
+                f"{macros} macros need {need} patches to train on, {LEAST} each. Received: {training} of the "
+                f"{len(patches)} in {patches.label}, the rest being held out. Gather more, or lower --macros"
+            )
+        if np.all(np.ptp(patches.unit, axis=0) == 0):
+            raise DatasetError(f"the patches in {patches.label} must differ. Received: {len(patches)} times the same")
+
+    def training(self, batch_size: int) -> DatasetBatches:
+        return DatasetBatches(self._patches, self._splits["training"], batch_size, self.seed, self._steps)
+
+    def validation(self, batch_size: int) -> DatasetBatches:
+        return DatasetBatches(self._patches, self._splits["validation"], batch_size)
+
+    def test(self, batch_size: int) -> DatasetBatches:
+        return DatasetBatches(self._patches, self._splits["test"], batch_size)
+
+
+class PatchStream(StreamSource):
+    """Fresh uniform patches of a synth, the very ones that `StreamSource` renders."""
+
+    def _batches(self, first: int, count: int, batch_size: int, moves: bool = False) -> StreamBatches:
+        return _DrawnBatches(self._synth, first, count, batch_size, self.seed, self.normalise, moves)
+
+
+class _DrawnBatches(StreamBatches):
+    def make(self, epoch: int, number: int) -> Any:
+        first, last = self.drawn_rows(epoch, number)
+        unit = self._synth.space.classes_to_unit(
+            sample_classes(self._synth.space, first, last, STREAM_SEED + self._seed)
+        ).astype(np.float32)
+        return unit, unit
