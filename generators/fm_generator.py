@@ -14,10 +14,11 @@ Four oscillators (sin, saw, tri, sqr), each frequency-modulated, summed -> ADSR 
 
 import sys
 from collections.abc import Sequence
+from math import log, pi
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from generators.dsp import envelopes, filters, modulation, oscillators
 from generators.dsp.units import midi_to_hz
@@ -70,12 +71,13 @@ class FmSynth(Synth):
     oscillators: ClassVar[tuple[Oscillator, ...]] = tuple(
         Oscillator(_WORDS[wave], f"f_{wave}", f"v_{wave}", f"A_{wave}", f"B_{wave}") for wave in WAVEFORMS
     )
+    note_fraction: ClassVar[float] = NOTE_FRACTION
     space: ParameterSpace = _space()
 
     def __init__(self, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> None:
         super().__init__(sample_rate, length)
         self.require_sample_rate(2 * 4000)
-        self.note_length = NOTE_FRACTION * self.length
+        self.note_length = self.note_fraction * self.length
 
     def synthesize(self, values: Any, xp: Any = np) -> Any:
         """Render (batch, 23) -> (batch, samples) in the float type of `values`."""
@@ -92,6 +94,21 @@ class FmSynth(Synth):
         shaped = GAIN * mix * envelopes.adsr(time, attack, decay, sustain, release, self.note_length, xp)
         filtered = filters.lowpass(shaped, cutoff, q, self.sample_rate, xp, dtype)
         return filtered * modulation.gater(time, gate, xp)
+
+    def render_note(self, values: ArrayLike, held: float) -> NDArray[np.float32]:
+        """Render one sound held for any time, then its release and the ringing of its filter.
+
+        A resonance of quality q at f Hz falls by 60 dB, a factor of 1000, in ln(1000) q / (pi f) seconds.
+
+        Shapes: values (23,) -> (samples,) float32; the first `length` seconds equal `render` where `held` is
+        `note_length`.
+        """
+        from generators.fm_kernel import render_fm
+
+        row = np.asarray(self.space.check_values(values), np.float64)
+        release, cutoff, q = (row[self.space.index(name)] for name in ("release", "f_cut", "q"))
+        seconds = held + release + log(1000.0) * q / (pi * cutoff)
+        return render_fm(row[np.newaxis], round(seconds * self.sample_rate) + 1, self.sample_rate, held, GAIN)[0]
 
     def _render_batch(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         from generators.fm_kernel import render_fm  # Numba takes a third of a second that `--help` never needs

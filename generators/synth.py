@@ -16,6 +16,9 @@ DEFAULT_SAMPLE_RATE = 16384
 DEFAULT_LENGTH = 1.0
 """Seconds."""
 
+FADE = 0.005
+"""Seconds in which a synth without an envelope falls silent: short to the ear, too long to click."""
+
 
 class Synth(abc.ABC):
     """Turns `values` into `audio` at a fixed sample rate and length.
@@ -29,6 +32,8 @@ class Synth(abc.ABC):
     description: ClassVar[str]
     oscillators: ClassVar[tuple[Oscillator, ...]] = ()
     """Declared where the sound is linear in the amplitudes of these oscillators, given all other parameters."""
+    note_fraction: ClassVar[float] = 1.0
+    """Part of the length for which the note of a sound is held."""
     space: ParameterSpace
 
     def __init__(self, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> None:
@@ -64,6 +69,19 @@ class Synth(abc.ABC):
         batch = np.atleast_2d(array)
         audio = self._render_batch(batch)
         return audio if array.ndim == 2 else audio[0]
+
+    def render_note(self, values: ArrayLike, held: float) -> NDArray[np.float32]:
+        """Render one sound held for any time, and all that is heard of it after its end.
+
+        A synth without an envelope, as here, fades out within 5 ms; one with an envelope overrides this.
+
+        Args:
+            held: seconds above 0, whatever the length of this synth.
+        Shapes: values (parameters,) -> (samples,) float32.
+        """
+        audio = type(self)(self.sample_rate, held + FADE).render(values)
+        time = np.arange(len(audio)) / self.sample_rate
+        return (audio * np.clip((held + FADE - time) / FADE, 0.0, 1.0)).astype(np.float32)
 
     def render_classes(self, classes: ArrayLike) -> NDArray[np.float32]:
         """Render patches given as classes."""
