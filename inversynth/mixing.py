@@ -1,0 +1,75 @@
+"""Sounds added up over time into one WAV, in memory that the longest sound bounds and not the length of the whole."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from generators.errors import AudioError
+from generators.files import written_whole
+
+Audio = NDArray[np.float32]
+
+BLOCK = 1 << 16
+"""Samples (4 s at the paper's rate, 256 KB) that are written at once."""
+
+LONGEST = (1 << 30) - 1024
+"""Samples: a WAV file counts its bytes in 32 bits, and a sample has four."""
+
+
+def mix(sounds: Iterable[tuple[int, Audio]]) -> Iterator[Audio]:
+    """Add sounds up and yield the sum in pieces, silence between them included.
+
+    Args:
+        sounds: the first sample and the sound (samples,), in order of their start.
+    """
+    begin, end = 0, 0
+    pending = np.zeros(BLOCK, np.float32)
+    for start, audio in sounds:
+        while start - begin >= BLOCK:
+            yield pending[:BLOCK]
+            pending = _grown(pending[BLOCK:], BLOCK)
+            begin += BLOCK
+        pending = _grown(pending, start - begin + len(audio))
+        pending[start - begin : start - begin + len(audio)] += audio
+        end = max(end, start + len(audio))
+    yield from np.split(pending[: end - begin], range(BLOCK, end - begin, BLOCK))
+
+
+def write_mix(path: str | os.PathLike[str], pieces: Iterable[Audio], sample_rate: int) -> float:
+    """Write pieces one behind another as a mono 32-bit float WAV, whole or not at all.
+
+    A sum beyond full scale is turned down to just reach it, for players would clip it.
+
+    Returns: the gain applied, 1 or less. Raises: AudioError where it cannot be written.
+    """
+    path = Path(path)
+    try:
+        with written_whole(path) as partial:
+            peak = 0.0
+            with _float_wav(partial, sample_rate) as file:
+                for piece in pieces:
+                    file.write(piece)
+                    peak = max(peak, float(np.abs(piece).max(initial=0.0)))
+            if peak <= 1.0:
+                return 1.0
+            with written_whole(partial) as scaled, _float_wav(scaled, sample_rate) as file:
+                for piece in soundfile.blocks(partial, BLOCK, dtype="float32"):
+                    file.write(piece / np.float32(peak))
+            return 1.0 / peak
+    except (OSError, soundfile.LibsndfileError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"cannot write {path}: {reason}. Name an --output with room that you may write to") from None
+
+
+def _float_wav(path: Path, sample_rate: int) -> Any:
+    return soundfile.SoundFile(path, "w", sample_rate, 1, subtype="FLOAT", format="WAV")
+
+
+def _grown(audio: Audio, samples: int) -> Audio:
+    """Return the audio with zeros behind it where it is shorter than `samples`."""
+    return audio if len(audio) >= samples else np.pad(audio, (0, samples - len(audio)))
