@@ -37,6 +37,7 @@ COMMANDS: dict[str, Command] = {
         Command("generate", "generators.registry:main", "render random patches of a synth (fm, sine) into a dataset"),
         Command("train", "models.training:main", "train a model on a dataset, or on freshly rendered sounds"),
         Command("invert", "inversynth.inversion:main", "estimate the settings behind a sound, and write a report"),
+        Command("refine", "inversynth.refine:main", "search on from a patch for one nearer to a sound"),
         Command("compare", "inversynth.compare:main", "lay dataset, regenerated and reconstructed sounds side by side"),
         Command("evaluate", "inversynth.evaluation:main", "score models on a dataset, beside chance and an oracle"),
         Command("inspect", "inversynth.inspection:main", "say what a dataset, a run, a model file or a model holds"),

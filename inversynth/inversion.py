@@ -1,32 +1,33 @@
-"""From a sound to the settings that make it: `inversynth invert SOUND… --model RUN`.
+"""From a sound to the settings that make it: `inversynth invert SOUND… --model RUN --budget fast`.
 
 A sound of any format, rate, length and channel count is mixed down, started at its onset, resampled, cut or padded to
-what the model was trained on; the network names a class for every parameter; the synth renders them again; and what
-came of it is written as a folder of four files (patch.json, match.wav, target.wav, report.html). What was done to the
-sound is kept in words beside the result.
+what the model was trained on; the network names a class for every parameter; a search (`inversynth.refinement`) goes on
+from there; the synth renders what was found; and what came of it is written as a folder of four files (patch.json,
+match.wav, target.wav, report.html). What was done to the sound is kept in words beside the result.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
-from generators.audio import normalise_peak, write_audio
+from generators.audio import write_audio
 from generators.doors import EXIT_FAULT, run_door
 from generators.errors import AudioError, InversynthError, ModelError, SettingsError
 from generators.settings import Settings
-from inversynth.patches import Patch, patch_from_probabilities, write_patch
+from inversynth.patches import Patch, render_patch, write_patch
 from inversynth.targets import Target, read_target
 
 if TYPE_CHECKING:
     from generators.parameters import ParameterSpace
     from generators.synth import Synth
+    from inversynth.refinement import Level, Refinement, Report
     from models.model_files import LoadedModel, ModelCard
 
 
@@ -43,34 +44,70 @@ class Inversion:
     truth: NDArray[np.integer[Any]] | None = None
     assumptions: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the search was ended by its user before it was done."""
+        return bool(self.patch.refinement.get("interrupted"))
+
 
 # --- inverting -------------------------------------------------------------------------------------------------
 
 
-def invert(target: Target, model: "LoadedModel", truth: ArrayLike | None = None) -> Inversion:
-    """Name the settings that make a sound, render them, and score the result against it.
+def invert(
+    target: Target,
+    model: "LoadedModel",
+    truth: ArrayLike | None = None,
+    budget: str = "none",
+    level: "Level | None" = None,
+    progress: "Callable[[Report], None] | None" = None,
+) -> Inversion:
+    """Name the settings that make a sound, search on from there, render them, and score the result against the sound.
 
     Args:
         target: at the model's sample rate and length. truth: (parameters,) classes that really made it, if known.
+        budget: of the search; "none" takes the network's word. level: "known" where the amplitude of the sound is the
+            synth's, "fit" where it may be any; by default what the model learned from. progress: called after every
+            stage of the search.
     Raises: ModelError where the model's parameter space is not that of its synth.
     """
-    synth = model_synth(model.card)
+    from inversynth.refinement import refine
+
+    synth, card = model_synth(model.card), model.card
+    level = level or ("fit" if learned_normalised(card) else "known")
     probabilities = np.asarray(model.predict(target.audio[np.newaxis]))[0]
-    patch = patch_from_probabilities(
+    found = refine(synth, target.audio, probabilities, budget, level=level, progress=progress)
+    return conclude(target, synth, found, assumptions(card, level), truth, model=card.model)
+
+
+def conclude(
+    target: Target,
+    synth: "Synth",
+    found: "Refinement",
+    assumed: Mapping[str, str],
+    truth: ArrayLike | None = None,
+    model: str = "",
+) -> Inversion:
+    """Render and score what a search found for a sound, as its patch will sound: oscillators begin as the synth's."""
+    from inversynth.refinement import determined
+
+    patch = Patch(
         synth.space,
-        probabilities,
+        found.values,
         synth.sample_rate,
         synth.length,
-        model=model.card.model,
+        found.probabilities,
+        model=model,
         source=target.source,
+        level_db=found.level_db,
+        determined=determined(found, synth),
+        refinement=found.record(),
     )
-    match = synth.render(patch.values)
-    match = normalise_peak(match) if learned_normalised(model.card) else match
-    classes = None if truth is None else synth.space.check_classes(truth)
+    match = np.pad(render_patch(patch), (found.offset, 0))[: synth.samples]
     scores = score(target.audio, match, synth.sample_rate)
+    classes = None if truth is None else synth.space.check_classes(truth)
     if classes is not None:
-        scores |= score_classes(classes, probabilities, synth.space)
-    return Inversion(target, replace(patch, scores=scores), match, classes, assumptions(model.card))
+        scores |= score_classes(classes, found.probabilities, synth.space)
+    return Inversion(target, replace(patch, scores=scores), match, classes, assumed)
 
 
 def score(target: NDArray[Any], match: NDArray[Any], sample_rate: int) -> dict[str, float]:
@@ -110,7 +147,7 @@ def learned_normalised(card: "ModelCard") -> bool:
     return bool(card.features.get("normalise"))
 
 
-def assumptions(card: "ModelCard") -> dict[str, str]:
+def assumptions(card: "ModelCard", level: "Level" = "known") -> dict[str, str]:
     """Say in words what an inversion takes for granted: synth, rate, length, window, parameters, model and hash."""
     from generators.registry import find_synth
 
@@ -124,7 +161,9 @@ def assumptions(card: "ModelCard") -> dict[str, str]:
             f"{window['fft_length']} samples every {window['hop_length']}, Hann" if len(window) == 2 else "raw audio"
         ),
         "Parameter space": f"{len(space)} parameters, {space.size} classes, fingerprint {space.fingerprint}",
-        "Level": "scaled to a peak of 1" if learned_normalised(card) else "as it is",
+        "Level": "any: found apart from the settings"
+        if level == "fit"
+        else "that of the synth, a part of the settings",
         "Model": card.model,
         "Weights": f"sha256 {card.weights_sha256[:16]}…" if card.weights_sha256 else "unknown",
         "Made by": str(card.software),
@@ -152,10 +191,13 @@ def invert_files(
     folder: Path,
     start: float | None = None,
     on_fault: Callable[[Path, InversynthError], None] | None = None,
+    budget: str = "none",
+    progress: "Callable[[Report], None] | None" = None,
 ) -> Iterator[tuple[Inversion, Path]]:
-    """Invert sounds one after another, each into a folder of its own; yields each with its report's path.
+    """Invert sounds of any level one after another, each into a folder of its own; yields each with its report's path.
 
     `load` is called for the first sound that can be heard. A sound at fault goes to `on_fault`, or raises without it.
+    Raises: KeyboardInterrupt where a search was interrupted, once the best so far has been written and yielded.
     """
     model_synth(card)  # a model that does not fit its synth is told before anything is read
     model = None
@@ -168,8 +210,10 @@ def invert_files(
             on_fault(path, fault)
             continue
         model = model or load()
-        inversion = invert(target, model)
+        inversion = invert(target, model, budget=budget, level="fit", progress=progress)
         yield inversion, write_inversion(inversion, folder / name)
+        if inversion.interrupted:
+            raise KeyboardInterrupt
 
 
 def name_folders(paths: Sequence[Path]) -> list[tuple[Path, str]]:
@@ -187,10 +231,11 @@ def name_folders(paths: Sequence[Path]) -> list[tuple[Path, str]]:
 class InvertSettings(Settings):
     """Estimate the synthesizer settings behind sounds (WAV, FLAC, OGG, MP3, AIFF) and write a report for each."""
 
-    flags_only: ClassVar = frozenset({"sounds", "model", "output_directory", "start", "synth_info"})
+    flags_only: ClassVar = frozenset({"sounds", "model", "output_directory", "start", "synth_info", "budget"})
 
     sounds: CliPositionalArg[list[Path]] = Field([], description="the sounds, of any rate, length and channel count")
     model: Path | None = Field(None, description="a run folder of `inversynth train`, or a .keras file")
+    budget: Literal["none", "fast", "full"] = Field("fast", description="how long to search on from the model's answer")
     output_directory: Path = Field(Path("output"), description="where a folder for each sound is made")
     start: float | None = Field(None, ge=0, description="second at which to begin; by default the sound's onset")
     synth_info: CliToggleFlag[bool] = Field(False, description="print what is assumed of the sounds; needs none")
@@ -199,7 +244,7 @@ class InvertSettings(Settings):
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth invert") -> int:
     """Invert the sounds named; returns the exit code, which is 2 where one of them is at fault."""
     faults: list[tuple[Path, str]] = []
-    code = run_door(InvertSettings, lambda settings: _run(settings, faults), argv, prog)
+    code = run_door(InvertSettings, lambda settings: _run(settings, faults), argv, prog, resumes=False)
     return code or (EXIT_FAULT if faults else 0)
 
 
@@ -212,7 +257,7 @@ def _run(settings: InvertSettings, faults: list[tuple[Path, str]]) -> None:
         raise SettingsError("name one or more sounds. Received: none. See --help")
     card, load = open_model(settings.model)
     if settings.synth_info:
-        for name, words in assumptions(card).items():
+        for name, words in assumptions(card, "fit").items():
             print(f"{name + ':':<17}{words}")
 
     def on_fault(path: Path, fault: InversynthError) -> None:
@@ -222,12 +267,24 @@ def _run(settings: InvertSettings, faults: list[tuple[Path, str]]) -> None:
 
     done = []
     for inversion, report in invert_files(
-        settings.sounds, card, load, settings.output_directory, settings.start, on_fault
+        settings.sounds, card, load, settings.output_directory, settings.start, on_fault, settings.budget, tell_stage
     ):
         done.append((inversion, report))
         print(f"{inversion.target.name}: {describe(inversion.patch.scores)} -> {report}")
     if len(settings.sounds) > 1 and done:
         print(f"all: {write_index(settings.output_directory / 'index.html', done, faults)}")
+
+
+def tell_stage(report: "Report") -> None:
+    """Print what a stage of the search did, beside what it declares."""
+    from inversynth.refinement import STAGES
+
+    declared = STAGES[report.name]
+    print(
+        f"  {report.name:<9} {report.renders:>6,} renders (about {declared.renders:,}), {report.seconds:5.2f} s (about "
+        f"{declared.seconds:g}), {report.residual_db:6.1f} dB left: {declared.summary}",
+        flush=True,
+    )
 
 
 def open_model(path: Path) -> "tuple[ModelCard, Callable[[], LoadedModel]]":

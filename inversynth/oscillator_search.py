@@ -82,9 +82,10 @@ class OscillatorSearch:
         free_phase: bool = False,
         emphasis: float = 0.0,
         limit: float = np.inf,
+        any_level: bool = False,
     ) -> None:
         self.synth, self.pool, self.free_phase, self.limit = synth, pool, free_phase, limit
-        self.emphasis = emphasis
+        self.emphasis, self.any_level = emphasis, any_level
         self.target = emphasise(target, emphasis)
         self.samples = len(self.target)
         self.exact = self.target.astype(np.float64)
@@ -143,6 +144,35 @@ class OscillatorSearch:
         course = Course(self.envelope(classes), self.filters, self.gates, self.emphasis)
         each = np.arange(count)
         return shape(mixed, course, each, each, self.filter_row(classes), classes[:, GATE], self.pool)
+
+    def turned(self, classes: Classes, phases: Floats | None) -> Iterator[tuple[int, Audio]]:
+        """Yield every parameter's column with the sounds (levels, samples) of a patch whose knob alone is turned.
+
+        Everything but the part that a knob turns is rendered once: 500 atoms instead of 1,476 for `fm`.
+        """
+        state = State(classes, 0.0, np.zeros(4) if phases is None else phases)
+        waves, amplitudes = self.waves(state), self.levels[AMPLITUDES[0]][classes[AMPLITUDES]].astype(np.float32)
+        atoms = self.pass_through(waves, classes)
+        match = amplitudes @ atoms
+        for kind in range(4):
+            rest = match - amplitudes[kind] * atoms[kind]
+            levels = self.levels[AMPLITUDES[kind]].astype(np.float32)
+            yield int(AMPLITUDES[kind]), rest + levels[:, None] * atoms[kind]
+            for place, column in enumerate(SHAPES[kind]):
+                triples = np.repeat(classes[SHAPES[kind]][None], len(self.levels[column]), axis=0)
+                triples[:, place] = np.arange(len(triples))
+                starts = np.full(len(triples), state.phases[kind])
+                new = self.carriers(np.full(len(triples), kind), triples, starts)
+                yield int(column), rest + amplitudes[kind] * self.pass_through(new, classes)
+        mixed = (amplitudes @ waves)[None] * np.float32(GAIN)
+        for column in (ATTACK, DECAY, SUSTAIN, RELEASE, CUTOFF, Q, GATE):
+            patches = np.repeat(classes[None], len(self.levels[column]), axis=0)
+            each = patches[:, column] = np.arange(len(patches))
+            enveloped = column <= RELEASE
+            course = Course(self.envelope(patches if enveloped else classes), self.filters, self.gates, self.emphasis)
+            self.atoms += len(patches)
+            rows = each if enveloped else np.zeros_like(each)
+            yield column, shape(mixed, course, 0 * each, rows, self.filter_row(patches), patches[:, GATE], self.pool)
 
     # --- screening -------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ that a patch made for another synth is refused and never misread.
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,46 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators import __version__
-from generators.errors import InversynthError, ParameterError
+from generators.errors import InversynthError, ParameterError, unknown
 from generators.files import written_whole
 from generators.parameters import Floats, ParameterSpace
 
-SCHEMA = "inversynth-patch/1"
+SCHEMA = "inversynth-patch/2"
+
+SCHEMAS = ("inversynth-patch/1", SCHEMA)
+"""Those that can be read: the first knew neither levels nor what a search finds out."""
+
+HEAD_KEYS = frozenset(("schema", "synth", "sample_rate", "length", "space_fingerprint", "model", "software", "source"))
+KEYS = HEAD_KEYS | {"level_db", "parameters", "scores", "refinement", "alternatives", "verdict"}
+ROW_KEYS = frozenset(("name", "value", "unit", "class", "probability", "probabilities", "determined"))
+ALTERNATIVE_KEYS = frozenset(("values", "distance", "residual_db"))
 
 TOLERANCE = 1e-3
 """How far printed probabilities may be from a sum of 1: they are rounded to six digits."""
+
+LEVEL_RANGE = 200.0
+"""Decibels; what lies beyond cannot be told from silence in float32."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another patch that sounds alike: values (p,), distance by `inversynth.objective`, and what it leaves in dB."""
+
+    values: Floats
+    distance: float
+    residual_db: float
 
 
 @dataclass(frozen=True)
 class Patch:
     """One setting of a synth, and where it came from.
 
-    Shapes, with p parameters: values (p,); probabilities (size,), each parameter's summing to 1, or None.
+    Shapes, with p parameters: values (p,); probabilities (size,), each parameter's summing to 1, or None; determined
+    (p,) says which parameters the sound fixes, or None where nobody looked.
     `scores` are those of the sound it makes against the sound it was made from; `source` describes the latter.
+    `level_db` is how much louder than the synth's own the sound was. `refinement` records the search: budget, renders,
+    seconds, residual_db, offset and its stages. `alternatives` are clearly different patches that sound alike, and
+    `verdict` says whether the synth can make the sound at all (`inversynth.verdict`).
     """
 
     space: ParameterSpace
@@ -44,6 +68,11 @@ class Patch:
     source: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     software: str = f"inversynth {__version__}"
+    level_db: float = 0.0
+    determined: NDArray[np.bool_] | None = None
+    refinement: Mapping[str, Any] = field(default_factory=dict)
+    alternatives: tuple[Alternative, ...] = ()
+    verdict: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> NDArray[np.integer[Any]]:
@@ -65,9 +94,15 @@ class Patch:
             "model": self.model,
             "software": self.software,
             "source": dict(self.source),
+            "level_db": round(self.level_db, 6),
             "parameters": [],
             "scores": dict(self.scores),
         }
+        if self.refinement:
+            head["refinement"] = dict(self.refinement)
+            head["alternatives"] = [self._alternative(other) for other in self.alternatives]
+        if self.verdict:
+            head["verdict"] = dict(self.verdict)
         rows = ",\n".join(f"    {json.dumps(row, ensure_ascii=False, allow_nan=False)}" for row in self._rows())
         text = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False)
         return text.replace('\n  "parameters": []', f'\n  "parameters": [\n{rows}\n  ]', 1) + "\n"
@@ -82,8 +117,14 @@ class Patch:
             if distribution is not None:
                 row["probability"] = round(float(distribution[number]), 6)
                 row["probabilities"] = [round(float(p), 6) for p in distribution]
+            if self.determined is not None:
+                row["determined"] = bool(self.determined[column])
             rows.append(row)
         return rows
+
+    def _alternative(self, other: Alternative) -> dict[str, Any]:
+        values = {name: float(value) for name, value in zip(self.space.names, other.values, strict=True)}
+        return {"distance": round(other.distance, 6), "residual_db": round(other.residual_db, 2), "values": values}
 
 
 def patch_from_probabilities(
@@ -123,13 +164,16 @@ def read_patch(path: str | os.PathLike[str]) -> Patch:
 def patch_from_json(text: str, label: str = "a patch") -> Patch:
     """Read a patch from JSON text; `label` names it in errors. Raises ParameterError."""
     card = _json_object(text, label)
-    if card.get("schema") != SCHEMA:
+    if card.get("schema") not in SCHEMAS:
         raise ParameterError(f"{label} must have schema '{SCHEMA}'. Received: {card.get('schema')!r}")
+    _check_keys(card, KEYS, label)
     sample_rate, length = _number(card, "sample_rate", label), _number(card, "length", label)
     space = _space(card, round(sample_rate), length, label)
     rows = card.get("parameters")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ParameterError(f"'parameters' of {label} must be a list of objects. Received: {type(rows).__name__}")
+    for row in rows:
+        _check_keys(row, ROW_KEYS, f"'{row.get('name')}' in {label}")
     by_name = {str(row.get("name")): row for row in rows}
     if len(rows) != len(space) or set(by_name) != set(space.names):
         odd = sorted(set(by_name) ^ set(space.names)) or ["one of them twice"]
@@ -150,14 +194,20 @@ def patch_from_json(text: str, label: str = "a patch") -> Patch:
         source=card["source"] if isinstance(card.get("source"), dict) else {},
         scores=_scores(card, label),
         software=str(card.get("software", "")),
+        level_db=_level(card, label),
+        determined=_determined([by_name[name] for name in space.names], label),
+        refinement=_object(card, "refinement", label),
+        alternatives=_alternatives(card, space, label),
+        verdict=_object(card, "verdict", label),
     )
 
 
 def render_patch(patch: Patch) -> NDArray[np.float32]:
-    """Render a patch with its synth, at its rate and length; (samples,) float32."""
+    """Render a patch with its synth, at its rate, length and level; (samples,) float32."""
     from generators.registry import build_synth
 
-    return build_synth(patch.space.synth, patch.sample_rate, patch.length).render(patch.values)
+    audio = build_synth(patch.space.synth, patch.sample_rate, patch.length).render(patch.values)
+    return audio * np.float32(10.0 ** (patch.level_db / 20.0))
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
@@ -181,6 +231,19 @@ def _json_object(text: str, label: str) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise ParameterError(f"{label} must be a JSON object. Received: {type(card).__name__}")
     return card
+
+
+def _level(card: Mapping[str, Any], label: str) -> float:
+    level = _number(card, "level_db", label) if "level_db" in card else 0.0
+    if abs(level) > LEVEL_RANGE:
+        raise ParameterError(f"'level_db' of {label} must lie in +-{LEVEL_RANGE:g} dB. Received: {level:g}")
+    return level
+
+
+def _check_keys(card: Mapping[str, Any], known: Iterable[str], label: str) -> None:
+    for key in card:
+        if key not in known:
+            raise ParameterError(f"{label} has an {unknown('key', str(key), sorted(known))}")
 
 
 def _number(card: Mapping[str, Any], name: str, label: str) -> float:
@@ -235,8 +298,39 @@ def _distribution(row: Mapping[str, Any], space: ParameterSpace, column: int, la
     return distribution / total
 
 
+def _determined(rows: Sequence[Mapping[str, Any]], label: str) -> NDArray[np.bool_] | None:
+    for row in rows:
+        if not isinstance(row.get("determined", True), bool):
+            raise ParameterError(
+                f"'determined' of '{row['name']}' in {label} must be true or false. Received: {row['determined']!r}"
+            )
+    return np.asarray([row["determined"] for row in rows]) if all("determined" in row for row in rows) else None
+
+
+def _alternatives(card: Mapping[str, Any], space: ParameterSpace, label: str) -> tuple[Alternative, ...]:
+    rows = card.get("alternatives") or []
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ParameterError(f"'alternatives' of {label} must be a list of objects. Received: {rows!r:.60}")
+    found = []
+    for row in rows:
+        _check_keys(row, ALTERNATIVE_KEYS, f"an alternative of {label}")
+        values = _object(row, "values", f"an alternative of {label}")
+        if set(values) != set(space.names):
+            raise ParameterError(f"an alternative of {label} must set the {len(space)} parameters of '{space.synth}'")
+        numbers = [_value({"value": values[name]}, space, i, label) for i, name in enumerate(space.names)]
+        found.append(
+            Alternative(np.asarray(numbers), *(_number(row, key, label) for key in ("distance", "residual_db")))
+        )
+    return tuple(found)
+
+
+def _object(card: Mapping[str, Any], name: str, label: str) -> dict[str, Any]:
+    value = card.get(name) or {}
+    if not isinstance(value, dict):
+        raise ParameterError(f"'{name}' of {label} must be an object. Received: {value!r:.60}")
+    return value
+
+
 def _scores(card: Mapping[str, Any], label: str) -> dict[str, float]:
-    scores = card.get("scores") or {}
-    if not isinstance(scores, dict):
-        raise ParameterError(f"'scores' of {label} must be an object. Received: {type(scores).__name__}")
+    scores = _object(card, "scores", label)
     return {str(name): _number(scores, name, f"'scores' in {label}") for name in scores}

@@ -88,7 +88,7 @@ def test_patch_written_by_hand_may_shuffle_rows_and_leave_out_what_follows_from_
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": "other/1"}, "must have schema 'inversynth-patch/1'. Received: 'other/1'"),
+        ({"schema": "other/1"}, "must have schema 'inversynth-patch/2'. Received: 'other/1'"),
         ({"synth": "fn"}, "unknown synth 'fn'"),
         ({"space_fingerprint": "0" * 16}, "belongs to another version of synth 'fm'"),
         ({"sample_rate": "16384"}, "'sample_rate' of a patch must be a finite number. Received: '16384'"),

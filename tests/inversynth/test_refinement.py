@@ -9,9 +9,10 @@ from generators.errors import AudioError, ParameterError
 from generators.fm_generator import FmSynth
 from generators.sampling import sample_classes
 from generators.sine_generator import SineSynth
-from inversynth import refinement
+from inversynth import search_stages
 from inversynth.objective import Objective, decibels, residual
-from inversynth.refinement import BUDGETS, STAGES, find_begin, likeliest, refine
+from inversynth.refinement import BUDGETS, STAGES, refine
+from inversynth.search_stages import find_begin, likeliest
 
 LENGTH = 0.5
 """Seconds; half of what the measures are taken on, for speed."""
@@ -238,7 +239,7 @@ def test_a_beginning_below_the_last_bit_is_found():
     assert find_begin(quantised) > 502
     found = refine(synth, quantised, posterior, "full")
     assert found.offset == 500
-    assert found.residual_db < decibels(refinement.ALIGNED)
+    assert found.residual_db < decibels(search_stages.ALIGNED)
 
 
 def test_a_muffled_sound_is_found_by_its_differences():
