@@ -10,7 +10,9 @@ from generators.doors import run_door
 from generators.errors import ParameterError, unknown
 from generators.fm_generator import FmSynth
 from generators.generate import GeneratorSettings, generate_from_settings
+from generators.parameters import ParameterSpace
 from generators.sine_generator import SineSynth
+from generators.structure import Oscillator
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
 SYNTHS: dict[str, type[Synth]] = {synth.name: synth for synth in (FmSynth, SineSynth)}
@@ -24,6 +26,22 @@ def find_synth(name: str) -> type[Synth]:
     if name not in SYNTHS:
         raise ParameterError(unknown("synth", name, SYNTHS))
     return SYNTHS[name]
+
+
+def declared_oscillators(space: ParameterSpace) -> tuple[Oscillator, ...]:
+    """Return the oscillators that the synth of a space declares, where one network can hear them all.
+
+    That is where the space has all their parameters, all on one grid of levels; none are returned otherwise.
+    """
+    synth = SYNTHS.get(space.synth)
+    oscillators = synth.oscillators if synth else ()
+    if not {name for one in oscillators for name in one.parameters} <= set(space.names):
+        return ()
+    levels = {
+        tuple(space.parameters[space.index(name)].levels for name in (one.frequency, one.rate, one.depth))
+        for one in oscillators
+    }
+    return oscillators if len(levels) == 1 else ()
 
 
 def build_synth(name: str, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> Synth:

@@ -35,6 +35,16 @@ class Dense(NamedTuple):
 
 
 @dataclass(frozen=True)
+class View:
+    """A log spectrogram and the rows that read it. `to_top`: only its lower bins are looked at."""
+
+    fft_length: int
+    hop_length: int
+    rows: tuple[Convolution, ...]
+    to_top: bool = False
+
+
+@dataclass(frozen=True)
 class Baseline:
     """A network without convolutions: which 1000 numbers it sees, and its rows before the head."""
 
@@ -108,7 +118,51 @@ BASELINES: dict[str, Baseline] = {
 
 E2E = "e2e"
 
-MODEL_NAMES: tuple[str, ...] = ("C1", "C2", "C3", "C4", "C5", "C6", "C6XL", E2E, "CE2E_2D", *BASELINES)
+INVERTER = "inverter"
+
+MACROS = "macros"
+"""The one that takes patches in place of sounds."""
+
+INVERTER_VIEWS: dict[str, View] = {
+    "short": View(
+        512,
+        256,
+        (
+            Convolution(32, 5, 5, 2, 2),
+            Convolution(48, 3, 3, 2, 2),
+            Convolution(64, 3, 3, 2, 2),
+            Convolution(96, 3, 3, 1, 2),
+            Convolution(32, 1, 1, 1, 1),
+        ),
+    ),
+    "long": View(
+        2048,
+        512,
+        (
+            Convolution(24, 3, 5, 2, 3),
+            Convolution(48, 3, 5, 2, 3),
+            Convolution(64, 3, 3, 1, 2),
+            Convolution(96, 3, 3, 2, 2),
+            Convolution(32, 1, 1, 1, 1),
+        ),
+        to_top=True,
+    ),
+}
+"""Log spectrograms that the inverter reads, and how."""
+
+INVERTER_WAVE: tuple[WaveConvolution, ...] = (
+    WaveConvolution(32, 16, 4),
+    WaveConvolution(64, 8, 2),
+    WaveConvolution(64, 8, 2),
+    WaveConvolution(64, 8, 2),
+    WaveConvolution(16, 1, 1),
+)
+"""Rows over the envelope of the waveform, one value for each 16 samples."""
+
+PAPER_NAMES: tuple[str, ...] = ("C1", "C2", "C3", "C4", "C5", "C6", "C6XL", E2E, "CE2E_2D", *BASELINES)
+"""The networks of the paper, in the order of its tables."""
+
+MODEL_NAMES: tuple[str, ...] = (*PAPER_NAMES, INVERTER, MACROS)
 
 OTHER_NAMES: dict[str, str] = {
     "CE2E": E2E,
@@ -133,6 +187,8 @@ PARAMETER_COUNTS: dict[str, int] = {
     "FC3": 1_189_028,
     "HC": 1_190_029,
     "HC3": 1_189_028,
+    INVERTER: 4_536_264,
+    MACROS: 0,
 }
 """Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
 Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""

@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +53,7 @@ class RunKeeper(keras.callbacks.Callback):
         self._bar: tqdm[Any] | None = None
         self._events = EventLog(run.logs, first_epoch=len(history) + 1)
         self._started = 0.0
+        self._validating = ExitStack()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self.batches.start_epoch(epoch)
@@ -67,6 +69,12 @@ class RunKeeper(keras.callbacks.Callback):
             loss = float(logs["loss"])
             self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
             self._check(loss)
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._validating.enter_context(averaged_weights(self.model))
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._validating.close()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         if self._bar is not None:
@@ -108,7 +116,23 @@ def write_consequences(model: keras.Model, run: Run, card: ModelCard, history: H
     row = history[-1]
     if best_epoch(history) == row["epoch"]:
         scores = {name: value for name, value in row.items() if name.startswith("val_")}
-        save_model(model, run.best, replace(card, training={**card.training, "epoch": row["epoch"]}, scores=scores))
+        with averaged_weights(model):
+            save_model(model, run.best, replace(card, training={**card.training, "epoch": row["epoch"]}, scores=scores))
+
+
+@contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Lend a model the averages of its weights, where its optimiser keeps any: what is measured, and kept as best."""
+    if not getattr(model.optimizer, "use_ema", False):
+        yield
+        return
+    learning = [np.array(keras.ops.convert_to_numpy(weight)) for weight in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for weight, value in zip(model.trainable_variables, learning, strict=True):
+            weight.assign(value)
 
 
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:

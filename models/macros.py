@@ -202,7 +202,7 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
         moments.add(np.asarray(unit, np.float64))
     controls = spread_of(loaded, np.concatenate(training))
     mean, axes, _ = components(moments, controls.count)
-    found = {
+    found: dict[str, Floats] = {
         "": np.clip(loaded.predict(test), 0.0, 1.0),
         "pca_": np.clip(mean + (test - mean) @ axes @ axes.T, 0.0, 1.0),
     }

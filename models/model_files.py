@@ -67,6 +67,17 @@ class ModelCard:
         return round(self.sample_rate * self.length)
 
     @property
+    def takes_patches(self) -> bool:
+        """Whether the model takes and gives knob positions, one a parameter, and hears no sound."""
+        return self.features.get("input") == "patches"
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """How many numbers go into the model for one example, and how many come out."""
+        parameters = len(self.parameter_space)
+        return (parameters, parameters) if self.takes_patches else (self.samples, self.parameter_space.size)
+
+    @property
     def meaning_sha256(self) -> str:
         """A hash of all that predictions depend on: changing any of it by hand is noticed."""
         features = json.dumps(self.features, sort_keys=True)
@@ -127,11 +138,18 @@ class LoadedModel:
     def predict(self, audio: NDArray[np.floating[Any]], batch_size: int = 64) -> NDArray[np.float32]:
         """Estimate the probability of every class.
 
-        Shapes: audio (n, samples) at the model's sample rate -> (n, space.size) float32 in 0..1.
+        Shapes: audio (n, samples) at the model's sample rate -> (n, space.size) float32 in 0..1. A model of patches
+        takes knob positions (n, parameters) and gives the same.
         Raises: ModelError where the shape does not fit.
         """
         audio = np.asarray(audio, np.float32)
-        if audio.ndim != 2 or audio.shape[1] != self.samples:
+        width, outputs = self.card.widths
+        if audio.ndim != 2 or audio.shape[1] != width:
+            if self.card.takes_patches:
+                raise ModelError(
+                    f"{self.path} is a model of patches and hears no sound: it takes (n, {width}) knob positions. "
+                    f"Received: {audio.shape}. Use it with: inversynth macros"
+                )
             raise ModelError(
                 f"{self.name} takes sounds of shape (n, {self.samples}), {self.card.length:g} s at {self.sample_rate} "
                 f"Hz. Received: {audio.shape}"
@@ -142,7 +160,7 @@ class LoadedModel:
             np.asarray(self.model.predict_on_batch(audio[start : start + batch_size]), np.float32)
             for start in range(0, len(audio), batch_size)
         ]
-        return np.concatenate(parts) if parts else np.empty((0, self.space.size), np.float32)
+        return np.concatenate(parts) if parts else np.empty((0, outputs), np.float32)
 
     def check_space(self, space: ParameterSpace) -> None:
         """Raise ModelError naming the difference where `space` is not the one this model was trained for."""
@@ -191,7 +209,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
 
 
 def load_model(path: str | os.PathLike[str]) -> LoadedModel:
-    """Load a model file, or the best model of a run folder, for prediction on any device (computed channels_last).
+    """Load a model file, or the best model of a run folder, for prediction on any device: channels_last, float32.
 
     Raises: ModelError for a missing, foreign, corrupt or tampered file.
     """
@@ -200,17 +218,21 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     start_keras()
     import keras
 
-    from models.layers import to_channels_last  # its package registers every layer that a saved model may hold
+    from models.layers import for_prediction  # its package registers every layer that a saved model may hold
 
     try:
-        model = to_channels_last(keras.saving.load_model(path, compile=False, safe_mode=True))
+        model = for_prediction(keras.saving.load_model(path, compile=False, safe_mode=True))
     except (ValueError, TypeError, KeyError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{path} cannot be rebuilt by Keras {keras.__version__}: {reason}") from None
-    if model.output_shape[-1] != card.parameter_space.size or model.input_shape[-1] != card.samples:
+    received = model.input_shape[-1], model.output_shape[-1]
+    if received != card.widths:
+        what = "knob positions", "of them again"
+        if not card.takes_patches:
+            what = "samples", "probabilities"
         raise ModelError(
-            f"{path} must take {card.samples} samples and give {card.parameter_space.size} probabilities, as its card "
-            f"says. Received: a network from {model.input_shape[-1]} to {model.output_shape[-1]}"
+            f"{path} must take {card.widths[0]} {what[0]} and give {card.widths[1]} {what[1]}, as its card says. "
+            f"Received: a network from {received[0]} to {received[1]}"
         )
     return LoadedModel(model, card, path)
 

@@ -1,67 +1,18 @@
 """Training data of models that see patches and no sound: knob positions in, the same knob positions out.
 
-They come from a dataset (its classes), from a stream (drawn, never rendered), or from patches that belong together,
-such as those found for a folder of sounds.
+They come from a set of patches in memory (`models.patch_sets`), or from a stream: drawn, and never rendered.
 """
 
-import hashlib
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from generators.errors import DatasetError
-from generators.parameters import ParameterSpace
 from generators.sampling import sample_classes
-from generators.store import Dataset
-from models.data import STREAM_SEED, DatasetBatches, Source, StreamBatches, StreamSource
+from models.data import STREAM_SEED, Batch, DatasetBatches, Source, StreamBatches, StreamSource
+from models.patch_sets import PatchSet
 from models.splits import split_rows
 
 LEAST = 3
 """Training patches a macro, at least: a line through fewer fits anything."""
-
-
-@dataclass(frozen=True)
-class PatchSet:
-    """Patches of one synth. Shapes: unit (n, parameters) float32 in 0..1. `label` names them in errors."""
-
-    space: ParameterSpace
-    sample_rate: int
-    length: float
-    unit: NDArray[np.float32]
-    label: str
-    identity: dict[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.unit)
-
-    def read(self, rows: NDArray[np.integer[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return what goes in and what must come out: the same."""
-        return self.unit[rows], self.unit[rows]
-
-
-def patch_set(space: ParameterSpace, sample_rate: int, length: float, unit: NDArray[Any], label: str) -> PatchSet:
-    """Gather patches, known again by a hash of their knob positions. Shapes: unit (n, parameters) in 0..1."""
-    unit = np.ascontiguousarray(unit, np.float32)
-    identity = {
-        "synth": space.synth,
-        "space": space.fingerprint,
-        "sample_rate": sample_rate,
-        "length": length,
-        "patches": len(unit),
-        "sha256": hashlib.sha256(unit.tobytes()).hexdigest()[:16],
-    }
-    return PatchSet(space, sample_rate, length, unit, label, identity)
-
-
-def dataset_patches(dataset: Dataset) -> PatchSet:
-    """Return the patches of a finished dataset; 92 bytes each for `fm`. Raises DatasetError for an unfinished one."""
-    dataset.check_finished()
-    unit = dataset.space.classes_to_unit(dataset.classes[:]).astype(np.float32)
-    card = dataset.card
-    identity = {**asdict(card), "space": dataset.space.fingerprint}
-    return PatchSet(dataset.space, card.sample_rate, card.length, unit, f"dataset {dataset.path}", identity)
 
 
 class PatchSource(Source):
@@ -122,7 +73,7 @@ class PatchStream(StreamSource):
 
 
 class _DrawnBatches(StreamBatches):
-    def make(self, epoch: int, number: int) -> Any:
+    def make(self, epoch: int, number: int) -> Batch:
         first, last = self.drawn_rows(epoch, number)
         unit = self._synth.space.classes_to_unit(
             sample_classes(self._synth.space, first, last, STREAM_SEED + self._seed)

@@ -5,9 +5,10 @@ TensorFlow, because a recipe only imports Keras once it builds.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from models.architectures import HEADS
 
 if TYPE_CHECKING:
     import keras
+
+    from models.data import Source
+    from models.model_files import LoadedModel
 
 INVERSYNTH = "Barkan, Tsiris, Koenigstein, Katz: InverSynth, IEEE/ACM TASLP 2019, arXiv 1812.06349"
 
@@ -65,8 +69,8 @@ def class_metrics(space: ParameterSpace) -> list["keras.metrics.Metric"]:
     return [MeanPercentileRank(sizes), TopKAccuracy(sizes, k=1), TopKAccuracy(sizes, k=5), ClassMAE(sizes)]
 
 
-def adam(learning_rate: float) -> "keras.optimizers.Optimizer":
-    """Return Adam, the optimiser of the paper."""
+def adam(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
+    """Return Adam, the optimiser of the paper, at one learning rate however many `steps` there are."""
     import keras
 
     return keras.optimizers.Adam(learning_rate)
@@ -79,9 +83,14 @@ class Recipe:
     Attributes:
         name: as in `--model`. summary: one line for lists. paper: its source.
         build: makes the model. adapt: fits feature weights to training audio first; None where there are none.
-        loss, metrics, optimizer: made from the parameter space and the settings; targets are `classes`.
+        loss, metrics: made from the parameter space and the settings; targets are `classes`.
+        optimizer: made from the learning rate and the steps of the whole training. scheduled: it depends on the
+            latter, so that a run cannot go on beyond the epochs it was begun with.
         features: what the model sees of the sound, as it is written into a model's card.
-        defaults: settings of the paper, by their names.
+        inputs: what it takes; a model of patches gives knob positions in place of probabilities.
+        options: settings of its own that `build` takes, with what they are. measure: how it is measured after training,
+            where that differs from `models.training.measure`.
+        defaults: settings of its paper, by their names; `loss` is that of a run whose settings name none.
     """
 
     name: str
@@ -91,19 +100,36 @@ class Recipe:
     adapt: Adapt | None = None
     loss: Callable[[ParameterSpace, str], "keras.losses.Loss"] = cross_entropy
     metrics: Callable[[ParameterSpace], list["keras.metrics.Metric"]] = class_metrics
-    optimizer: Callable[[float], "keras.optimizers.Optimizer"] = adam
+    optimizer: Callable[[float, int], "keras.optimizers.Optimizer"] = adam
+    scheduled: bool = False
     features: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Literal["audio", "patches"] = "audio"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    measure: Callable[["LoadedModel", "Source"], dict[str, Any]] | None = None
     defaults: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType(
             {"batch_size": 16, "epochs": 100, "learning_rate": 1e-3, "loss": "bce"}
         )
     )
 
+    def with_options(self, **options: Any) -> "Recipe":
+        """Return the recipe with other values of its own settings."""
+        return replace(self, build=partial(self.build, **options), options={**self.options, **options})
+
     def compile(
-        self, model: "keras.Model", space: ParameterSpace, *, loss: str = "bce", learning_rate: float = 1e-3
+        self,
+        model: "keras.Model",
+        space: ParameterSpace,
+        *,
+        loss: str | None = None,
+        learning_rate: float = 1e-3,
+        steps: int = 1,
     ) -> None:
-        """Make a built model ready for `fit` on (audio, classes)."""
-        model.compile(optimizer=self.optimizer(learning_rate), loss=self.loss(space, loss), metrics=self.metrics(space))
+        """Make a built model ready for `fit` on (audio, classes), in so many steps altogether."""
+        loss = loss or str(self.defaults["loss"])
+        model.compile(
+            optimizer=self.optimizer(learning_rate, steps), loss=self.loss(space, loss), metrics=self.metrics(space)
+        )
 
 
 def check_loss(loss: str) -> None:

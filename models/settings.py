@@ -29,8 +29,13 @@ class TrainingSettings(Settings):
     patience: int = Field(10, ge=1, description="stop after so many epochs without a lower validation loss")
     batch_size: int = Field(16, ge=1, description="examples per step")
     learning_rate: float = Field(1e-3, gt=0, description="step size of the optimiser")
-    loss: Literal["bce", "categorical"] = Field(
-        "bce", description="binary cross-entropy over sigmoids, or one softmax a parameter"
+    loss: Literal["bce", "categorical"] | None = Field(
+        None,
+        description="binary cross-entropy over sigmoids, or one softmax a parameter; by default what the model's paper "
+        "has: bce, and categorical for the inverter",
+    )
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "float32", description="of the computation while training; mixed_bfloat16 is quicker where the processor has it"
     )
     seed: int = Field(0, ge=0, lt=2**32, description="split, starting weights, order and dropout follow from it")
     validation_split: float = Field(0.1, gt=0, lt=1, description="part of the examples that early stopping looks at")
@@ -42,6 +47,10 @@ class TrainingSettings(Settings):
     data_format: Literal["channels_last", "channels_first"] = Field(
         "channels_last", description="layout of the convolutions; channels_first needs a GPU"
     )
+    patches: Path | None = Field(
+        None, description="for --model macros: a folder of patch.json files to learn from, in place of a dataset"
+    )
+    macros: int = Field(5, ge=1, description="for --model macros: how many controls")
     stream: bool = Field(False, description="train on freshly rendered sounds instead of a dataset")
     synth: str = Field("fm", description="which synth to stream")
     length: float = Field(DEFAULT_LENGTH, gt=0, description="seconds per sound, with stream")
@@ -74,6 +83,8 @@ class TrainingSettings(Settings):
             raise ValueError(
                 f"stream renders its sounds and reads no dataset. Received: dataset_file {self.dataset_file}. Drop one"
             )
+        if self.stream and self.patches is not None:
+            raise ValueError(f"stream draws its patches and reads none. Received: patches {self.patches}. Drop one")
         if self.stream and self.folds > 1:
             raise ValueError(f"stream has no folds: every sound is new. Received: folds {self.folds}. Drop one")
         if self.validation_split + self.test_split >= 1 and self.folds == 1:

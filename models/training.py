@@ -7,8 +7,8 @@ The doors are `inversynth train`, `python -m models.spectrogram_cnn` and `python
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from generators.doors import run_door
-from generators.errors import DatasetError, ModelError, ParameterError, RunError
+from generators.errors import DatasetError, ModelError, ParameterError, RunError, SettingsError
 from generators.parameters import ParameterSpace
 from generators.registry import build_synth
 from generators.store import Dataset
 from models.backend import start_keras
+from models.patch_sets import ReadPatches, open_source
 from models.recipe import Recipe, check_data_format, device_kind
 from models.runs import History, Run, best_epoch, is_finished, write_json
 from models.settings import TrainingSettings
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
     from models.model_files import LoadedModel
 
 log = logging.getLogger(__name__)
+
+TOLD = {
+    "mpr": "MPR {mpr:.2f}",
+    "top1": "top-1 {top1:.1%}",
+    "explained_variance": "explained variance {explained_variance:.1%} (PCA {pca_explained_variance:.1%})",
+    "mae": "mean error {mae:.2f} class steps",
+}
+"""What the last line of a training says, where it was measured."""
 
 EVALUATION_BATCH = 64
 """Examples a step where nothing is learned: larger is no quicker on two cores."""
@@ -46,7 +55,8 @@ def train(
     patience: int = 10,
     batch_size: int = 16,
     learning_rate: float = 1e-3,
-    loss: str = "bce",
+    loss: str | None = None,
+    precision: str = "float32",
     data_format: str = "channels_last",
     resume: bool = True,
     progress: bool = False,
@@ -54,7 +64,10 @@ def train(
     """Train a recipe on a source, or go on with the run that `folder` holds; then measure the best model on the test.
 
     Args:
-        epochs, patience: when to end; they may differ from one start of a run to the next, all else may not.
+        epochs, patience: when to end; they may differ from one start of a run to the next, all else may not (nor
+            may the epochs of a recipe whose learning rate follows a schedule).
+        loss: by default the recipe's. precision: float32, or mixed_bfloat16 / mixed_float16 for what Keras calls mixed
+            precision: weights, features and probabilities stay float32.
         progress: show a progress bar within each epoch.
     Raises: RunError where the folder holds another run, or the loss stops being finite.
     """
@@ -65,14 +78,17 @@ def train(
         "model": recipe.name,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
-        "loss": loss,
+        "loss": loss or recipe.defaults["loss"],
+        "precision": precision,
         "seed": source.seed,
+        **({"epochs": epochs} if recipe.scheduled else {}),
         **source.settings,
+        **recipe.options,
     }
     with run.locked():
         run.begin(agreed, source.identity, resume=resume)
         _fit(recipe, source, run, agreed, epochs, patience, data_format, progress)
-        _measure(source, run)
+        _measure(recipe, source, run)
     return run
 
 
@@ -98,25 +114,32 @@ def _fit(
         space=source.space.to_json(),
         sample_rate=source.sample_rate,
         length=source.length,
-        features={**recipe.features, "normalise": source.normalise},
+        features={**recipe.features, **recipe.options, "normalise": source.normalise},
         training={**agreed, "data": source.identity},
     )
     ended = is_finished(history, epochs, patience)
     if ended and _is_consistent(run, history):
         log.info("%s is finished after %d epochs; raise --epochs or --patience to go on", run.path, len(history))
         return
-    model = recipe.build(
-        source.space,
-        source.sample_rate,
-        source.samples,
-        loss=str(agreed["loss"]),
-        data_format=data_format,
-        seed=source.seed,
-    )
-    recipe.compile(model, source.space, loss=str(agreed["loss"]), learning_rate=agreed["learning_rate"])
+    with computing_in(str(agreed["precision"])):
+        model = recipe.build(
+            source.space,
+            source.sample_rate,
+            source.samples,
+            loss=str(agreed["loss"]),
+            data_format=data_format,
+            seed=source.seed,
+        )
     batch_size = int(agreed["batch_size"])
     with ExitStack() as stack:
         training = stack.enter_context(source.training(batch_size))
+        recipe.compile(
+            model,
+            source.space,
+            loss=str(agreed["loss"]),
+            learning_rate=agreed["learning_rate"],
+            steps=epochs * training.num_batches,
+        )
         validation = stack.enter_context(source.validation(EVALUATION_BATCH))
         if last:
             _load_progress(model, run)
@@ -157,6 +180,19 @@ def _fit(
             raise
 
 
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Let layers made inside compute in a precision that Keras knows by this name."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def _is_consistent(run: Run, history: History) -> bool:
     """Say whether best model and history.csv are those of `history` (a kill can come before they are written)."""
     from models.model_files import read_card
@@ -189,7 +225,7 @@ def _opening_line(recipe: Recipe, model: "keras.Model", training: "Batches", run
     )
 
 
-def _measure(source: "Source", run: Run) -> None:
+def _measure(recipe: Recipe, source: "Source", run: Run) -> None:
     """Write metrics.json and the curves, and the scores into the card of the best model."""
     from models.curves import draw_curves
     from models.model_files import load_model, write_card
@@ -207,7 +243,7 @@ def _measure(source: "Source", run: Run) -> None:
         training = stack.enter_context(source.training(last.training["batch_size"]))
         validation = stack.enter_context(source.validation(EVALUATION_BATCH))
         test = stack.enter_context(source.test(EVALUATION_BATCH))
-        measures = measure(loaded, test)
+        measures = recipe.measure(loaded, source) if recipe.measure else measure(loaded, test)
     row = history[best - 1]
     metrics = {
         "model": loaded.name,
@@ -306,25 +342,32 @@ def spread(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"n": sum(counts), **gather(tests)}
 
 
-def main(argv: Sequence[str] | None = None, default_model: str | None = None, prog: str = "inversynth train") -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    default_model: str | None = None,
+    prog: str = "inversynth train",
+    read_patches: ReadPatches | None = None,
+) -> int:
     """Train with the settings of flags, environment and `.env`; returns the exit code.
 
     Args:
         default_model: what is trained where no setting names a model.
+        read_patches: reads the folder that `patches` names; patch files are known on the floor above.
     """
     settings_class = TrainingSettings.with_default_model(default_model) if default_model else TrainingSettings
 
     def action(settings: TrainingSettings) -> None:
-        train_from_settings(settings)
+        train_from_settings(settings, read_patches)
 
     return run_door(settings_class, action, argv, prog)
 
 
-def train_from_settings(settings: TrainingSettings) -> Run:
+def train_from_settings(settings: TrainingSettings, read_patches: ReadPatches | None = None) -> Run:
     """Do what the settings ask for. Faults of the input are found before Keras is started."""
     from models.registry import find_recipe  # the one look upwards: a door serves all models, and they open it
 
     recipe = find_recipe(settings.model)
+    recipe = recipe.with_options(**{name: getattr(settings, name) for name in recipe.options})
     parameters = read_parameters(settings.parameters_file) if settings.parameters_file else None
     options: dict[str, Any] = {
         "epochs": settings.epochs,
@@ -332,11 +375,18 @@ def train_from_settings(settings: TrainingSettings) -> Run:
         "batch_size": settings.batch_size,
         "learning_rate": settings.learning_rate,
         "loss": settings.loss,
+        "precision": settings.precision,
         "data_format": settings.data_format,
         "resume": settings.resume,
         "progress": sys.stderr.isatty(),
     }
     steps = settings.steps_per_epoch
+    if recipe.inputs == "patches":
+        patches, name = open_source(settings, read_patches)
+        _check_parameters(parameters, patches.space, name)
+        return train(recipe, patches, settings.output_dir / (settings.run_name or f"{recipe.name}_{name}"), **options)
+    if settings.patches is not None:
+        raise SettingsError(f"{recipe.name} learns from sounds. Received: --patches {settings.patches}. Leave it out")
     if settings.stream:
         synth = build_synth(settings.synth, settings.sample_rate, settings.length)
         _check_parameters(parameters, synth.space, f"synth '{synth.name}'")
@@ -378,11 +428,11 @@ def _check_parameters(expected: ParameterSpace | None, space: ParameterSpace, ho
 
 def _closing_line(metrics: Mapping[str, Any], run: Run) -> str:
     test = metrics["test"]
-    return (
-        f"{run.path}: best epoch {metrics['best_epoch']} of {metrics['epochs']}; on {test['n']} test sounds "
-        f"MPR {test['mpr']['All']:.2f}, top-1 {100 * test['top1']['All']:.1f} %, "
-        f"mean error {test['mae']['All']:.2f} class steps"
-    )
+    overall = {name: measure["All"] for name, measure in test.items() if isinstance(measure, dict) and "All" in measure}
+    told = ", ".join(form.format(**overall) for name, form in TOLD.items() if name in overall)
+    examples = "sounds" if "mpr" in overall else "patches"
+    epochs = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
+    return f"{run.path}: {epochs}; on {test['n']} test {examples} {told.replace('%', ' %')}"
 
 
 if __name__ == "__main__":

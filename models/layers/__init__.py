@@ -4,16 +4,32 @@ from models.layers.bag_of_frames import BagOfFrames
 from models.layers.components import PrincipalComponents
 from models.layers.hand_crafted import HandCraftedFeatures
 from models.layers.heads import ParameterSoftmax
-from models.layers.layout import ChannelsLast, ExpandChannels, to_channels_last
+from models.layers.layout import ChannelsLast, CropBins, ExpandChannels, for_prediction
+from models.layers.level import LevelNormalization, WaveEnvelope
+from models.layers.oscillators import (
+    DotProductAttention,
+    OscillatorCandidates,
+    PointedItems,
+    Pointer,
+    PointerMixture,
+)
 from models.layers.spectrogram import LogSpectrogram
 
 __all__ = [
     "BagOfFrames",
     "ChannelsLast",
+    "CropBins",
+    "DotProductAttention",
     "ExpandChannels",
     "HandCraftedFeatures",
+    "LevelNormalization",
     "LogSpectrogram",
+    "OscillatorCandidates",
     "ParameterSoftmax",
+    "PointedItems",
+    "Pointer",
+    "PointerMixture",
     "PrincipalComponents",
-    "to_channels_last",
+    "WaveEnvelope",
+    "for_prediction",
 ]

@@ -47,20 +47,48 @@ class ChannelsLast(_Layout):
         return (batch, *rest, channels)
 
 
-def to_channels_last(model: keras.Model) -> keras.Model:
-    """Return a model that computes everything channels_last, with the same weights: what a CPU can run.
+@keras.saving.register_keras_serializable("inversynth")
+class CropBins(_Layout):
+    """Keep the lowest bins. Shapes: (batch, frames, bins, channels) -> (batch, frames, count, channels)."""
+
+    def __init__(self, count: int, data_format: str = "channels_last", **options: Any) -> None:
+        super().__init__(data_format, **options)
+        self.count = count
+
+    def call(self, inputs: Any) -> Any:
+        kept = inputs[..., : self.count] if self.data_format == "channels_first" else inputs[:, :, : self.count]
+        return ops.cast(kept, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        axis = 3 if self.data_format == "channels_first" else 2
+        return (*input_shape[:axis], self.count, *input_shape[axis + 1 :])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "count": self.count}
+
+
+def for_prediction(model: keras.Model) -> keras.Model:
+    """Return a model with the same weights that computes channels_last and in float32: what any CPU can run.
 
     A model that already does is returned as it is.
     """
-    if not any(getattr(layer, "data_format", None) == "channels_first" for layer in model.layers):
+    if not any(_changed(layer.get_config()) for layer in model.layers):
         return model
 
     def rewrite(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
-        return type(layer).from_config(
-            {**config, **({"data_format": "channels_last"} if "data_format" in config else {})}
-        )
+        return type(layer).from_config({**config, **_changed(config)})
 
     twin = keras.models.clone_model(model, clone_function=rewrite)
     twin.set_weights(model.get_weights())
     return twin
+
+
+def _changed(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a layer's config must be another for prediction."""
+    found: dict[str, Any] = {}
+    if config.get("data_format") == "channels_first":
+        found["data_format"] = "channels_last"
+    if keras.dtype_policies.get(config.get("dtype", "float32")).compute_dtype in ("float16", "bfloat16"):
+        found["dtype"] = "float32"
+    return found

@@ -8,11 +8,14 @@ from generators.errors import ModelError
 from models.layers import (
     BagOfFrames,
     ChannelsLast,
+    CropBins,
     ExpandChannels,
     HandCraftedFeatures,
+    LevelNormalization,
     LogSpectrogram,
     ParameterSoftmax,
     PrincipalComponents,
+    WaveEnvelope,
 )
 from models.layers.hand_crafted import FRAME_FEATURES, WIDTH, mel_weights
 from tests.harness import check_layer
@@ -41,6 +44,10 @@ def tone(frequency):
         (ExpandChannels("channels_first", name="picture"), noise(2, 5, 3), (1, 5, 3)),
         (ChannelsLast(name="kept"), noise(2, 4, 5, 3), (4, 5, 3)),
         (ChannelsLast("channels_first", name="moved"), noise(2, 4, 5, 3), (5, 3, 4)),
+        (CropBins(3, name="cropped"), noise(2, 4, 5, 1), (4, 3, 1)),
+        (CropBins(3, "channels_first", name="first_cropped"), noise(2, 1, 4, 5), (1, 4, 3)),
+        (LevelNormalization(name="levelled"), noise(2, 200), (200,)),
+        (WaveEnvelope(16, name="envelope"), noise(2, 100), (7, 2)),
         (ParameterSoftmax((4, 4, 4), name="equal"), noise(3, 12), (12,)),
         (ParameterSoftmax((3, 16, 1), name="mixed"), noise(3, 20), (20,)),
         (HandCraftedFeatures(RATE, name="measures"), noise(2, 4000), (WIDTH,)),

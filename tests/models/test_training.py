@@ -153,6 +153,43 @@ def test_a_stream_trains_and_its_run_resumes(tiny_recipe, tmp_path, go):
     assert undisturbed.metrics()["splits"] == {"training": 64, "validation": 1024, "test": 1024}
 
 
+def test_averaged_weights_are_measured_and_kept_while_learning_goes_on_with_the_others(go, tiny_recipe, source):
+    from models.inverter import averaged_adam
+
+    averaging = replace(tiny_recipe, optimizer=averaged_adam, scheduled=True)
+    run = go(recipe=averaging, epochs=4)
+    best, last = weights(run.best), weights(run.last)
+    kernels = [name for name in best if "dense" in name and name.endswith("0")]
+    assert kernels
+    assert all(np.abs(best[name] - last[name]).max() > 1e-4 for name in kernels)
+    epoch = read_card(run.best).training["epoch"]
+    with source.validation(64) as batches:
+        scored = measure(load_model(run.best), batches)
+    assert scored["mpr"]["All"] == pytest.approx(run.history()[epoch - 1]["val_mpr"], abs=0.01)
+
+
+def test_a_scheduled_run_goes_on_exactly_and_only_to_its_own_end(go, tiny_recipe, monkeypatch):
+    from models.inverter import averaged_adam
+
+    averaging = replace(tiny_recipe, optimizer=averaged_adam, scheduled=True)
+    whole = go("whole", recipe=averaging, epochs=4)
+    on_epoch_end = callbacks.RunKeeper.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        on_epoch_end(self, epoch, logs)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(callbacks.RunKeeper, "on_epoch_end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        go("parts", recipe=averaging, epochs=4)
+    monkeypatch.undo()
+    with pytest.raises(RunError, match="epochs"):
+        go("parts", recipe=averaging, epochs=6)
+    monkeypatch.setattr(curves, "draw_curves", lambda history, title, paths: [path.touch() for path in paths])
+    assert_same_run(go("parts", recipe=averaging, epochs=4), whole)
+
+
 # --- when it ends -----------------------------------------------------------------------------------------------------
 
 
