@@ -87,7 +87,7 @@ def render_report(inversion: "Inversion") -> str:
         has_probabilities=patch.probabilities is not None,
         treatment=target.treatment,
         assumptions=inversion.assumptions,
-        patch_uri=_data_uri("application/json", patch.to_json().encode()),
+        patch_uri=data_uri("application/json", patch.to_json().encode()),
     )
 
 
@@ -149,7 +149,7 @@ def embed_sounds(sounds: Sequence[NDArray[Any]], sample_rate: int) -> tuple[list
     for sound in sounds:
         buffer = io.BytesIO()
         soundfile.write(buffer, np.asarray(sound) * gain, sample_rate, format="WAV", subtype="PCM_16")
-        uris.append(_data_uri("audio/wav", buffer.getvalue()))
+        uris.append(data_uri("audio/wav", buffer.getvalue()))
     return uris, float(20.0 * np.log10(gain))
 
 
@@ -194,5 +194,6 @@ def further_scores(scores: Mapping[str, float]) -> list[str]:
     ]
 
 
-def _data_uri(kind: str, content: bytes) -> str:
+def data_uri(kind: str, content: bytes) -> str:
+    """Return content as a URI that carries it; `kind` is its media type."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
