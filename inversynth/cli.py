@@ -35,9 +35,12 @@ COMMANDS: dict[str, Command] = {
     for command in (
         Command("start", "inversynth.start:main", "make .env and the data folders in this folder"),
         Command("generate", "generators.registry:main", "render random patches of a synth (fm, sine) into a dataset"),
-        Command("train", "models.training:main", "train a model on a dataset, or on freshly rendered sounds"),
+        Command("train", "inversynth.training:main", "train a model on a dataset, or on freshly rendered sounds"),
         Command("invert", "inversynth.inversion:main", "estimate the settings behind a sound, and write a report"),
         Command("refine", "inversynth.refine:main", "search on from a patch for one nearer to a sound"),
+        Command("play", "inversynth.playing:main", "play a patch over a MIDI file or a range of notes"),
+        Command("export", "inversynth.export:main", "write a patch as JSON, CSV or MIDI control changes, and back"),
+        Command("macros", "inversynth.macros:main", "render what each macro control does: a page, sounds, patches"),
         Command("compare", "inversynth.compare:main", "lay dataset, regenerated and reconstructed sounds side by side"),
         Command("evaluate", "inversynth.evaluation:main", "score models on a dataset, beside chance and an oracle"),
         Command("inspect", "inversynth.inspection:main", "say what a dataset, a run, a model file or a model holds"),
