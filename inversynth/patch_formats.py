@@ -2,9 +2,9 @@
 instruments.
 
 Both carry the synth, its fingerprint, sample rate and length, and go through the same checks as `patch.json`; where a
-patch came from, its scores and probabilities stay behind. Both come back exactly. A control change pair has 14 bits, so
-the MIDI file keeps the exact values as text beside them; a program that drops these, or moves a controller, leaves levels
-exact and values between them to within half a step of 1/16383 of the knob.
+patch came from, its scores and probabilities stay behind. Both come back exactly. Two control changes carry 14 bits, so
+the MIDI file keeps the exact values as text beside them; a program that drops these, or moves a controller, leaves
+levels exact and values between them to within half a step of 1/16383 of the knob.
 """
 
 import csv
