@@ -95,6 +95,7 @@ def refine(
     probabilities: ArrayLike,
     budget: str = "full",
     *,
+    limit: int | None = None,
     start: ArrayLike | None = None,
     level: Level = "known",
     seed: int = 0,
@@ -105,8 +106,9 @@ def refine(
 
     Args:
         target: (samples,) as long as the synth's sounds. probabilities: (size,) from a network; any scores, which are
-            scaled to sum to one per parameter. budget: "none", "fast" or "full". start: (parameters,) values to begin
-            with and never to fall behind, by default the most probable classes. level: "known" takes the amplitude of
+            scaled to sum to one per parameter. budget: "none", "fast" or "full". limit: renders
+            allowed, in place of the budget's own number. start: (parameters,) values to begin with and never to fall
+            behind, by default the most probable classes. level: "known" takes the amplitude of
             the sound as the synth's; "fit" for sounds of any level finds patch and gain. seed: of what is drawn.
             workers: threads, by default one a core. progress: called after every stage.
     Raises: AudioError for a target of another length, not finite or silent; ParameterError for unknown budgets and
@@ -132,7 +134,7 @@ def refine(
         synth=synth,
         target=heard,
         posterior=posterior,
-        limit=BUDGETS[budget][0],
+        limit=BUDGETS[budget][0] if limit is None else limit,
         seed=seed,
         pool=pool,
         classes=synth.space.values_to_classes(values).astype(np.int64),
