@@ -246,6 +246,24 @@ def test_door_tells_a_fault_in_one_line(
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("form", ["csv", "midi-cc"])
+def test_damaged_patches_are_read_or_refused_and_never_fail_otherwise(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"a{SUFFIXES[form]}"
+    good = np.frombuffer(write_any_patch(path, on_levels("fm"), form).read_bytes(), np.uint8)
+    random = np.random.default_rng(11)
+    refused = 0
+    for _ in range(200):
+        bad = good.copy()
+        places = random.integers(0, len(bad), random.integers(1, 4))
+        bad[places] = random.integers(0, 256, len(places))
+        path.write_bytes(bad[: random.integers(len(bad) // 2, 2 * len(bad))].tobytes())
+        try:
+            read_any_patch(path)
+        except InversynthError:
+            refused += 1
+    assert 100 < refused <= 200
+
+
 def test_what_a_search_found_out_survives_as_json_alone(tmp_path: Path) -> None:
     patch = replace(on_levels("fm"), source={"file": "a.wav"}, scores={"stft_pcc": 91.5})
     assert read_any_patch(write_any_patch(tmp_path / "a.json", patch, "json")).scores == {"stft_pcc": 91.5}

@@ -280,5 +280,9 @@ def test_bad_patch_is_told_in_one_line(song: Path, change: dict[str, Any], capsy
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_space_of_another_rate_of_the_patch_is_kept() -> None:
-    assert Instrument(replace(patch(), sample_rate=22050)).sample_rate == 22050
+def test_patch_plays_at_its_own_sample_rate_unless_told_another() -> None:
+    other = replace(patch(), sample_rate=22050)
+    assert Instrument(other).sample_rate == 22050
+    audio = Instrument(other, sample_rate=48000).render(Note(0.0, 0.5, 69))
+    assert len(audio) >= 24000
+    assert loudest(audio) * 48000 / RATE == pytest.approx(440.0, rel=0.01)
