@@ -9,6 +9,7 @@ had an autoencoder of parameters without a use; this is what it becomes.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import keras
 
     from models.data import Source
-    from models.model_files import LoadedModel
+    from models.model_files import LoadedModel, ModelCard
 
 Floats = NDArray[np.floating[Any]]
 
@@ -88,6 +89,8 @@ def build_macros(
 def adapt(model: "keras.Model", batches: Iterable[NDArray[np.float32]], *, seed: int = 0) -> None:
     """Set the lines of both halves to the principal components of the training patches, each scaled to variance one.
 
+    Their axes are turned within the space they span until each moves few knobs far instead of many a little (varimax);
+    that changes no reconstruction, only what a single macro is good for.
     Shapes: batches of (n, parameters). Raises: ModelError where there is no patch, or all are the same.
     """
     from models.layers.components import Moments
@@ -97,8 +100,23 @@ def adapt(model: "keras.Model", batches: Iterable[NDArray[np.float32]], *, seed:
         moments.add(np.asarray(batch, np.float64))
     mean, axes, deviations = components(moments, model.get_layer("macros").output.shape[-1])
     scales = np.divide(1.0, deviations, out=np.zeros_like(deviations), where=deviations > 0)
-    model.get_layer("encoder_line").set_weights([axes * scales, -(mean @ axes) * scales])
-    model.get_layer("decoder_line").set_weights([(axes * deviations).T, mean])
+    turn = varimax(axes * deviations)
+    encoder = (axes * scales) @ turn
+    model.get_layer("encoder_line").set_weights([encoder, -mean @ encoder])
+    model.get_layer("decoder_line").set_weights([(axes * deviations @ turn).T, mean])
+
+
+def varimax(loadings: Floats, rounds: int = 100) -> Floats:
+    """Return the rotation (count, count) after which the squares of loadings (parameters, count) vary most by column.
+
+    Source: Kaiser 1958, in the form of repeated singular value decompositions; it settles within some ten rounds.
+    """
+    turn = np.eye(loadings.shape[1])
+    for _ in range(rounds):
+        turned = loadings @ turn
+        left, _, right = np.linalg.svd(loadings.T @ (turned**3 - turned * np.square(turned).mean(axis=0)))
+        turn = left @ right
+    return turn
 
 
 def components(moments: Any, count: int) -> tuple[Floats, Floats, Floats]:
@@ -156,16 +174,12 @@ class MacroControls:
         steps, numbers = np.linspace(0.0, 1.0, len(self.quantiles)), np.empty_like(sliders)
         for place, column in enumerate(self.order):
             numbers[:, column] = np.interp(sliders[:, place], steps, self.quantiles[:, column])
-        return np.clip(np.asarray(self._decoder.predict_on_batch(numbers.astype(np.float32)), np.float64), 0.0, 1.0)
+        return np.clip(_numbers(self._decoder(numbers.astype(np.float32))), 0.0, 1.0)
 
 
 def open_controls(loaded: "LoadedModel") -> MacroControls:
     """Return the controls of a trained model. Raises ModelError for another model, or one not trained to its end."""
-    if loaded.name != MACROS:
-        raise ModelError(
-            f"{loaded.path} must be a model of macros. Received: {loaded.name}. Train one with: "
-            "inversynth train --model macros"
-        )
+    check_card(loaded.card, loaded.path)
     spread = loaded.card.scores.get("test", {}).get("spread")
     count = loaded.model.get_layer("macros").output.shape[-1]
     try:
@@ -182,6 +196,14 @@ def open_controls(loaded: "LoadedModel") -> MacroControls:
     ):
         raise ModelError(f"{loaded.path} was changed after it was saved (the spread of its macros does not fit)")
     return MacroControls(loaded, quantiles, effects)
+
+
+def check_card(card: "ModelCard", path: Path) -> None:
+    """Raise ModelError where a card is not that of a model of macros."""
+    if card.model != MACROS:
+        raise ModelError(
+            f"{path} must be a model of macros. Received: {card.model}. Train one with: inversynth train --model macros"
+        )
 
 
 def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
@@ -246,8 +268,8 @@ def spread_of(loaded: "LoadedModel", unit: Floats) -> MacroControls:
 
     model = loaded.model
     encoder = keras.Model(model.input, model.get_layer("macros").output)
-    encoded = [np.asarray(encoder.predict_on_batch(unit[start : start + 1024])) for start in range(0, len(unit), 1024)]
-    quantiles = np.quantile(np.concatenate(encoded).astype(np.float64), np.linspace(0.0, 1.0, QUANTILES), axis=0)
+    encoded = [_numbers(encoder(unit[start : start + 1024])) for start in range(0, len(unit), 1024)]
+    quantiles = np.quantile(np.concatenate(encoded), np.linspace(0.0, 1.0, QUANTILES), axis=0)
     controls = MacroControls(loaded, quantiles, np.zeros(quantiles.shape[1]))  # the order of the network, for now
     places = np.linspace(0.0, 1.0, QUANTILES)
     effects = []
@@ -256,6 +278,12 @@ def spread_of(loaded: "LoadedModel", unit: Floats) -> MacroControls:
         sliders[:, column] = places
         effects.append(float(controls.unit(sliders).var(axis=0).sum() / unit.var(axis=0).sum()))
     return MacroControls(loaded, quantiles, np.asarray(effects))
+
+
+def _numbers(tensor: Any) -> Floats:
+    import keras
+
+    return np.asarray(keras.ops.convert_to_numpy(tensor), np.float64)
 
 
 def _loss(space: ParameterSpace, name: str) -> "keras.losses.Loss":
