@@ -291,7 +291,12 @@ def open_model(path: Path) -> "tuple[ModelCard, Callable[[], LoadedModel]]":
     """Read a model's card at once, and its weights (and TensorFlow) only when they are called for."""
     from models.model_files import load_model, read_card
 
-    return read_card(path), lambda: load_model(path)
+    card = read_card(path)
+    if card.takes_patches:
+        raise ModelError(
+            f"{path} must be a model of sounds. Received: {card.model}, which takes patches. Choose another"
+        )
+    return card, lambda: load_model(path)
 
 
 if __name__ == "__main__":

@@ -188,7 +188,7 @@ PARAMETER_COUNTS: dict[str, int] = {
     "HC": 1_190_029,
     "HC3": 1_189_028,
     INVERTER: 4_536_264,
-    MACROS: 0,
+    MACROS: 40_706,
 }
 """Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
 Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""
