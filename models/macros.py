@@ -100,7 +100,8 @@ def adapt(model: "keras.Model", batches: Iterable[NDArray[np.float32]], *, seed:
         moments.add(np.asarray(batch, np.float64))
     mean, axes, deviations = components(moments, model.get_layer("macros").output.shape[-1])
     scales = np.divide(1.0, deviations, out=np.zeros_like(deviations), where=deviations > 0)
-    turn = varimax(axes * deviations)
+    turn, spanned = np.eye(len(deviations)), int(np.count_nonzero(deviations))
+    turn[:spanned, :spanned] = varimax((axes * deviations)[:, :spanned])
     encoder = (axes * scales) @ turn
     model.get_layer("encoder_line").set_weights([encoder, -mean @ encoder])
     model.get_layer("decoder_line").set_weights([(axes * deviations @ turn).T, mean])

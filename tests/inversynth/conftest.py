@@ -14,7 +14,7 @@ from generators.registry import build_synth
 from generators.synth import Synth
 from models.model_files import ModelCard
 
-VOID = {"meta", "link", "path", "rect", "circle", "col", "br", "image", "use"}
+VOID = {"meta", "link", "path", "rect", "circle", "col", "br", "image", "img", "input", "use"}
 
 SHORT = 0.25
 """Seconds; long enough for a picture, short enough for many of them."""
