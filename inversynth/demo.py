@@ -22,8 +22,9 @@ from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.settings import Settings
 from generators.store import Dataset, dataset_path
+from inversynth.contenders import chance, network, oracle
 from inversynth.inversion import Inversion, invert, learned_normalised, write_inversion
-from inversynth.measurement import chance, choose_rows, evaluate_contenders, network, oracle
+from inversynth.measurement import choose_rows, evaluate_contenders
 from inversynth.report import describe, summarise
 from inversynth.scores import Evaluation, write_scores
 from inversynth.tables import text_table

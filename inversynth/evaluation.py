@@ -14,16 +14,22 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from pydantic_settings import CliPositionalArg
+from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.doors import run_door
-from generators.errors import ModelError, RunError
-from generators.parameters import ParameterSpace
+from generators.errors import ModelError, ParameterError, RunError, unknown
 from generators.settings import Settings
 from generators.store import Dataset
-from inversynth.measurement import Contender, chance, choose_rows, evaluate_contenders, network, oracle
+from inversynth.conditions import find_condition
+from inversynth.contenders import Contender, chance, network, oracle, search
+from inversynth.measurement import choose_rows, dataset_synth, evaluate_contenders
+from inversynth.paper_tables import paper_tables
+from inversynth.patches import write_text
+from inversynth.pretrained import FOLDER, find_model
+from inversynth.refinement import BUDGETS
 from inversynth.scores import score_files, write_scores
-from models.model_files import ModelCard, find_model_file, read_card
+from models.architectures import INVERTER
+from models.model_files import ModelCard, read_card
 from models.runs import Run
 from models.splits import split_rows
 
@@ -35,16 +41,30 @@ class EvaluationSettings(Settings):
 
     other_names: ClassVar = {"as_json": ("json",)}
     flags_only: ClassVar = frozenset(  # a measurement must not hang on a variable that was set for something else
-        {"runs", "dataset", "num_examples", "seed", "batch_size", "identifiability", "output", "as_json"}
+        {
+            *("runs", "dataset", "num_examples", "seed", "batch_size", "budgets", "condition", "paper"),
+            *("identifiability", "output", "as_json"),
+        }
     )
 
-    runs: CliPositionalArg[list[Path]] = Field(min_length=1, description="run folders or .keras files")
+    runs: CliPositionalArg[list[str]] = Field(
+        ["inverter", "C6XL"], description="run folders, .keras files, or names of bundled models"
+    )
     dataset: Path = Field(description="the sounds to score on: an HDF5 dataset")
+    budgets: list[str] = Field(
+        [], description="search from the inverter's (else the first model's) answers: fast, full, or numbers of renders"
+    )
+    condition: str = Field("clean", description="how sounds are heard: clean, noise (20 dB), late (50 ms) or phases")
+    paper: CliToggleFlag[bool] = Field(
+        False, description="Tables 3 and 4 of the paper, printed rows beside ours; searches fast and full"
+    )
     num_examples: int = Field(1000, ge=1, description="sounds, drawn by the seed; all where the dataset has fewer")
     seed: int = Field(0, ge=0, description="draws the sounds, the chance row and the bootstrap")
     batch_size: int = Field(64, ge=1, description="sounds in memory at a time")
     identifiability: int = Field(100, ge=0, description="sounds on which to measure what can be known; 0 skips it")
-    output: Path | None = Field(None, description="JSON file, CSV beside it; default: in the first run")
+    output: Path | None = Field(
+        None, description="JSON file, CSV (and with --paper Markdown) beside it; default: in the first run"
+    )
     as_json: bool = Field(False, description="print JSON in place of tables")
 
 
@@ -55,21 +75,27 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth evaluate") -
 
 def _evaluate(settings: EvaluationSettings) -> None:
     with Dataset(settings.dataset) as dataset:
-        paths = [find_model_file(run) for run in settings.runs]
+        paths = [find_model(run) for run in settings.runs]
         names = _names([_check_card(path, dataset) for path in paths], paths)  # before any time is spent on one
-        output = settings.output or paths[0].parent / "evaluation"
+        budgets = check_budgets(settings.budgets or (["fast", "full"] if settings.paper else []))
+        condition = find_condition(settings.condition)
+        bundled = paths[0].parent == FOLDER  # nothing is written into the package
+        output = settings.output or (Path("evaluation") if bundled else paths[0].parent / "evaluation")
         _check_writable(output)
         rows = choose_rows(held_out_rows(dataset, paths), settings.num_examples, settings.seed)
         evaluation = evaluate_contenders(
             dataset,
-            _contenders(names, paths, dataset.space, settings),
+            _contenders(names, paths, dataset, budgets, settings),
             rows=rows,
             seed=settings.seed,
             batch_size=settings.batch_size,
             bound_examples=settings.identifiability,
+            condition=condition,
             progress=True,
         )
-    written = write_scores(output, evaluation)
+    written = [*write_scores(output, evaluation)]
+    if settings.paper:
+        written.append(write_text(written[0].with_suffix(".md"), paper_tables(evaluation)))
     print(evaluation.to_json() if settings.as_json else evaluation.to_text())
     log.info("written: %s", ", ".join(map(str, written)))
 
@@ -114,15 +140,33 @@ def _seen_rows(dataset: Dataset, path: Path) -> NDArray[np.intp]:
 
 
 def _contenders(
-    names: Sequence[str], paths: Sequence[Path], space: ParameterSpace, settings: EvaluationSettings
+    names: Sequence[str],
+    paths: Sequence[Path],
+    dataset: Dataset,
+    budgets: Sequence[str],
+    settings: EvaluationSettings,
 ) -> Iterator[Contender]:
-    """Yield the models one after another, each loaded when its turn comes, then chance and the oracle."""
+    """Yield the models one after another, each loaded when its turn comes, then searches, chance and the oracle."""
     from models.model_files import load_model
 
     for name, path in zip(names, paths, strict=True):
         yield network(name, load_model(path), settings.batch_size)
-    yield chance(space, settings.seed)
-    yield oracle(space)
+    if budgets:
+        first = next((place for place, name in enumerate(names) if name.startswith(INVERTER)), 0)
+        model, synth = load_model(paths[first]), dataset_synth(dataset)
+        for budget in budgets:
+            renders = f"{budget} renders" if budget.isdigit() else budget
+            yield search(f"{names[first]} + {renders}", model, synth, budget)
+    yield chance(dataset.space, settings.seed)
+    yield oracle(dataset.space)
+
+
+def check_budgets(budgets: Sequence[str]) -> Sequence[str]:
+    """Return budgets that are names or numbers of renders. Raises ParameterError for others."""
+    for budget in budgets:
+        if not (budget.isdigit() and int(budget) > 0) and budget not in BUDGETS:
+            raise ParameterError(f"{unknown('budget', budget, BUDGETS)}, or a number of renders")
+    return budgets
 
 
 def _check_card(path: Path, dataset: Dataset) -> ModelCard:
@@ -136,6 +180,8 @@ def _check_card(path: Path, dataset: Dataset) -> ModelCard:
 
 def card_difference(card: ModelCard, dataset: Dataset) -> str:
     """Name the first thing in which a model's sounds differ from those of a dataset, or return an empty string."""
+    if card.takes_patches:
+        return f"{card.model}, a model of patches"
     difference = card.parameter_space.difference(dataset.space)
     for name in ("sample_rate", "length"):
         mine, theirs = getattr(card, name), getattr(dataset.card, name)

@@ -7,9 +7,9 @@ bootstrap interval over sounds. Sounds pass through in batches; only their score
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,46 +21,16 @@ from generators.parameters import ParameterSpace
 from generators.store import Dataset
 from generators.synth import Synth
 from inversynth import audio_metrics
+from inversynth.conditions import CONDITIONS, Condition, hear
+from inversynth.contenders import Contender
 from inversynth.identifiability import identifiability
 from inversynth.intervals import RESAMPLES, Estimate, mean_estimates, median_estimates
 from inversynth.scores import ALL, PARAMETER_MEASURES, Bound, Evaluation, Result
 from models.metrics import TOP_K, rank_scores, step_errors, top_k_scores
-from models.model_files import LoadedModel
 
 SOUNDS_A_JOB = 4
 """Sounds whose spectrograms are held at once: their arrays are small enough to be reused and not mapped anew each time
 (measured: 5.6 ms a sound against 10), and every core gets a share of a batch."""
-
-Predict = Callable[[NDArray[np.float32], NDArray[Any]], NDArray[np.floating[Any]]]
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A row of the table: `predict` takes (audio, true classes) and returns probabilities (batch, size).
-
-    `render_budget` counts the sounds rendered to find the answer; a network alone needs none.
-    """
-
-    name: str
-    kind: Literal["model", "chance", "oracle"]
-    predict: Predict
-    render_budget: int = 0
-
-
-def network(name: str, model: LoadedModel, batch_size: int = 64) -> Contender:
-    """Answer as a trained model does, at once."""
-    return Contender(name, "model", lambda audio, classes: model.predict(audio, batch_size))
-
-
-def chance(space: ParameterSpace, seed: int) -> Contender:
-    """Score every class at random; however the sounds are batched, the scores are the same."""
-    rng = np.random.default_rng([seed, 1])
-    return Contender("chance", "chance", lambda audio, classes: rng.random((len(audio), space.size)))
-
-
-def oracle(space: ParameterSpace) -> Contender:
-    """Know the true classes."""
-    return Contender("oracle", "oracle", lambda audio, classes: space.classes_to_one_hot(classes))
 
 
 def choose_rows(rows: NDArray[np.intp], num_examples: int | None, seed: int) -> NDArray[np.intp]:
@@ -94,6 +64,7 @@ def evaluate_contenders(
     batch_size: int = 64,
     bound_examples: int = 100,
     resamples: int = RESAMPLES,
+    condition: Condition = CONDITIONS["clean"],
     progress: bool = False,
 ) -> Evaluation:
     """Measure contenders, one after another, on the same rows of a dataset, and what its sounds reveal at most.
@@ -101,6 +72,7 @@ def evaluate_contenders(
     Args:
         rows: which sounds, finished ones; None takes all that are.
         bound_examples: sounds on which identifiability is measured, at `space.size` renders each; 0 leaves it out.
+        condition: under which the sounds are heard.
     Raises: DatasetError where no row is finished, or the synth has changed since.
     """
     synth = dataset_synth(dataset)
@@ -108,7 +80,8 @@ def evaluate_contenders(
     if not len(rows):
         raise DatasetError(f"{dataset.path} has no finished rows. Generate it first")
     results = tuple(
-        _measure(contender, dataset, synth, rows, seed, batch_size, resamples, progress) for contender in contenders
+        _measure(contender, dataset, synth, rows, seed, batch_size, resamples, condition, progress)
+        for contender in contenders
     )
     bound_rows = rows[np.sort(np.random.default_rng([seed, 2]).permutation(len(rows))[:bound_examples])]
     card = {**asdict(dataset.card), "space": dataset.space.fingerprint, "file": dataset.path.name}
@@ -119,6 +92,7 @@ def evaluate_contenders(
         results,
         _bound(dataset, synth, bound_rows, seed, resamples, progress),
         resamples,
+        condition=condition.name,
     )
 
 
@@ -130,18 +104,23 @@ def _measure(
     seed: int,
     batch_size: int,
     resamples: int,
+    condition: Condition,
     progress: bool,
 ) -> Result:
     """Run one contender over the rows, keeping only scores: (n, parameters) a measure and (n,) an audio measure."""
     space, sample_rate = dataset.space, dataset.card.sample_rate
     named: list[NDArray[np.float64]] = []
     heard: list[NDArray[np.float64]] = []
-    seconds = 0.0
+    seconds, renders, done = 0.0, 0, 0
+    batch_size = contender.batch_size or batch_size
     for audio, classes in _batches(dataset, rows, batch_size, contender.name, progress):
-        if contender.kind == "model" and not named:
-            contender.predict(audio, classes)  # the first call also builds the graph, which is not the model's speed
+        audio, expected = hear(condition, synth, audio, classes, rows[done : done + len(audio)], seed)
+        done += len(audio)
+        if contender.kind in ("model", "search") and not named:
+            contender.predict(audio, classes)  # the first call also builds graph and kernels, which is no one's speed
         started = time.perf_counter()
-        probabilities = np.asarray(contender.predict(audio, classes))
+        answer = contender.predict(audio, classes)
+        probabilities = np.asarray(answer.probabilities)
         if not np.all((probabilities >= 0.0) & (probabilities <= 1.0)):
             raise ModelError(
                 f"probabilities must lie in 0..1. Received: numbers outside, or NaN, from {contender.name}. "
@@ -150,8 +129,9 @@ def _measure(
         chosen = space.probabilities_to_classes(probabilities)
         seconds += time.perf_counter() - started
         named.append(_name_scores(classes, probabilities, space))
-        match = synth.render_classes(chosen)
-        heard.append(_sound_scores(audio, normalise_peak(match) if dataset.card.normalise else match, sample_rate))
+        renders += answer.renders
+        match = synth.render_classes(chosen) if answer.match is None else answer.match
+        heard.append(_sound_scores(expected, normalise_peak(match) if dataset.card.normalise else match, sample_rate))
     parameters, groups = _by_parameter_and_group(np.concatenate(named), space, PARAMETER_MEASURES, seed, resamples)
     table = np.concatenate(heard)
     means, medians = mean_estimates(table, seed, resamples), median_estimates(table, seed, resamples)
@@ -162,7 +142,7 @@ def _measure(
     return Result(
         contender.name,
         contender.kind,
-        contender.render_budget,
+        round(renders / len(rows)),
         seconds / len(rows),
         parameters,
         groups,

@@ -60,6 +60,7 @@ class Evaluation:
     bound: Bound | None
     resamples: int = RESAMPLES
     level: float = LEVEL
+    condition: str = "clean"
     schema: str = SCHEMA
     software: str = f"inversynth {__version__}"
 
@@ -89,10 +90,11 @@ class Evaluation:
         card = self.dataset
         head = (
             f"{card['file']}: {self.n} of {card['num_examples']} sounds of {card['synth']}, {card['length']:g} s at "
-            f"{card['sample_rate']} Hz; seed {self.seed}; [95 % bootstrap intervals over sounds]"
+            f"{card['sample_rate']} Hz; heard {self.condition}; seed {self.seed}; "
+            "[95 % bootstrap intervals over sounds]"
         )
         parts = [head, self._reconstruction_text()]
-        parts += [self._parameter_text(result) for result in self.results if result.kind == "model"]
+        parts += [self._parameter_text(result) for result in self.results if result.kind in ("model", "search")]
         return "\n\n".join(parts)
 
     def _reconstruction_text(self) -> str:
@@ -120,7 +122,7 @@ class Evaluation:
         rows += [
             [f"{other.name}: {ALL}", *_parameter_cells(other.groups[ALL]), "", ""]
             for other in self.results
-            if other.kind != "model"
+            if other.kind in ("chance", "oracle")
         ]
         table = text_table(head, rows)
         if self.bound is None:

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -196,6 +197,21 @@ def write_card(path: str | os.PathLike[str], card: ModelCard) -> None:
                 with old.open(member) as source, new.open(member, "w") as target:
                     shutil.copyfileobj(source, target)
         new.writestr(CARD_MEMBER, card.to_json())
+
+
+def rewrite_weights(path: str | os.PathLike[str], card: ModelCard, change: Callable[[bytes], bytes]) -> ModelCard:
+    """Give a model file other weights, made by `change` from the HDF5 file they are in, and a card with their hash."""
+    path = Path(path)
+    with written_whole(path) as partial, zipfile.ZipFile(path) as old:
+        weights = change(old.read(WEIGHTS_MEMBER))
+        card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest(), software=software())
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as new:
+            for member in old.infolist():
+                if member.filename not in (CARD_MEMBER, WEIGHTS_MEMBER):
+                    new.writestr(member.filename, old.read(member))
+            new.writestr(WEIGHTS_MEMBER, weights)
+            new.writestr(CARD_MEMBER, card.to_json())
+    return card
 
 
 def read_card(path: str | os.PathLike[str]) -> ModelCard:

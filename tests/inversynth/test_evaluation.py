@@ -78,7 +78,7 @@ def test_scores_are_printed_and_written_beside_the_model(
 ) -> None:
     assert evaluate(model, "--dataset", dataset, "--num_examples", "20", "--identifiability", "3") == 0
     out = capsys.readouterr().out
-    assert "sine.hdf5: 20 of 40 sounds of sine, 0.25 s at 4096 Hz; seed 0" in out
+    assert "sine.hdf5: 20 of 40 sounds of sine, 0.25 s at 4096 Hz; heard clean; seed 0" in out
     for word in (
         *(measure.title for measure in MEASURES.values()),
         "MPR",
@@ -249,7 +249,7 @@ def test_a_dataset_without_finished_rows_is_refused(
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "the following arguments are required"),
+        ([], "dataset is required"),
         (["C1.keras"], "dataset is required"),
         (["C1.keras", "--dataset", "no.hdf5"], "no such dataset: no.hdf5"),
         (["no.keras", "--dataset", "sine.hdf5"], "no such model: no.keras"),

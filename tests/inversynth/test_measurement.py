@@ -12,8 +12,9 @@ from generators.generate import generate_dataset
 from generators.sine_generator import SineSynth
 from generators.store import Dataset
 from inversynth.audio_metrics import MEASURES
+from inversynth.contenders import Answer, Contender, chance, oracle
 from inversynth.identifiability import identifiability
-from inversynth.measurement import Contender, chance, choose_rows, evaluate_contenders, oracle
+from inversynth.measurement import choose_rows, evaluate_contenders
 from inversynth.scores import PARAMETER_MEASURES, Evaluation
 
 SOUNDS = 120
@@ -126,7 +127,9 @@ def test_a_dataset_without_finished_rows_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("score", [np.nan, 1.5, -0.1])
 def test_scores_that_are_no_probabilities_are_refused(dataset: Dataset, score: float) -> None:
-    broken = Contender("broken", "model", lambda audio, classes: np.full((len(audio), dataset.space.size), score))
+    broken = Contender(
+        "broken", "model", lambda audio, classes: Answer(np.full((len(audio), dataset.space.size), score))
+    )
     with pytest.raises(ModelError, match=r"must lie in 0..1. Received: numbers outside, or NaN, from broken"):
         evaluate_contenders(dataset, [broken])
 

@@ -1,0 +1,37 @@
+"""Models that come with the package: the inverter, and C6XL as the paper describes it.
+
+Each is a `.keras` file with its card: parameter space, features, settings it was trained with, scores and a hash of its
+weights, which loading checks. They are made from runs by `python -m inversynth.pretrained.bundle`.
+"""
+
+from pathlib import Path
+
+from generators.errors import ModelError, unknown
+from models.architectures import fold
+from models.model_files import SUFFIX, find_model_file
+
+FOLDER = Path(__file__).parent
+
+DEFAULT = "inverter"
+"""What sounds are inverted with where no model is named."""
+
+
+def bundled() -> dict[str, Path]:
+    """Return the bundled models by name."""
+    return {path.stem: path for path in sorted(FOLDER.glob(f"*{SUFFIX}"))}
+
+
+def find_model(name: str | Path) -> Path:
+    """Return the model file that a name means: a run folder, a `.keras` file, or a bundled model.
+
+    What is there on disk goes first. Raises: ModelError.
+    """
+    if Path(name).exists():
+        return find_model_file(name)
+    models = bundled()
+    found = next((path for model, path in models.items() if fold(model) == fold(str(name))), None)
+    if found is not None:
+        return found
+    if len(Path(name).parts) > 1 or Path(name).suffix:
+        return find_model_file(name)
+    raise ModelError(unknown("bundled model, and no such run", str(name), models))

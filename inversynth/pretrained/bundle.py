@@ -1,0 +1,135 @@
+"""Put trained runs into the package: `python -m inversynth.pretrained.bundle RUN… [--evaluation FILE]`.
+
+Weights are stored as float16, compressed, and computed with in float32. Whether that changes a score is measured where
+it is done: probabilities before and after are compared on 256 sounds, and the command refuses where any class chosen
+for more than one parameter in a thousand differs.
+"""
+
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from generators.doors import run_door
+from generators.errors import ModelError
+from generators.files import written_whole
+from generators.generate import render_rows
+from generators.registry import build_synth
+from generators.settings import Settings
+from inversynth.pretrained import FOLDER
+from models.model_files import SUFFIX, LoadedModel, find_model_file, load_model, rewrite_weights, save_model
+
+COMPARED = 256
+"""Sounds on which the model is compared before and after."""
+
+MOST_CHANGED = 1e-3
+"""Share of the classes chosen that may differ."""
+
+
+class BundleSettings(Settings):
+    """Put trained runs into the package, their weights as float16."""
+
+    flags_only: ClassVar = frozenset({"runs", "evaluation", "seed"})
+
+    runs: CliPositionalArg[list[Path]] = Field(min_length=1, description="run folders or .keras files")
+    evaluation: Path | None = Field(None, description="what `inversynth evaluate` wrote: its scores go into the cards")
+    seed: int = Field(70707, ge=0, description="of the sounds on which float16 is compared with float32")
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "python -m inversynth.pretrained.bundle") -> int:
+    """Bundle runs; returns the exit code."""
+    return run_door(BundleSettings, _run, argv, prog)
+
+
+def _run(settings: BundleSettings) -> None:
+    scores = read_scores(settings.evaluation) if settings.evaluation else {}
+    for run in settings.runs:
+        path, changed = bundle(find_model_file(run), FOLDER, scores, settings.seed)
+        size = path.stat().st_size / 1e6
+        print(f"{path.name}: {size:.1f} MB; float16 changes {100 * changed:.3f} % of the classes chosen")
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """Read the scores of each contender from an evaluation, shortened to what a card tells. Raises ModelError."""
+    try:
+        evaluation = json.loads(path.read_text(encoding="utf-8"))
+        about = {"n": evaluation["n"], "seed": evaluation["dataset"]["seed"]}
+        return {
+            result["name"]: {
+                **about,
+                "mpr": result["groups"]["All"]["mpr"]["value"],
+                "top1": result["groups"]["All"]["top1"]["value"],
+                **{name: both["mean"]["value"] for name, both in result["reconstruction"].items()},
+            }
+            for result in evaluation["results"]
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} must be the JSON of `inversynth evaluate`. Received: {error!r}") from None
+
+
+def bundle(path: Path, folder: Path, scores: Mapping[str, Any], seed: int) -> tuple[Path, float]:
+    """Write a model with float16 weights into a folder; returns its path and the share of chosen classes that changed.
+
+    Raises: ModelError where that share is too large.
+    """
+    whole = load_model(path)
+    card = whole.card
+    training = {name: value for name, value in card.training.items() if name != "history"}
+    measured = {
+        name.removeprefix(card.model).strip(" +") or "network": one
+        for name, one in scores.items()
+        if name == card.model or name.startswith(f"{card.model} + ")
+    }
+    target = folder / f"{card.model}{SUFFIX}"
+    with written_whole(target) as partial:
+        card = save_model(whole.model, partial, replace(card, training=training, scores=measured or card.scores))
+        rewrite_weights(partial, card, halve)
+        changed = _changed(whole, load_model(partial), seed)
+        if changed > MOST_CHANGED:
+            raise ModelError(
+                f"float16 must not change what {card.model} answers. Received: {100 * changed:.2f} % other classes"
+            )
+    return target, changed
+
+
+def halve(weights: bytes) -> bytes:
+    """Rewrite an HDF5 file of weights with its floating-point datasets as compressed float16."""
+    import h5py
+
+    out = io.BytesIO()
+    with h5py.File(io.BytesIO(weights)) as old, h5py.File(out, "w") as new:
+
+        def copy(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Group):
+                group = new.require_group(name)
+            else:
+                data = item[()]
+                small = data.astype(np.float16) if np.issubdtype(data.dtype, np.floating) else data
+                options = {"compression": "gzip", "shuffle": True} if small.ndim else {}
+                group = new.create_dataset(name, data=small, **options)
+            for key, value in item.attrs.items():
+                group.attrs[key] = value
+
+        for key, value in old.attrs.items():
+            new.attrs[key] = value
+        old.visititems(copy)
+    return out.getvalue()
+
+
+def _changed(one: LoadedModel, other: LoadedModel, seed: int) -> float:
+    """Return for which share of the parameters of some sounds two models choose different classes."""
+    synth = build_synth(one.card.synth, one.sample_rate, one.card.length)
+    audio, _, _ = render_rows(synth, 0, COMPARED, seed)
+    first, second = (synth.space.probabilities_to_classes(model.predict(audio)) for model in (one, other))
+    return float(np.mean(first != second))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

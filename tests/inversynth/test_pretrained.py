@@ -1,0 +1,102 @@
+"""Bundled models: found by name, whole, what they say they are; and the tool that puts them there."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from generators.errors import ModelError
+from generators.generate import render_rows
+from generators.registry import build_synth
+from inversynth.pretrained import DEFAULT, bundled, find_model
+from inversynth.pretrained.bundle import bundle, halve, read_scores
+from models.model_files import ModelCard, check_weights, load_model, read_card, save_model
+from models.registry import find_recipe
+
+SINE = build_synth("sine", 8000, 0.25)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "best.keras"
+    model = find_recipe("C1").build(SINE.space, 8000, SINE.samples, seed=0)
+    card = ModelCard("C1", "sine", SINE.space.to_json(), 8000, 0.25, training={"history": [1, 2], "seed": 0})
+    save_model(model, path, card)
+    return path
+
+
+def test_names_of_bundled_models_are_found_whatever_their_case() -> None:
+    assert set(bundled()) == {"inverter", "C6XL"}
+    assert DEFAULT in bundled()
+    assert find_model("c6xl") == bundled()["C6XL"]
+    assert find_model("Inverter") == bundled()["inverter"]
+
+
+def test_paths_go_first_and_missing_ones_are_told(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_model(run.parent) == run
+    monkeypatch.chdir(run.parent)
+    Path("C6XL").mkdir()
+    Path("C6XL/best.keras").write_bytes(run.read_bytes())
+    assert find_model("C6XL") == Path("C6XL/best.keras")
+    with pytest.raises(ModelError, match="no such model: runs/C6"):
+        find_model("runs/C6")
+    with pytest.raises(ModelError, match=r"unknown bundled model, and no such run 'invertor'. Did you mean 'inverter'"):
+        find_model("invertor")
+
+
+@pytest.mark.parametrize("name", ["inverter", "C6XL"])
+def test_bundled_models_are_whole_and_tell_their_scores(name: str) -> None:
+    card = check_weights(bundled()[name])
+    assert (card.model, card.synth, card.sample_rate, card.length) == (name, "fm", 16384, 1.0)
+    assert card.scores["network"]["n"] >= 1000
+    assert card.training["stream"] is True
+    assert bundled()[name].stat().st_size < 10e6
+
+
+def test_the_bundled_inverter_scores_what_its_card_says() -> None:
+    synth = build_synth("fm")
+    model = load_model(bundled()["inverter"])
+    audio, classes, _ = render_rows(synth, 0, 48, 987654)
+    from models.metrics import mean_percentile_rank
+
+    mpr = float(np.mean(mean_percentile_rank(classes, model.predict(audio), synth.space.slices)))
+    assert mpr == pytest.approx(model.card.scores["network"]["mpr"], abs=3.0)
+    assert mpr > 80.0
+
+
+def test_bundling_halves_the_weights_and_keeps_the_answers(run: Path, tmp_path: Path) -> None:
+    path, changed = bundle(run, tmp_path, {"C1": {"n": 5}, "C1 + fast": {"n": 6}, "chance": {"n": 7}}, seed=1)
+    assert path == tmp_path / "C1.keras"
+    assert changed <= 0.001
+    card = read_card(path)
+    assert card.scores == {"network": {"n": 5}, "fast": {"n": 6}}
+    assert card.training == {"seed": 0}
+    with zipfile.ZipFile(path) as small, zipfile.ZipFile(run) as whole:
+        weights = "model.weights.h5"
+        assert small.getinfo(weights).file_size < 0.6 * whole.getinfo(weights).file_size
+    audio, _, _ = render_rows(SINE, 0, 4, 0)
+    np.testing.assert_allclose(load_model(path).predict(audio), load_model(run).predict(audio), atol=2e-3)
+
+
+def test_a_bundled_model_that_was_tampered_with_is_refused(tmp_path: Path) -> None:
+    source, target = bundled()["C6XL"], tmp_path / "C6XL.keras"
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for member in old.namelist():
+            data = old.read(member)
+            new.writestr(member, halve(data)[:-1] + b"\0" if member == "model.weights.h5" else data)
+    with pytest.raises(ModelError, match="its weights do not match their hash"):
+        load_model(target)
+
+
+def test_scores_are_read_from_an_evaluation_and_from_nothing_else(tmp_path: Path) -> None:
+    number = {"value": 1.5}
+    result = {"name": "C1", "groups": {"All": {"mpr": number, "top1": number}}}
+    result["reconstruction"] = {"stft_pcc": {"mean": number}}
+    path = tmp_path / "evaluation.json"
+    path.write_text(json.dumps({"n": 9, "dataset": {"seed": 4}, "results": [result]}))
+    assert read_scores(path) == {"C1": {"n": 9, "seed": 4, "mpr": 1.5, "top1": 1.5, "stft_pcc": 1.5}}
+    path.write_text("{}")
+    with pytest.raises(ModelError, match="must be the JSON of `inversynth evaluate`"):
+        read_scores(path)
