@@ -279,7 +279,7 @@ def test_a_kill_between_two_writes_harms_nothing(go, lost):
 
 
 def test_a_kill_before_the_measures_are_written_only_costs_the_measures(go, monkeypatch):
-    monkeypatch.setattr(training, "_measure", lambda source, run: None)
+    monkeypatch.setattr(training, "_measure", lambda *_: None)
     run = go()
     assert not run.metrics_file.exists()
     monkeypatch.undo()
