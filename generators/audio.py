@@ -84,14 +84,15 @@ def resample(audio: NDArray[np.float32], sample_rate: int, target_rate: int) -> 
 
 
 def write_audio(path: str | os.PathLike[str], audio: ArrayLike, sample_rate: int) -> Path:
-    """Write a mono 32-bit float WAV, whole or not at all (written beside, then renamed).
+    """Write a mono 32-bit float WAV, or a 16-bit FLAC where the name ends so; whole or not at all.
 
     Raises: AudioError where the folder cannot be made or written.
     """
     path = Path(path)
     try:
         with written_whole(path) as partial:
-            soundfile.write(partial, np.asarray(audio, np.float32), sample_rate, subtype="FLOAT", format="WAV")
+            subtype, kind = ("PCM_16", "FLAC") if path.suffix.lower() == ".flac" else ("FLOAT", "WAV")
+            soundfile.write(partial, np.asarray(audio, np.float32), sample_rate, subtype=subtype, format=kind)
     except (OSError, soundfile.LibsndfileError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"cannot write {path}: {reason}. Name a folder with room that you may write to") from None

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from generators.audio import normalise_peak, write_audio
 from generators.doors import run_door
-from generators.errors import DatasetError, ModelError, SettingsError
+from generators.errors import DatasetError, ModelError
 from generators.settings import Settings
 from generators.store import Dataset
 from inversynth import plots, report
@@ -26,8 +26,8 @@ from inversynth.evaluation import card_difference, held_out_rows
 from inversynth.inversion import Inversion, assumptions, invert, open_model
 from inversynth.measurement import choose_rows, dataset_synth
 from inversynth.patches import write_patch, write_text
+from inversynth.pretrained import find_model
 from inversynth.targets import Target
-from models.model_files import find_model_file
 
 if TYPE_CHECKING:
     from models.model_files import LoadedModel, ModelCard
@@ -152,8 +152,8 @@ class CompareSettings(Settings):
 
     flags_only: ClassVar = frozenset({"model", "dataset", "num", "rows", "seed", "output_directory"})
 
-    model: Path | None = Field(None, description="a run folder of `inversynth train`, or a .keras file")
-    dataset: Path | None = Field(None, description="the sounds to compare: an HDF5 dataset")
+    model: str = Field("inverter", description="a bundled model (inverter, C6XL), a run folder, or a .keras file")
+    dataset: Path = Field(description="the sounds to compare: an HDF5 dataset")
     num: int = Field(
         5, ge=1, description="how many rows; drawn by the seed from those that the model was not trained on"
     )
@@ -170,16 +170,13 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth compare") ->
 
 
 def _run(settings: CompareSettings) -> None:
-    if settings.model is None or settings.dataset is None:
-        missing = "--model" if settings.model is None else "--dataset"
-        raise SettingsError(f"{missing} is required. See --help")
     card, load = open_model(settings.model)
     with Dataset(settings.dataset) as dataset:
         check_fit(card, dataset)
         dataset_synth(dataset)
         if not len(dataset.finished()):
             raise DatasetError(f"{dataset.path} has no finished rows. Generate it first")
-        rows, remark = _rows(settings, dataset, find_model_file(settings.model))
+        rows, remark = _rows(settings, dataset, find_model(settings.model))
         _check_rows(dataset, rows)
         comparisons = compare_rows(dataset, rows, load())
         path = write_comparison(settings.output_directory, comparisons, card, dataset, remark)

@@ -1,153 +1,93 @@
-"""The main job in minutes: `python -m inversynth.demo`, `make demo`.
+"""The main job at once: `python -m inversynth.demo`, `make demo`.
 
-Renders a dataset of `fm` sounds, trains a network on it, scores it on sounds it was not trained on, and inverts a new
-sound, of which it knows nothing but the audio. It calls what the doors call, and goes on where it was interrupted.
+Five bundled sounds are inverted with the bundled network and the search behind it: two of the `fm` synth, whose truth
+is known, and three recordings, which the synth can only come near to. With `--train` an inverter of one's own is made
+instead (`inversynth.tour`).
 """
 
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
+from pydantic_settings import CliToggleFlag
 
-from generators.audio import write_audio
 from generators.doors import run_door
-from generators.generate import generate_dataset
-from generators.registry import build_synth
-from generators.sampling import sample_classes
 from generators.settings import Settings
-from generators.store import Dataset, dataset_path
-from inversynth.contenders import chance, network, oracle
-from inversynth.inversion import Inversion, invert, learned_normalised, write_inversion
-from inversynth.measurement import choose_rows, evaluate_contenders
-from inversynth.report import describe, summarise
-from inversynth.scores import Evaluation, write_scores
-from inversynth.tables import text_table
+from inversynth.examples import EXAMPLES, Example
+from inversynth.inversion import Inversion, invert, write_inversion
+from inversynth.report import describe, write_index
 from inversynth.targets import read_target
-from models.backend import start_keras
-from models.model_files import LoadedModel, load_model
-from models.registry import find_recipe
-
-NEW_SEED = 1
-"""Of the sound that is inverted; the dataset is made with seed 0, and no two seeds share a sound."""
-
-SCORED = 300
-"""Sounds of the test split that are scored: intervals of about one point, in a few seconds."""
-
-BATCH_SIZE = 32
-"""Twice the paper's: the same scores after six epochs on 8,000 sounds, in two thirds of the time."""
 
 
 class DemoSettings(Settings):
-    """Make sounds, train a network on them, score it, and invert a sound it has never heard: a few minutes."""
+    """Invert five bundled sounds in less than a minute; with --train make and score a network of your own instead."""
 
-    flags_only: ClassVar = frozenset({"directory", "num_examples", "epochs", "model"})
+    flags_only: ClassVar = frozenset({"directory", "budget", "train", "num_examples", "epochs", "model"})
 
     directory: Path = Field(Path("demo"), description="where everything is written")
-    num_examples: int = Field(8000, ge=20, description="sounds in the dataset (64 KB each)")
-    epochs: int = Field(8, ge=1, description="passes over the training sounds")
-    model: str = Field("C3", description="which model, by name; `inversynth list` shows all")
-
-
-@dataclass(frozen=True)
-class Demo:
-    """What a demo made: the run, its scores on the test split, the inversion of a new sound, and its report."""
-
-    run: Path
-    evaluation: Evaluation
-    inversion: Inversion
-    report: Path
+    budget: Literal["none", "fast", "full"] = Field("full", description="how long to search on each sound")
+    train: CliToggleFlag[bool] = Field(False, description="make sounds, train a network, score it, invert a new sound")
+    num_examples: int = Field(8000, ge=20, description="sounds in the dataset, with train (64 KB each)")
+    epochs: int = Field(8, ge=1, description="passes over the training sounds, with train")
+    model: str = Field("C3", description="which model to train, by name; `inversynth list` shows all")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth demo") -> int:
     """Run the demo; returns the exit code."""
 
     def action(settings: DemoSettings) -> None:
-        run_demo(settings.directory, settings.num_examples, settings.epochs, settings.model)
+        if settings.train:
+            from inversynth.tour import run_tour
+
+            run_tour(settings.directory, settings.num_examples, settings.epochs, settings.model)
+        else:
+            run_demo(settings.directory, settings.budget)
 
     return run_door(DemoSettings, action, argv, prog)
 
 
-def run_demo(directory: Path, num_examples: int = 8000, epochs: int = 8, model: str = "C3") -> Demo:
-    """Do all four steps, telling of each; a step that is already done is only looked at."""
+def run_demo(directory: Path, budget: str = "full") -> Path:
+    """Invert the examples, telling of each; returns the page that leads to all reports."""
     started = time.perf_counter()
-    recipe = find_recipe(model)  # an unknown name is told before anything is made
-    synth = build_synth("fm")
-    path = dataset_path(directory, f"fm_{num_examples}")
-    _tell("inversynth: from a sound to the synthesizer settings that make it.\n")
-
-    _tell(f"1 of 4  Make sounds: {num_examples:,} random patches of the FM synthesizer ({len(synth.space)} knobs).")
-    made = generate_dataset(path, synth, num_examples, progress=sys.stderr.isatty())
-    speed = f", {made.rendered * synth.length / made.seconds:,.0f} times faster than they play" if made.rendered else ""
-    _tell(f"        {path}{speed or ', made before'}\n")
-
-    _tell(f"2 of 4  Learn: {recipe.name} guesses the knobs of each sound, {epochs} times over. MPR: 50 is chance.")
-    start_keras()
-    from models.data import DatasetSource
-    from models.training import train
-
-    with Dataset(path) as dataset:
-        source = DatasetSource(dataset)
-        run = train(recipe, source, directory / f"{recipe.name}_{num_examples}", epochs=epochs, batch_size=BATCH_SIZE)
-        _tell("")
-        _tell("3 of 4  Score it on sounds that it was not trained on, beside random and true settings.")
-        trained = load_model(run.best)
-        evaluation = _evaluate(trained, dataset, source.rows("test"))
-    write_scores(run.path / "evaluation", evaluation)
-    _tell("\n".join(f"        {line}" for line in _score_table(evaluation).splitlines()) + "\n")
-
-    _tell("4 of 4  Invert a new sound.")
-    inversion, report = _invert(trained, directory / "new_sound")
-    _tell(f"        {summarise(inversion.patch, inversion.truth)}")
-    _tell(f"        {describe(inversion.patch.scores)}\n")
-    _tell(f"Done in {_minutes(time.perf_counter() - started)}. Open the report to hear both sounds and see the knobs:")
-    _tell(f"  {report.resolve().as_uri()}")
-    _tell(f"Now a sound of your own:\n  inversynth invert SOUND.wav --model {run.path}")
-    return Demo(run.path, evaluation, inversion, report)
+    print("inversynth: from a sound to the synthesizer settings that make it.\n", flush=True)
+    done = []
+    for example, inversion in invert_examples(budget):
+        report = write_inversion(inversion, directory / inversion.target.name)
+        done.append((inversion, report))
+        print(f"{inversion.target.name}: {example.summary}\n  {describe(inversion.patch.scores)}", flush=True)
+        if inversion.truth is not None:
+            print(f"  {_knobs_found(inversion)}", flush=True)
+    index = write_index(directory / "index.html", done)
+    print(f"\nDone in {time.perf_counter() - started:.0f} s. Hear the sounds and see the knobs:")
+    print(f"  {index.resolve().as_uri()}")
+    print(
+        "Now a sound of your own:\n  inversynth invert SOUND.wav\nOr a network of your own:\n  inversynth demo --train"
+    )
+    return index
 
 
-def _evaluate(model: LoadedModel, dataset: Dataset, rows: NDArray[np.intp]) -> Evaluation:
-    contenders = [chance(dataset.space, 0), network(model.name, model), oracle(dataset.space)]
-    return evaluate_contenders(dataset, contenders, rows=choose_rows(rows, SCORED, 0), bound_examples=0)
+def invert_examples(budget: str) -> Iterator[tuple[Example, Inversion]]:
+    """Invert the bundled sounds one after another, each at whatever level it has, with the bundled network."""
+    from inversynth.pretrained import DEFAULT, find_model
+    from models.model_files import load_model
+
+    model = load_model(find_model(DEFAULT))
+    for example in EXAMPLES:
+        target = read_target(example.path, model.sample_rate, model.card.length)
+        yield example, invert(target, model, example.truth(), budget, level="fit")
 
 
-def _invert(model: LoadedModel, folder: Path) -> tuple[Inversion, Path]:
-    """Render a sound of a seed that the dataset does not have, and invert the file it is written to."""
-    synth = build_synth(model.card.synth, model.sample_rate, model.card.length)
-    (truth,) = sample_classes(synth.space, 0, 1, NEW_SEED)
-    sound = write_audio(folder.with_suffix(".wav"), synth.render_classes(truth), synth.sample_rate)
-    target = read_target(sound, model.sample_rate, model.card.length, normalise=learned_normalised(model.card))
-    inversion = invert(target, model, truth=truth)
-    return inversion, write_inversion(inversion, folder)
-
-
-def _score_table(evaluation: Evaluation) -> str:
-    rows = []
-    for result in evaluation.results:
-        overall, sounds = result.groups["All"], result.reconstruction
-        rows.append(
-            [
-                {"chance": "random settings", "oracle": "true settings"}.get(result.kind, result.name),
-                f"{overall['mpr'].value:.1f}",
-                f"{100 * overall['top1'].value:.1f} %",
-                *(f"{sounds[name]['mean'].value:.1f}" for name in ("stft_pcc", "ft_pcc", "f_delta")),
-            ]
-        )
-    return text_table([f"{evaluation.n} sounds", "MPR", "exact", "STFT PCC", "FT PCC", "F-delta"], rows)
-
-
-def _minutes(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
-
-
-def _tell(line: str) -> None:
-    print(line, flush=True)  # the log of training goes to standard error, and the two should stay in order
+def _knobs_found(inversion: Inversion) -> str:
+    """Say how many knobs are where they were, of those that the sound determines."""
+    patch, truth = inversion.patch, inversion.truth
+    assert truth is not None
+    right = patch.classes.astype(int) == truth.astype(int)
+    fixed = np.ones(len(right), bool) if patch.determined is None else np.asarray(patch.determined)
+    return f"{int(right[fixed].sum())} of the {int(fixed.sum())} knobs that can be heard are exactly right"
 
 
 if __name__ == "__main__":

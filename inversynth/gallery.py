@@ -13,7 +13,6 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.doors import run_door
-from generators.errors import SettingsError
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.settings import Settings
@@ -21,6 +20,7 @@ from inversynth import plots
 from inversynth.drawing import PAPER, to_png
 from inversynth.inversion import invert
 from inversynth.patches import Patch
+from inversynth.pretrained import find_model
 from inversynth.report import describe
 from inversynth.targets import Target
 
@@ -37,7 +37,7 @@ class GallerySettings(Settings):
     flags_only: ClassVar = frozenset({"directory", "model", "row"})
 
     directory: CliPositionalArg[Path] = Field(Path("docs/images"), description="where the PNG files are written")
-    model: Path | None = Field(None, description="a run folder of `inversynth train`, or a .keras file")
+    model: str = Field("inverter", description="a bundled model (inverter, C6XL), a run folder, or a .keras file")
     row: int = Field(0, ge=0, description=f"which of the sounds that seed {SEED} makes")
 
 
@@ -65,9 +65,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m inversynth.ga
 def _run(settings: GallerySettings) -> None:
     from models.model_files import load_model
 
-    if settings.model is None:
-        raise SettingsError("--model is required: a run folder of `inversynth train`, or a .keras file")
-    paths, patch = write_gallery(settings.directory, load_model(settings.model), settings.row)
+    paths, patch = write_gallery(settings.directory, load_model(find_model(settings.model)), settings.row)
     print(f"{patch.model}: {describe(patch.scores)}")
     print("\n".join(map(str, paths)))
 

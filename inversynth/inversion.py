@@ -234,7 +234,7 @@ class InvertSettings(Settings):
     flags_only: ClassVar = frozenset({"sounds", "model", "output_directory", "start", "synth_info", "budget"})
 
     sounds: CliPositionalArg[list[Path]] = Field([], description="the sounds, of any rate, length and channel count")
-    model: Path | None = Field(None, description="a run folder of `inversynth train`, or a .keras file")
+    model: str = Field("inverter", description="a bundled model (inverter, C6XL), a run folder, or a .keras file")
     budget: Literal["none", "fast", "full"] = Field("fast", description="how long to search on from the model's answer")
     output_directory: Path = Field(Path("output"), description="where a folder for each sound is made")
     start: float | None = Field(None, ge=0, description="second at which to begin; by default the sound's onset")
@@ -251,8 +251,6 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth invert") -> 
 def _run(settings: InvertSettings, faults: list[tuple[Path, str]]) -> None:
     from inversynth.report import describe, write_index
 
-    if settings.model is None:
-        raise SettingsError("--model is required: a run folder of `inversynth train`, or a .keras file")
     if not settings.sounds and not settings.synth_info:
         raise SettingsError("name one or more sounds. Received: none. See --help")
     card, load = open_model(settings.model)
@@ -287,10 +285,16 @@ def tell_stage(report: "Report") -> None:
     )
 
 
-def open_model(path: Path) -> "tuple[ModelCard, Callable[[], LoadedModel]]":
-    """Read a model's card at once, and its weights (and TensorFlow) only when they are called for."""
+def open_model(name: str | Path) -> "tuple[ModelCard, Callable[[], LoadedModel]]":
+    """Read a model's card at once, and its weights (and TensorFlow) only when they are called for.
+
+    Args:
+        name: a bundled model, a run folder, or a `.keras` file.
+    """
+    from inversynth.pretrained import find_model
     from models.model_files import load_model, read_card
 
+    path = find_model(name)
     card = read_card(path)
     if card.takes_patches:
         raise ModelError(

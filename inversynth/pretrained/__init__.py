@@ -6,7 +6,7 @@ weights, which loading checks. They are made from runs by `python -m inversynth.
 
 from pathlib import Path
 
-from generators.errors import ModelError, unknown
+from generators.errors import ModelError
 from models.architectures import fold
 from models.model_files import SUFFIX, find_model_file
 
@@ -32,6 +32,6 @@ def find_model(name: str | Path) -> Path:
     found = next((path for model, path in models.items() if fold(model) == fold(str(name))), None)
     if found is not None:
         return found
-    if len(Path(name).parts) > 1 or Path(name).suffix:
-        return find_model_file(name)
-    raise ModelError(unknown("bundled model, and no such run", str(name), models))
+    raise ModelError(
+        f"no such model: {name}. Name a run folder, a {SUFFIX} file, or a bundled model: {', '.join(models) or 'none'}"
+    )

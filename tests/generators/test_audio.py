@@ -91,3 +91,9 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path):
 def test_peaks_are_normalised_and_silence_stays():
     out = normalise_peak(np.stack([TONE, 0 * TONE]))
     assert np.abs(out).max(axis=1).tolist() == [1.0, 0.0]
+
+
+def test_flac_is_written_where_the_name_says_so(tmp_path):
+    path = write_audio(tmp_path / "tone.flac", TONE, RATE)
+    assert path.read_bytes()[:4] == b"fLaC"
+    np.testing.assert_allclose(read_audio(path).audio, TONE, atol=2.0**-15)

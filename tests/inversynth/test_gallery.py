@@ -27,6 +27,6 @@ def test_gallery_shows_a_fixed_new_sound_its_match_and_its_knobs(
             assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
-def test_gallery_needs_a_model(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 2
-    assert "--model is required" in capsys.readouterr().err
+def test_gallery_names_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "nowhere"]) == 2
+    assert "no such model: nowhere" in capsys.readouterr().err

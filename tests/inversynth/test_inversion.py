@@ -119,7 +119,7 @@ def test_door_tells_the_assumptions_without_a_sound(model_file: Path, capsys: py
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["a.wav"], "--model is required"),
+        (["nowhere.wav"], "nowhere.wav"),
         (["--model", "nowhere", "a.wav"], "no such model: nowhere"),
         (["--model", "nowhere"], "name one or more sounds"),
         (["a.wav", "--model", "nowhere", "--start", "-1"], "start must be greater than or equal to 0"),

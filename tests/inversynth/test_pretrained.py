@@ -42,7 +42,7 @@ def test_paths_go_first_and_missing_ones_are_told(run: Path, monkeypatch: pytest
     assert find_model("C6XL") == Path("C6XL/best.keras")
     with pytest.raises(ModelError, match="no such model: runs/C6"):
         find_model("runs/C6")
-    with pytest.raises(ModelError, match=r"unknown bundled model, and no such run 'invertor'. Did you mean 'inverter'"):
+    with pytest.raises(ModelError, match=r"no such model: invertor\..* or a bundled model: C6XL, inverter"):
         find_model("invertor")
 
 
