@@ -17,6 +17,7 @@ from typing import Any
 
 import numba
 import numpy as np
+import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
@@ -30,6 +31,13 @@ WINDOWS = 16
 
 HARMONICS = np.arange(1, 9)
 """Harmonics that may be looked at; the eighth of A4 lies near the highest cutoff."""
+
+STRIDES = (4, 2, 2)
+"""Samples into which one is made for the first, second and third harmonic (and all later ones): at 16,384 Hz and 1,500
+Hz of depth bands of 4,096 and 8,192 Hz hold swings of 3,000, 6,000 and (all but the deepest) 9,000 Hz."""
+
+MOST_STAYS = 64
+"""Gaters whose power is kept by place of a swing, 50 KB each."""
 
 _compile = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
 
@@ -47,30 +55,28 @@ def series() -> Floats:
 class Dictionary:
     """All shapes of an oscillator: `frequencies` (f,), `rates` (v,) and `depths` (b,) in hertz.
 
-    A shape's number is (f * len(rates) + v) * len(depths) + b. The table takes 8 bytes x samples x v x b (34 MB for
-    one second of `fm`) and is made once for each size.
+    A shape's number is (f * len(rates) + v) * len(depths) + b. Once its carrier has been turned to 0 Hz, the n-th
+    harmonic swings by no more than n times the greatest depth, so that a sound may be thinned before it is correlated:
+    by `STRIDES` samples. The tables take 55 MB for one second of `fm` and are made once for each size.
     """
 
     def __init__(self, frequencies: Any, rates: Any, depths: Any, samples: int, sample_rate: int) -> None:
         self.frequencies, self.rates, self.depths = (np.asarray(x, np.float64) for x in (frequencies, rates, depths))
         self.samples, self.sample_rate = samples, sample_rate
         self.sizes = len(self.frequencies), len(self.rates), len(self.depths)
-        self.window = -(-samples // WINDOWS)
-        padded = self.window * WINDOWS
-        time = np.arange(padded) / sample_rate
-        swing = np.exp(1j * np.outer(time, 2.0 * np.pi * self.frequencies))
-        self._carrier = np.ascontiguousarray(swing.astype(np.complex64).reshape(WINDOWS, self.window, -1))
+        longest = max(STRIDES)
+        self.window = -(-samples // (WINDOWS * longest)) * longest
+        time = np.arange(self.window * WINDOWS) / sample_rate
         slow = 2.0 * np.pi * np.outer(time, self.rates)
         bend = (1.0 - np.cos(slow))[:, :, None] * (self.depths / self.rates[:, None])
-        angles = bend.reshape(WINDOWS, self.window, -1)
-        self._turn = np.empty((WINDOWS, 2, *angles.shape[1:]), np.float32)  # cosine before sine
-        np.cos(angles, out=self._turn[:, 0], casting="same_kind")
-        np.sin(angles, out=self._turn[:, 1], casting="same_kind")
+        self._bands = [self._band(int(n)) for n in HARMONICS]
+        self._turns = [self._turn(bend, n) for n in range(1, len(STRIDES) + 1)]
         # where the instantaneous frequency stands within its swing, as a histogram for each rate and window
         edges = np.linspace(-1.0, 1.0, 25)
         self._places = (edges[1:] + edges[:-1]) / 2
         bins = np.clip(np.digitize(np.sin(slow), edges) - 1, 0, len(self._places) - 1)
         self._bins = bins.reshape(WINDOWS, self.window, -1)
+        self._stays: dict[int, Floats] = {}
 
     def __len__(self) -> int:
         return int(np.prod(self.sizes))
@@ -84,7 +90,7 @@ class Dictionary:
         rows = np.asarray(classes)
         return np.stack([self.frequencies[rows[..., 0]], self.rates[rows[..., 1]], self.depths[rows[..., 2]]], axis=-1)
 
-    def harmonics(self, response: Any, share: float = 0.9, most: int = 6) -> Classes:
+    def harmonics(self, response: Any, share: float = 0.9, most: int = 4) -> Classes:
         """Return the harmonics that carry `share` of the energy of a saw or square behind a filter.
 
         `response` maps hertz to power.
@@ -104,49 +110,90 @@ class Dictionary:
         cosine's correlations after the sine's where `quadrature` is asked for.
         """
         rows = np.atleast_2d(np.asarray(audio, np.float32))
-        padded = np.zeros((len(rows), WINDOWS, self.window), np.float32)
-        padded.reshape(len(rows), -1)[:, : rows.shape[1]] = rows
-        count, parts, around = len(rows), 2 if quadrature else 1, self._turn.shape[3]
+        padded = np.zeros((len(rows), WINDOWS * self.window), np.float32)
+        padded[:, : rows.shape[1]] = rows
+        spectra = scipy.fft.fft(padded)
+        count, parts, around = len(rows), 2 if quadrature else 1, self.sizes[1] * self.sizes[2]
         frequencies = self.sizes[0]
         out = np.empty((count, parts, len(harmonics), WINDOWS, frequencies, around), np.float32)
+        turned = [self._at_zero(spectra, int(n)) for n in harmonics]
 
         def work(window: int) -> None:
-            power = self._turn[window].copy()
-            swing = self._carrier[window].T
-            left = np.empty((count, parts, frequencies, 2, self.window), np.float32)
-            sound = padded[:, window]
             for place, n in enumerate(harmonics):
-                for _ in range(int(n - harmonics[place - 1]) if place else int(n) - 1):
-                    _multiply(power, self._turn[window])
-                turned = swing ** int(n)
-                left[:, 0, :, 0] = sound[:, None] * turned.imag
-                left[:, 0, :, 1] = sound[:, None] * turned.real
+                sound, table = turned[place][:, :, window], self._table(int(n), window)
+                left = np.empty((count, parts, frequencies, 2, sound.shape[-1]), np.float32)
+                left[:, 0, :, 0], left[:, 0, :, 1] = -sound.imag, sound.real
                 if quadrature:
-                    left[:, 1, :, 0] = left[:, 0, :, 1]
-                    left[:, 1, :, 1] = -left[:, 0, :, 0]
-                flat = left.reshape(count * parts * frequencies, -1) @ power.reshape(-1, around)
+                    left[:, 1, :, 0], left[:, 1, :, 1] = sound.real, sound.imag
+                flat = left.reshape(count * parts * frequencies, -1) @ table.reshape(-1, around)
                 out[:, :, place, window] = flat.reshape(count, parts, frequencies, around)
 
         with threadpool_limits(1, user_api="blas"):  # products this small gain nothing from threads of their own
             list((map if pool is None else pool.map)(work, range(WINDOWS)))
         return out.reshape(count, parts, len(harmonics), WINDOWS, -1)
 
+    def _turn(self, bend: Floats, n: int) -> Audio:
+        """Return cosine and sine of n times the phase that modulation adds, (windows, 2, window / stride, v * b)."""
+        angles = n * bend[:: STRIDES[n - 1]].reshape(WINDOWS, self.window // STRIDES[n - 1], -1)
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+    def _table(self, n: int, window: int) -> Audio:
+        """Return that table of one window; the ones that are seldom needed are products of those that are kept."""
+        if n <= len(STRIDES):
+            return self._turns[n - 1][window]
+        power = self._turns[1][window].copy()
+        while n > 5:
+            lower = 3 if n % 2 else 2
+            _multiply(power, self._turns[lower - 1][window])
+            n -= lower
+        _multiply(power, self._turns[n - 3][window])
+        return power
+
+    def _at_zero(self, spectra: Any, n: int) -> Any:
+        """Turn the n-th harmonic of every carrier to 0 Hz and thin what is near it, complex.
+
+        Shapes: spectra (r, windows * window) -> (r, frequencies, windows, window / stride).
+        """
+        index, turn = self._bands[n - 1]
+        band = scipy.fft.ifft(spectra[:, index]) * turn
+        return band.reshape(len(spectra), len(self.frequencies), WINDOWS, -1)
+
+    def _band(self, n: int) -> tuple[Classes, Any]:
+        """Return where in a spectrum the n-th harmonic of every carrier lies, and what turns it from there to 0 Hz."""
+        stride = STRIDES[min(n, len(STRIDES)) - 1]
+        samples = self.window * WINDOWS
+        kept = samples // stride
+        middles = np.rint(n * self.frequencies * samples / self.sample_rate).astype(np.int64)
+        around = np.fft.fftfreq(kept, 1.0 / kept).astype(np.int64)
+        beside = n * self.frequencies - middles * (self.sample_rate / samples)
+        time = np.arange(kept) * (stride / self.sample_rate)
+        turn = np.exp(-2j * np.pi * np.outer(beside, time)).astype(np.complex64)
+        return (middles[:, None] + around) % samples, turn
+
     def energies(self, response: Any, gate: Audio, harmonics: Classes) -> Audio:
         """Estimate the energy of sin(n phase) behind filter and gater, as if the filter followed at once.
 
         Shapes: returns (harmonics, windows, shapes) float32.
         """
-        power = np.zeros(self.window * WINDOWS)
-        power[: len(gate)] = np.square(gate)
-        weights = np.zeros((WINDOWS, len(self.rates), len(self._places)))
-        for window in range(WINDOWS):
-            square = power.reshape(WINDOWS, -1)[window]
-            for rate in range(len(self.rates)):
-                weights[window, rate] = np.bincount(self._bins[window, :, rate], square, len(self._places))
         instantaneous = self.frequencies[:, None, None] + self.depths[:, None] * self._places
         passed = np.stack([response(np.abs(n * instantaneous)) for n in harmonics])
-        energy = 0.5 * np.einsum("wvp,nfbp->nwfvb", weights, passed, optimize=True)
+        energy = 0.5 * np.einsum("wvp,nfbp->nwfvb", self._stay(gate), passed, optimize=True)
         return energy.reshape(len(harmonics), WINDOWS, -1).astype(np.float32)
+
+    def _stay(self, gate: Audio) -> Floats:
+        """Return how much of a gater's power falls on each place of a swing, (windows, rates, places); kept by gate."""
+        key = hash(gate.tobytes())
+        if key not in self._stays:
+            if len(self._stays) >= MOST_STAYS:
+                self._stays.clear()
+            power = np.zeros(self.window * WINDOWS)
+            power[: len(gate)] = np.square(gate)
+            weights = np.zeros((WINDOWS, len(self.rates), len(self._places)))
+            for window, square in enumerate(power.reshape(WINDOWS, -1)):
+                for rate in range(len(self.rates)):
+                    weights[window, rate] = np.bincount(self._bins[window, :, rate], square, len(self._places))
+            self._stays[key] = weights
+        return self._stays[key]
 
 
 @lru_cache(maxsize=2)

@@ -491,6 +491,8 @@ class OscillatorSearch:
         if left < residual - GAINED:
             classes, residual = found, left
         classes, residual = self.fit_course(classes, waves, kinds, residual)
+        if residual < SOLVED:
+            return State(classes, residual, state.phases)
         return self.fit_oscillators(State(classes, residual, state.phases), 32 if wide else 16)
 
     def is_noise(self, state: State) -> bool:
