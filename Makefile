@@ -21,7 +21,7 @@ help: ## say what can be made
 
 install: $(STAMP) ## make .venv and install everything pinned into it (once)
 
-demo: $(STAMP) ## dataset, training, evaluation and the inversion of a sound, in a few minutes
+demo: $(STAMP) ## invert five bundled sounds in less than a minute (ARGS=--train: make a network of your own)
 	$(VENV)/bin/python -m inversynth.demo $(ARGS)
 
 test: $(STAMP) ## run the tests

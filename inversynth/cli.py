@@ -45,16 +45,17 @@ COMMANDS: dict[str, Command] = {
         Command("evaluate", "inversynth.evaluation:main", "score models on a dataset, beside chance and an oracle"),
         Command("inspect", "inversynth.inspection:main", "say what a dataset, a run, a model file or a model holds"),
         Command("list", "inversynth.inspection:list_main", "name the synths, models, presets and systems"),
-        Command("demo", "inversynth.demo:main", "dataset, training, evaluation and inversion in a few minutes"),
+        Command("demo", "inversynth.demo:main", "invert five bundled sounds; --train: make a network of your own"),
     )
 }
 """Every command, in the order in which a newcomer meets them."""
 
 EXAMPLES = """\
 examples:
+  inversynth invert sound.wav
   inversynth generate fm --num_examples 2000
   inversynth train --model C3 --dataset_name InverSynth --epochs 5
-  inversynth invert sound.wav --model runs/C3
+  inversynth invert sound.wav --model runs/C3_InverSynth --budget full
 
 `inversynth COMMAND --help` tells the flags of a command; docs/commands.md explains them."""
 

@@ -54,14 +54,14 @@ def run_tour(directory: Path, num_examples: int = 8000, epochs: int = 8, model: 
     recipe = find_recipe(model)  # an unknown name is told before anything is made
     synth = build_synth("fm")
     path = dataset_path(directory, f"fm_{num_examples}")
-    tell("inversynth: from a sound to the synthesizer settings that make it.\n")
+    _tell("inversynth: from a sound to the synthesizer settings that make it.\n")
 
-    tell(f"1 of 4  Make sounds: {num_examples:,} random patches of the FM synthesizer ({len(synth.space)} knobs).")
+    _tell(f"1 of 4  Make sounds: {num_examples:,} random patches of the FM synthesizer ({len(synth.space)} knobs).")
     made = generate_dataset(path, synth, num_examples, progress=sys.stderr.isatty())
     speed = f", {made.rendered * synth.length / made.seconds:,.0f} times faster than they play" if made.rendered else ""
-    tell(f"        {path}{speed or ', made before'}\n")
+    _tell(f"        {path}{speed or ', made before'}\n")
 
-    tell(f"2 of 4  Learn: {recipe.name} guesses the knobs of each sound, {epochs} times over. MPR: 50 is chance.")
+    _tell(f"2 of 4  Learn: {recipe.name} guesses the knobs of each sound, {epochs} times over. MPR: 50 is chance.")
     start_keras()
     from models.data import DatasetSource
     from models.training import train
@@ -69,20 +69,20 @@ def run_tour(directory: Path, num_examples: int = 8000, epochs: int = 8, model: 
     with Dataset(path) as dataset:
         source = DatasetSource(dataset)
         run = train(recipe, source, directory / f"{recipe.name}_{num_examples}", epochs=epochs, batch_size=BATCH_SIZE)
-        tell("")
-        tell("3 of 4  Score it on sounds that it was not trained on, beside random and true settings.")
+        _tell("")
+        _tell("3 of 4  Score it on sounds that it was not trained on, beside random and true settings.")
         trained = load_model(run.best)
         evaluation = _evaluate(trained, dataset, source.rows("test"))
     write_scores(run.path / "evaluation", evaluation)
-    tell("\n".join(f"        {line}" for line in _score_table(evaluation).splitlines()) + "\n")
+    _tell("\n".join(f"        {line}" for line in _score_table(evaluation).splitlines()) + "\n")
 
-    tell("4 of 4  Invert a new sound.")
+    _tell("4 of 4  Invert a new sound.")
     inversion, report = _invert(trained, directory / "new_sound")
-    tell(f"        {summarise(inversion.patch, inversion.truth)}")
-    tell(f"        {describe(inversion.patch.scores)}\n")
-    tell(f"Done in {minutes(time.perf_counter() - started)}. Open the report to hear both sounds and see the knobs:")
-    tell(f"  {report.resolve().as_uri()}")
-    tell(f"Now a sound of your own:\n  inversynth invert SOUND.wav --model {run.path}")
+    _tell(f"        {summarise(inversion.patch, inversion.truth)}")
+    _tell(f"        {describe(inversion.patch.scores)}\n")
+    _tell(f"Done in {_minutes(time.perf_counter() - started)}. Open the report to hear both sounds and see the knobs:")
+    _tell(f"  {report.resolve().as_uri()}")
+    _tell(f"Now a sound of your own:\n  inversynth invert SOUND.wav --model {run.path}")
     return Tour(run.path, evaluation, inversion, report)
 
 
@@ -116,10 +116,10 @@ def _score_table(evaluation: Evaluation) -> str:
     return text_table([f"{evaluation.n} sounds", "MPR", "exact", "STFT PCC", "FT PCC", "F-delta"], rows)
 
 
-def minutes(seconds: float) -> str:
+def _minutes(seconds: float) -> str:
     whole = round(seconds)
     return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
 
 
-def tell(line: str) -> None:
+def _tell(line: str) -> None:
     print(line, flush=True)  # the log of training goes to standard error, and the two should stay in order
