@@ -271,7 +271,13 @@ def ramp_atoms(ramps: Ramps, waves: Audio, course: Course, gain: float, pool: Ex
 
 
 def fit_envelope(
-    ramps: Ramps, gram: Floats, products: Floats, power: float, levels: Floats, most: int = 512
+    ramps: Ramps,
+    gram: Floats,
+    products: Floats,
+    power: float,
+    levels: Floats,
+    most: int = 512,
+    any_level: bool = False,
 ) -> EnvelopeFit:
     """Find the best of all attacks, decays and sustains, each with its best amplitudes.
 
@@ -280,27 +286,42 @@ def fit_envelope(
 
     Args:
         gram: (m * knots, m * knots) of `ramp_atoms`, products: (m * knots,) of atoms and sound, power: energy of the
-            sound. levels: of the amplitudes, in rising order.
+            sound. levels: of the amplitudes, in rising order. any_level: fit a gain of the whole sound beside them.
     """
+    high = np.inf if any_level else levels[-1]
     knots = len(ramps.knots)
     m = len(products) // knots
     grams = np.ascontiguousarray(gram.reshape(m, knots, m, knots).transpose(1, 3, 0, 2))
     inner = np.ascontiguousarray(products.reshape(m, knots).T)
     bounds = np.empty(ramps.first.shape)
-    _bound_envelopes(grams, inner, power, ramps.rise, ramps.turn, ramps.first, ramps.second, levels, bounds)
+    low = 0.0 if any_level else levels[0]
+    _bound_envelopes(grams, inner, power, ramps.rise, ramps.turn, ramps.first, ramps.second, low, high, bounds)
     flat = bounds.ravel()
     order = np.argpartition(flat, min(most, flat.size - 1))[:most]
     order = order[np.argsort(flat[order])]
     amplitudes = np.empty(m, np.int64)
     place, residual = _round_envelopes(
-        grams, inner, power, ramps.rise, ramps.turn, ramps.first, ramps.second, levels, order, flat, amplitudes
+        grams,
+        inner,
+        power,
+        ramps.rise,
+        ramps.turn,
+        ramps.first,
+        ramps.second,
+        levels,
+        any_level,
+        order,
+        flat,
+        amplitudes,
     )
     a, d, s = (int(x) for x in np.unravel_index(place, bounds.shape))
     return EnvelopeFit((a, d, s), amplitudes, float(residual))
 
 
-def fit_amplitudes(gram: ArrayLike, products: ArrayLike, power: float, levels: Floats) -> tuple[Classes, Floats]:
-    """Find amplitude classes that leave least of a sound.
+def fit_amplitudes(
+    gram: ArrayLike, products: ArrayLike, power: float, levels: Floats, any_level: bool = False
+) -> tuple[Classes, Floats]:
+    """Find amplitude classes that leave least of a sound, at the level of the synth or, with `any_level`, at any.
 
     Non-negative least squares within the range of `levels` by coordinate descent, rounded, then improved class by
     class and pair by pair.
@@ -310,7 +331,7 @@ def fit_amplitudes(gram: ArrayLike, products: ArrayLike, power: float, levels: F
     """
     grams, right = np.ascontiguousarray(gram, np.float64), np.ascontiguousarray(products, np.float64)
     classes, residual = np.empty(right.shape, np.int64), np.empty(len(right))
-    _fit_rows(grams, right, power, levels, classes, residual)
+    _fit_rows(grams, right, power, levels, any_level, classes, residual)
     return classes, residual
 
 
@@ -386,6 +407,65 @@ def _fit_one(gram: Any, right: Any, power: float, levels: Any, amount: Any, clas
 
 
 @_compile
+def _fit_any(gram: Any, right: Any, power: float, levels: Any, amount: Any, classes: Any) -> float:
+    """Fit one row at any level: the unrounded proportions at each scale of the upper half, then class by class."""
+    m = len(right)
+    last = len(levels) - 1
+    _descend(gram, right, power, 0.0, np.inf, amount)
+    most = 0.0
+    for i in range(m):
+        most = max(most, amount[i])
+    classes[:] = last
+    if most <= 0.0:
+        return _residual_any(gram, right, power, levels, classes)
+    trial = np.empty(m, np.int64)
+    step = (levels[last] - levels[0]) / last
+    best = np.inf
+    for top in range(last // 2 + 1, last + 1):
+        for i in range(m):
+            trial[i] = max(round((amount[i] / most * levels[top] - levels[0]) / step), 0)
+        found = _residual_any(gram, right, power, levels, trial)
+        if found < best:
+            best = found
+            classes[:] = trial
+    improved = True
+    while improved:
+        improved = False
+        for i in range(m):
+            for j in range(i, m):
+                kept_i, kept_j = classes[i], classes[j]
+                best_i, best_j = kept_i, kept_j
+                for p in range(max(kept_i - 1, 0), min(kept_i + 1, last) + 1):
+                    for q in range(max(kept_j - 1, 0), min(kept_j + 1, last) + 1):
+                        classes[i] = p
+                        if j != i:
+                            classes[j] = q
+                        elif q != kept_j:
+                            continue
+                        found = _residual_any(gram, right, power, levels, classes)
+                        if found < best - 1e-9 * power:
+                            best, best_i, best_j, improved = found, p, q, True
+                classes[j] = best_j
+                classes[i] = best_i
+    return best
+
+
+@_compile
+def _residual_any(gram: Any, right: Any, power: float, levels: Any, classes: Any) -> float:
+    """Return the energy left once the sum of the atoms has the gain that leaves least."""
+    m = len(right)
+    along, norm = 0.0, 0.0
+    for i in range(m):
+        a = levels[classes[i]]
+        along += a * right[i]
+        for j in range(m):
+            norm += a * gram[i, j] * levels[classes[j]]
+    if along <= 0.0 or norm <= 0.0:
+        return power
+    return power - along * along / norm
+
+
+@_compile
 def _residual(gram: Any, right: Any, power: float, levels: Any, classes: Any) -> float:
     total = power
     m = len(right)
@@ -399,12 +479,15 @@ def _residual(gram: Any, right: Any, power: float, levels: Any, classes: Any) ->
 
 
 @_compile
-def _fit_rows(gram: Any, right: Any, power: float, levels: Any, classes: Any, residual: Any) -> None:
+def _fit_rows(gram: Any, right: Any, power: float, levels: Any, any_level: bool, classes: Any, residual: Any) -> None:
     n, m = right.shape
     amount = np.empty(m)
     for row in range(n):
         amount[:] = 0.5
-        residual[row] = _fit_one(gram[row], right[row], power, levels, amount, classes[row])
+        if any_level:
+            residual[row] = _fit_any(gram[row], right[row], power, levels, amount, classes[row])
+        else:
+            residual[row] = _fit_one(gram[row], right[row], power, levels, amount, classes[row])
 
 
 @_compile
@@ -421,12 +504,20 @@ def _mix(gram: Any, products: Any, p: int, q: int, x: float, y: float, small: An
 
 @_compile
 def _bound_envelopes(
-    gram: Any, products: Any, power: float, rise: Any, turn: Any, first: Any, second: Any, levels: Any, bounds: Any
+    gram: Any,
+    products: Any,
+    power: float,
+    rise: Any,
+    turn: Any,
+    first: Any,
+    second: Any,
+    low: float,
+    high: float,
+    bounds: Any,
 ) -> None:
     m = products.shape[1]
     small, right, amount = np.empty((m, m)), np.empty(m), np.empty(m)
     attacks, decays, sustains = first.shape
-    low, high = levels[0], levels[-1]
     for a in range(attacks):
         for d in range(decays):
             amount[:] = 0.5
@@ -445,6 +536,7 @@ def _round_envelopes(
     first: Any,
     second: Any,
     levels: Any,
+    any_level: bool,
     order: Any,
     bounds: Any,
     amplitudes: Any,
@@ -459,7 +551,10 @@ def _round_envelopes(
         a, d, s = number // (decays * sustains), number // sustains % decays, number % sustains
         _mix(gram, products, rise[a], turn[a, d], first[a, d, s], second[a, d, s], small, right)
         amount[:] = 0.5
-        found = _fit_one(small, right, power, levels, amount, classes)
+        if any_level:
+            found = _fit_any(small, right, power, levels, amount, classes)
+        else:
+            found = _fit_one(small, right, power, levels, amount, classes)
         if found < best:
             best, place = found, number
             amplitudes[:] = classes

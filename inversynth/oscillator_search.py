@@ -50,6 +50,8 @@ SCREENED = 40
 WHITE = 0.75
 """Power of the top quarter of the spectrum, relative to the whole, above which a remainder counts as white noise: there
 1 +- 0.02 for one second; what a wrong patch leaves has passed the low-pass."""
+RESCALED = 0.5
+"""Share of what is left (-3 dB) to which another scale of the amplitudes must bring it to be preferred."""
 SOLVED = 1e-8
 """Energy left (-80 dB) at which the patch is found and only rounding remains."""
 
@@ -70,7 +72,8 @@ class OscillatorSearch:
         target: (samples,), as long as the synth's sounds or shorter: what is missing at its end counts as unknown.
         posterior: (size,) probabilities. free_phase: let each oscillator begin at a phase of its own. emphasis: hear
             differences y[t] - c y[t-1], so that what a low-pass leaves of the higher partials counts too.
-        limit: atoms that may be rendered; no move begins beyond.
+        limit: atoms that may be rendered; no move begins beyond. any_level: the sound may be louder or quieter than
+            the synth's by any factor; then no residual depends on it.
     """
 
     def __init__(
@@ -311,7 +314,7 @@ class OscillatorSearch:
     def _fit(self, gram: Floats, inner: Floats, index: Any) -> tuple[Classes, Floats]:
         """Fit the amplitudes of sets of atoms. Shapes: index (n, m) -> classes (n, m), relative residuals (n,)."""
         grams = gram[index[:, :, None], index[:, None, :]]
-        classes, left = fit_amplitudes(grams, inner[index], self.power, self.levels[AMPLITUDES[0]])
+        classes, left = fit_amplitudes(grams, inner[index], self.power, self.levels[AMPLITUDES[0]], self.any_level)
         return classes, left / self.power
 
     def _inner(self, atoms: Audio) -> tuple[Floats, Floats]:
@@ -319,8 +322,16 @@ class OscillatorSearch:
         return exact @ exact.T, exact @ self.exact
 
     def _rest(self, classes: Classes, waves: Audio, kinds: list[int]) -> Audio:
+        atoms = self.pass_through(waves, classes)
+        return self.target - self._amplitudes(atoms, classes, kinds) @ atoms
+
+    def _amplitudes(self, atoms: Audio, classes: Classes, kinds: Any = slice(None)) -> Audio:
+        """Return what the atoms of a patch are multiplied by in its sound; at any level, with the gain that fits."""
         amplitudes = self.levels[AMPLITUDES[0]][classes[AMPLITUDES[kinds]]].astype(np.float32)
-        return self.target - amplitudes @ self.pass_through(waves, classes)
+        if not self.any_level:
+            return amplitudes
+        match = amplitudes @ atoms
+        return amplitudes * (max(float(match @ self.target), 0.0) / max(float(match @ match), 1e-30))
 
     # --- moves -----------------------------------------------------------------------------------------------------
 
@@ -350,6 +361,7 @@ class OscillatorSearch:
                 head[1] + after @ self.exact[note:],
                 self.power,
                 self.levels[AMPLITUDES[0]],
+                any_level=self.any_level,
             )
             if fit.residual < residual:
                 residual = fit.residual
@@ -404,7 +416,7 @@ class OscillatorSearch:
             grams[first : first + 16] = np.matmul(atoms, atoms.transpose(0, 2, 1)) * GAIN**2
             products[first : first + 16] = atoms @ self.target * GAIN
         self.atoms += rows * m
-        amplitudes, left = fit_amplitudes(grams, products, self.power, self.levels[AMPLITUDES[0]])
+        amplitudes, left = fit_amplitudes(grams, products, self.power, self.levels[AMPLITUDES[0]], self.any_level)
         found = variants.copy()
         found[:, AMPLITUDES[kinds]] = amplitudes
         return found, left / self.power
@@ -413,7 +425,7 @@ class OscillatorSearch:
         """Exchange oscillators, alone and in pairs, for the candidates that fit what the others leave."""
         classes = state.classes
         atoms = self.pass_through(self.waves(state), classes)
-        amplitudes = self.levels[AMPLITUDES[0]][classes[AMPLITUDES]].astype(np.float32)
+        amplitudes = self._amplitudes(atoms, classes).astype(np.float32)
         rest = self.target - amplitudes @ atoms
         score, turns = self.screen(
             rest + amplitudes[:, None] * atoms, classes, self.window_levels(self.envelope(classes))
@@ -499,8 +511,7 @@ class OscillatorSearch:
         """Tell whether what a patch leaves is strong at the top of the spectrum, where little sings too."""
         if self.emphasis:
             return False
-        amplitudes = self.levels[AMPLITUDES[0]][state.classes[AMPLITUDES]].astype(np.float32)
-        rest = self.target - amplitudes @ self.pass_through(self.waves(state), state.classes)
+        rest = self._rest(state.classes, self.waves(state), [0, 1, 2, 3])
         power = np.square(np.abs(np.fft.rfft(rest)))
         return bool(power[3 * len(power) // 4 :].mean() > WHITE * power.mean())
 
@@ -508,6 +519,27 @@ class OscillatorSearch:
         """Measure a patch found by another search, its amplitudes fitted anew."""
         classes, residual = self.fit_variants(state.classes[None], self.waves(state), [0, 1, 2, 3])
         return State(classes[0], float(residual[0]), state.phases)
+
+    def scale(self, state: State) -> State:
+        """Multiply all amplitudes of a patch found at any level to where they lie best on their levels.
+
+        The upper half of the levels is preferred, as it holds finer proportions: another scale must leave much less.
+        """
+        levels = self.levels[AMPLITUDES[0]]
+        last, current = len(levels) - 1, levels[state.classes[AMPLITUDES]]
+        gram, inner = self._inner(self.pass_through(self.waves(state), state.classes))
+        scaled = np.array([current / current.max() * levels[top] for top in range(1, len(levels))])
+        step = (levels[last] - levels[0]) / last
+        sets = np.clip(np.rint((scaled - levels[0]) / step), 0, last).astype(np.int64)
+        along, norm = levels[sets] @ inner, np.einsum("si,ij,sj->s", levels[sets], gram, levels[sets])
+        left = 1.0 - np.square(np.maximum(along, 0.0)) / (norm * self.power)
+        best = int(left.argmin())
+        upper = sets.max(axis=1) > last // 2
+        preferred = int(np.where(upper, left, np.inf).argmin())
+        chosen = best if left[best] < RESCALED * left[preferred] - SOLVED / 100 else preferred
+        classes = state.classes.copy()
+        classes[AMPLITUDES] = sets[chosen]
+        return State(classes, float(left[chosen]), state.phases)
 
     def exhausted(self) -> bool:
         """Tell whether the renders allowed are used up."""

@@ -140,6 +140,10 @@ def _follow(course: Course, search: Any, states: Iterator[Any], offset: int | No
             if offset is not None:
                 course.shared["found"] = offset
         yield state
+    kept = course.shared.get("state")
+    if course.any_level and kept is not None and not search.emphasis and bool(kept.phases.any()) == search.free_phase:
+        state = search.scale(kept)
+        course.offer(state.classes, course.shared["offset"], kept.phases if search.free_phase else None, state.residual)
 
 
 def _built(search: Any, start: Classes, trust: bool = False) -> Iterator[Any]:

@@ -154,3 +154,17 @@ def test_the_envelope_and_the_amplitudes_are_found_together():
     assert fit.residual < 1e-8 * float(sound @ sound)
     assert fit.envelope == (2, 3, 6)
     np.testing.assert_array_equal(fit.amplitudes, classes[[2, 6, 10, 14]])
+
+
+def test_amplitudes_at_any_level_are_the_proportions():
+    rng = np.random.default_rng(8)
+    atoms = rng.standard_normal((4, 200))
+    gram = (atoms @ atoms.T)[None]
+    for true in ([0, 15, 4, 9], [11, 3, 0, 7], [8, 13, 14, 1]):
+        for gain in (0.03, 1.0, 40.0):
+            sound = gain * LEVELS[true] @ atoms
+            found, left = fit_amplitudes(gram, (atoms @ sound)[None], float(sound @ sound), LEVELS, any_level=True)
+            np.testing.assert_array_equal(found[0], true)
+            assert left[0] == pytest.approx(0.0, abs=1e-9 * float(sound @ sound))
+    _, left = fit_amplitudes(gram, -(atoms @ sound)[None], 1.0, LEVELS, any_level=True)
+    assert left[0] == 1.0  # what is out of phase explains nothing

@@ -251,3 +251,27 @@ def test_a_muffled_sound_is_found_by_its_differences():
     audio = synth.render_classes(classes)
     found = refine(synth, audio, vague(synth.space, classes, 0), "full")
     assert found.residual_db < -40.0
+
+
+@pytest.mark.parametrize("row", [0, 2])
+def test_a_sound_of_any_level_gives_the_same_patch(synth, row):
+    classes, audio = sound(synth, row)
+    probabilities = vague(synth.space, classes, row)
+    plain, quiet = (refine(synth, gain * audio, probabilities, "full", level="fit") for gain in (1.0, 10**-1.5))
+    np.testing.assert_array_equal(plain.classes, quiet.classes)
+    np.testing.assert_array_equal(plain.classes[[2, 6, 10, 14]], classes[[2, 6, 10, 14]])
+    assert plain.level_db == pytest.approx(0.0, abs=0.01)
+    assert quiet.level_db == pytest.approx(-30.0, abs=0.01)
+    assert residual(10**-1.5 * audio, quiet.match) < 1e-6
+    assert quiet.residual_db < -60.0
+    known = refine(synth, 10**-1.5 * audio, probabilities, "fast", level="known")  # the wrong thing to ask for
+    assert known.level_db == 0.0
+    assert known.residual_db > quiet.residual_db + 20.0
+
+
+def test_the_level_of_a_synth_without_structure_is_found():
+    synth = SineSynth(length=0.25)
+    classes = np.array([2, 1, 0, 2])
+    found = refine(synth, 0.1 * synth.render_classes(classes), np.full(synth.space.size, 0.5), "fast", level="fit")
+    np.testing.assert_array_equal(found.classes, classes)
+    assert found.level_db == pytest.approx(-20.0, abs=0.01)
