@@ -75,7 +75,7 @@ def invert(
     synth, card = model_synth(model.card), model.card
     level = level or ("fit" if learned_normalised(card) else "known")
     probabilities = np.asarray(model.predict(target.audio[np.newaxis]))[0]
-    found = refine(synth, target.audio, probabilities, budget, level=level, progress=progress)
+    found = refine(synth, target.audio, probabilities, budget, level=level, alternatives=True, progress=progress)
     return conclude(target, synth, found, assumptions(card, level), truth, model=card.model)
 
 
@@ -101,6 +101,7 @@ def conclude(
         level_db=found.level_db,
         determined=determined(found, synth),
         refinement=found.record(),
+        alternatives=found.alternatives,
     )
     match = np.pad(render_patch(patch), (found.offset, 0))[: synth.samples]
     scores = score(target.audio, match, synth.sample_rate)

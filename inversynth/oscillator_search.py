@@ -520,6 +520,20 @@ class OscillatorSearch:
         classes, residual = self.fit_variants(state.classes[None], self.waves(state), [0, 1, 2, 3])
         return State(classes[0], float(residual[0]), state.phases)
 
+    def nearest(self, variants: Classes, classes: Classes, phases: Floats | None, most: int = 24) -> Classes:
+        """Refit the amplitudes of patches that share the oscillators of one; return those that leave least, (n, 23)."""
+        state = State(classes, 0.0, np.zeros(4) if phases is None else phases)
+        found, left = self.fit_variants(variants, self.waves(state), [0, 1, 2, 3])
+        return found[np.argsort(left, kind="stable")[:most]]
+
+    def changed_places(self, classes: Classes, phases: Floats | None) -> Iterator[Classes]:
+        """Yield a patch with the shapes of every two oscillators exchanged, amplitudes refitted."""
+        for i, j in itertools.combinations(range(4), 2):
+            swapped, order = classes.copy(), np.arange(4)
+            order[[i, j]] = j, i
+            swapped[SHAPES] = classes[SHAPES[order]]
+            yield self.hear(State(swapped, 0.0, np.zeros(4) if phases is None else phases[order])).classes
+
     def scale(self, state: State) -> State:
         """Multiply all amplitudes of a patch found at any level to where they lie best on their levels.
 

@@ -36,7 +36,7 @@ def refine_patch(target: Target, patch: Patch, budget: str = "fast", **options: 
 
     synth = build_synth(patch.space.synth, patch.sample_rate, patch.length)
     beliefs = peaked(patch) if patch.probabilities is None else patch.probabilities
-    found = refine(synth, target.audio, beliefs, budget, start=patch.values, level="fit", **options)  # type: ignore[arg-type]
+    found = refine(synth, target.audio, beliefs, budget, start=patch.values, level="fit", alternatives=True, **options)  # type: ignore[arg-type]
     assumed = {
         "Synth": f"{synth.name}: {find_synth(synth.name).description}",
         "Sample rate": f"{synth.sample_rate:,} Hz",

@@ -21,8 +21,10 @@ from threadpoolctl import threadpool_limits
 from generators.errors import AudioError, ParameterError, unknown
 from generators.executors import available_cores
 from generators.synth import Synth
+from inversynth.alternatives import find_alternatives
 from inversynth.class_weights import weigh_classes
 from inversynth.objective import Objective, decibels, residual
+from inversynth.patches import Alternative
 from inversynth.search_course import ENOUGH, Classes, Course, Floats, Report, Stage
 from inversynth.search_stages import BUDGETS, STAGES, Budget
 
@@ -60,6 +62,7 @@ class Refinement:
     seconds: float = 0.0
     stages: tuple[Report, ...] = ()
     interrupted: bool = False
+    alternatives: tuple[Alternative, ...] = ()
     budget: str = "full"
     sample_rate: int = 1
 
@@ -100,6 +103,7 @@ def refine(
     level: Level = "known",
     seed: int = 0,
     workers: int | None = None,
+    alternatives: bool = False,
     progress: Callable[[Report], None] | None = None,
 ) -> Refinement:
     """Search for the patch that makes a sound.
@@ -110,7 +114,8 @@ def refine(
             allowed, in place of the budget's own number. start: (parameters,) values to begin with and never to fall
             behind, by default the most probable classes. level: "known" takes the amplitude of
             the sound as the synth's; "fit" for sounds of any level finds patch and gain. seed: of what is drawn.
-            workers: threads, by default one a core. progress: called after every stage.
+            workers: threads, by default one a core. alternatives: also look for other patches that sound alike.
+            progress: called after every stage.
     Raises: AudioError for a target of another length, not finite or silent; ParameterError for unknown budgets and
         scores that do not fit the space. KeyboardInterrupt ends the search and returns the best so far.
     """
@@ -145,7 +150,7 @@ def refine(
     try:
         with threadpool_limits(1, user_api="blas"):  # the search splits its own work; waiting BLAS threads only burn
             reports, interrupted = _search(course, values, stages, progress)
-            return _conclude(course, values, scale, budget, reports, interrupted, began)
+            return _conclude(course, values, scale, budget, reports, interrupted, began, alternatives)
     finally:
         if pool is not None:
             pool.shutdown()
@@ -181,16 +186,30 @@ def _search(
 
 
 def _conclude(
-    course: Course, values: Floats, scale: float, budget: str, reports: list[Report], interrupted: bool, began: float
+    course: Course,
+    values: Floats,
+    scale: float,
+    budget: str,
+    reports: list[Report],
+    interrupted: bool,
+    began: float,
+    choose: bool,
 ) -> Refinement:
     """Gather what is known of the best patch; `values` are those it began with, `scale` that of the sound searched."""
     space = course.synth.space
     alike, probabilities = None, course.posterior
+    others: tuple[Alternative, ...] = ()
     kept = course.distance >= course.start_distance  # nothing better was found: the values stay, even between classes
     between = kept and not np.allclose(values, space.classes_to_values(course.classes))
     if reports and not between:
         try:
             alike, probabilities = weigh_classes(course)
+            best = course.classes
+            if choose and not interrupted:
+                others = find_alternatives(course, _determined(alike, course.synth))
+            if course.classes is not best:  # an alternative was nearer
+                alike, probabilities = weigh_classes(course)
+                others = find_alternatives(course, _determined(alike, course.synth))
         except KeyboardInterrupt:
             interrupted = True
     if not between:
@@ -214,6 +233,7 @@ def _conclude(
         seconds=time.perf_counter() - began,
         stages=tuple(reports),
         interrupted=interrupted,
+        alternatives=others,
         budget=budget,
         sample_rate=course.synth.sample_rate,
     )
@@ -221,9 +241,11 @@ def _conclude(
 
 def determined(found: Refinement, synth: Synth) -> NDArray[np.bool_] | None:
     """Tell which parameters the sound fixes: one class alone sounds like the patch, (parameters,); None if unknown."""
-    if found.alike is None:
-        return None
-    return np.array([found.alike[part].sum() <= 1 for part in synth.space.slices])
+    return None if found.alike is None else _determined(found.alike, synth)
+
+
+def _determined(alike: NDArray[np.bool_], synth: Synth) -> NDArray[np.bool_]:
+    return np.array([alike[part].sum() <= 1 for part in synth.space.slices])
 
 
 __all__ = ["BUDGETS", "STAGES", "Budget", "Level", "Refinement", "Report", "Stage", "determined", "refine"]

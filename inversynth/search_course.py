@@ -21,6 +21,9 @@ Classes = NDArray[np.int64]
 ENOUGH = 1e-4
 """Energy left, relative to the sound (-40 dB), at which nothing new is begun."""
 
+NOTED = 16
+"""Patches remembered of a batch; four times as many of a whole search."""
+
 SILENT = 1e-12
 """Energy below which a sound is not turned up."""
 
@@ -61,6 +64,7 @@ class Course:
     offset: int = 0
     phases: Floats | None = None
     renders: int = 0
+    heard: list[tuple[float, Classes]] = field(default_factory=list)
     shared: dict[str, Any] = field(default_factory=dict)
 
     def match(self, classes: Classes) -> NDArray[np.float32]:
@@ -103,6 +107,7 @@ class Course:
         """
         audio = self.render(classes, offset)[0]
         distance = float(self.objective.distance(audio))
+        self.note(np.atleast_2d(classes), np.array([distance]))
         explains = phases is not None and left < EXPLAINED * self.left and distance <= self.start_distance
         if distance >= self.distance and not explains:
             return False
@@ -111,6 +116,12 @@ class Course:
         self.classes, self.offset, self.phases, self.distance = np.asarray(classes, np.int64), offset, phases, distance
         self.left = float(residual(self.target, audio)) if phases is None else left
         return True
+
+    def note(self, classes: Classes, distances: Floats) -> None:
+        """Remember patches (n, parameters) that were heard, the nearest of them."""
+        self.heard += [(float(distances[row]), np.array(classes[row])) for row in np.argsort(distances)[:NOTED]]
+        if len(self.heard) > 8 * NOTED:
+            self.heard = sorted(self.heard, key=lambda pair: pair[0])[: 4 * NOTED]
 
     def exhausted(self) -> bool:
         return self.renders >= self.limit

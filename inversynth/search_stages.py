@@ -32,6 +32,7 @@ def _beam(course: Course) -> Iterator[None]:
     for first in range(0, len(patches), 64):
         part = patches[first : first + 64]
         distances = course.objective.distance(course.render(part))
+        course.note(part, distances)
         course.offer(part[int(distances.argmin())])
         yield
 
@@ -72,6 +73,7 @@ def _turn_knobs(course: Course) -> Iterator[None]:
             variants = np.repeat(course.classes[None], size, axis=0)
             variants[:, column] = np.arange(size)
             distances = course.objective.distance(course.render(variants, course.offset))
+            course.note(variants, distances)
             best = int(distances.argmin())
             if distances[best] < course.distance - 1e-9:
                 improved |= course.offer(variants[best], course.offset, course.phases)
