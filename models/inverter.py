@@ -135,7 +135,9 @@ def _listen(
     features, shapes = bank(level)
     items = _dense(features, ITEM_WIDTH, None, seeds, "items")
     about = _dense(summary, ITEM_WIDTH, None, seeds, "about_sound")
-    items = keras.layers.Add(name="items_in_sound")([items, keras.layers.Reshape((1, ITEM_WIDTH))(about)])
+    items = keras.layers.Add(name="items_in_sound")(
+        [items, keras.layers.Reshape((1, ITEM_WIDTH), name="about_all_items")(about)]
+    )
     for number in range(1, BLOCKS + 1):
         rest = _layer_norm(items, f"look{number}_norm")
         parts = [_dense(rest, ITEM_WIDTH, None, seeds, f"look{number}_{part}") for part in ("query", "key", "value")]

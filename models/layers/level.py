@@ -27,6 +27,9 @@ class LevelNormalization(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return tuple(input_shape)
 
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()  # without it Keras would write down the arguments named above, and drop the name
+
 
 @keras.saving.register_keras_serializable("inversynth")
 class WaveEnvelope(keras.layers.Layer):

@@ -238,6 +238,9 @@ class Pointer(keras.layers.Layer):
         batch, candidates, oscillators = input_shape[0]
         return batch, candidates + 1, oscillators
 
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()  # without it Keras would write down the arguments named above, and drop the name
+
 
 @keras.saving.register_keras_serializable("inversynth")
 class PointedItems(keras.layers.Layer):

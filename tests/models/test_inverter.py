@@ -131,6 +131,7 @@ def test_mixed_precision_keeps_the_weights_and_predicts_in_float32(model, tmp_pa
     mixed.save(tmp_path / "mixed.keras")
     twin = for_prediction(keras.saving.load_model(tmp_path / "mixed.keras", compile=False))
     assert {layer.compute_dtype for layer in twin.layers} == {"float32"}
+    assert [layer.name for layer in twin.layers] == [layer.name for layer in model.layers]
     audio, _, _ = render_rows(SYNTH, 0, 4, 6)
     np.testing.assert_allclose(twin.predict_on_batch(audio), model.predict_on_batch(audio), atol=1e-6)
 
