@@ -89,6 +89,7 @@ def conclude(
 ) -> Inversion:
     """Render and score what a search found for a sound, as its patch will sound: oscillators begin as the synth's."""
     from inversynth.refinement import determined
+    from inversynth.verdict import judge
 
     patch = Patch(
         synth.space,
@@ -102,6 +103,7 @@ def conclude(
         determined=determined(found, synth),
         refinement=found.record(),
         alternatives=found.alternatives,
+        verdict=judge(found).record() if found.stages else {},
     )
     match = np.pad(render_patch(patch), (found.offset, 0))[: synth.samples]
     scores = score(target.audio, match, synth.sample_rate)

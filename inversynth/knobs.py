@@ -55,6 +55,7 @@ class Knob:
     truth: str
     truth_spot: tuple[float, float] | None
     steps_off: int | None
+    free: bool = False
 
 
 def panels(patch: Patch, truth: NDArray[Any] | None = None) -> dict[str, list[Knob]]:
@@ -98,6 +99,7 @@ def _knob(patch: Patch, column: int, truth: NDArray[Any] | None) -> Knob:
         truth="" if true is None else format_value(parameter.levels[true], parameter.unit),
         truth_spot=None if true is None else knob_tip(true / max(last, 1), radius=19.0),
         steps_off=None if true is None else abs(number - true),
+        free=patch.determined is not None and not bool(patch.determined[column]),
     )
 
 

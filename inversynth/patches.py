@@ -29,7 +29,7 @@ SCHEMAS = ("inversynth-patch/1", SCHEMA)
 HEAD_KEYS = frozenset(("schema", "synth", "sample_rate", "length", "space_fingerprint", "model", "software", "source"))
 KEYS = HEAD_KEYS | {"level_db", "parameters", "scores", "refinement", "alternatives", "verdict"}
 ROW_KEYS = frozenset(("name", "value", "unit", "class", "probability", "probabilities", "determined"))
-ALTERNATIVE_KEYS = frozenset(("values", "distance", "residual_db"))
+ALTERNATIVE_KEYS = frozenset(("values", "distance", "residual_db", "level_db"))
 
 TOLERANCE = 1e-3
 """How far printed probabilities may be from a sum of 1: they are rounded to six digits."""
@@ -45,6 +45,7 @@ class Alternative:
     values: Floats
     distance: float
     residual_db: float
+    level_db: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,12 @@ class Patch:
 
     def _alternative(self, other: Alternative) -> dict[str, Any]:
         values = {name: float(value) for name, value in zip(self.space.names, other.values, strict=True)}
-        return {"distance": round(other.distance, 6), "residual_db": round(other.residual_db, 2), "values": values}
+        return {
+            "distance": round(other.distance, 6),
+            "residual_db": round(other.residual_db, 2),
+            "level_db": round(other.level_db, 6),
+            "values": values,
+        }
 
 
 def patch_from_probabilities(
@@ -318,9 +324,8 @@ def _alternatives(card: Mapping[str, Any], space: ParameterSpace, label: str) ->
         if set(values) != set(space.names):
             raise ParameterError(f"an alternative of {label} must set the {len(space)} parameters of '{space.synth}'")
         numbers = [_value({"value": values[name]}, space, i, label) for i, name in enumerate(space.names)]
-        found.append(
-            Alternative(np.asarray(numbers), *(_number(row, key, label) for key in ("distance", "residual_db")))
-        )
+        distance, left = (_number(row, key, label) for key in ("distance", "residual_db"))
+        found.append(Alternative(np.asarray(numbers), distance, left, _level(row, label)))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ parameters that the sound does not determine keep the network's posterior.
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -214,9 +214,9 @@ def _conclude(
             interrupted = True
     if not between:
         values = space.classes_to_values(course.classes)
-    plain = course.synth.render(values)
     match = course.render_values(values[None])[0] if between else course.match(course.classes)[0]
-    gain = float(course.gains(plain[None])[0]) / scale if course.any_level else 1.0
+    levels = _levels(course, np.array([values, *(other.values for other in others)]), scale)
+    others = tuple(replace(other, level_db=level) for other, level in zip(others, levels[1:], strict=True))
     return Refinement(
         classes=course.classes,
         values=values,
@@ -226,7 +226,7 @@ def _conclude(
         residual_db=decibels(course.left),
         distance=course.distance,
         start_distance=course.start_distance,
-        level_db=20.0 * float(np.log10(gain)),
+        level_db=levels[0],
         offset=course.offset,
         phases=course.phases,
         renders=course.renders,
@@ -237,6 +237,14 @@ def _conclude(
         budget=budget,
         sample_rate=course.synth.sample_rate,
     )
+
+
+def _levels(course: Course, values: Floats, scale: float) -> list[float]:
+    """Return by how many decibels renders (n, parameters) must be turned up to be as loud as the sound."""
+    if not course.any_level:
+        return [0.0] * len(values)
+    gains = course.gains(course.synth.render(values)) / scale
+    return [float(level) for level in 20.0 * np.log10(np.maximum(gains, 1e-9))]
 
 
 def determined(found: Refinement, synth: Synth) -> NDArray[np.bool_] | None:

@@ -7,7 +7,7 @@ forbids every request. What a page shows is gathered here as plain data; how it 
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from generators import __version__
-from inversynth import plots
+from inversynth import findings, plots
 from inversynth.drawing import to_svg
 from inversynth.knobs import panels
-from inversynth.patches import Patch, write_text
+from inversynth.patches import Patch, render_patch, write_text
 
 if TYPE_CHECKING:
     import jinja2
@@ -58,7 +58,8 @@ def render_report(inversion: "Inversion") -> str:
     target, patch, match = inversion.target, inversion.patch, inversion.match
     rate = target.sample_rate
     limits = plots.decibel_limits([target.audio, match])
-    players, gain = embed_sounds([target.audio, match], rate)
+    others = [render_patch(replace(patch, values=o.values, level_db=o.level_db)) for o in patch.alternatives]
+    players, gain = embed_sounds([target.audio, match, *others], rate)
     seconds = f"{len(target.audio) / rate:g} s"
     return render(
         "report.html",
@@ -83,6 +84,12 @@ def render_report(inversion: "Inversion") -> str:
             plots.close_up(target.audio, match, rate), "Waveforms of target and match at the target's loudest moment"
         ),
         panels=panels(patch, inversion.truth),
+        verdict=findings.verdict(patch),
+        alternatives=findings.alternatives(patch, players[2:]),
+        budget=patch.refinement.get("budget", ""),
+        spent=findings.spent(patch),
+        stages=findings.stages(patch),
+        has_free=patch.determined is not None and not bool(patch.determined.all()),
         knows_truth=inversion.truth is not None,
         has_probabilities=patch.probabilities is not None,
         treatment=target.treatment,

@@ -5,6 +5,7 @@ import io
 import itertools
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from inversynth import plots
 from inversynth.drawing import to_svg
 from inversynth.inversion import Inversion, invert
 from inversynth.knobs import format_value, knob_path, knob_tip, note_name, panels
-from inversynth.patches import Patch, patch_from_json
+from inversynth.patches import Alternative, Patch, patch_from_json
 from inversynth.report import embed_sounds, render_report, write_index
 from inversynth.targets import Target
 
@@ -175,3 +176,41 @@ def test_knobs_turn_clockwise_from_lower_left_to_lower_right() -> None:
     assert top == (20.0, 4.0)
     assert " 0 1 1 " in knob_path(0.0, 1.0)  # the long way round
     assert " 0 0 1 " in knob_path(0.0, 0.5)
+
+
+def test_report_tells_what_the_search_found_out(found: Inversion, fm: Synth, read_page: Callable) -> None:
+    plain = render_report(found)
+    assert "The search" not in plain
+    assert "Other settings" not in plain
+    other = Alternative(fm.space.classes_to_values(sample_classes(fm.space, 0, 1, seed=6)[0]), 0.02, -31.0, -10.0)
+    stage = {"name": "pick", "renders": 1234, "seconds": 0.2, "residual_db": -61.5, "distance": 0.01}
+    patch = replace(
+        found.patch,
+        level_db=-10.0,
+        determined=np.arange(23) != 5,
+        alternatives=(other,),
+        refinement={"budget": "full", "renders": 1300, "seconds": 0.3, "residual_db": -61.5, "stages": [stage, {}]},
+        verdict={"word": "out of reach", "distance": 0.7, "sentence": "No <chance>."},
+    )
+    html = render_report(replace(found, patch=patch_from_json(patch.to_json())))
+    page = read_page(html)
+    assert len(page.all("audio")) == 3
+    for words in (
+        "Out of reach.",
+        "No &lt;chance&gt;.",
+        "10.0 dB quieter",
+        "1,234 (about 2,000)",
+        "-61.5 dB",
+        "Alternative 1",
+        "1,300 renders in 0.30 s",
+    ):
+        assert words in html
+    assert html.count('class="knob free"') == html.count("free: not heard") == 1
+
+
+def test_blind_test_plays_the_sounds_of_the_page(found: Inversion, read_page: Callable) -> None:
+    html = render_report(found)
+    page = read_page(html)
+    assert [button.get("data-guess") for button in page.all("button")] == [None, None, "0", "1"]
+    keys = [player.get("data-key") for player in page.all("audio")]
+    assert keys[:2] == ["1", "2"]  # where its script finds target and match
