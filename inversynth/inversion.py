@@ -59,6 +59,7 @@ def invert(
     truth: ArrayLike | None = None,
     budget: str = "none",
     level: "Level | None" = None,
+    continuous: bool = False,
     progress: "Callable[[Report], None] | None" = None,
 ) -> Inversion:
     """Name the settings that make a sound, search on from there, render them, and score the result against the sound.
@@ -66,8 +67,8 @@ def invert(
     Args:
         target: at the model's sample rate and length. truth: (parameters,) classes that really made it, if known.
         budget: of the search; "none" takes the network's word. level: "known" where the amplitude of the sound is the
-            synth's, "fit" where it may be any; by default what the model learned from. progress: called after every
-            stage of the search.
+            synth's, "fit" where it may be any; by default what the model learned from. continuous: at last move the
+            knobs between their levels. progress: called after every stage of the search.
     Raises: ModelError where the model's parameter space is not that of its synth.
     """
     from inversynth.refinement import refine
@@ -75,7 +76,8 @@ def invert(
     synth, card = model_synth(model.card), model.card
     level = level or ("fit" if learned_normalised(card) else "known")
     probabilities = np.asarray(model.predict(target.audio[np.newaxis]))[0]
-    found = refine(synth, target.audio, probabilities, budget, level=level, alternatives=True, progress=progress)
+    options: dict[str, Any] = {"alternatives": True, "continuous": continuous, "progress": progress}
+    found = refine(synth, target.audio, probabilities, budget, level=level, **options)
     return conclude(target, synth, found, assumptions(card, level), truth, model=card.model)
 
 
@@ -195,6 +197,7 @@ def invert_files(
     start: float | None = None,
     on_fault: Callable[[Path, InversynthError], None] | None = None,
     budget: str = "none",
+    continuous: bool = False,
     progress: "Callable[[Report], None] | None" = None,
 ) -> Iterator[tuple[Inversion, Path]]:
     """Invert sounds of any level one after another, each into a folder of its own; yields each with its report's path.
@@ -213,7 +216,7 @@ def invert_files(
             on_fault(path, fault)
             continue
         model = model or load()
-        inversion = invert(target, model, budget=budget, level="fit", progress=progress)
+        inversion = invert(target, model, budget=budget, level="fit", continuous=continuous, progress=progress)
         yield inversion, write_inversion(inversion, folder / name)
         if inversion.interrupted:
             raise KeyboardInterrupt
@@ -234,11 +237,14 @@ def name_folders(paths: Sequence[Path]) -> list[tuple[Path, str]]:
 class InvertSettings(Settings):
     """Estimate the synthesizer settings behind sounds (WAV, FLAC, OGG, MP3, AIFF) and write a report for each."""
 
-    flags_only: ClassVar = frozenset({"sounds", "model", "output_directory", "start", "synth_info", "budget"})
+    flags_only: ClassVar = frozenset(
+        {"sounds", "model", "output_directory", "start", "synth_info", "budget", "continuous"}
+    )
 
     sounds: CliPositionalArg[list[Path]] = Field([], description="the sounds, of any rate, length and channel count")
     model: str = Field("inverter", description="a bundled model (inverter, C6XL), a run folder, or a .keras file")
     budget: Literal["none", "fast", "full"] = Field("fast", description="how long to search on from the model's answer")
+    continuous: CliToggleFlag[bool] = Field(False, description="at last move the knobs between their levels (Adam)")
     output_directory: Path = Field(Path("output"), description="where a folder for each sound is made")
     start: float | None = Field(None, ge=0, description="second at which to begin; by default the sound's onset")
     synth_info: CliToggleFlag[bool] = Field(False, description="print what is assumed of the sounds; needs none")
@@ -268,7 +274,15 @@ def _run(settings: InvertSettings, faults: list[tuple[Path, str]]) -> None:
 
     done = []
     for inversion, report in invert_files(
-        settings.sounds, card, load, settings.output_directory, settings.start, on_fault, settings.budget, tell_stage
+        settings.sounds,
+        card,
+        load,
+        settings.output_directory,
+        settings.start,
+        on_fault,
+        settings.budget,
+        settings.continuous,
+        tell_stage,
     ):
         done.append((inversion, report))
         print(f"{inversion.target.name}: {describe(inversion.patch.scores)} -> {report}")

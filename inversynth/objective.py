@@ -44,8 +44,8 @@ class Objective:
 
     def __init__(self, target: ArrayLike) -> None:
         self.target = np.asarray(target, np.float32)
-        self._spectra = [magnitude_spectrogram(self.target[None], n, n // 2)[0] for n in WINDOWS]
-        self._floors = [max(float(spectrum.max()) * FLOOR, 1e-9) for spectrum in self._spectra]
+        self.spectra = [magnitude_spectrogram(self.target[None], n, n // 2)[0] for n in WINDOWS]
+        self.floors = [max(float(spectrum.max()) * FLOOR, 1e-9) for spectrum in self.spectra]
 
     def distance(self, audio: ArrayLike) -> NDArray[np.float64]:
         """Measure sounds. Shapes: (n, samples) -> (n,), (samples,) -> ()."""
@@ -55,7 +55,7 @@ class Objective:
         found = np.zeros(len(sounds))
         for first in range(0, len(sounds), 16):  # as many spectrograms as the cache likes
             part = sounds[first : first + 16]
-            for window, mine, floor in zip(WINDOWS, self._spectra, self._floors, strict=True):
+            for window, mine, floor in zip(WINDOWS, self.spectra, self.floors, strict=True):
                 theirs = magnitude_spectrogram(part, window, window // 2)
                 norm = max(float(np.linalg.norm(mine)), floor)
                 lost = np.linalg.norm((theirs - mine).reshape(len(part), -1), axis=1) / norm

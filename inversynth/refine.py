@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
-from pydantic_settings import CliPositionalArg
+from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.doors import run_door
 from generators.parameters import Floats
@@ -60,11 +60,12 @@ def peaked(patch: Patch) -> Floats:
 class RefineSettings(Settings):
     """Search on from a patch for settings that come nearer to a sound."""
 
-    flags_only: ClassVar = frozenset({"patch", "sound", "budget", "output_directory", "start"})
+    flags_only: ClassVar = frozenset({"patch", "sound", "budget", "output_directory", "start", "continuous"})
 
     patch: CliPositionalArg[Path] = Field(description="the patch.json to begin with")
     sound: CliPositionalArg[Path] = Field(description="the sound to come near to")
     budget: Literal["none", "fast", "full"] = Field("fast", description="how long to search; none only measures")
+    continuous: CliToggleFlag[bool] = Field(False, description="at last move the knobs between their levels (Adam)")
     output_directory: Path = Field(Path("output"), description="where a folder of the sound's name is made")
     start: float | None = Field(None, ge=0, description="second at which to begin; by default the sound's onset")
 
@@ -79,7 +80,7 @@ def _run(settings: RefineSettings) -> None:
 
     patch = read_patch(settings.patch)
     target = read_target(settings.sound, patch.sample_rate, patch.length, settings.start)
-    found = refine_patch(target, patch, settings.budget, progress=tell_stage)
+    found = refine_patch(target, patch, settings.budget, continuous=settings.continuous, progress=tell_stage)
     report = write_inversion(found, settings.output_directory / (settings.sound.stem or "sound"))
     record = found.patch.refinement
     print(

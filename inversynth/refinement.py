@@ -104,6 +104,7 @@ def refine(
     seed: int = 0,
     workers: int | None = None,
     alternatives: bool = False,
+    continuous: bool = False,
     progress: Callable[[Report], None] | None = None,
 ) -> Refinement:
     """Search for the patch that makes a sound.
@@ -115,7 +116,8 @@ def refine(
             behind, by default the most probable classes. level: "known" takes the amplitude of
             the sound as the synth's; "fit" for sounds of any level finds patch and gain. seed: of what is drawn.
             workers: threads, by default one a core. alternatives: also look for other patches that sound alike.
-            progress: called after every stage.
+            continuous: at last move the knobs between their levels, where that comes nearer. progress: called after
+            every stage.
     Raises: AudioError for a target of another length, not finite or silent; ParameterError for unknown budgets and
         scores that do not fit the space. KeyboardInterrupt ends the search and returns the best so far.
     """
@@ -146,11 +148,11 @@ def refine(
         objective=Objective(heard),
         any_level=level == "fit",
     )
-    stages = [STAGES[name] for name in BUDGETS[budget][1]]
+    stages = [STAGES[name] for name in [*BUDGETS[budget][1], *(["between"] if continuous else [])]]
     try:
         with threadpool_limits(1, user_api="blas"):  # the search splits its own work; waiting BLAS threads only burn
             reports, interrupted = _search(course, values, stages, progress)
-            return _conclude(course, values, scale, budget, reports, interrupted, began, alternatives)
+            return _conclude(course, scale, budget, reports, interrupted, began, alternatives)
     finally:
         if pool is not None:
             pool.shutdown()
@@ -164,9 +166,12 @@ def _search(
     course.shared["start"] = course.classes
     course.distance = course.start_distance = float(course.objective.distance(audio))
     course.left = float(residual(course.target, audio))
+    if not np.allclose(values, course.synth.space.classes_to_values(course.classes)):
+        course.between = values
     reports: list[Report] = []
     for stage in stages:
-        if not stage.suits(course.synth) or course.exhausted() or (reports and course.left < ENOUGH):
+        spare = stage.name == "between" or not course.exhausted()  # what the budget counts are renders
+        if not (stage.suits(course.synth) and spare) or (reports and course.left < ENOUGH):
             continue
         spent, clock, interrupted = course.renders, time.perf_counter(), False
         try:
@@ -187,7 +192,6 @@ def _search(
 
 def _conclude(
     course: Course,
-    values: Floats,
     scale: float,
     budget: str,
     reports: list[Report],
@@ -195,13 +199,13 @@ def _conclude(
     began: float,
     choose: bool,
 ) -> Refinement:
-    """Gather what is known of the best patch; `values` are those it began with, `scale` that of the sound searched."""
+    """Gather what is known of the best patch; the sound searched is the target times `scale`."""
     space = course.synth.space
     alike, probabilities = None, course.posterior
     others: tuple[Alternative, ...] = ()
-    kept = course.distance >= course.start_distance  # nothing better was found: the values stay, even between classes
-    between = kept and not np.allclose(values, space.classes_to_values(course.classes))
-    if reports and not between:
+    if course.between is not None:
+        course.classes = space.values_to_classes(course.between).astype(np.int64)
+    if reports:
         try:
             alike, probabilities = weigh_classes(course)
             best = course.classes
@@ -212,9 +216,10 @@ def _conclude(
                 others = find_alternatives(course, _determined(alike, course.synth))
         except KeyboardInterrupt:
             interrupted = True
-    if not between:
-        values = space.classes_to_values(course.classes)
-    match = course.render_values(values[None])[0] if between else course.match(course.classes)[0]
+    if course.between is None:
+        values, match = space.classes_to_values(course.classes), course.match(course.classes)[0]
+    else:
+        values, match = course.between, course.render_values(course.between[None], course.offset)[0]
     levels = _levels(course, np.array([values, *(other.values for other in others)]), scale)
     others = tuple(replace(other, level_db=level) for other, level in zip(others, levels[1:], strict=True))
     return Refinement(

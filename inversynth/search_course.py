@@ -47,6 +47,7 @@ class Course:
     """A search under way: what is known of the sound, and the best patch so far.
 
     With `any_level` a patch is heard at the level of the target, whatever its own: every render is brought to it.
+    `between` are values between the levels that are nearer than the best classes, where such have been looked for.
     """
 
     synth: Synth
@@ -63,6 +64,7 @@ class Course:
     start_distance: float = np.inf
     offset: int = 0
     phases: Floats | None = None
+    between: Floats | None = None
     renders: int = 0
     heard: list[tuple[float, Classes]] = field(default_factory=list)
     shared: dict[str, Any] = field(default_factory=dict)
@@ -114,6 +116,7 @@ class Course:
         if self.phases is not None and phases is None and left > self.left:
             return False
         self.classes, self.offset, self.phases, self.distance = np.asarray(classes, np.int64), offset, phases, distance
+        self.between = None
         self.left = float(residual(self.target, audio)) if phases is None else left
         return True
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.synth import Synth
+from inversynth.objective import residual
 from inversynth.search_course import ENOUGH, Classes, Course, Floats, Stage
 
 if TYPE_CHECKING:
@@ -78,6 +79,21 @@ def _turn_knobs(course: Course) -> Iterator[None]:
             if distances[best] < course.distance - 1e-9:
                 improved |= course.offer(variants[best], course.offset, course.phases)
             yield
+
+
+def _between(course: Course) -> Iterator[None]:
+    """Turn knobs to places between their levels by Adam, from the best classes."""
+    from inversynth import continuous
+
+    target = np.pad(course.target[course.offset :], (0, course.offset))
+    values = course.synth.space.classes_to_values(course.classes) if course.between is None else course.between
+    for turned in continuous.approach(course.synth, target, values, course.any_level, continuous.STEPS):
+        audio = course.render_values(turned[None], course.offset)[0]
+        distance = float(course.objective.distance(audio))
+        if distance < course.distance:
+            course.between, course.distance = turned, distance
+            course.left = float(residual(course.target, audio))
+        yield
 
 
 # --- stages for synths of oscillators --------------------------------------------------------------------------
@@ -275,6 +291,7 @@ STAGES: dict[str, Stage] = {
         Stage("beam", "the most probable patches", 1024, 1.0, _beam, lambda synth: not _has_oscillators(synth)),
         Stage("evolve", "CMA-ES over knob positions", 8000, 2.0, _evolve, lambda synth: not _has_oscillators(synth)),
         Stage("turn", "every knob by itself", 1000, 0.5, _turn_knobs, lambda synth: not _has_oscillators(synth)),
+        Stage("between", "Adam, between the levels", 8, 20.0, _between),
         Stage("pick", "oscillators one by one, then joint moves", 2000, 0.25, _pick, _has_oscillators),
         Stage("align", "the beginning of a sound after silence", 8000, 1.0, _align, _has_oscillators),
         Stage("restart", "built anew from other globals or phases", 20000, 2.0, _restart, _has_oscillators),

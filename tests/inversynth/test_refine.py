@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.synth import Synth
+from inversynth import continuous
+from inversynth.objective import Objective
 from inversynth.patches import Patch, patch_from_probabilities, read_patch, write_patch
 from inversynth.refine import main, peaked, refine_patch
+from inversynth.refinement import refine
 from inversynth.search_stages import STAGES
 from inversynth.targets import Target
 from tests.inversynth.sounds import save
@@ -158,3 +162,19 @@ def test_patches_of_the_first_schema_are_still_read(fm: Synth, oracle_of: Callab
     back = patch_from_json(json.dumps(card | {"schema": "inversynth-patch/1"}))
     assert np.array_equal(back.values, patch.values)
     assert (back.level_db, back.determined, dict(back.refinement), back.alternatives) == (0.0, None, {}, ())
+
+
+def test_knobs_move_between_their_levels_where_that_comes_nearer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(continuous, "STEPS", 20)
+    synth = build_synth("sine", 8000, 0.25)
+    values = np.array([103.0, 805.0, 0.6, 0.85])
+    audio = synth.render(values)
+    scores = synth.space.classes_to_one_hot(synth.space.values_to_classes(values))
+    plain = refine(synth, audio, scores, "fast")
+    moved = refine(synth, audio, scores, "fast", continuous=True)
+    assert [stage.name for stage in moved.stages][-1] == "between"
+    assert moved.distance < 0.9 * plain.distance
+    assert np.abs(moved.values - synth.space.classes_to_values(moved.classes)).max() > 1e-3
+    assert float(Objective(audio).distance(synth.render(moved.values))) == pytest.approx(moved.distance, abs=1e-5)
+    exact = refine(synth, synth.render_classes(plain.classes), scores, "fast", continuous=True)
+    assert [stage.name for stage in exact.stages] == ["beam"]  # nothing is left to move
