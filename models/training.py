@@ -79,7 +79,7 @@ def train(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "loss": loss or recipe.defaults["loss"],
-        "precision": precision,
+        **({"precision": precision} if precision != "float32" else {}),  # runs from before there was a choice go on
         "seed": source.seed,
         **({"epochs": epochs} if recipe.scheduled else {}),
         **source.settings,
@@ -121,7 +121,7 @@ def _fit(
     if ended and _is_consistent(run, history):
         log.info("%s is finished after %d epochs; raise --epochs or --patience to go on", run.path, len(history))
         return
-    with computing_in(str(agreed["precision"])):
+    with computing_in(str(agreed.get("precision", "float32"))):
         model = recipe.build(
             source.space,
             source.sample_rate,

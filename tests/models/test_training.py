@@ -168,6 +168,16 @@ def test_averaged_weights_are_measured_and_kept_while_learning_goes_on_with_the_
     assert scored["mpr"]["All"] == pytest.approx(run.history()[epoch - 1]["val_mpr"], abs=0.01)
 
 
+def test_precision_belongs_to_a_run_and_float32_need_not_be_said(go):
+    run = go(epochs=1)
+    assert "precision" not in run.settings()["settings"]
+    with pytest.raises(RunError, match="precision"):
+        go(epochs=1, precision="mixed_bfloat16")
+    mixed = go("mixed", epochs=1, precision="mixed_bfloat16")
+    assert mixed.settings()["settings"]["precision"] == "mixed_bfloat16"
+    assert {layer.compute_dtype for layer in load_model(mixed.best).model.layers} == {"float32"}
+
+
 def test_a_scheduled_run_goes_on_exactly_and_only_to_its_own_end(go, tiny_recipe, monkeypatch):
     from models.inverter import averaged_adam
 
