@@ -22,7 +22,7 @@ from generators.doors import EXIT_FAULT, run_door
 from generators.errors import AudioError, InversynthError, ModelError, SettingsError
 from generators.settings import Settings
 from inversynth.patches import Patch, render_patch, write_patch
-from inversynth.targets import Target, read_target
+from inversynth.targets import Target, read_notes, read_target
 
 if TYPE_CHECKING:
     from generators.parameters import ParameterSpace
@@ -199,6 +199,7 @@ def invert_files(
     budget: str = "none",
     continuous: bool = False,
     progress: "Callable[[Report], None] | None" = None,
+    every_onset: bool = False,
 ) -> Iterator[tuple[Inversion, Path]]:
     """Invert sounds of any level one after another, each into a folder of its own; yields each with its report's path.
 
@@ -209,17 +210,24 @@ def invert_files(
     model = None
     for path, name in name_folders(list(paths)):
         try:
-            target = read_target(path, card.sample_rate, card.length, start, learned_normalised(card))
+            for target in _targets(path, card, start, every_onset):
+                model = model or load()
+                inversion = invert(target, model, budget=budget, level="fit", continuous=continuous, progress=progress)
+                place = folder / name / target.name.rpartition("-")[2] if every_onset else folder / name
+                yield inversion, write_inversion(inversion, place)
+                if inversion.interrupted:
+                    raise KeyboardInterrupt
         except AudioError as fault:
             if on_fault is None:
                 raise
             on_fault(path, fault)
-            continue
-        model = model or load()
-        inversion = invert(target, model, budget=budget, level="fit", continuous=continuous, progress=progress)
-        yield inversion, write_inversion(inversion, folder / name)
-        if inversion.interrupted:
-            raise KeyboardInterrupt
+
+
+def _targets(path: Path, card: "ModelCard", start: float | None, every_onset: bool) -> Iterator[Target]:
+    if every_onset:
+        yield from read_notes(path, card.sample_rate, card.length, learned_normalised(card))
+    else:
+        yield read_target(path, card.sample_rate, card.length, start, learned_normalised(card))
 
 
 def name_folders(paths: Sequence[Path]) -> list[tuple[Path, str]]:
@@ -247,6 +255,9 @@ class InvertSettings(Settings):
     continuous: CliToggleFlag[bool] = Field(False, description="at last move the knobs between their levels (Adam)")
     output_directory: Path = Field(Path("output"), description="where a folder for each sound is made")
     start: float | None = Field(None, ge=0, description="second at which to begin; by default the sound's onset")
+    every_onset: CliToggleFlag[bool] = Field(
+        False, description="invert every note of a sound, each into its own folder"
+    )
     synth_info: CliToggleFlag[bool] = Field(False, description="print what is assumed of the sounds; needs none")
 
 
@@ -260,6 +271,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth invert") -> 
 def _run(settings: InvertSettings, faults: list[tuple[Path, str]]) -> None:
     from inversynth.report import describe, write_index
 
+    if settings.every_onset and settings.start is not None:
+        raise SettingsError("--every_onset finds the beginnings by itself. Received: --start too. Keep one of them")
     if not settings.sounds and not settings.synth_info:
         raise SettingsError("name one or more sounds. Received: none. See --help")
     card, load = open_model(settings.model)
@@ -273,7 +286,7 @@ def _run(settings: InvertSettings, faults: list[tuple[Path, str]]) -> None:
         print(message, file=sys.stderr)
 
     done = []
-    for inversion, report in invert_files(
+    inversions = invert_files(
         settings.sounds,
         card,
         load,
@@ -283,11 +296,15 @@ def _run(settings: InvertSettings, faults: list[tuple[Path, str]]) -> None:
         settings.budget,
         settings.continuous,
         tell_stage,
-    ):
-        done.append((inversion, report))
-        print(f"{inversion.target.name}: {describe(inversion.patch.scores)} -> {report}")
-    if len(settings.sounds) > 1 and done:
-        print(f"all: {write_index(settings.output_directory / 'index.html', done, faults)}")
+        settings.every_onset,
+    )
+    try:
+        for inversion, report in inversions:
+            done.append((inversion, report))
+            print(f"{inversion.target.name}: {describe(inversion.patch.scores)} -> {report}")
+    finally:
+        if done and (len(settings.sounds) > 1 or len(done) > 1):
+            print(f"all: {write_index(settings.output_directory / 'index.html', done, faults)}")
 
 
 def tell_stage(report: "Report") -> None:

@@ -3,10 +3,11 @@
 Files of any length are searched for their onset in blocks, and only what is analysed is ever held.
 """
 
+import itertools
 import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,18 @@ ABOVE_NOISE = 12.0
 
 SHORTEST_SILENCE = 0.02
 """Seconds of silence that are left in front of a sound: too little to hear, and slow attacks begin like this."""
+
+AUDIBLE = 40.0
+"""Decibels below the loudest frame of a file under which rises are not taken for notes."""
+
+APART = 0.1
+"""Seconds between notes, at least: sixteenths at 150 beats a minute."""
+
+STEP = 4
+"""Frames (20 ms) within which a level rises where a note begins."""
+
+RISE = 6.0
+"""Decibels by which it rises more than around it: a note as loud as the rest of the one before."""
 
 GUARD = 0.05
 """Seconds read, or padded, around a sound before its rate is changed, so that the filter meets no edge."""
@@ -73,12 +86,46 @@ def read_target(
     if start is not None and not 0.0 <= start < outline.length:
         raise AudioError(f"{path} lasts {outline.length:.2f} s, and --start must lie within. Received: {start:g}")
     begin = find_start(outline, length) if start is None else start
-    sound = read_audio(path, start=begin, length=length + max(GUARD, 1.0 / outline.sample_rate))
-    check_audible(sound.audio, str(path) if start is None else f"{path} from {begin:g} s on")
+    chosen = "" if start is None else "as asked"
+    return _cut(path, outline, begin, begin + length, sample_rate, length, chosen, normalise)
+
+
+def read_notes(
+    path: str | os.PathLike[str], sample_rate: int, length: float, normalise: bool = False
+) -> Iterator[Target]:
+    """Read a sound note by note: each from its onset until the next begins, fitted like `read_target`'s.
+
+    What is held at once is one note and a level for every 5 ms of the file. The targets are named after the file and
+    numbered from 1. Raises: AudioError for whatever cannot be heard or read.
+    """
+    path = Path(path)
+    outline = measure_levels(path)
+    onsets = find_onsets(outline.levels, outline.frame)
+    for number, (begin, following) in enumerate(itertools.pairwise([*onsets, outline.length]), start=1):
+        end = min(following, begin + length)
+        note = _cut(path, outline, begin, end, sample_rate, length, f"as note {number} of {len(onsets)}", normalise)
+        yield replace(note, name=f"{note.name}-{number:03}")
+
+
+def _cut(
+    path: Path,
+    outline: "Outline",
+    begin: float,
+    end: float,
+    sample_rate: int,
+    length: float,
+    chosen: str,
+    normalise: bool,
+) -> Target:
+    """Read the seconds from `begin` to `end`, resample them, and pad them to `length`."""
+    margin = max(GUARD, 1.0 / outline.sample_rate)
+    sound = read_audio(path, start=begin, length=end - begin + margin)
+    check_audible(sound.audio, f"{path} from {begin:g} s on" if chosen else str(path))
     audio, samples = _resample(sound.audio, sound.sample_rate, sample_rate), round(length * sample_rate)
+    audio = audio[: round((end - begin) * sample_rate)]
     padded = max(samples - len(audio), 0) / sample_rate
     audio = np.pad(audio[:samples], (0, max(samples - len(audio), 0)))
-    left = max(outline.length - begin - length, 0.0)
+    left = max(outline.length - end, 0.0)
     source = {
         "file": path.name,
         "sample_rate": outline.sample_rate,
@@ -87,7 +134,7 @@ def read_target(
         "start": round(begin, 6),
         "padded": round(padded, 6),
         "left_out": round(left, 6),
-        "treatment": _sentences(outline, sample_rate, length, begin, padded, left, start is not None, normalise),
+        "treatment": _sentences(outline, sample_rate, (end - begin, length), begin, padded, left, chosen, normalise),
     }
     return Target(normalise_peak(audio) if normalise else audio, sample_rate, path.stem or path.name, source)
 
@@ -167,6 +214,32 @@ def find_onset(levels: NDArray[np.floating[Any]], frame: float = FRAME) -> float
     return onset if onset >= SHORTEST_SILENCE else 0.0
 
 
+def find_onsets(levels: NDArray[np.floating[Any]], frame: float = FRAME) -> list[float]:
+    """Return the seconds at which notes begin, the first being `find_onset`'s.
+
+    Peaks of how much louder each frame is than 20 ms before, found by librosa; of levels more than 40 dB below the
+    loudest nothing is heard. Notes are 0.1 s apart at least.
+    """
+    import librosa
+
+    first = find_onset(levels, frame)
+    heard = np.maximum(levels, levels.max() - AUDIBLE)
+    back = np.concatenate([np.full(STEP, heard[0]), heard[:-STEP]])[: len(heard)]
+    rises = np.maximum(heard - back, 0.0)
+    wait = round(APART / frame)
+    peaks = librosa.onset.onset_detect(
+        onset_envelope=rises,
+        sr=1.0 / frame,
+        hop_length=1,
+        units="frames",
+        wait=wait,
+        delta=RISE,
+        pre_max=wait // 2,
+        normalize=False,
+    )
+    return [first, *(float(peak) * frame for peak in peaks if float(peak) * frame >= first + APART)]
+
+
 def _resample(audio: NDArray[np.float32], sample_rate: int, target_rate: int) -> NDArray[np.float32]:
     """Change the rate with silence on both sides, so that the filter neither meets an edge nor wraps around it."""
     if sample_rate == target_rate:
@@ -181,11 +254,11 @@ def _resample(audio: NDArray[np.float32], sample_rate: int, target_rate: int) ->
 def _sentences(
     outline: Outline,
     sample_rate: int,
-    length: float,
+    lengths: tuple[float, float],
     begin: float,
     padded: float,
     left: float,
-    chosen: bool,
+    chosen: str,
     normalise: bool,
 ) -> list[str]:
     sentences = []
@@ -194,13 +267,13 @@ def _sentences(
     if outline.sample_rate != sample_rate:
         sentences.append(f"It was resampled from {outline.sample_rate:,} Hz to {sample_rate:,} Hz.")
     if chosen:
-        sentences.append(f"It was analysed from {begin:.2f} s on, as asked.")
+        sentences.append(f"It was analysed from {begin:.2f} s on, {chosen}.")
     elif begin:
         sentences.append(f"It begins at {begin:.2f} s; what lies before was left out.")
     if left > 0.5 / sample_rate:
-        sentences.append(f"It goes on after the {length:g} s that were analysed; {left:.2f} s were left out.")
+        sentences.append(f"It goes on after the {lengths[0]:.4g} s that were analysed; {left:.2f} s were left out.")
     if padded:
-        sentences.append(f"{padded:.2f} s of silence were added at its end, to reach {length:g} s.")
+        sentences.append(f"{padded:.2f} s of silence were added at its end, to reach {lengths[1]:g} s.")
     if normalise:
         sentences.append("It was scaled to a peak of 1, as the sounds were that the model learned from.")
     return sentences

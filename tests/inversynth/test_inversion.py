@@ -109,6 +109,18 @@ def test_door_writes_what_can_be_inverted_and_names_the_rest(
     assert json.loads((tmp_path / "out" / "last" / "patch.json").read_text())["model"] == "tiny"
 
 
+def test_door_inverts_every_note_of_a_sound(
+    tmp_path: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audio = np.concatenate([np.zeros(2000), tone(0.2, 8000), np.zeros(4000), tone(0.2, 8000, 880.0), np.zeros(2000)])
+    save(tmp_path / "two.wav", audio, 8000)
+    assert main(["two.wav", "--model", str(model_file), "--every_onset", "--budget", "none"]) == 0
+    for number in ("001", "002"):
+        assert (tmp_path / "output" / "two" / number / "report.html").is_file()
+    assert 'href="two/002/report.html"' in (tmp_path / "output" / "index.html").read_text()
+    assert capsys.readouterr().out.count("two-00") >= 2
+
+
 def test_door_tells_the_assumptions_without_a_sound(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", str(model_file.parent), "--synth_info"]) == 0
     told = capsys.readouterr().out
@@ -123,6 +135,7 @@ def test_door_tells_the_assumptions_without_a_sound(model_file: Path, capsys: py
         (["--model", "nowhere", "a.wav"], "no such model: nowhere"),
         (["--model", "nowhere"], "name one or more sounds"),
         (["a.wav", "--model", "nowhere", "--start", "-1"], "start must be greater than or equal to 0"),
+        (["a.wav", "--model", "x", "--every_onset", "--start", "1"], "--every_onset finds the beginnings by itself"),
         (["a.wav", "--modle", "nowhere"], "Did you mean --model?"),
     ],
 )
