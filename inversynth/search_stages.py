@@ -176,12 +176,32 @@ def _heard(search: Any, state: Any) -> Iterator[Any]:
     yield from search.descend(state)
 
 
+def _choose_begin(course: Course) -> Iterator[None]:
+    """Decide whether a sound begins with its first sample that is not zero or with the file, where that is just before.
+
+    A soft beginning is rounded to zero in 16 bits; which of the two it is shows in what a first patch leaves.
+    """
+    begin = course.shared.setdefault("offset", find_begin(course.target))
+    if not 0 < begin <= round(SOFT * course.synth.sample_rate):
+        return
+    left = {}
+    for offset in (begin, 0):
+        course.shared["offset"] = offset
+        search = _search(course)
+        spent = search.atoms
+        left[offset] = search.build(course.shared["start"]).residual
+        course.renders += (search.atoms - spent) // 4
+        yield
+    course.shared["offset"] = min(left, key=lambda offset: left[offset])
+
+
 def _pick(course: Course) -> Iterator[None]:
     """Build a patch oscillator by oscillator from the posterior's best globals, then move until nothing changes.
 
     Where the low-pass is taken to fall through the whole range of the carriers, differences are heard first: of the
     waveform itself little more than its slowest part would count.
     """
+    yield from _choose_begin(course)
     search = _search(course)
     start = course.shared["start"]
     if search.tilt(start) > TILTED:

@@ -242,6 +242,17 @@ def test_a_beginning_below_the_last_bit_is_found():
     assert found.residual_db < decibels(search_stages.ALIGNED)
 
 
+@pytest.mark.parametrize("budget", ["fast", "full"])
+def test_a_soft_beginning_in_16_bits_begins_with_the_file(synth, budget):
+    classes, audio = sound(synth, 0)
+    classes[synth.space.index("attack")] = 12
+    audio = np.rint(synth.render_classes(classes) * 0.1 * 32767).astype(np.float32) / 32768
+    assert 5 < find_begin(audio) < 0.02 * synth.sample_rate
+    found = refine(synth, audio, vague(synth.space, classes, 3), budget, level="fit")
+    assert found.offset == 0
+    assert found.residual_db < -30.0
+
+
 def test_a_muffled_sound_is_found_by_its_differences():
     """Behind the most damped low-pass, nearly all energy lies below the carriers."""
     synth = FmSynth()
