@@ -245,7 +245,8 @@ def test_a_beginning_below_the_last_bit_is_found():
 @pytest.mark.parametrize("budget", ["fast", "full"])
 def test_a_soft_beginning_in_16_bits_begins_with_the_file(synth, budget):
     classes, audio = sound(synth, 0)
-    classes[synth.space.index("attack")] = 12
+    for name, level in (("attack", 12), ("f_cut", 8), ("q", 3)):
+        classes[synth.space.index(name)] = level
     audio = np.rint(synth.render_classes(classes) * 0.1 * 32767).astype(np.float32) / 32768
     assert 5 < find_begin(audio) < 0.02 * synth.sample_rate
     found = refine(synth, audio, vague(synth.space, classes, 3), budget, level="fit")
