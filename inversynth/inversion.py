@@ -246,7 +246,7 @@ class InvertSettings(Settings):
     """Estimate the synthesizer settings behind sounds (WAV, FLAC, OGG, MP3, AIFF) and write a report for each."""
 
     flags_only: ClassVar = frozenset(
-        {"sounds", "model", "output_directory", "start", "synth_info", "budget", "continuous"}
+        {"sounds", "model", "output_directory", "start", "synth_info", "budget", "continuous", "every_onset"}
     )
 
     sounds: CliPositionalArg[list[Path]] = Field([], description="the sounds, of any rate, length and channel count")
