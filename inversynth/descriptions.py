@@ -215,7 +215,9 @@ def _describe_layers(model: "keras.Model") -> dict[str, Any]:
         {
             "name": layer.name,
             "kind": type(layer).__name__,
-            "output_shape": list(layer.output.shape[1:]),
+            "output_shape": list(
+                (layer.output[0] if isinstance(layer.output, list | tuple) else layer.output).shape[1:]
+            ),
             "weights": layer.count_params(),
         }
         for layer in model.layers

@@ -90,6 +90,7 @@ def inspect(what: str, preset: str = "paper") -> dict[str, Any]:
 def listing() -> dict[str, Any]:
     """Return every name with what it stands for."""
     from generators.registry import SYNTHS
+    from inversynth.pretrained import bundled
     from models.registry import RECIPES
 
     return {
@@ -105,6 +106,7 @@ def listing() -> dict[str, Any]:
         "models": [
             {"name": name, "summary": recipe.summary, "paper": recipe.paper} for name, recipe in RECIPES.items()
         ],
+        "bundled": [{"name": name, "summary": _bundled_summary(path)} for name, path in bundled().items()],
         "presets": [asdict(preset) for preset in PRESETS.values()],
         "systems": [asdict(system) for system in SYSTEMS.values()],
     }
@@ -134,6 +136,17 @@ def _inspect_file(path: Path) -> dict[str, Any]:
     raise DatasetError(f"a file to inspect is a dataset ({SUFFIX}) or a model (.keras). Received: {path}")
 
 
+def _bundled_summary(path: Path) -> str:
+    """Say on what a bundled model was measured, and with what result."""
+    from models.model_files import read_card
+
+    card = read_card(path)
+    network, full = (card.scores.get(name, {}) for name in ("network", "full"))
+    told = f"for synth {card.synth}, {card.length:g} s at {card.sample_rate} Hz"
+    told += f"; MPR {network['mpr']:.1f} on {network['n']} sounds" if "mpr" in network else ""
+    return told + (f", {full['mpr']:.1f} with a full search" if "mpr" in full else "")
+
+
 def _json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
@@ -144,6 +157,7 @@ def _listing_text(names: dict[str, Any]) -> str:
             ["synth", "parameters", ""], [[s["name"], str(s["parameters"]), s["summary"]] for s in names["synths"]]
         ),
         text_table(["model", ""], [[m["name"], m["summary"]] for m in names["models"]]),
+        text_table(["bundled, trained", ""], [[m["name"], m["summary"]] for m in names["bundled"]]),
         text_table(["preset", ""], [[p["name"], p["summary"]] for p in names["presets"]]),
         text_table(
             ["system", "status", "", "command"],

@@ -24,9 +24,9 @@ SYSTEMS: dict[str, System] = {
     for system in (
         System(
             "InverSynth",
-            "a sound -> the settings of an FM synthesizer, by convolutional networks",
+            "a sound -> the settings of an FM synthesizer, by networks and a search",
             "Barkan et al. 2019, arXiv 1812.06349",
-            "inversynth train --model C6",
+            "inversynth invert SOUND",
             "works",
         ),
         System(

@@ -168,6 +168,13 @@ def test_a_model_by_name_is_built_at_a_preset(preset: str, capsys: pytest.Captur
         assert said["weights"] == PARAMETER_COUNTS["C3"]
 
 
+def test_a_layer_of_two_outputs_is_described_by_the_first(capsys: pytest.CaptureFixture[str]) -> None:
+    said = inspect_json(capsys, "inverter")
+    assert said["weights"] == PARAMETER_COUNTS["inverter"]
+    bank = next(layer for layer in said["layers"] if layer["kind"] == "OscillatorCandidates")
+    assert bank["output_shape"][0] == 48
+
+
 def test_other_spellings_of_a_model_are_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert inspect_json(capsys, "fc linear", "--preset", "sine")["model"] == "FC_Linear"
 
@@ -248,6 +255,8 @@ def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["name"] for row in said["synths"]] == list(SYNTHS)
     assert [row["name"] for row in said["models"]] == list(RECIPES)
     assert set(RECIPES) == set(MODEL_NAMES)
+    assert {row["name"] for row in said["bundled"]} == {"inverter", "C6XL"}
+    assert all("MPR" in row["summary"] for row in said["bundled"])
     assert [row["name"] for row in said["presets"]] == list(PRESETS)
     assert [row["name"] for row in said["systems"]] == list(SYSTEMS)
     assert inspection.list_main([]) == 0
