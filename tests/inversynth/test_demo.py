@@ -15,7 +15,7 @@ from inversynth.patches import read_patch
 def test_demo_inverts_all_examples_and_finds_the_knobs_of_the_synth(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--directory", str(tmp_path / "demo"), "--budget", "fast"]) == 0
+    assert main(["--directory", str(tmp_path / "demo"), "--budget", "full"]) == 0
     told = capsys.readouterr().out
     assert (tmp_path / "demo" / "index.html").resolve().as_uri() in told
     for example in EXAMPLES:
