@@ -11,7 +11,7 @@ from generators.errors import ModelError
 from generators.generate import render_rows
 from generators.registry import build_synth
 from inversynth.pretrained import DEFAULT, bundled, find_model
-from inversynth.pretrained.bundle import bundle, halve, read_scores
+from inversynth.pretrained.bundle import bundle, read_scores
 from models.model_files import ModelCard, check_weights, load_model, read_card, save_model
 from models.registry import find_recipe
 
@@ -84,8 +84,10 @@ def test_a_bundled_model_that_was_tampered_with_is_refused(tmp_path: Path) -> No
     source, target = bundled()["C6XL"], tmp_path / "C6XL.keras"
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for member in old.namelist():
-            data = old.read(member)
-            new.writestr(member, halve(data)[:-1] + b"\0" if member == "model.weights.h5" else data)
+            data = bytearray(old.read(member))
+            if member == "model.weights.h5":
+                data[len(data) // 2] ^= 1
+            new.writestr(member, bytes(data))
     with pytest.raises(ModelError, match="its weights do not match their hash"):
         load_model(target)
 
