@@ -1,8 +1,8 @@
 """How well the verdict tells sounds that `fm` can make from those that it cannot: `python -m benchmarks.verdict`.
 
-Sounds of the synth (on its levels, and between them), of other synthesis, and of instruments are searched at any level
-from simulated posteriors of the paper's accuracy; what is printed are the quantiles of their distances and the share of
-each verdict, which docs/refinement.md quotes.
+Sounds of the synth (on its levels, and between them), of other synthesis, of instruments and of a folder are searched
+at any level, from simulated posteriors of the paper's accuracy or with `--model` from a network's; what is printed are
+the quantiles of their distances and the share of each verdict, which docs/refinement.md quotes.
 """
 
 import sys
@@ -16,11 +16,15 @@ from tqdm import tqdm
 
 from benchmarks.foreign import Audio, instruments, made
 from generators.doors import run_door
+from generators.errors import AudioError
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.settings import Settings
+from inversynth.pretrained import find_model
 from inversynth.refinement import refine
+from inversynth.targets import read_target
 from inversynth.verdict import WORDS, judge
+from models.model_files import load_model
 
 CERTAINTY = 1.09
 """Of the simulated posterior: normal scores, the true class raised by this, rank as the paper's Conv6XL (MPR 77.9)."""
@@ -29,12 +33,16 @@ CERTAINTY = 1.09
 class VerdictSettings(Settings):
     """Measure the verdict on sounds that the synth made and on others."""
 
-    flags_only: ClassVar = frozenset({"budget", "num", "seed", "soundfont"})
+    flags_only: ClassVar = frozenset({"budget", "num", "seed", "soundfont", "model", "recordings"})
 
     budget: Literal["fast", "full"] = Field("fast", description="of the search")
     num: int = Field(40, ge=1, description="sounds of each group")
     seed: int = Field(8101, description="draws the sounds; not one that the thresholds were set on")
     soundfont: Path | None = Field(None, description="an SF2 file, for recordings of real instruments")
+    model: str | None = Field(
+        None, description="a model to begin with; by default posteriors are simulated"
+    )
+    recordings: Path | None = Field(None, description="a folder of further sounds")
 
 
 def posterior(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -62,6 +70,18 @@ def groups(settings: VerdictSettings) -> Iterator[tuple[str, list[tuple[Audio, n
         notes = instruments(settings.soundfont, settings.num, settings.seed)
         yield "instruments", [(audio, row) for (_, audio), row in zip(notes, rows, strict=False)]
 
+    if settings.recordings is not None:
+        yield "recordings", list(recorded(settings.recordings, synth.sample_rate, synth.length, rows[0]))
+
+
+def recorded(folder: Path, sample_rate: int, length: float, row: np.ndarray) -> Iterator[tuple[Audio, np.ndarray]]:
+    """Yield the audible sounds of a folder, each with `row`, for they have no true classes."""
+    for path in sorted(folder.iterdir()):
+        try:
+            yield read_target(path, sample_rate, length).audio, row
+        except AudioError as fault:
+            print(fault, file=sys.stderr)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; returns the exit code."""
@@ -70,19 +90,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(settings: VerdictSettings) -> None:
     synth = build_synth("fm")
+    model = load_model(find_model(settings.model)) if settings.model else None
     print(f"budget {settings.budget}, seed {settings.seed}\n")
-    print(
-        "| sounds | n | distance 10 / 50 / 90 / 95 % | "
-        + " | ".join(WORDS)
-        + " |\n|---" * 1
-        + "|---" * (2 + len(WORDS))
-        + "|"
-    )
+    print(f"| sounds | n | distance 10 / 50 / 90 / 95 % | {' | '.join(WORDS)} |\n{'|---' * (3 + len(WORDS))}|")
     for name, sounds in groups(settings):
         rng = np.random.default_rng(settings.seed)
         distances, words = [], []
         for audio, row in tqdm(sounds, desc=name, file=sys.stderr, disable=None):
-            found = refine(synth, audio, posterior(row, rng), settings.budget, level="fit")
+            start = posterior(row, rng) if model is None else model.predict(audio[None])[0]
+            found = refine(synth, audio, start, settings.budget, level="fit")
             distances.append(found.distance)
             words.append(judge(found).word)
         quantiles = " / ".join(f"{q:.3f}" for q in np.quantile(distances, (0.1, 0.5, 0.9, 0.95)))

@@ -8,6 +8,7 @@ that a patch made for another synth is refused and never misread.
 import json
 import math
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -254,8 +255,9 @@ def _check_keys(card: Mapping[str, Any], known: Iterable[str], label: str) -> No
 
 def _number(card: Mapping[str, Any], name: str, label: str) -> float:
     number = card.get(name)
-    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-        raise ParameterError(f"'{name}' of {label} must be a finite number. Received: {number!r}")
+    beyond = isinstance(number, int) and abs(number) > sys.float_info.max
+    if isinstance(number, bool) or not isinstance(number, int | float) or beyond or not math.isfinite(number):
+        raise ParameterError(f"'{name}' of {label} must be a finite number. Received: {number!r:.60}")
     return float(number)
 
 

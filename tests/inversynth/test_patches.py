@@ -93,6 +93,7 @@ def test_patch_written_by_hand_may_shuffle_rows_and_leave_out_what_follows_from_
         ({"space_fingerprint": "0" * 16}, "belongs to another version of synth 'fm'"),
         ({"sample_rate": "16384"}, "'sample_rate' of a patch must be a finite number. Received: '16384'"),
         ({"length": float("nan")}, "'length' of a patch must be a finite number"),
+        ({"length": 10**400}, "'length' of a patch must be a finite number. Received: 1000"),
         ({"parameters": {}}, "'parameters' of a patch must be a list"),
         ({"parameters": []}, "must set the 23 parameters of synth 'fm', each once. Received: 0"),
         ({"scores": {"stft_pcc": "good"}}, "'stft_pcc' of 'scores'"),
