@@ -39,9 +39,7 @@ class VerdictSettings(Settings):
     num: int = Field(40, ge=1, description="sounds of each group")
     seed: int = Field(8101, description="draws the sounds; not one that the thresholds were set on")
     soundfont: Path | None = Field(None, description="an SF2 file, for recordings of real instruments")
-    model: str | None = Field(
-        None, description="a model to begin with; by default posteriors are simulated"
-    )
+    model: str | None = Field(None, description="a model to begin with; by default posteriors are simulated")
     recordings: Path | None = Field(None, description="a folder of further sounds")
 
 

@@ -130,7 +130,7 @@ def test_a_line_that_can_be_typed_parses(words: tuple[str, ...], capsys: pytest.
 
 
 @pytest.mark.usefixtures("parsing_only")
-@pytest.mark.parametrize("line", ["inversynth evaluate --dataset x", "inversynth train --epoch 3", "inversynth trian"])
+@pytest.mark.parametrize("line", ["inversynth evaluate runs/C6", "inversynth train --epoch 3", "inversynth trian"])
 def test_a_line_that_would_not_parse_is_noticed(line: str) -> None:
     assert main(commands_in(line)[0][1:]) == 2
 
