@@ -19,12 +19,12 @@ def result(name: str, kind: str, renders: int, mpr: float) -> dict:
 
 
 def test_curve_draws_every_number_of_renders_beside_the_network() -> None:
-    searches = [result(f"net + {n} renders", "search", n, 90 + n / 1000) for n in (2000, 500, 1000)]
+    searches = [result(f"net + {n} renders", "search", n, 90 + n / 1000) for n in (2000, 500, 1000, 500)]
     figure = curve({"results": [result("net", "model", 0, 80.0), *searches, result("net + full", "search", 9, 99.0)]})
     assert [axes.get_title() for axes in figure.axes] == [title for title, _ in PANELS]
     line, network = figure.axes[0].lines
-    assert line.get_xdata().tolist() == [500, 1000, 2000]
-    assert line.get_ydata().tolist() == pytest.approx([90.5, 91.0, 92.0])
+    assert line.get_xdata().tolist() == [0, 500, 1000, 2000]
+    assert line.get_ydata().tolist() == pytest.approx([80.0, 90.5, 91.0, 92.0])
     assert network.get_ydata()[0] == 80.0
 
 
