@@ -1,7 +1,7 @@
 """Draw quality against budget: `python -m benchmarks.budgets EVALUATION.json` writes docs/images/budgets.png.
 
-The evaluation is one of `inversynth evaluate … --budgets 125,250,…`; its first network is the point at no render, and the
-dashed line.
+The evaluation is one of `inversynth evaluate … --budgets 125,250,…`; its first network is the point at no render, and
+the dashed line.
 """
 
 import argparse
