@@ -59,6 +59,8 @@ def run_demo(directory: Path, budget: str = "full") -> Path:
         report = write_inversion(inversion, directory / inversion.target.name)
         done.append((inversion, report))
         print(f"{inversion.target.name}: {example.summary}\n  {describe(inversion.patch.scores)}", flush=True)
+        if inversion.patch.verdict:
+            print(f"  {inversion.patch.verdict['sentence']}", flush=True)
         if inversion.truth is not None:
             print(f"  {_knobs_found(inversion)}", flush=True)
     index = write_index(directory / "index.html", done)

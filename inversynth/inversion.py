@@ -302,6 +302,8 @@ def _run(settings: InvertSettings, faults: list[tuple[Path, str]]) -> None:
         for inversion, report in inversions:
             done.append((inversion, report))
             print(f"{inversion.target.name}: {describe(inversion.patch.scores)} -> {report}")
+            if inversion.patch.verdict:
+                print(f"  {inversion.patch.verdict['sentence']}")
     finally:
         if done and (len(settings.sounds) > 1 or len(done) > 1):
             print(f"all: {write_index(settings.output_directory / 'index.html', done, faults)}")
