@@ -91,8 +91,9 @@ def conclude(
 ) -> Inversion:
     """Render and score what a search found for a sound, as its patch will sound: oscillators begin as the synth's."""
     from inversynth.refinement import determined
-    from inversynth.verdict import judge
+    from inversynth.verdict import WORDS, judge
 
+    verdict = judge(found) if found.stages else None
     patch = Patch(
         synth.space,
         found.values,
@@ -104,8 +105,8 @@ def conclude(
         level_db=found.level_db,
         determined=determined(found, synth),
         refinement=found.record(),
-        alternatives=found.alternatives,
-        verdict=judge(found).record() if found.stages else {},
+        alternatives=found.alternatives if verdict and verdict.word != WORDS[-1] else (),  # none of a mere sketch
+        verdict=verdict.record() if verdict else {},
     )
     match = np.pad(render_patch(patch), (found.offset, 0))[: synth.samples]
     scores = score(target.audio, match, synth.sample_rate)

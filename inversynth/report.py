@@ -111,6 +111,7 @@ def write_index(path: Path, done: "Sequence[tuple[Inversion, Path]]", faults: Se
                 "link": report.relative_to(path.parent).as_posix(),
                 "players": players,
                 "tiles": tiles(inversion.patch.scores),
+                "verdict": inversion.patch.verdict.get("sentence", ""),
             }
         )
     first = done[0][0] if done else None
