@@ -7,8 +7,7 @@ of the same description, whose code was never released, other sounds, and an unk
 import csv
 from importlib.resources import files
 
-from inversynth.intervals import Estimate
-from inversynth.scores import ALL, Evaluation, Result
+from inversynth.scores import ALL, Evaluation, Result, with_interval
 
 NOT_COMPARABLE = (
     "Printed: the paper's numbers, on its own synthesizer and sounds; its F-delta has another logarithm. "
@@ -44,7 +43,7 @@ def _table_3(evaluation: Evaluation) -> str:
         cells = [f"{column[subject]:.1f}" for column in paper.values()]
         for result in results:
             scores = result.groups[ALL] if subject == "mean" else result.parameters[subject]
-            cells.append(_interval(scores["mpr"], 1) if subject == "mean" else f"{scores['mpr'].value:.1f}")
+            cells.append(with_interval(scores["mpr"], 1) if subject == "mean" else f"{scores['mpr'].value:.1f}")
         rows.append([f"`{subject}`" if subject != "mean" else "**mean**", *cells])
     top1 = [f"{100 * result.groups[ALL]['top1'].value:.1f}" for result in results]
     rows.append(["top-1 %", *([""] * len(paper)), *top1])
@@ -73,12 +72,8 @@ def _reconstruction(result: Result) -> list[str]:
         name, statistic = measure.rsplit("_", 1)
         estimate = result.reconstruction[name][statistic]
         decimals = 2 if name != "f_delta" else 1
-        cells.append(_interval(estimate, decimals) if statistic == "mean" else f"{estimate.value:.{decimals}f}")
+        cells.append(with_interval(estimate, decimals) if statistic == "mean" else f"{estimate.value:.{decimals}f}")
     return [*cells, f"{result.seconds_per_sound:.4f}", str(result.render_budget)]
-
-
-def _interval(estimate: Estimate, decimals: int) -> str:
-    return f"{estimate.value:.{decimals}f} [{estimate.low:.{decimals}f}, {estimate.high:.{decimals}f}]"
 
 
 def markdown_table(head: list[str], rows: list[list[str]]) -> str:

@@ -103,7 +103,7 @@ class Evaluation:
             [
                 measure.title if statistic == "mean" else "",
                 statistic,
-                *(_with_interval(result.reconstruction[name][statistic], measure.decimals) for result in self.results),
+                *(with_interval(result.reconstruction[name][statistic], measure.decimals) for result in self.results),
             ]
             for name, measure in MEASURES.items()
             for statistic in ("mean", "median")
@@ -136,12 +136,12 @@ class Evaluation:
         if self.bound is None:
             return ["", ""]
         possible = getattr(self.bound, of)[name]
-        return [_with_interval(possible["mpr"], 1), f"{100 * possible['top1'].value:.1f}"]
+        return [with_interval(possible["mpr"], 1), f"{100 * possible['top1'].value:.1f}"]
 
 
 def _parameter_cells(scores: Mapping[str, Estimate]) -> list[str]:
     top = [f"{100 * scores[f'top{k}'].value:.1f}" for k in TOP_K]
-    return [_with_interval(scores["mpr"], 1), *top, f"{scores['mae'].value:.2f}"]
+    return [with_interval(scores["mpr"], 1), *top, f"{scores['mae'].value:.2f}"]
 
 
 def score_files(path: Path) -> tuple[Path, Path]:
@@ -171,5 +171,6 @@ def _lines(result: Result | Bound) -> Iterator[tuple[str, str, str, Estimate]]:
                 yield singular, subject, measure, estimate
 
 
-def _with_interval(estimate: Estimate, decimals: int) -> str:
+def with_interval(estimate: Estimate, decimals: int) -> str:
+    """Write an estimate with its interval."""
     return f"{estimate.value:.{decimals}f} [{estimate.low:.{decimals}f}, {estimate.high:.{decimals}f}]"

@@ -5,11 +5,11 @@ picture. Also a door: `python -m models.e2e_cnn` trains it.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from generators.parameters import ParameterSpace
-from models.architectures import E2E, HEADS, SPECTROGRAM_CNNS, WAVE_FRONT
+from models.architectures import E2E, HEADS, SPECTROGRAM_CNNS, WAVE_FRONT, WaveConvolution
 from models.recipe import INVERSYNTH, Recipe, check_loss, layer_seeds
 from models.spectrogram_cnn import classify, convolve
 
@@ -38,7 +38,25 @@ def build_e2e_cnn(
     seeds = layer_seeds(seed)
     audio = keras.Input((samples,), name="audio", dtype="float32")
     wave = ExpandChannels(data_format, name="wave")(audio)
-    for number, row in enumerate(WAVE_FRONT, start=1):
+    wave = convolve_wave(wave, WAVE_FRONT, data_format, seeds, "wave_")
+    frames = ChannelsLast(data_format, name="frames")(wave)  # the filters become the bins of a picture
+    picture = ExpandChannels(data_format, name="picture")(frames)
+    hidden = convolve(picture, SPECTROGRAM_CNNS["CE2E_2D"], data_format, seeds)
+    return keras.Model(audio, classify(hidden, sizes, head, data_format, seeds), name=E2E)
+
+
+def convolve_wave(
+    wave: Any,
+    rows: Sequence[WaveConvolution],
+    data_format: str,
+    seeds: Iterator[int | None],
+    prefix: str,
+    initializer: str = "GlorotUniform",
+) -> Any:
+    """Walk the rows of a table over time x channels; `prefix` stands before the names of the layers."""
+    import keras
+
+    for number, row in enumerate(rows, start=1):
         wave = keras.layers.Conv1D(
             row.filters,
             row.kernel,
@@ -46,13 +64,10 @@ def build_e2e_cnn(
             padding="same",
             activation="relu",
             data_format=data_format,
-            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-            name=f"wave_conv{number}",
+            kernel_initializer=getattr(keras.initializers, initializer)(next(seeds)),
+            name=f"{prefix}conv{number}",
         )(wave)
-    frames = ChannelsLast(data_format, name="frames")(wave)  # the filters become the bins of a picture
-    picture = ExpandChannels(data_format, name="picture")(frames)
-    hidden = convolve(picture, SPECTROGRAM_CNNS["CE2E_2D"], data_format, seeds)
-    return keras.Model(audio, classify(hidden, sizes, head, data_format, seeds), name=E2E)
+    return wave
 
 
 def _build(

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from generators.parameters import ParameterSpace
 from generators.registry import declared_oscillators
+from generators.structure import oscillator_columns
 from models.architectures import INVERTER, INVERTER_VIEWS, INVERTER_WAVE
+from models.e2e_cnn import convolve_wave
 from models.recipe import Recipe, check_loss, layer_seeds
+from models.spectrogram_cnn import convolve
 
 if TYPE_CHECKING:
     import keras
@@ -60,9 +63,8 @@ def build_inverter(
     views = _views(level, sample_rate, data_format, seeds)
     summary = _dense(views, WIDTH, "relu", seeds, "summary")
     summary = keras.layers.Add(name="summary_sum")([summary, _dense(summary, WIDTH, "relu", seeds, "summary_more")])
-    oscillators = [
-        [space.index(name) for name in (one.frequency, one.rate, one.depth)] for one in declared_oscillators(space)
-    ]
+    columns = oscillator_columns(space, declared_oscillators(space))
+    oscillators = [(frequency, rate, depth) for frequency, rate, _, depth in columns]
     if oscillators:
         pointer, shapes, pointed = _listen(level, summary, space, oscillators, sample_rate, seeds)
         both = keras.layers.Concatenate(name="all_heard")([pointed, summary])
@@ -89,30 +91,11 @@ def _views(level: Any, sample_rate: int, data_format: str, seeds: Iterator[int |
         if view.to_top:
             bins = min(bins, round(LONG_VIEW_TOP * view.fft_length / sample_rate))
             picture = CropBins(bins, data_format, name=f"{name}_crop")(picture)
-        for number, row in enumerate(view.rows, start=1):
-            picture = keras.layers.Conv2D(
-                row.filters,
-                (row.time_kernel, row.frequency_kernel),
-                strides=(row.time_stride, row.frequency_stride),
-                padding="same",
-                activation="relu",
-                data_format=data_format,
-                kernel_initializer=keras.initializers.HeNormal(next(seeds)),
-                name=f"{name}_conv{number}",
-            )(picture)
+        picture = convolve(picture, view.rows, data_format, seeds, f"{name}_", "HeNormal")
         picture = ChannelsLast(data_format, name=f"{name}_channels_last")(picture)
         flat.append(keras.layers.Flatten(data_format="channels_last", name=f"{name}_flat")(picture))
     wave = WaveEnvelope(name="envelope")(level)
-    for number, wave_row in enumerate(INVERTER_WAVE, start=1):
-        wave = keras.layers.Conv1D(
-            wave_row.filters,
-            wave_row.kernel,
-            strides=wave_row.stride,
-            padding="same",
-            activation="relu",
-            kernel_initializer=keras.initializers.HeNormal(next(seeds)),
-            name=f"envelope_conv{number}",
-        )(wave)
+    wave = convolve_wave(wave, INVERTER_WAVE, "channels_last", seeds, "envelope_", "HeNormal")
     flat.append(keras.layers.Flatten(name="envelope_flat")(wave))
     return keras.layers.Concatenate(name="views")(flat)
 

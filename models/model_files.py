@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -190,28 +190,28 @@ def save_model(
 
 def write_card(path: str | os.PathLike[str], card: ModelCard) -> None:
     """Give a model file another card (its scores, once they are known), keeping the weights as they are."""
-    path = Path(path)
-    with written_whole(path) as partial, zipfile.ZipFile(path) as old, zipfile.ZipFile(partial, "w") as new:
-        for member in old.infolist():
-            if member.filename != CARD_MEMBER:
-                with old.open(member) as source, new.open(member, "w") as target:
-                    shutil.copyfileobj(source, target)
-        new.writestr(CARD_MEMBER, card.to_json())
+    _replace_members(Path(path), {CARD_MEMBER: card.to_json().encode()})
 
 
 def rewrite_weights(path: str | os.PathLike[str], card: ModelCard, change: Callable[[bytes], bytes]) -> ModelCard:
     """Give a model file other weights, made by `change` from the HDF5 file they are in, and a card with their hash."""
     path = Path(path)
-    with written_whole(path) as partial, zipfile.ZipFile(path) as old:
+    with zipfile.ZipFile(path) as old:
         weights = change(old.read(WEIGHTS_MEMBER))
-        card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest(), software=software())
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as new:
-            for member in old.infolist():
-                if member.filename not in (CARD_MEMBER, WEIGHTS_MEMBER):
-                    new.writestr(member.filename, old.read(member))
-            new.writestr(WEIGHTS_MEMBER, weights)
-            new.writestr(CARD_MEMBER, card.to_json())
+    card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest(), software=software())
+    _replace_members(path, {WEIGHTS_MEMBER: weights, CARD_MEMBER: card.to_json().encode()})
     return card
+
+
+def _replace_members(path: Path, members: Mapping[str, bytes]) -> None:
+    """Write an archive anew, whole or not at all, with other content under some names, last; the rest is copied."""
+    with written_whole(path) as partial, zipfile.ZipFile(path) as old, zipfile.ZipFile(partial, "w") as new:
+        for member in old.infolist():
+            if member.filename not in members:
+                with old.open(member) as source, new.open(member, "w") as target:
+                    shutil.copyfileobj(source, target)
+        for name, content in members.items():
+            new.writestr(name, content)
 
 
 def read_card(path: str | os.PathLike[str]) -> ModelCard:

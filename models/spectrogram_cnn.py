@@ -60,8 +60,15 @@ def build_spectrogram_cnn(
     return keras.Model(audio, classify(hidden, sizes, head, data_format, seeds), name=name)
 
 
-def convolve(picture: Any, rows: Sequence[Convolution], data_format: str, seeds: Iterator[int | None]) -> Any:
-    """Walk the rows of a table over time x frequency x channels."""
+def convolve(
+    picture: Any,
+    rows: Sequence[Convolution],
+    data_format: str,
+    seeds: Iterator[int | None],
+    prefix: str = "",
+    initializer: str = "GlorotUniform",
+) -> Any:
+    """Walk the rows of a table over time x frequency x channels; `prefix` stands before the names of the layers."""
     import keras
 
     for number, row in enumerate(rows, start=1):
@@ -72,8 +79,8 @@ def convolve(picture: Any, rows: Sequence[Convolution], data_format: str, seeds:
             padding="same",
             activation="relu",
             data_format=data_format,
-            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-            name=f"conv{number}",
+            kernel_initializer=getattr(keras.initializers, initializer)(next(seeds)),
+            name=f"{prefix}conv{number}",
         )(picture)
     return picture
 
