@@ -13,7 +13,7 @@ from generators.settings import Settings
 from inversynth.cli import COMMANDS
 
 PAGE = Path(__file__).with_name("commands.md")
-MARKED = re.compile(r"(<!-- flags of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- flags of (\w+(?: \w+)?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 class Found(BaseException):
@@ -23,15 +23,15 @@ class Found(BaseException):
         self.settings = settings
 
 
-def settings_of(door: Callable[[Sequence[str]], int]) -> type[Settings]:
-    """Return the settings class of a door."""
+def settings_of(door: Callable[[Sequence[str]], int], argv: Sequence[str] = ()) -> type[Settings]:
+    """Return the settings class of a door, or of the one behind it that its first word opens."""
 
     def stop(cls: type[Settings], argv: Sequence[str] | None = None, prog: str | None = None) -> Settings:
         raise Found(cls)
 
     with patch.object(Settings, "parse", classmethod(stop)):
         try:
-            door([])
+            door(argv)
         except Found as found:
             return found.settings
     raise LookupError(f"{door.__module__}.main asks for no settings")
@@ -57,9 +57,13 @@ def flag_table(settings: type[Settings]) -> str:
 
 def page(text: str) -> str:
     """Return the page with every table between its marks written anew."""
-    return MARKED.sub(
-        lambda found: found[1] + flag_table(settings_of(COMMANDS[found[2]].load())) + "\n" + found[3], text
-    )
+    return MARKED.sub(lambda found: found[1] + flag_table(settings_behind(found[2])) + "\n" + found[3], text)
+
+
+def settings_behind(words: str) -> type[Settings]:
+    """Return the settings class of a command, or of a command and the word that opens a door of its own."""
+    command, *rest = words.split()
+    return settings_of(COMMANDS[command].load(), rest)
 
 
 def _is_positional(field: Any) -> bool:
@@ -78,6 +82,8 @@ def _default(field: Any) -> str:
     default = field.get_default(call_default_factory=True)
     if isinstance(default, bool):
         return "on (`--no-` turns off)" if default else "off"
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
     return "" if default in (None, "", [], ()) else f"`{default}`"
 
 

@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from docs.write_commands import settings_of
+from docs.write_commands import settings_behind
+from generators.registry import DOORS
 from generators.settings import PREFIX, Settings
 from inversynth.cli import COMMANDS
 
 PAGE = Path(__file__).with_name("settings.md")
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
 MARKED = re.compile(r"(<!-- settings -->\n).*?(<!-- end -->)", re.DOTALL)
+
+OTHERWISE = {("generate envelope", "wavefiles")}
+"""Settings that one door has another default for than the rest."""
 
 HEAD = f"""\
 # Every setting that the environment and .env may hold, with its default. `poetry run task start` copies this file to
@@ -49,6 +53,8 @@ def variables(classes: dict[str, type[Settings]] | None = None) -> list[Variable
                 continue
             variable = gathered.setdefault(frozenset(names), Variable(names[0], names[1:], _text(info.default)))
             default = _text(info.default)
+            if (command, name) in OTHERWISE:
+                default = variable.default
             if default and variable.default not in ("", default):
                 raise ValueError(f"{names[0]} has two defaults: {variable.default} and {default}")
             variable.default = variable.default or default
@@ -58,8 +64,10 @@ def variables(classes: dict[str, type[Settings]] | None = None) -> list[Variable
 
 
 def settings_classes() -> dict[str, type[Settings]]:
-    """Return the settings class of each command."""
-    return {name: settings_of(command.load()) for name, command in COMMANDS.items() if name != "start"}
+    """Return the settings class of each command, and of the doors of single synths behind `generate`."""
+    names = [name for name in COMMANDS if name != "start"]
+    names[names.index("generate") + 1 : names.index("generate") + 1] = [f"generate {synth}" for synth in DOORS]
+    return {name: settings_behind(name) for name in names}
 
 
 def example(found: Iterable[Variable]) -> str:
@@ -95,6 +103,8 @@ def _choices(annotation: Any) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return "" if value is None else str(value)
 
 

@@ -4,6 +4,7 @@ Row i depends on (seed, i) alone and is marked done only after its data are writ
 number of interruptions, kill -9 included, give the same bytes.
 """
 
+import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,11 @@ BLOCK_SECONDS = 128.0
 class GeneratorSettings(Settings):
     """Generate a dataset of sounds with known parameters into one HDF5 file."""
 
-    other_names: ClassVar = {"name": ("dataset_name",), "dataset_directory": ("dataset_dir",)}
+    other_names: ClassVar = {
+        "name": ("dataset_name",),
+        "dataset_directory": ("dataset_dir",),
+        "num_examples": ("dsize",),
+    }
     flags_only: ClassVar = frozenset({"regenerate_samples", "regenerate_audio"})
 
     num_examples: int = Field(150, ge=1, description="number of sounds")
@@ -94,8 +99,9 @@ def generate_dataset(
     """Make, finish or check a dataset file (and its WAV files, where a directory for them is given).
 
     Raises: DatasetError where the file holds something else than what is asked for; ParameterError where the complete
-    grid exceeds `num_examples`.
+    grid exceeds `num_examples`, or where sounds that belong to companions would be normalised.
     """
+    _check_normalise(synth, normalise)
     if sampling_method == "complete":
         if synth.space.combinations > num_examples:
             raise ParameterError(
@@ -112,6 +118,8 @@ def generate_dataset(
         sampling_method,
         normalise,
         num_examples,
+        json.dumps(synth.options),
+        synth.companions,
     )
     started = time.perf_counter()
     with _open(path, card, regenerate_samples) as dataset:
@@ -131,10 +139,25 @@ def render_rows(
 
     Returns: audio (rows, samples) float32, classes (rows, parameters) uint8, values (rows, parameters) float32.
     """
+    columns = render_columns(synth, start, stop, seed, method, normalise)
+    return columns["audio"], columns["classes"], columns["values"]
+
+
+def render_columns(
+    synth: Synth, start: int, stop: int, seed: int, method: str = "random", normalise: bool = False
+) -> dict[str, NDArray[Any]]:
+    """Render rows start..stop-1 of a dataset with all its columns: what `render_rows` returns, and the companions.
+
+    Returns: `audio`, `classes` and `values` as `render_rows`, and each of the synth's companions by its name, (rows,
+    samples) float32.
+    Raises: ParameterError where sounds that belong to companions would be normalised.
+    """
+    _check_normalise(synth, normalise)
     classes = sample_classes(synth.space, start, stop, seed, method)
     values = synth.space.classes_to_values(classes)
-    audio = synth.render(values)
-    return normalise_peak(audio) if normalise else audio, classes, values.astype(np.float32)
+    audio, companions = synth.render_rows(values, start, seed)
+    audio = normalise_peak(audio) if normalise else audio
+    return {"audio": audio, "classes": classes, "values": values.astype(np.float32), **companions}
 
 
 def wavefile_path(directory: Path, name: str, row: int) -> Path:
@@ -146,15 +169,14 @@ def generator_door(synth_class: type[Synth], argv: Sequence[str] | None, prog: s
     """Run the door of one synthesizer with the settings of flags, environment and `.env`; returns the exit code."""
 
     def action(settings: GeneratorSettings) -> None:
-        generate_from_settings(synth_class, settings, default_name)
+        generate_from_settings(synth_class(settings.sample_rate, settings.length), settings, default_name)
 
     return run_door(GeneratorSettings, action, argv, prog)
 
 
-def generate_from_settings(synth_class: type[Synth], settings: GeneratorSettings, default_name: str) -> Progress:
-    """Do what `GeneratorSettings` ask for and log one line about it."""
+def generate_from_settings(synth: Synth, settings: GeneratorSettings, default_name: str) -> Progress:
+    """Do what `GeneratorSettings` ask for, with a synth of their sample rate and length, and log one line about it."""
     path = dataset_path(settings.dataset_directory, settings.name or default_name)
-    synth = synth_class(settings.sample_rate, settings.length)
     done = generate_dataset(
         path,
         synth,
@@ -187,6 +209,14 @@ def generate_from_settings(synth_class: type[Synth], settings: GeneratorSettings
     return done
 
 
+def _check_normalise(synth: Synth, normalise: bool) -> None:
+    if normalise and synth.companions:
+        raise ParameterError(
+            f"normalise would part the sounds of '{synth.name}' from their {', '.join(synth.companions)}. Received: "
+            "normalise on. Turn it off"
+        )
+
+
 def _open(path: Path, card: Card, replace: bool) -> Dataset:
     if not path.exists():
         return Dataset.create(path, card)
@@ -216,14 +246,12 @@ def _render_rows(
 
     card = dataset.card
 
-    def job(rows: slice) -> tuple[slice, Any, Any, Any]:
-        audio, classes, values = render_rows(
-            synth, rows.start, rows.stop, card.seed, card.sampling_method, card.normalise
-        )
+    def job(rows: slice) -> tuple[slice, dict[str, NDArray[Any]]]:
+        columns = render_columns(synth, rows.start, rows.stop, card.seed, card.sampling_method, card.normalise)
         if wavefile_directory is not None:
-            for row, sound in zip(range(rows.start, rows.stop), audio, strict=True):
+            for row, sound in zip(range(rows.start, rows.stop), columns["audio"], strict=True):
                 write_audio(wavefile_path(wavefile_directory, dataset.path.stem, row), sound, card.sample_rate)
-        return rows, audio, classes, values
+        return rows, columns
 
     block = max(1, round(BLOCK_SECONDS * 16384 / dataset.samples))
     block = max(1, min(block, -(-len(todo) // (workers or available_cores()))))
@@ -235,8 +263,8 @@ def _render_rows(
         disable=not progress,
     )
     with bar:
-        for rows, audio, classes, values in ordered_map(job, _runs(todo, block), workers):
-            dataset.write(rows, audio, classes, values)
+        for rows, columns in ordered_map(job, _runs(todo, block), workers):
+            dataset.write(rows, **columns)
             bar.update(rows.stop - rows.start)
 
 

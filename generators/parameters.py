@@ -23,7 +23,7 @@ Integers = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Parameter:
-    """One knob: its quantised levels in rising order, with unit, meaning and the group it is reported under."""
+    """One knob: its quantised levels, which rise or fall, with unit, meaning and the group it is reported under."""
 
     name: str
     levels: tuple[float, ...]
@@ -34,8 +34,39 @@ class Parameter:
     def __post_init__(self) -> None:
         if not 1 <= len(self.levels) <= 256:
             raise ParameterError(f"a parameter has 1 to 256 levels. Received: {len(self.levels)} for '{self.name}'")
-        if not np.all(np.isfinite(self.levels)) or np.any(np.diff(self.levels) <= 0):
-            raise ParameterError(f"levels must be finite and rise. Received: {list(self.levels)} for '{self.name}'")
+        steps = np.diff(self.levels)
+        if not np.all(np.isfinite(self.levels)) or not (np.all(steps > 0) or np.all(steps < 0)):
+            raise ParameterError(
+                f"levels must be finite, and each above the one before or each below it. Received: "
+                f"{list(self.levels)} for '{self.name}'"
+            )
+
+    @property
+    def low(self) -> float:
+        """The lowest level, whichever class that is."""
+        return min(self.levels)
+
+    @property
+    def high(self) -> float:
+        """The highest level."""
+        return max(self.levels)
+
+    def nearest(self, values: ArrayLike) -> Integers:
+        """Return the class of the nearest level, of any shape; halfway between two it is the lower class."""
+        levels = np.asarray(self.levels) * self._sign
+        return np.searchsorted((levels[1:] + levels[:-1]) / 2, np.asarray(values) * self._sign)
+
+    def position(self, values: ArrayLike) -> Floats:
+        """Return the knob position 0..1 of values of any shape: evenly spaced over the levels, clipped to the range."""
+        steps = np.linspace(0.0, 1.0, len(self.levels)) if len(self.levels) > 1 else np.zeros(1)
+        return np.asarray(
+            np.interp(np.asarray(values) * self._sign, np.asarray(self.levels) * self._sign, steps), np.float64
+        )
+
+    @property
+    def _sign(self) -> float:
+        """What levels are multiplied by to rise."""
+        return -1.0 if self.levels[-1] < self.levels[0] else 1.0
 
 
 def even_steps(first: float, last: float, count: int = 16) -> tuple[float, ...]:
@@ -116,19 +147,13 @@ class ParameterSpace:
     def values_to_classes(self, values: ArrayLike) -> Integers:
         """Return the nearest level of each value, uint8; values beyond the range take its end."""
         values = self._check(values, "values")
-        columns = []
-        for i, parameter in enumerate(self.parameters):
-            levels = np.asarray(parameter.levels)
-            columns.append(np.searchsorted((levels[1:] + levels[:-1]) / 2, values[..., i]))
+        columns = [parameter.nearest(values[..., i]) for i, parameter in enumerate(self.parameters)]
         return np.stack(columns, axis=-1).astype(np.uint8)
 
     def values_to_unit(self, values: ArrayLike) -> Floats:
         """Map values to knob positions 0..1, evenly spaced over the levels; clipped to the range."""
         values = self._check(values, "values")
-        columns = []
-        for i, parameter in enumerate(self.parameters):
-            steps = np.linspace(0.0, 1.0, len(parameter.levels)) if len(parameter.levels) > 1 else np.zeros(1)
-            columns.append(np.interp(values[..., i], parameter.levels, steps))
+        columns = [parameter.position(values[..., i]) for i, parameter in enumerate(self.parameters)]
         return np.stack(columns, axis=-1)
 
     def unit_to_values(self, unit: ArrayLike) -> Floats:

@@ -1,13 +1,15 @@
 """The table of synthesizers, and the door `inversynth generate SYNTH`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
+from generators import envelope_generator
 from generators.doors import run_door
-from generators.errors import ParameterError, unknown
+from generators.envelope_generator import EnvelopeSynth
+from generators.errors import ParameterError, SettingsError, unknown
 from generators.fm_generator import FmSynth
 from generators.generate import GeneratorSettings, generate_from_settings
 from generators.parameters import ParameterSpace
@@ -15,10 +17,13 @@ from generators.sine_generator import SineSynth
 from generators.structure import Oscillator
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
-SYNTHS: dict[str, type[Synth]] = {synth.name: synth for synth in (FmSynth, SineSynth)}
+SYNTHS: dict[str, type[Synth]] = {synth.name: synth for synth in (FmSynth, SineSynth, EnvelopeSynth)}
 
 DATASET_NAMES = {"fm": "InverSynth"}
 """Default dataset names that differ from the name of the synth."""
+
+DOORS: dict[str, Callable[[Sequence[str], str], int]] = {EnvelopeSynth.name: envelope_generator.main}
+"""Synths with settings of their own, and the doors that read them."""
 
 
 def find_synth(name: str) -> type[Synth]:
@@ -58,13 +63,19 @@ class GenerateSettings(GeneratorSettings):
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth generate") -> int:
-    """Generate a dataset of the synth named first; returns the exit code."""
+    """Generate a dataset of the synth named first, through its own door if it has one; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in DOORS:
+        return DOORS[words[0]](words[1:], f"{prog} {words[0]}")
 
     def action(settings: GenerateSettings) -> None:
         name = settings.synth
-        generate_from_settings(find_synth(name), settings, DATASET_NAMES.get(name, name))
+        if name in DOORS:
+            raise SettingsError(f"'{name}' comes before its flags. Received: it after them. Write: {prog} {name} …")
+        synth = find_synth(name)(settings.sample_rate, settings.length)
+        generate_from_settings(synth, settings, DATASET_NAMES.get(name, name))
 
-    return run_door(GenerateSettings, action, argv, prog)
+    return run_door(GenerateSettings, action, words, prog)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,17 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from dotenv import dotenv_values
-from pydantic import ValidationError
+from pydantic import BeforeValidator, FiniteFloat, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     CliApp,
     CliSettingsSource,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -33,6 +34,17 @@ PREFIX = "INVERSYNTH_"
 ENV_FILE = ".env"
 TAKEN = frozenset({"NAME", "HOME", "USER", "HOST", "LANG", "PATH", "SHELL", "TERM"})
 """Variables that systems set for reasons of their own (WSL puts the host into NAME); these need the prefix."""
+
+
+def _numbers(value: Any) -> Any:
+    """Cut text at its commas, brackets around it or not; a flag that is given twice comes as text within text."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in re.sub(r"[\[\]]", "", value).split(",") if part.strip()]
+
+
+Numbers = Annotated[tuple[FiniteFloat, ...], NoDecode, BeforeValidator(_numbers)]
+"""A field that lists numbers: `0,0.2,0.4` or `[0, 0.2, 0.4]`, as a flag and as a variable."""
 
 
 class Settings(BaseSettings):

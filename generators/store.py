@@ -1,11 +1,13 @@
 """A dataset is one HDF5 file that explains itself.
 
-Datasets: `audio` (n, samples) float32, `classes` (n, parameters) uint8, `values` (n, parameters) float32 and `done`
-(n,) bool. Attributes: schema, synth, parameter space as JSON, sample rate, length, seed, sampling, software.
-All four are contiguous and fully laid out before the first row is written, so a process killed at any instant leaves
-a readable file; a row counts only once its `done` flag, written after its data, is set.
+Datasets: `audio` (n, samples) float32, `classes` (n, parameters) uint8, `values` (n, parameters) float32, `done` (n,)
+bool, and one more of the shape of `audio` for each companion of the synth (its basic waveform, say). Attributes:
+schema, synth, parameter space as JSON, sample rate, length, seed, sampling, options of the synth as JSON, companions,
+software. All columns are contiguous and fully laid out before the first row is written, so a process killed at any
+instant leaves a readable file; a row counts only once its `done` flag, written after its data, is set.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators import __version__
-from generators.errors import DatasetError, ParameterError
+from generators.errors import DatasetError, ParameterError, unknown
 from generators.files import written_whole
 from generators.parameters import ParameterSpace
 
@@ -29,7 +31,11 @@ SUFFIX = ".hdf5"
 
 @dataclass(frozen=True)
 class Card:
-    """What a dataset file says of itself. Two datasets with equal cards hold the same rows, byte for byte."""
+    """What a dataset file says of itself. Two datasets with equal cards hold the same rows, byte for byte.
+
+    Attributes: `options` is JSON text of what the synth's rows depend on beside its space; `companions` names the
+    columns beside `audio`. Files written before there were any have neither.
+    """
 
     synth: str
     space: str
@@ -39,6 +45,8 @@ class Card:
     sampling_method: str
     normalise: bool
     num_examples: int
+    options: str = "{}"
+    companions: tuple[str, ...] = ()
 
     def difference(self, other: "Card") -> str:
         """Name the first field in which another card differs, or return an empty string."""
@@ -48,6 +56,8 @@ class Card:
                 continue
             if field.name == "space":
                 return ParameterSpace.from_json(mine).difference(ParameterSpace.from_json(theirs)) or ""
+            if field.name == "options":
+                return _options_difference(json.loads(mine), json.loads(theirs))
             return f"{field.name} {mine} against {theirs}"
         return ""
 
@@ -60,7 +70,8 @@ def dataset_path(directory: str | os.PathLike[str], name: str) -> Path:
 class Dataset:
     """An open dataset file. Use as a context manager; reading never changes the file.
 
-    Attributes: path, card, space; `audio`, `classes`, `values`, `done` are the h5py datasets.
+    Attributes: path, card, space; `audio`, `classes`, `values`, `done` are the h5py datasets, and `companions` maps the
+    names of the further ones to them.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, writable: bool = False) -> None:
@@ -77,6 +88,7 @@ class Dataset:
             self.classes: h5py.Dataset = self._file["classes"]
             self.values: h5py.Dataset = self._file["values"]
             self.done: h5py.Dataset = self._file["done"]
+            self.companions: dict[str, h5py.Dataset] = {name: self._file[name] for name in self.card.companions}
             self._check_shapes()
         except (KeyError, TypeError, ParameterError) as error:
             self.close()
@@ -100,6 +112,7 @@ class Dataset:
             "classes": ((n, len(space)), np.uint8),
             "values": ((n, len(space)), np.float32),
             "done": ((n,), np.bool_),
+            **dict.fromkeys(card.companions, ((n, samples), np.float32)),
         }
         need = sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in columns.values())
         try:
@@ -138,14 +151,28 @@ class Dataset:
 
     def read(self, rows: slice | Sequence[int] | NDArray[np.integer[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return (audio, classes) of some rows, in the order asked for, float32 and uint8."""
+        audio, classes = self.read_columns(rows, ("audio", "classes"))
+        return audio, classes
+
+    def read_columns(
+        self, rows: slice | Sequence[int] | NDArray[np.integer[Any]], names: Sequence[str]
+    ) -> tuple[NDArray[Any], ...]:
+        """Return columns by name, of some rows in the order asked for.
+
+        Raises: DatasetError for a row or a column that the file lacks.
+        """
+        known = {"audio": self.audio, "classes": self.classes, "values": self.values, **self.companions}
+        for name in names:
+            if name not in known:
+                raise DatasetError(f"{self.path}: {unknown('column', name, known)}")
         if isinstance(rows, slice):
-            return self.audio[rows], self.classes[rows]
+            return tuple(known[name][rows] for name in names)
         rows = np.asarray(rows)
         if np.any((rows < 0) | (rows >= len(self))):
             raise DatasetError(
                 f"rows of {self.path} run from 0 to {len(self) - 1}. Received: {rows.min()}..{rows.max()}"
             )
-        return self._read_column(self.audio, rows), self._read_column(self.classes, rows)
+        return tuple(self._read_column(known[name], rows) for name in names)
 
     def _read_column(self, column: h5py.Dataset, rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
         """Read scattered rows of a contiguous column straight from the file: no HDF5 call, no lock, no GIL a row.
@@ -171,11 +198,20 @@ class Dataset:
 
     # --- writing -----------------------------------------------------------------------------------------------
 
-    def write(self, rows: slice, audio: NDArray[np.float32], classes: NDArray[Any], values: NDArray[Any]) -> None:
+    def write(
+        self,
+        rows: slice,
+        audio: NDArray[np.float32],
+        classes: NDArray[Any],
+        values: NDArray[Any],
+        **companions: NDArray[np.float32],
+    ) -> None:
         """Write a block of rows, and mark them done once their data have left this process."""
         self.audio[rows] = audio
         self.classes[rows] = classes
         self.values[rows] = values
+        for name, column in self.companions.items():
+            column[rows] = companions[name]
         self._file.flush()
         self.done[rows] = True
         self._file.flush()
@@ -210,16 +246,27 @@ class Dataset:
             )
         kinds = {"synth": str, "space": str, "sample_rate": int, "length": float, "seed": int}
         kinds |= {"sampling_method": str, "normalise": bool, "num_examples": int}
-        return Card(**{name: kind(self._file.attrs[name]) for name, kind in kinds.items()})
+        fields = {name: kind(self._file.attrs[name]) for name, kind in kinds.items()}
+        fields["options"] = str(self._file.attrs.get("options", "{}"))
+        fields["companions"] = tuple(map(str, json.loads(self._file.attrs.get("companions", "[]"))))
+        return Card(**fields)
 
     def _check_shapes(self) -> None:
         n, samples, width = self.card.num_examples, round(self.card.sample_rate * self.card.length), len(self.space)
         expected = {"audio": (n, samples), "classes": (n, width), "values": (n, width), "done": (n,)}
+        expected |= dict.fromkeys(self.card.companions, (n, samples))
         for name, shape in expected.items():
             if self._file[name].shape != shape:
                 raise DatasetError(
                     f"{name} of {self.path} must have shape {shape}. Received: {self._file[name].shape}. Make it anew"
                 )
+
+
+def _options_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    for name in sorted({*mine, *theirs}):
+        if mine.get(name) != theirs.get(name):
+            return f"{name} {mine.get(name)} against {theirs.get(name)}"
+    return ""
 
 
 def _check_room(path: Path, need: int) -> None:
@@ -237,11 +284,12 @@ def _lay_out(path: Path, card: Card, columns: Mapping[str, tuple[tuple[int, ...]
             layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
             layout.set_layout(h5py.h5d.CONTIGUOUS)
             layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-            if name == "audio":  # the one large column: left as a hole in the file until its rows are written
+            if name == "audio" or name in card.companions:  # large: a hole in the file until its rows are written
                 layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
             kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
             h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), layout)
-        file.attrs.update({"schema": SCHEMA, "software": f"inversynth {__version__}", **asdict(card)})
+        said = {**asdict(card), "companions": json.dumps(card.companions)}
+        file.attrs.update({"schema": SCHEMA, "software": f"inversynth {__version__}", **said})
 
 
 def _open(path: Path, mode: str) -> h5py.File:

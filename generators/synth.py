@@ -34,6 +34,8 @@ class Synth(abc.ABC):
     """Declared where the sound is linear in the amplitudes of these oscillators, given all other parameters."""
     note_fraction: ClassVar[float] = 1.0
     """Part of the length for which the note of a sound is held."""
+    companions: ClassVar[tuple[str, ...]] = ()
+    """Further sounds that a row of a dataset holds beside its audio, by name."""
     space: ParameterSpace
 
     def __init__(self, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> None:
@@ -46,6 +48,11 @@ class Synth(abc.ABC):
         self.samples = round(self.sample_rate * self.length)
         if self.samples < 2:
             raise ParameterError(f"a sound needs two or more samples. Received: {length:g} s at {sample_rate} Hz")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What rows depend on beside space, sample rate and length; ready for JSON."""
+        return {}
 
     def require_sample_rate(self, above: float) -> None:
         """Raise ParameterError unless the sample rate exceeds `above` hertz, twice the highest setting."""
@@ -86,6 +93,19 @@ class Synth(abc.ABC):
     def render_classes(self, classes: ArrayLike) -> NDArray[np.float32]:
         """Render patches given as classes."""
         return self.render(self.space.classes_to_values(classes))
+
+    def render_rows(
+        self, values: ArrayLike, first: int, seed: int
+    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+        """Render consecutive rows of a dataset, and the companions of each; here rows are what `render` gives.
+
+        A synth whose rows hold chance overrides this; row i is then a pure function of its values, `seed` and i.
+
+        Args:
+            first: number of the first row. seed: of the dataset, 0 or more.
+        Shapes: values (rows, parameters) -> audio (rows, samples) float32, and each of `companions` in that shape.
+        """
+        return self.render(values), {}
 
     def _render_batch(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         """Render (batch, parameters); a synth with a faster kernel overrides this."""

@@ -34,7 +34,7 @@ COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
         Command("start", "inversynth.start:main", "make .env and the data folders in this folder"),
-        Command("generate", "generators.registry:main", "render random patches of a synth (fm, sine) into a dataset"),
+        Command("generate", "generators.registry:main", "render random patches of a synth into a dataset"),
         Command("train", "inversynth.training:main", "train a model on a dataset, or on freshly rendered sounds"),
         Command("invert", "inversynth.inversion:main", "estimate the settings behind a sound, and write a report"),
         Command("refine", "inversynth.refine:main", "search on from a patch for one nearer to a sound"),

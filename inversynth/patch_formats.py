@@ -181,8 +181,7 @@ def read_controls(path: str | os.PathLike[str]) -> Patch:
 
 def _code(space: ParameterSpace, column: int, value: float) -> int:
     """Return the 14 bits of a value: its knob, evenly spaced over the levels."""
-    levels = space.parameters[column].levels
-    return round(float(np.interp(value, levels, _knobs(len(levels)))) * FULL)
+    return round(float(space.parameters[column].position(value)) * FULL)
 
 
 def _value(space: ParameterSpace, column: int, code: int) -> float:

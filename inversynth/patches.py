@@ -275,12 +275,11 @@ def _space(card: Mapping[str, Any], sample_rate: int, length: float, label: str)
 
 def _value(row: Mapping[str, Any], space: ParameterSpace, column: int, label: str) -> float:
     parameter = space.parameters[column]
-    name, low, high = parameter.name, parameter.levels[0], parameter.levels[-1]
+    name, low, high = parameter.name, parameter.low, parameter.high
     value = _number(row, "value", f"'{name}' in {label}")
     if not low <= value <= high:
         raise ParameterError(f"'{name}' in {label} must lie in {low:g}..{high:g}. Received: {value:g}")
-    levels = np.asarray(parameter.levels)
-    nearest = int(np.searchsorted((levels[1:] + levels[:-1]) / 2, value))
+    nearest = int(parameter.nearest(value))
     if row.get("class", nearest) != nearest:
         raise ParameterError(
             f"'class' of '{name}' in {label} must be the level nearest to its value {value:g}, which is {nearest}. "

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from docs import write_commands
+from generators.registry import DOORS
 from generators.settings import Settings
 from inversynth.cli import COMMANDS, main
 from inversynth.systems import SYSTEMS
@@ -142,7 +143,9 @@ def test_every_command_has_its_section_and_no_other() -> None:
 
 def test_every_section_has_its_table_of_flags() -> None:
     page = text(ROOT / "docs" / "commands.md")
-    assert [found[1] for found in write_commands.MARKED.findall(page)] == list(COMMANDS)
+    marked = [found[1] for found in write_commands.MARKED.findall(page)]
+    assert [name for name in marked if " " not in name] == list(COMMANDS)
+    assert [name for name in marked if " " in name] == [f"generate {synth}" for synth in DOORS]
     for section in page.split("\n## ")[1:]:
         name = section.split()[1]
         assert f"<!-- flags of {name} -->" in section
@@ -168,8 +171,8 @@ def test_every_command_is_in_the_readme(command: str) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_flag_that_a_page_mentions_exists(path: Path) -> None:
     known = set(GENERAL)
-    for command in COMMANDS.values():
-        settings = write_commands.settings_of(command.load())
+    for command in (*COMMANDS, *(f"generate {synth}" for synth in DOORS)):
+        settings = write_commands.settings_behind(command)
         for field in settings.model_fields:
             for name in (field, *settings.other_names.get(field, ())):
                 known |= {f"--{name}", f"--{name.replace('_', '-')}", f"--no-{name}"}

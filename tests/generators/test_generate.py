@@ -192,7 +192,7 @@ def test_settings_may_come_from_an_env_file(folder, capsys):
             ["fm", "--num_examples", "-5"],
             "SettingsError: num_examples must be greater than or equal to 1. Received: --num_examples -5",
         ),
-        (["fn"], "ParameterError: unknown synth 'fn'. Did you mean 'fm'? Known: fm, sine"),
+        (["fn"], "ParameterError: unknown synth 'fn'. Did you mean 'fm'? Known: fm, sine, envelope"),
         (["fm", "--sampling_method", "complete"], "ParameterError: the complete grid of 'fm' has"),
         (["fm", "--name", "a/b"], "SettingsError: name must be a plain name without slashes"),
         (["fm", "--length", "nan"], "SettingsError: length must be"),

@@ -55,6 +55,19 @@ def test_values_beyond_the_range_take_its_end():
     assert SPACE.values_to_unit([-5.0, 1e9]).tolist() == [0.0, 1.0]
 
 
+def test_falling_levels_mirror_rising_ones():
+    rising, falling = Parameter("x", (0.4, 0.7, 1.0)), Parameter("x", (1.0, 0.7, 0.4))
+    assert (falling.low, falling.high) == (rising.low, rising.high) == (0.4, 1.0)
+    values = np.array([[0.1, 0.54, 0.56], [0.84, 0.86, 3.0]])
+    np.testing.assert_array_equal(rising.nearest(values), [[0, 0, 1], [1, 2, 2]])
+    np.testing.assert_array_equal(falling.nearest(values), 2 - rising.nearest(values))
+    np.testing.assert_allclose(falling.position(values), 1.0 - rising.position(values), atol=1e-12)
+    space = ParameterSpace("toy", (falling,))
+    np.testing.assert_allclose(space.unit_to_values([[0.0], [0.25], [0.5], [1.0]])[:, 0], [1.0, 0.85, 0.7, 0.4])
+    assert ParameterSpace.from_json(space.to_json()).fingerprint == space.fingerprint
+    assert space.fingerprint != ParameterSpace("toy", (rising,)).fingerprint
+
+
 def test_json_round_trip_keeps_everything():
     again = ParameterSpace.from_json(SPACE.to_json())
     assert again == SPACE
@@ -84,7 +97,14 @@ def test_probabilities_are_normalised_per_parameter():
         (lambda: SPACE.check_classes([0]), "classes of synth 'toy' have 2 columns. Received: an array of shape (1,)"),
         (lambda: SPACE.check_values([0.0, np.nan]), "values must be finite. Received: NaN or infinity"),
         (lambda: SPACE.index("c"), "unknown parameter 'c'. Known: a, b"),
-        (lambda: Parameter("x", (2.0, 1.0)), "levels must be finite and rise. Received: [2.0, 1.0] for 'x'"),
+        (
+            lambda: Parameter("x", (2.0, 1.0, 1.5)),
+            "levels must be finite, and each above the one before or each below it. Received: [2.0, 1.0, 1.5] for 'x'",
+        ),
+        (
+            lambda: Parameter("x", (1.0, 1.0)),
+            "levels must be finite, and each above the one before or each below it. Received: [1.0, 1.0] for 'x'",
+        ),
         (lambda: ParameterSpace("t", ()), "a parameter space needs one or more distinct names. Received: []"),
     ],
 )
