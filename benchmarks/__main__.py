@@ -1,4 +1,4 @@
-"""Run the benchmarks named, or all, each in a process of its own: `python -m benchmarks [render dataset training]`."""
+"""Run the benchmarks named, or all, each in a process of its own: `python -m benchmarks [render training …]`."""
 
 import subprocess
 import sys
