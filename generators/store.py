@@ -135,6 +135,18 @@ class Dataset:
     def samples(self) -> int:
         return int(self.audio.shape[1])
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells its rows from those of other datasets, ready for JSON; the space as its fingerprint.
+
+        Options are left out where there are none, so that runs on datasets from before there were any go on.
+        """
+        identity = {**asdict(self.card), "space": self.space.fingerprint}
+        del identity["companions"]  # the synth decides them
+        if identity["options"] == "{}":
+            del identity["options"]
+        return identity
+
     def finished(self) -> NDArray[np.intp]:
         """Row numbers that are done, in order."""
         return np.flatnonzero(self.done[:])

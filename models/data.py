@@ -9,7 +9,6 @@ import abc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
 from typing import Any, Protocol, Self
 
 import keras
@@ -237,7 +236,7 @@ class DatasetSource(Source):
         card = dataset.card
         self.space, self.synth = dataset.space, card.synth
         self.sample_rate, self.length, self.normalise = card.sample_rate, card.length, card.normalise
-        self.identity = {**asdict(card), "space": dataset.space.fingerprint}
+        self.identity = dataset.identity
         self.settings = {
             "stream": False,
             "steps_per_epoch": steps,

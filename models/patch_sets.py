@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +58,7 @@ def dataset_patches(dataset: Dataset) -> PatchSet:
     dataset.check_finished()
     unit = dataset.space.classes_to_unit(dataset.classes[:]).astype(np.float32)
     card = dataset.card
-    identity = {**asdict(card), "space": dataset.space.fingerprint}
-    return PatchSet(dataset.space, card.sample_rate, card.length, unit, f"dataset {dataset.path}", identity)
+    return PatchSet(dataset.space, card.sample_rate, card.length, unit, f"dataset {dataset.path}", dataset.identity)
 
 
 ReadPatches = Callable[[Path], PatchSet]

@@ -210,6 +210,8 @@ def test_a_dataset_holds_both_sounds_and_reads_them_in_any_order(tmp_path):
         dataset.check_finished()
         assert list(dataset.companions) == ["basic"]
         assert json.loads(dataset.card.options) == synth.options
+        assert dataset.identity["options"] == dataset.card.options
+        assert json.loads(json.dumps(dataset.identity)) == dataset.identity
         for rows in (slice(10, 20), [250, 3, 3, 299]):
             found = dataset.read_columns(rows, ("basic", "classes", "audio", "values"))
             for name, column in zip(("basic", "classes", "audio", "values"), found, strict=True):
@@ -253,6 +255,9 @@ def test_a_file_from_before_there_were_options_opens_and_is_finished(tmp_path):
     assert generate_dataset(path, synth, 10).rendered == 0
     with Dataset(path) as dataset:
         assert (dataset.card.options, dataset.card.companions, dataset.companions) == ("{}", (), {})
+        assert set(dataset.identity) == {
+            *("synth", "space", "sample_rate", "length", "seed", "sampling_method", "normalise", "num_examples")
+        }
 
 
 def test_sounds_with_companions_are_not_normalised(tmp_path):
