@@ -9,18 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks import neurosynth
-from benchmarks.neurosynth import (
-    BASELINES,
-    GOALS,
-    ORDER,
-    PUBLISHED,
-    SETS,
-    Variant,
-    group,
-    input_sets,
-    published,
-    shaped,
-)
+from benchmarks.neurosynth import Variant, group, shaped
+from benchmarks.neurosynth_protocol import BASELINES, GOALS, ORDER, PUBLISHED, SETS, input_sets, published
 from generators.errors import ModelError
 from models.envelope_metrics import MEASURES
 
@@ -98,7 +88,8 @@ class Ideal:
     """A network that does what is asked of it, with classes in an order of its own."""
 
     def __init__(self, gain=1.0, **options):
-        self.gain, self.card = gain, SimpleNamespace(model="neurosynth", features=options)
+        training = {"seed": int(100 * gain), "data": {"synth": "envelope", "seed": int(100 * gain)}}
+        self.gain, self.card = gain, SimpleNamespace(model="neurosynth", features=options, training=training)
 
     def classes_of(self, attack, sustain, release):
         orders = ((0.4, 0.2, 0.0), (0.4, 0.7, 1.0), (0.0, 0.4, 0.2))
