@@ -185,7 +185,8 @@ def _run(settings: NeurosynthSettings) -> None:
     inputs, scored = input_sets(), []
     for path in paths:
         shaper = load_shaper(path)
-        scored.append((shaper.card.model, options_of(shaper.card), inputs.scores(shaped(shaper, inputs))))
+        card = shaper.loaded.card
+        scored.append((card.model, options_of(card), inputs.scores(shaped(shaper, inputs))))
     if settings.output is not None:
         found = [
             {"path": name, "model": model, "options": dict(options), "scores": scores}

@@ -90,7 +90,7 @@ class Dataset:
             self.done: h5py.Dataset = self._file["done"]
             self.companions: dict[str, h5py.Dataset] = {name: self._file[name] for name in self.card.companions}
             self._check_shapes()
-        except (KeyError, TypeError, ParameterError) as error:
+        except (KeyError, TypeError, ValueError, ParameterError) as error:
             self.close()
             raise DatasetError(
                 f"a dataset holds audio, classes, values, done and their card. Received: {self.path} without {error}"
@@ -137,15 +137,12 @@ class Dataset:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What tells its rows from those of other datasets, ready for JSON; the space as its fingerprint.
+        """What tells its rows from those of others, ready for JSON: the space as its fingerprint, options by name.
 
-        Options are left out where there are none, so that runs on datasets from before there were any go on.
+        It has no entry for what a synth does not have, so that runs on datasets from before there were options go on.
         """
-        identity = {**asdict(self.card), "space": self.space.fingerprint}
-        del identity["companions"]  # the synth decides them
-        if identity["options"] == "{}":
-            del identity["options"]
-        return identity
+        card = {name: value for name, value in asdict(self.card).items() if name not in ("options", "companions")}
+        return {**card, "space": self.space.fingerprint, **json.loads(self.card.options)}
 
     def finished(self) -> NDArray[np.intp]:
         """Row numbers that are done, in order."""
@@ -259,7 +256,7 @@ class Dataset:
         kinds = {"synth": str, "space": str, "sample_rate": int, "length": float, "seed": int}
         kinds |= {"sampling_method": str, "normalise": bool, "num_examples": int}
         fields = {name: kind(self._file.attrs[name]) for name, kind in kinds.items()}
-        fields["options"] = str(self._file.attrs.get("options", "{}"))
+        fields["options"] = json.dumps(dict(json.loads(self._file.attrs.get("options", "{}"))))
         fields["companions"] = tuple(map(str, json.loads(self._file.attrs.get("companions", "[]"))))
         return Card(**fields)
 

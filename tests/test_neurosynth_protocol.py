@@ -89,7 +89,8 @@ class Ideal:
 
     def __init__(self, gain=1.0, **options):
         training = {"seed": int(100 * gain), "data": {"synth": "envelope", "seed": int(100 * gain)}}
-        self.gain, self.card = gain, SimpleNamespace(model="neurosynth", features=options, training=training)
+        card = SimpleNamespace(model="neurosynth", features=options, training=training)
+        self.gain, self.loaded = gain, SimpleNamespace(card=card)
 
     def classes_of(self, attack, sustain, release):
         orders = ((0.4, 0.2, 0.0), (0.4, 0.7, 1.0), (0.0, 0.4, 0.2))

@@ -94,6 +94,15 @@ def incomplete(path):
         del file["values"]
 
 
+def garbled(path):
+    import h5py
+
+    with Dataset.create(path, card()):
+        pass
+    with h5py.File(path, "r+") as file:
+        file.attrs["options"] = "[1"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -104,6 +113,7 @@ def incomplete(path):
         (truncated, "is truncated. Delete it and generate the dataset again"),
         (foreign, "is no dataset of this project (schema 'inversynth-dataset/1'). Received: schema None"),
         (reshaped, "classes of"),
+        (garbled, "a dataset holds audio, classes, values, done and their card"),
         (incomplete, "a dataset holds audio, classes, values, done and their card"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
