@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from inversynth.drawing import PAGE, Palette
 from inversynth.knobs import format_value, on_circle
+from models.envelope_pictures import outline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,7 +103,7 @@ def waveforms(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palet
     figure, (axes,) = _figure(4.4, 1.9, [[0.11, 0.1, 0.85, 0.88]])
     seconds = len(target) / sample_rate
     for audio, colour, strength in ((target, palette.target, 0.55), (match, palette.match, 0.55)):
-        low, high = _outline(audio)
+        low, high = outline(audio, COLUMNS)
         time = np.linspace(0.0, seconds, len(low))
         axes.fill_between(time, low, high, color=colour, alpha=strength, linewidth=0)
     _dress(axes, "s", "amplitude", palette)
@@ -210,12 +211,6 @@ def _steps(count: int) -> Any:
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(count, steps=[1, 2, 2.5, 5, 10])
-
-
-def _outline(audio: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the least and greatest sample of each of at most `COLUMNS` steps."""
-    edges = np.linspace(0, len(audio), min(COLUMNS, len(audio)) + 1).astype(int)[:-1]
-    return np.minimum.reduceat(audio, edges), np.maximum.reduceat(audio, edges)
 
 
 def _peak(*sounds: NDArray[Any]) -> float:
