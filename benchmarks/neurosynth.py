@@ -100,12 +100,16 @@ def group(scored: Iterable[tuple[str, Mapping[str, Any], Scores]]) -> list[Varia
         options = json.loads(text)
         others = [json.loads(other) for name, other in gathered if name == model]
         told = [
-            f"{name.replace('_', ' ')} {options.get(name)}"
+            f"{name.replace('_', ' ')} {_short(options.get(name))}"
             for name in sorted({name for other in others for name in other})
             if any(other.get(name) != options.get(name) for other in others)
         ]
         variants.append(Variant(", ".join([model, *told]), runs))
     return variants
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def section(variants: Sequence[Variant], inputs: Inputs) -> Section:

@@ -112,7 +112,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one_variant():
     runs = [INPUTS().scores(shaped(Ideal(gain), INPUTS()), ["seen"]) for gain in (1.0, 0.9, 0.96)]
     l1, adversarial = {"l1": 10.0, "width": 8}, {"l1": 0.0, "width": 8}
     variants = group([("neurosynth", l1, runs[0]), ("x", {}, runs[1]), ("neurosynth", adversarial, runs[1])])
-    assert [variant.name for variant in variants] == ["neurosynth, l1 10.0", "x", "neurosynth, l1 0.0"]
+    assert [variant.name for variant in variants] == ["neurosynth, l1 10", "x", "neurosynth, l1 0"]
     (whole,) = group([("neurosynth", l1, run) for run in runs])
     assert whole.name == "neurosynth"
     low, middle, high = (f"{gap * 0.4182:.4f}" for gap in (0.0, 0.04, 0.1))
