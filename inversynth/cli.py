@@ -41,6 +41,7 @@ COMMANDS: dict[str, Command] = {
         Command("play", "inversynth.playing:main", "play a patch over a MIDI file or a range of notes"),
         Command("export", "inversynth.export:main", "write a patch as JSON, CSV or MIDI control changes, and back"),
         Command("macros", "inversynth.macros:main", "render what each macro control does: a page, sounds, patches"),
+        Command("shape", "inversynth.shaping:main", "put sounds under an amplitude envelope, by a network"),
         Command("compare", "inversynth.compare:main", "lay dataset, regenerated and reconstructed sounds side by side"),
         Command("evaluate", "inversynth.evaluation:main", "score models on a dataset, beside chance and an oracle"),
         Command("inspect", "inversynth.inspection:main", "say what a dataset, a run, a model file or a model holds"),

@@ -33,8 +33,8 @@ SYSTEMS: dict[str, System] = {
             "NeuroSynth",
             "a GAN that learns to apply an amplitude envelope",
             "eoin-og/NeuroSynth 2018 (no paper)",
-            "",
-            "planned",
+            "inversynth shape SOUND",
+            "works",
         ),
         System(
             "NSynth",
