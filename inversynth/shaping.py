@@ -282,8 +282,8 @@ def _run_batch(settings: ShapeSettings, batch: Path) -> None:
     load = _loader(settings.model)
     basic, label = read_batch(batch)
     out = shape_batch(load(), basic, label)
-    with _writing(output), written_whole(output) as partial:
-        np.savez(partial, out=out)
+    with _writing(output), written_whole(output) as partial, partial.open("wb") as file:
+        np.savez(file, out=out)  # by name it would end an .NPZ in .npz once more
     print(f"{len(out):,} sounds of {out.shape[1]:,} samples -> {output}")
 
 
