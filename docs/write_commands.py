@@ -26,7 +26,12 @@ class Found(BaseException):
 def settings_of(door: Callable[[Sequence[str]], int], argv: Sequence[str] = ()) -> type[Settings]:
     """Return the settings class of a door, or of the one behind it that its first word opens."""
 
+    read = Settings.parse.__func__  # type: ignore[attr-defined]
+
     def stop(cls: type[Settings], argv: Sequence[str] | None = None, prog: str | None = None) -> Settings:
+        if cls.preliminary:
+            chosen: Settings = read(cls, argv, prog)
+            return chosen
         raise Found(cls)
 
     with patch.object(Settings, "parse", classmethod(stop)):
@@ -37,14 +42,17 @@ def settings_of(door: Callable[[Sequence[str]], int], argv: Sequence[str] = ()) 
     raise LookupError(f"{door.__module__}.main asks for no settings")
 
 
-def flag_table(settings: type[Settings]) -> str:
-    """Return a Markdown table of all flags of a command."""
+def flag_table(settings: type[Settings], beside: type[Settings] | None = None) -> str:
+    """Return a Markdown table of all flags of a command, or of those that differ from the settings `beside` it."""
+    common = {name: _told(beside, name) for name in beside.model_fields} if beside else {}
     rows = ["| flag | variable | default | meaning |", "|---|---|---|---|"]
     for name, field in sorted(settings.model_fields.items(), key=lambda item: not _is_positional(item[1])):
+        if common.get(name) == _told(settings, name):
+            continue
         variables = [variable for variable in settings.variables(name) if not variable.startswith("INVERSYNTH_")]
         variables = variables or list(settings.variables(name)[:1])
-        others = [f"`--{other}`" for other in settings.other_names.get(name, ())]
-        flag = f"`{name.upper()}`" if _is_positional(field) else ", ".join([f"`--{name}`", *others])
+        flags = ", ".join(f"`--{flag}`" for flag in settings.flags(name))
+        flag = f"`{name.upper()}`" if _is_positional(field) else flags
         cells = [
             flag + _choices(field.annotation),
             ", ".join(f"`{variable}`" for variable in variables),
@@ -57,13 +65,23 @@ def flag_table(settings: type[Settings]) -> str:
 
 def page(text: str) -> str:
     """Return the page with every table between its marks written anew."""
-    return MARKED.sub(lambda found: found[1] + flag_table(settings_behind(found[2])) + "\n" + found[3], text)
+
+    def table(words: str) -> str:
+        command, *behind = words.split()
+        return flag_table(settings_behind(words), settings_behind(command) if behind else None)
+
+    return MARKED.sub(lambda found: f"{found[1]}{table(found[2])}\n{found[3]}", text)
 
 
 def settings_behind(words: str) -> type[Settings]:
-    """Return the settings class of a command, or of a command and the word that opens a door of its own."""
+    """Return the settings class of a command, or of `generate SYNTH` and `train MODEL` where these have their own."""
     command, *rest = words.split()
-    return settings_of(COMMANDS[command].load(), rest)
+    return settings_of(COMMANDS[command].load(), ["--model", *rest] if command == "train" and rest else rest)
+
+
+def _told(settings: type[Settings], name: str) -> tuple[Any, ...]:
+    field = settings.model_fields[name]
+    return settings.flags(name), field.default, field.description
 
 
 def _is_positional(field: Any) -> bool:

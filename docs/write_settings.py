@@ -19,7 +19,13 @@ PAGE = Path(__file__).with_name("settings.md")
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
 MARKED = re.compile(r"(<!-- settings -->\n).*?(<!-- end -->)", re.DOTALL)
 
-OTHERWISE = {("generate envelope", "wavefiles")}
+OTHERWISE = {("generate envelope", "wavefiles")} | {
+    ("train neurosynth", name)
+    for name in (
+        *("model", "stream", "dataset_name", "epochs", "patience", "batch_size", "print_interval"),
+        *("random_pitch", "random_phase"),
+    )
+}
 """Settings that one door has another default for than the rest."""
 
 HEAD = f"""\
@@ -64,9 +70,9 @@ def variables(classes: dict[str, type[Settings]] | None = None) -> list[Variable
 
 
 def settings_classes() -> dict[str, type[Settings]]:
-    """Return the settings class of each command, and of the doors of single synths behind `generate`."""
-    names = [name for name in COMMANDS if name != "start"]
-    names[names.index("generate") + 1 : names.index("generate") + 1] = [f"generate {synth}" for synth in DOORS]
+    """Return the settings class of each command, and of what a synth or a model has of its own behind it."""
+    behind = {"generate": [f"generate {synth}" for synth in DOORS], "train": ["train neurosynth"]}
+    names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]
     return {name: settings_behind(name) for name in names}
 
 

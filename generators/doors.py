@@ -5,19 +5,27 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from generators.errors import InversynthError
 from generators.settings import Settings
 
 S = TypeVar("S", bound=Settings)
+S_co = TypeVar("S_co", bound=Settings, covariant=True)
+
+
+class Parser(Protocol[S_co]):
+    """Reads settings; every class of settings does, and what first chooses such a class."""
+
+    def parse(self, argv: Sequence[str] | None = None, prog: str | None = None) -> S_co: ...
+
 
 EXIT_FAULT = 2
 EXIT_INTERRUPTED = 130
 
 
 def run_door(
-    settings_class: type[S],
+    settings: Parser[S],
     action: Callable[[S], None],
     argv: Sequence[str] | None = None,
     prog: str | None = None,
@@ -32,7 +40,7 @@ def run_door(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices say nothing to a user
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        action(settings_class.parse(argv, prog))
+        action(settings.parse(argv, prog))
     except InversynthError as error:
         return _fault(f"{type(error).__name__}: {error}")
     except KeyboardInterrupt:

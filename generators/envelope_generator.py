@@ -299,6 +299,8 @@ class EnvelopeOptions(Settings):
 class EnvelopeSettings(EnvelopeOptions, GeneratorSettings):
     """Generate a dataset of waveforms and what an envelope makes of them into one HDF5 file."""
 
+    other_flags: ClassVar = {"num_examples": ("dsize",)}
+
     name: str | None = Field(None, description="name of the dataset; envelope by default")
     wavefiles: bool = Field(False, description="also write every sound as a WAV file")
 

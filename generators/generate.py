@@ -35,11 +35,7 @@ BLOCK_SECONDS = 128.0
 class GeneratorSettings(Settings):
     """Generate a dataset of sounds with known parameters into one HDF5 file."""
 
-    other_names: ClassVar = {
-        "name": ("dataset_name",),
-        "dataset_directory": ("dataset_dir",),
-        "num_examples": ("dsize",),
-    }
+    other_names: ClassVar = {"name": ("dataset_name",), "dataset_directory": ("dataset_dir",)}
     flags_only: ClassVar = frozenset({"regenerate_samples", "regenerate_audio"})
 
     num_examples: int = Field(150, ge=1, description="number of sounds")

@@ -50,8 +50,9 @@ Numbers = Annotated[tuple[FiniteFloat, ...], NoDecode, BeforeValidator(_numbers)
 class Settings(BaseSettings):
     """Base of every settings class: fields are flags, and variables in upper case.
 
-    `other_names` maps a field to further names it answers to, as a flag and as a variable. Fields listed in
-    `flags_only` are read from the command line alone (a sound to invert has no place in `.env`).
+    `other_names` maps a field to further names it answers to, as a flag and as a variable; `other_flags` to names that
+    are flags only. Fields listed in `flags_only` are read from the command line alone (a sound to invert has no place
+    in `.env`). `preliminary` settings are read before others, which they choose.
     """
 
     model_config = SettingsConfigDict(
@@ -65,7 +66,14 @@ class Settings(BaseSettings):
         cli_exit_on_error=False,
     )
     other_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    other_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     flags_only: ClassVar[frozenset[str]] = frozenset()
+    preliminary: ClassVar[bool] = False
+
+    @classmethod
+    def flags(cls, field: str) -> tuple[str, ...]:
+        """Names of the flags that set a field, without their hyphens in front, its own name first."""
+        return (field, *cls.other_names.get(field, ()), *cls.other_flags.get(field, ()))
 
     @classmethod
     def variables(cls, field: str) -> tuple[str, ...]:
@@ -97,7 +105,7 @@ class Settings(BaseSettings):
         Raises: SettingsError naming the setting, where it was set and what it must be. `--help` exits with 0.
         """
         args = list(sys.argv[1:] if argv is None else argv)
-        shortcuts = {field: _spellings(field, cls.other_names.get(field, ())) for field in cls.model_fields}
+        shortcuts = {field: _spellings(*cls.flags(field)) for field in cls.model_fields}
         try:
             source: CliSettingsSource[Any] = CliSettingsSource(
                 cls,
@@ -129,7 +137,7 @@ class Settings(BaseSettings):
     @classmethod
     def _origin(cls, args: Sequence[str], field: str, received: Any) -> str:
         """Say where a value came from, the way its user wrote it."""
-        flags = {f"--{name}" for name in (field, *_spellings(field, cls.other_names.get(field, ())))}
+        flags = {f"--{name}" for name in (field, *_spellings(*cls.flags(field)))}
         if any(arg.split("=")[0] in flags for arg in args):
             return f"--{field} {received}"
         for place, variables in (("the environment", os.environ), (ENV_FILE, read_env_file())):
@@ -215,7 +223,7 @@ def read_env_file() -> dict[str, str | None]:
         raise SettingsError(f"{ENV_FILE} must be a readable UTF-8 text file. Received: {error}") from None
 
 
-def _spellings(field: str, others: Sequence[str]) -> list[str]:
+def _spellings(field: str, *others: str) -> list[str]:
     """Further flags of a field: its other names, and all of them with hyphens."""
     names = [*others, *(name.replace("_", "-") for name in (field, *others) if "_" in name)]
     return list(dict.fromkeys(names))

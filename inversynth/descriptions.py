@@ -220,10 +220,16 @@ def _describe_layers(model: "keras.Model") -> dict[str, Any]:
             ),
             "weights": layer.count_params(),
         }
-        for layer in model.layers
+        for layer in _layers(model)
     ]
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     return {"weights": model.count_params(), "trainable_weights": trainable, "layers": layers}
+
+
+def _layers(model: "keras.Model") -> "list[keras.layers.Layer]":
+    """Return the layers of a model, or of both networks of an adversarial system."""
+    networks = [layer for layer in model.layers if hasattr(layer, "layers")]
+    return [layer for network in networks or [model] for layer in network.layers]
 
 
 # --- how it is told ---------------------------------------------------------------------------------------------------

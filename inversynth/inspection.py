@@ -25,7 +25,10 @@ class InspectSettings(Settings):
     flags_only: ClassVar = frozenset({"what", "preset", "as_json"})
 
     what: CliPositionalArg[str] = Field(description="a file, a folder, or a name from `inversynth list`")
-    preset: str = Field("paper", description=f"at which a model by name is built: {', '.join(PRESETS)}")
+    preset: str | None = Field(
+        None,
+        description=f"at which a model by name is built: {', '.join(PRESETS)}; by default the first that it fits",
+    )
     as_json: bool = Field(False, description="print JSON in place of text")
 
 
@@ -59,7 +62,7 @@ def list_main(argv: Sequence[str] | None = None, prog: str = "inversynth list") 
     return run_door(ListSettings, action, argv, prog, resumes=False)
 
 
-def inspect(what: str, preset: str = "paper") -> dict[str, Any]:
+def inspect(what: str, preset: str | None = None) -> dict[str, Any]:
     """Describe a path, else a name; see `inversynth.descriptions`.
 
     Raises: InversynthError where it is neither, or is broken.
@@ -69,7 +72,7 @@ def inspect(what: str, preset: str = "paper") -> dict[str, Any]:
     from models.architectures import MODEL_NAMES
     from models.registry import find_recipe
 
-    if preset not in PRESETS:
+    if preset is not None and preset not in PRESETS:
         raise ModelError(unknown("preset", preset, PRESETS))
     path = Path(what)
     if path.is_dir():
@@ -84,7 +87,8 @@ def inspect(what: str, preset: str = "paper") -> dict[str, Any]:
         if path.suffix or len(path.parts) > 1:
             raise ModelError(f"no such file or folder: {what}") from None
         raise ModelError(unknown("file or name", what, (*MODEL_NAMES, *SYNTHS))) from None
-    return descriptions.describe_model(recipe, PRESETS[preset])
+    fitting = "envelope" if recipe.inputs == "envelope" else "paper"
+    return descriptions.describe_model(recipe, PRESETS[preset or fitting])
 
 
 def listing() -> dict[str, Any]:

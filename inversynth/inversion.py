@@ -333,10 +333,7 @@ def open_model(name: str | Path) -> "tuple[ModelCard, Callable[[], LoadedModel]]
 
     path = find_model(name)
     card = read_card(path)
-    if card.takes_patches:
-        raise ModelError(
-            f"{path} must be a model of sounds. Received: {card.model}, which takes patches. Choose another"
-        )
+    card.check_hears(path)
     return card, lambda: load_model(path)
 
 

@@ -78,6 +78,7 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         Preset("paper", "fm, 1 s at 16,384 Hz, a sigmoid for every class, as in InverSynth", "fm", 16384, 1.0, "bce"),
         Preset("softmax", "the same with one softmax a parameter", "fm", 16384, 1.0, "categorical"),
+        Preset("envelope", "128 samples at 16,384 Hz, as in NeuroSynth", "envelope", 16384, 128 / 16384, "bce"),
         Preset("sine", "the two sines of the seed repositories", "sine", 16384, 1.0, "bce"),
     )
 }

@@ -3,9 +3,10 @@
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ from generators.errors import RunError
 from models.data import Batches
 from models.event_log import EventLog
 from models.model_files import ModelCard, save_model
-from models.runs import History, Run, best_epoch, is_finished
+from models.runs import History, Run, best_epoch, finished_epochs, is_finished
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ class RunKeeper(keras.callbacks.Callback):
 
     Args:
         card: of the model, without epoch and scores. history: the finished epochs; grows in place.
+        interval: epochs from one that is kept to the next; the last is kept in any case.
+        draw: draws into a file what a model makes of examples; the model at that moment is kept beside the picture.
     """
 
     def __init__(
@@ -45,15 +48,22 @@ class RunKeeper(keras.callbacks.Callback):
         patience: int,
         seconds: float,
         progress: bool,
+        interval: int = 1,
+        draw: Callable[[keras.Model, Path], None] | None = None,
     ) -> None:
         super().__init__()
         self.run, self.card, self.history, self.batches = run, card, history, batches
         self.seed, self.epochs, self.patience = seed, epochs, patience
-        self.seconds, self.progress = seconds, progress
+        self.seconds, self.progress, self.interval, self.draw = seconds, progress, interval, draw
         self._bar: tqdm[Any] | None = None
-        self._events = EventLog(run.logs, first_epoch=len(history) + 1)
+        self._events = EventLog(run.logs, first_epoch=finished_epochs(history) + 1)
         self._started = 0.0
         self._validating = ExitStack()
+
+    def kept(self) -> list[int]:
+        """Return the numbers of the epochs still to come that are validated and written."""
+        first = finished_epochs(self.history) + 1
+        return [epoch for epoch in range(first, self.epochs + 1) if epoch % self.interval == 0 or epoch == self.epochs]
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self.batches.start_epoch(epoch)
@@ -80,10 +90,12 @@ class RunKeeper(keras.callbacks.Callback):
         if self._bar is not None:
             self._bar.close()
         measures = {name: float(value) for name, value in (logs or {}).items()}
-        for loss in (measures["loss"], measures["val_loss"], _sum_of_weights(self.model)):
+        for loss in (measures["loss"], measures.get("val_loss", 0.0), _sum_of_weights(self.model)):
             self._check(loss)
         elapsed = time.perf_counter() - self._started
         self.seconds += elapsed
+        if "val_loss" not in measures:
+            return
         row = {"epoch": epoch + 1, **measures}
         self.history.append(row)
         progress = {"epoch": epoch + 1, "seconds": self.seconds, "history": self.history}
@@ -91,16 +103,27 @@ class RunKeeper(keras.callbacks.Callback):
         save_model(self.model, self.run.last, card, optimizer=True)
         write_consequences(self.model, self.run, self.card, self.history)
         self._events.add(row)
+        if self.draw:
+            self._keep_on_the_way(epoch + 1)
         log.info("%s", epoch_line(row, self.epochs, elapsed, self.batches.count))
         if is_finished(self.history, self.epochs, self.patience):
             self.model.stop_training = True
+
+    def _keep_on_the_way(self, epoch: int) -> None:
+        """Write a picture of this epoch, and the model of this epoch."""
+        assert self.draw is not None
+        name = f"epoch_{epoch:05d}"
+        card = replace(self.card, training={**self.card.training, "epoch": epoch})
+        with averaged_weights(self.model):
+            save_model(self.model, self.run.snapshots / f"{name}.keras", card)
+            self.draw(self.model, self.run.pictures / f"{name}.png")
 
     def _check(self, loss: float) -> None:
         if math.isfinite(loss):
             return
         kept = f"the best weights so far are in {self.run.best}" if self.history else "no epoch was finished"
         raise RunError(
-            f"loss and weights must stay finite. Received: {loss} in epoch {len(self.history) + 1}; {kept}. "
+            f"loss and weights must stay finite. Received: {loss} after epoch {finished_epochs(self.history)}; {kept}. "
             "Lower --learning_rate, under another --run_name"
         )
 
@@ -122,17 +145,25 @@ def write_consequences(model: keras.Model, run: Run, card: ModelCard, history: H
 
 @contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """Lend a model the averages of its weights, where its optimiser keeps any: what is measured, and kept as best."""
-    if not getattr(model.optimizer, "use_ema", False):
-        yield
-        return
-    learning = [np.array(keras.ops.convert_to_numpy(weight)) for weight in model.trainable_variables]
-    model.optimizer.finalize_variable_values(model.trainable_variables)
+    """Lend a model the averages of its weights, where an optimiser keeps any: what is measured, and kept as best."""
+    averaging = [pair for pair in learners(model) if getattr(pair[0], "use_ema", False)]
+    weights = [weight for _, moved in averaging for weight in moved]
+    learning = [np.array(keras.ops.convert_to_numpy(weight)) for weight in weights]
+    for optimizer, moved in averaging:
+        optimizer.finalize_variable_values(moved)
     try:
         yield
     finally:
-        for weight, value in zip(model.trainable_variables, learning, strict=True):
+        for weight, value in zip(weights, learning, strict=True):
             weight.assign(value)
+
+
+def learners(model: keras.Model) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
+    """Return the optimisers of a compiled model, each with the weights that it moves: two, of an adversarial system."""
+    if hasattr(model, "learners"):
+        pairs: list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]] = model.learners()
+        return pairs
+    return [(model.optimizer, model.trainable_variables)]
 
 
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:

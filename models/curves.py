@@ -5,9 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from generators.files import written_whole
-from models.runs import best_epoch
+from models.runs import best_epoch, epoch_row
 
-PANELS = (("loss", "loss"), ("mpr", "mean percentile rank"), ("top1", "top-1 accuracy"))
+PANELS = (
+    ("loss", "loss"),
+    ("mpr", "mean percentile rank"),
+    ("top1", "top-1 accuracy"),
+    ("critic_loss", "loss of the critic"),
+    ("generator_loss", "loss of the generator"),
+)
 COLOURS = {"training": "#8a8f98", "validation": "#1f5fa8"}
 """Grey for what was learned, blue for what counts; told apart without colour vision, too."""
 
@@ -36,6 +42,8 @@ def _draw_panel(axes: Any, history: Sequence[Mapping[str, float]], name: str, la
     epochs = [row["epoch"] for row in history]
     marker = "o" if len(epochs) < 3 else None
     for part, prefix in (("training", ""), ("validation", "val_")):
+        if prefix + name not in history[0]:
+            continue
         axes.plot(
             epochs,
             [row[prefix + name] for row in history],
@@ -44,9 +52,10 @@ def _draw_panel(axes: Any, history: Sequence[Mapping[str, float]], name: str, la
             marker=marker,
             markersize=4,
         )
-    value = history[best - 1]["val_" + name]
-    axes.plot([best], [value], "o", color=COLOURS["validation"], markersize=6)
-    axes.annotate(f"{value:.4g}", (best, value), (0, 7), textcoords="offset points", ha="center", fontsize=8)
+    value = epoch_row(history, best).get("val_" + name)
+    if value is not None:
+        axes.plot([best], [value], "o", color=COLOURS["validation"], markersize=6)
+        axes.annotate(f"{value:.4g}", (best, value), (0, 7), textcoords="offset points", ha="center", fontsize=8)
     axes.margins(y=0.15)
     axes.set_xlabel("epoch")
     axes.set_title(label, fontsize=10)

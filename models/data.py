@@ -23,8 +23,8 @@ from generators.store import Dataset
 from generators.synth import Synth
 from models.splits import split_rows
 
-Batch = tuple[NDArray[np.float32], NDArray[Any]]
-"""What goes into a network, and what must come out: audio and classes, or whatever else a source holds."""
+Batch = tuple[Any, NDArray[Any]]
+"""What goes into a network, an array or several, and what must come out: audio and classes, or what else there is."""
 
 
 class Rows(Protocol):

@@ -18,7 +18,7 @@ from generators.registry import declared_oscillators
 from generators.structure import oscillator_columns
 from models.architectures import INVERTER, INVERTER_VIEWS, INVERTER_WAVE
 from models.e2e_cnn import convolve_wave
-from models.recipe import Recipe, check_loss, layer_seeds
+from models.recipe import Recipe, check_loss, cosine_adam, layer_seeds
 from models.spectrogram_cnn import convolve
 
 if TYPE_CHECKING:
@@ -163,24 +163,13 @@ def _build(
     return build_inverter(space, sample_rate, samples, **options)
 
 
-def averaged_adam(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
-    """Return Adam that warms up for a hundredth of its `steps`, falls along a cosine to 1 %, and averages weights."""
-    import keras
-
-    warm = max(1, steps // 100)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warm), alpha=0.01, warmup_target=learning_rate, warmup_steps=warm
-    )
-    return keras.optimizers.Adam(schedule, use_ema=True, ema_momentum=0.999)
-
-
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         INVERTER,
         "three views, a bank of all oscillator shapes and pointers into it; ours",
         "this toolkit",
         _build,
-        optimizer=averaged_adam,
+        optimizer=cosine_adam,
         features=FEATURES,
         defaults={"batch_size": 32, "epochs": 100, "learning_rate": 1e-3, "loss": "categorical"},
         scheduled=True,

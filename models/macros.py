@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.architectures import MACROS
+from models.patch_sets import open_source
 from models.recipe import Recipe, layer_seeds
 
 if TYPE_CHECKING:
@@ -315,6 +316,11 @@ RECIPES: tuple[Recipe, ...] = (
             {"batch_size": 16, "epochs": 100, "learning_rate": 1e-3, "loss": "mse", "macros": COUNT}
         ),
         inputs="patches",
+        open_source=open_source,
+        told=(
+            "explained variance {explained_variance:.1%} (PCA {pca_explained_variance:.1%})",
+            "mean error {mae:.2f} class steps",
+        ),
         options=MappingProxyType({"macros": COUNT}),
         measure=measure,
     ),

@@ -33,6 +33,12 @@ SCHEMA = "inversynth-model/1"
 CARD_MEMBER = "inversynth.json"
 WEIGHTS_MEMBER = "model.weights.h5"
 SUFFIX = ".keras"
+OTHER_INPUTS = {
+    "patches": ("a model of patches", "inversynth macros"),
+    "envelope": ("a generator of envelopes", "inversynth shape"),
+}
+"""Models that do not hear a sound to name its settings: what they are, and the command for them."""
+
 BEST = "best.keras"
 """The model file of a run folder that `load_model` takes."""
 
@@ -68,15 +74,22 @@ class ModelCard:
         return round(self.sample_rate * self.length)
 
     @property
-    def takes_patches(self) -> bool:
-        """Whether the model takes and gives knob positions, one a parameter, and hears no sound."""
-        return self.features.get("input") == "patches"
+    def takes(self) -> str:
+        """What goes into the model: `audio`, or a key of OTHER_INPUTS."""
+        taken = str(self.features.get("input", "audio"))
+        return taken if taken in OTHER_INPUTS else "audio"
+
+    def check_hears(self, path: Path) -> None:
+        """Raise ModelError, naming what it is for, unless this model takes sounds and gives probabilities."""
+        if self.takes != "audio":
+            what, command = OTHER_INPUTS[self.takes]
+            raise ModelError(f"{path} is {what} and names no settings of a sound. Use it with: {command}")
 
     @property
     def widths(self) -> tuple[int, int]:
         """How many numbers go into the model for one example, and how many come out."""
         parameters = len(self.parameter_space)
-        return (parameters, parameters) if self.takes_patches else (self.samples, self.parameter_space.size)
+        return (parameters, parameters) if self.takes == "patches" else (self.samples, self.parameter_space.size)
 
     @property
     def meaning_sha256(self) -> str:
@@ -143,10 +156,12 @@ class LoadedModel:
         takes knob positions (n, parameters) and gives the same.
         Raises: ModelError where the shape does not fit.
         """
+        if self.card.takes == "envelope":
+            self.card.check_hears(self.path)
         audio = np.asarray(audio, np.float32)
         width, outputs = self.card.widths
         if audio.ndim != 2 or audio.shape[1] != width:
-            if self.card.takes_patches:
+            if self.card.takes == "patches":
                 raise ModelError(
                     f"{self.path} is a model of patches and hears no sound: it takes (n, {width}) knob positions. "
                     f"Received: {audio.shape}. Use it with: inversynth macros"
@@ -241,11 +256,11 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     except (ValueError, TypeError, KeyError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{path} cannot be rebuilt by Keras {keras.__version__}: {reason}") from None
+    if card.takes == "envelope":  # two inputs of any length; models.shaper looks at them
+        return LoadedModel(model, card, path)
     received = model.input_shape[-1], model.output_shape[-1]
     if received != card.widths:
-        what = "knob positions", "of them again"
-        if not card.takes_patches:
-            what = "samples", "probabilities"
+        what = ("knob positions", "of them again") if card.takes == "patches" else ("samples", "probabilities")
         raise ModelError(
             f"{path} must take {card.widths[0]} {what[0]} and give {card.widths[1]} {what[1]}, as its card says. "
             f"Received: a network from {received[0]} to {received[1]}"
@@ -288,6 +303,9 @@ def _for_inference(model: "keras.Model") -> "keras.Model":
     """Return the same network, on the same weights, without an optimiser to be saved along."""
     import keras
 
+    if hasattr(model, "for_inference"):
+        kept: keras.Model = model.for_inference()
+        return kept
     if type(model) is not keras.Model and type(model).__name__ != "Functional":
         return model  # a system with a `train_step` of its own is saved as it is
     return keras.Model(model.input, model.output, name=model.name)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,9 @@ ReadPatches = Callable[[Path], PatchSet]
 """Reads a folder of patch files. The command line hands it down, for the files are known on its floor."""
 
 
-def open_source(settings: TrainingSettings, read_patches: ReadPatches | None = None) -> "tuple[Source, str]":
+def open_source(
+    settings: TrainingSettings, stack: ExitStack, read_patches: ReadPatches | None = None
+) -> "tuple[Source, str]":
     """Return the patches that settings mean, from a folder, a stream or a dataset, and what to name the run after.
 
     Raises: SettingsError for settings that only sounds have; DatasetError for too few patches.

@@ -5,8 +5,10 @@ TensorFlow, because a recipe only imports Keras once it builds.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.architectures import HEADS
+from models.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
@@ -76,6 +79,37 @@ def adam(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
     return keras.optimizers.Adam(learning_rate)
 
 
+def cosine_adam(
+    learning_rate: float,
+    steps: int,
+    *,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    average: float | None = 0.999,
+) -> "keras.optimizers.Optimizer":
+    """Return Adam that warms up for a hundredth of its `steps`, falls along a cosine to 1 %, and averages weights.
+
+    Args:
+        average: share that the averages keep at each step; None for none.
+    """
+    import keras
+
+    warm = max(1, steps // 100)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warm), alpha=0.01, warmup_target=learning_rate, warmup_steps=warm
+    )
+    averages = {"use_ema": True, "ema_momentum": average} if average else {}
+    return keras.optimizers.Adam(schedule, beta_1, beta_2, **averages)
+
+
+Input = Literal["audio", "patches", "envelope"]
+"""What a model takes: a sound, the knob positions of a patch, or a waveform with the classes of an envelope."""
+
+OpenSource = Callable[[Any, ExitStack, Any], "tuple[Source, str]"]
+"""Opens the data that settings mean, to be closed by the stack, with a reader of patch folders where one is at hand;
+returns it and what the run is named after."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One trainable model: how to build it, what to train it on, and where it comes from.
@@ -87,7 +121,11 @@ class Recipe:
         optimizer: made from the learning rate and the steps of the whole training. scheduled: it depends on the
             latter, so that a run cannot go on beyond the epochs it was begun with.
         features: what the model sees of the sound, as it is written into a model's card.
+        critic_optimizer: made in the same way for the critic of an adversarial system, from its own steps; None else.
         inputs: what it takes; a model of patches gives knob positions in place of probabilities.
+        settings: what its door reads. open_source: opens its data, where that differs from sounds and their classes.
+        told: what the last line of a training says, of each measure over all parameters.
+        draw: draws what a model makes of a few examples of a source, every `print_interval` epochs.
         options: settings of its own that `build` takes, with what they are. measure: how it is measured after training,
             where that differs from `models.training.measure`.
         defaults: settings of its paper, by their names; `loss` is that of a run whose settings name none.
@@ -103,7 +141,12 @@ class Recipe:
     optimizer: Callable[[float, int], "keras.optimizers.Optimizer"] = adam
     scheduled: bool = False
     features: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Literal["audio", "patches"] = "audio"
+    critic_optimizer: Callable[[float, int], "keras.optimizers.Optimizer"] | None = None
+    inputs: Input = "audio"
+    settings: type[TrainingSettings] = TrainingSettings
+    open_source: OpenSource | None = None
+    told: tuple[str, ...] = ("MPR {mpr:.2f}", "top-1 {top1:.1%}", "mean error {mae:.2f} class steps")
+    draw: Callable[["keras.Model", "Source", Path], None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     measure: Callable[["LoadedModel", "Source"], dict[str, Any]] | None = None
     defaults: Mapping[str, Any] = field(
@@ -126,6 +169,10 @@ class Recipe:
         steps: int = 1,
     ) -> None:
         """Make a built model ready for `fit` on (audio, classes), in so many steps altogether."""
+        if self.critic_optimizer:
+            critic_steps = steps * model.critic_steps
+            model.compile(self.optimizer(learning_rate, steps), self.critic_optimizer(learning_rate, critic_steps))
+            return
         loss = loss or str(self.defaults["loss"])
         model.compile(
             optimizer=self.optimizer(learning_rate, steps), loss=self.loss(space, loss), metrics=self.metrics(space)

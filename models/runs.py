@@ -22,7 +22,7 @@ from models.model_files import BEST, ModelCard, read_card
 SCHEMA = "inversynth-run/1"
 
 History = list[dict[str, float]]
-"""One row an epoch: `epoch` counted from 1, and every measure of training and validation."""
+"""One row for each epoch that was kept: `epoch` counted from 1, and every measure of training and validation."""
 
 MONITOR = "val_loss"
 """The lowest decides which epoch is the best, and when to stop (InverSynth stops early on the validation loss)."""
@@ -66,6 +66,14 @@ class Run:
     def curves(self) -> tuple[Path, Path]:
         return self.path / "curves.png", self.path / "curves.pdf"
 
+    @property
+    def pictures(self) -> Path:
+        return self.path / "pictures"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.path / "snapshots"
+
     def folds(self) -> list["Run"]:
         """Return the runs of a cross-validation, in order; none for a single split."""
         return [Run(path) for path in sorted(self.path.glob("fold_*")) if path.is_dir()]
@@ -89,6 +97,10 @@ class Run:
         """Return the finished epochs."""
         card = self.progress()
         return list(card.training["history"]) if card else []
+
+    def kept_on_the_way(self) -> list[Path]:
+        """Return pictures and models of earlier epochs, in their order."""
+        return [*sorted(self.pictures.glob("epoch_*.png")), *sorted(self.snapshots.glob("epoch_*.keras"))]
 
     def begin(self, settings: Mapping[str, Any], data: Mapping[str, Any], *, resume: bool) -> None:
         """Make the folder, or check that it may be gone on with.
@@ -165,9 +177,9 @@ class Run:
         """Delete what a run writes, and nothing else."""
         for run in (*self.folds(), self):
             files = (run.best, run.last, run.history_file, run.metrics_file, run.settings_file, *run.curves)
-            for path in (*files, *run.logs.glob("*/events.out.tfevents.*")):
+            for path in (*files, *run.logs.glob("*/events.out.tfevents.*"), *run.kept_on_the_way()):
                 path.unlink(missing_ok=True)
-            for folder in (*run.logs.glob("*"), run.logs):
+            for folder in (*run.logs.glob("*"), run.logs, run.pictures, run.snapshots):
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
 
@@ -189,6 +201,16 @@ def write_json(path: Path, content: Any) -> None:
         partial.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def finished_epochs(history: Sequence[Mapping[str, float]]) -> int:
+    """Return the number of the last epoch in a history, which may hold only some of them."""
+    return int(history[-1]["epoch"]) if history else 0
+
+
+def epoch_row(history: Sequence[Mapping[str, float]], epoch: int) -> Mapping[str, float]:
+    """Return the row of an epoch by its number."""
+    return next(row for row in history if row["epoch"] == epoch)
+
+
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
     """Return the number of the epoch of lowest validation loss, the first of equals; 0 for an empty history."""
     return int(min(history, key=lambda row: row[MONITOR])["epoch"]) if history else 0
@@ -196,4 +218,5 @@ def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
 
 def is_finished(history: Sequence[Mapping[str, float]], epochs: int, patience: int) -> bool:
     """Say whether training ends here: all epochs done, or `patience` of them without a lower validation loss."""
-    return len(history) >= epochs or len(history) - best_epoch(history) >= patience
+    done = finished_epochs(history)
+    return done >= epochs or done - best_epoch(history) >= patience

@@ -4,10 +4,25 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, create_model, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from generators.settings import Settings, is_plain_name
 from generators.store import dataset_path
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE
+
+DEFAULT_MODEL = "C6"
+
+_MODEL = "which model, by name; `inversynth list` shows all"
+
+
+class ModelChoice(Settings):
+    """Which model to train. Read first, for a model may have settings of its own."""
+
+    model_config = SettingsConfigDict(extra="ignore", cli_ignore_unknown_args=True)
+    preliminary: ClassVar = True
+    other_names: ClassVar = {"model": ("architecture",)}
+
+    model: str | None = Field(None, description=_MODEL)
 
 
 class TrainingSettings(Settings):
@@ -15,7 +30,7 @@ class TrainingSettings(Settings):
 
     other_names: ClassVar = {"model": ("architecture",), "dataset_dir": ("dataset_directory",)}
 
-    model: str = Field("C6", description="which model, by name; `inversynth list` shows all")
+    model: str = Field(DEFAULT_MODEL, description=_MODEL)
     dataset_name: str = Field("InverSynth", description="trains on <dataset_dir>/<dataset_name>.hdf5")
     dataset_dir: Path = Field(Path("test_datasets"), description="where datasets are")
     dataset_file: Path | None = Field(None, description="a dataset file; overrides dataset_dir and dataset_name")
@@ -27,6 +42,9 @@ class TrainingSettings(Settings):
     resume: bool = Field(True, description="go on with the run of that name (else begin it again)")
     epochs: int = Field(100, ge=1, description="passes over the training examples, at most")
     patience: int = Field(10, ge=1, description="stop after so many epochs without a lower validation loss")
+    print_interval: int = Field(
+        1, ge=1, description="epochs between two validations, with what is written then: checkpoint, history, picture"
+    )
     batch_size: int = Field(16, ge=1, description="examples per step")
     learning_rate: float = Field(1e-3, gt=0, description="step size of the optimiser")
     loss: Literal["bce", "categorical"] | None = Field(
@@ -79,7 +97,7 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if self.stream and self.dataset_file is not None:
+        if self.stream and "stream" in self.model_fields_set and self.dataset_file is not None:
             raise ValueError(
                 f"stream renders its sounds and reads no dataset. Received: dataset_file {self.dataset_file}. Drop one"
             )

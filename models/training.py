@@ -7,9 +7,9 @@ The doors are `inversynth train`, `python -m models.spectrogram_cnn` and `python
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,10 @@ from generators.parameters import ParameterSpace
 from generators.registry import build_synth
 from generators.store import Dataset
 from models.backend import start_keras
-from models.patch_sets import ReadPatches, open_source
+from models.patch_sets import ReadPatches
 from models.recipe import Recipe, check_data_format, device_kind
-from models.runs import History, Run, best_epoch, is_finished, write_json
-from models.settings import TrainingSettings
+from models.runs import History, Run, best_epoch, epoch_row, finished_epochs, is_finished, write_json
+from models.settings import DEFAULT_MODEL, ModelChoice, TrainingSettings
 
 if TYPE_CHECKING:
     import keras
@@ -33,14 +33,6 @@ if TYPE_CHECKING:
     from models.model_files import LoadedModel
 
 log = logging.getLogger(__name__)
-
-TOLD = {
-    "mpr": "MPR {mpr:.2f}",
-    "top1": "top-1 {top1:.1%}",
-    "explained_variance": "explained variance {explained_variance:.1%} (PCA {pca_explained_variance:.1%})",
-    "mae": "mean error {mae:.2f} class steps",
-}
-"""What the last line of a training says, where it was measured."""
 
 EVALUATION_BATCH = 64
 """Examples a step where nothing is learned: larger is no quicker on two cores."""
@@ -58,12 +50,14 @@ def train(
     loss: str | None = None,
     precision: str = "float32",
     data_format: str = "channels_last",
+    print_interval: int = 1,
     resume: bool = True,
     progress: bool = False,
 ) -> Run:
     """Train a recipe on a source, or go on with the run that `folder` holds; then measure the best model on the test.
 
     Args:
+        print_interval: epochs between two validations, with all that is written then.
         epochs, patience: when to end; they may differ from one start of a run to the next, all else may not (nor
             may the epochs of a recipe whose learning rate follows a schedule).
         loss: by default the recipe's. precision: float32, or mixed_bfloat16 / mixed_float16 for what Keras calls mixed
@@ -87,7 +81,7 @@ def train(
     }
     with run.locked():
         run.begin(agreed, source.identity, resume=resume)
-        _fit(recipe, source, run, agreed, epochs, patience, data_format, progress)
+        _fit(recipe, source, run, agreed, epochs, patience, data_format, progress, print_interval)
         _measure(recipe, source, run)
     return run
 
@@ -101,6 +95,7 @@ def _fit(
     patience: int,
     data_format: str,
     progress: bool,
+    print_interval: int,
 ) -> None:
     """Train until the run is finished; from its last finished epoch on, where there is one."""
     from models.callbacks import RunKeeper, write_consequences
@@ -117,9 +112,9 @@ def _fit(
         features={**recipe.features, **recipe.options, "normalise": source.normalise},
         training={**agreed, "data": source.identity},
     )
-    ended = is_finished(history, epochs, patience)
+    ended, done = is_finished(history, epochs, patience), finished_epochs(history)
     if ended and _is_consistent(run, history):
-        log.info("%s is finished after %d epochs; raise --epochs or --patience to go on", run.path, len(history))
+        log.info("%s is finished after %d epochs; raise --epochs or --patience to go on", run.path, done)
         return
     with computing_in(str(agreed.get("precision", "float32"))):
         model = recipe.build(
@@ -144,7 +139,7 @@ def _fit(
         if last:
             _load_progress(model, run)
             write_consequences(model, run, card, history)
-            log.info("%s goes on after epoch %d", run.path, len(history))
+            log.info("%s goes on after epoch %d", run.path, done)
         else:
             log.info("%s", _opening_line(recipe, model, training, run))
             if recipe.adapt:
@@ -162,12 +157,15 @@ def _fit(
             patience=patience,
             seconds=last.training["seconds"] if last else 0.0,
             progress=progress,
+            interval=print_interval,
+            draw=_drawing(recipe, source),
         )
         try:
             model.fit(
                 training,
                 validation_data=validation,
-                initial_epoch=len(history),
+                validation_freq=keeper.kept(),
+                initial_epoch=done,
                 epochs=epochs,
                 shuffle=False,  # the batches shuffle by themselves; Keras would, from a global seed
                 callbacks=[keeper],
@@ -178,6 +176,12 @@ def _fit(
                 if fault is not None:  # the backend wraps an error of the reading thread into one of its own
                     raise fault from None
             raise
+
+
+def _drawing(recipe: Recipe, source: "Source") -> "Callable[[keras.Model, Path], None] | None":
+    """Return what draws a model of this training into a file; None where nothing does."""
+    draw = recipe.draw
+    return None if draw is None else lambda model, path: draw(model, source, path)
 
 
 @contextmanager
@@ -205,10 +209,12 @@ def _is_consistent(run: Run, history: History) -> bool:
 
 def _load_progress(model: "keras.Model", run: Run) -> None:
     """Bring a compiled model to where `last.keras` stands, optimiser included."""
+    from models.callbacks import learners
     from models.model_files import check_weights
 
     check_weights(run.last)
-    model.optimizer.build(model.trainable_variables)
+    for optimizer, variables in learners(model):
+        optimizer.build(variables)
     try:
         model.load_weights(run.last)
     except (ValueError, KeyError, OSError) as error:
@@ -235,8 +241,8 @@ def _measure(recipe: Recipe, source: "Source", run: Run) -> None:
         raise RunError(f"{run.path} has no finished epoch")
     history: History = last.training["history"]
     best = best_epoch(history)
-    if run.metrics_file.is_file() and run.metrics().get("epochs") == len(history):
-        log.info("%s", _closing_line(run.metrics(), run))
+    if run.metrics_file.is_file() and run.metrics().get("epochs") == finished_epochs(history):
+        log.info("%s", _closing_line(recipe, run.metrics(), run))
         return
     loaded = load_model(run.best)
     with ExitStack() as stack:
@@ -244,11 +250,11 @@ def _measure(recipe: Recipe, source: "Source", run: Run) -> None:
         validation = stack.enter_context(source.validation(EVALUATION_BATCH))
         test = stack.enter_context(source.test(EVALUATION_BATCH))
         measures = recipe.measure(loaded, source) if recipe.measure else measure(loaded, test)
-    row = history[best - 1]
+    row = epoch_row(history, best)
     metrics = {
         "model": loaded.name,
         "synth": source.synth,
-        "epochs": len(history),
+        "epochs": finished_epochs(history),
         "best_epoch": best,
         "splits": {"training": training.examples, "validation": validation.examples, "test": test.examples},
         "seconds": last.training["seconds"],
@@ -258,7 +264,7 @@ def _measure(recipe: Recipe, source: "Source", run: Run) -> None:
     write_card(run.best, replace(loaded.card, scores={**loaded.card.scores, "test": measures}))
     draw_curves(history, f"{run.name}: {loaded.name} on {source.synth}", run.curves)
     write_json(run.metrics_file, metrics)  # last: it says that all is there
-    log.info("%s", _closing_line(metrics, run))
+    log.info("%s", _closing_line(recipe, metrics, run))
 
 
 def measure(loaded: "LoadedModel", batches: "Batches") -> dict[str, Any]:
@@ -354,12 +360,28 @@ def main(
         default_model: what is trained where no setting names a model.
         read_patches: reads the folder that `patches` names; patch files are known on the floor above.
     """
-    settings_class = TrainingSettings.with_default_model(default_model) if default_model else TrainingSettings
 
     def action(settings: TrainingSettings) -> None:
         train_from_settings(settings, read_patches)
 
-    return run_door(settings_class, action, argv, prog)
+    return run_door(_ChosenSettings(default_model), action, argv, prog)
+
+
+@dataclass(frozen=True)
+class _ChosenSettings:
+    """Reads the settings of the model that flags, environment or `.env` choose, which may have some of its own."""
+
+    default_model: str | None
+
+    def parse(self, argv: Sequence[str] | None = None, prog: str | None = None) -> TrainingSettings:
+        from models.registry import find_recipe
+
+        words = list(sys.argv[1:] if argv is None else argv)
+        chosen = ModelChoice.parse([word for word in words if word not in ("-h", "--help")], prog).model
+        settings = find_recipe(chosen or self.default_model or DEFAULT_MODEL).settings
+        if self.default_model and not chosen:
+            settings = settings.with_default_model(self.default_model)
+        return settings.parse(words, prog)
 
 
 def train_from_settings(settings: TrainingSettings, read_patches: ReadPatches | None = None) -> Run:
@@ -377,14 +399,17 @@ def train_from_settings(settings: TrainingSettings, read_patches: ReadPatches | 
         "loss": settings.loss,
         "precision": settings.precision,
         "data_format": settings.data_format,
+        "print_interval": settings.print_interval,
         "resume": settings.resume,
         "progress": sys.stderr.isatty(),
     }
     steps = settings.steps_per_epoch
-    if recipe.inputs == "patches":
-        patches, name = open_source(settings, read_patches)
-        _check_parameters(parameters, patches.space, name)
-        return train(recipe, patches, settings.output_dir / (settings.run_name or f"{recipe.name}_{name}"), **options)
+    if recipe.open_source:
+        with ExitStack() as stack:
+            opened, name = recipe.open_source(settings, stack, read_patches)
+            _check_parameters(parameters, opened.space, name)
+            folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{name}")
+            return train(recipe, opened, folder, **options)
     if settings.patches is not None:
         raise SettingsError(f"{recipe.name} learns from sounds. Received: --patches {settings.patches}. Leave it out")
     if settings.stream:
@@ -426,11 +451,11 @@ def _check_parameters(expected: ParameterSpace | None, space: ParameterSpace, ho
         raise DatasetError(f"{holder} must have the parameter space of parameters_file. Received: {difference}")
 
 
-def _closing_line(metrics: Mapping[str, Any], run: Run) -> str:
+def _closing_line(recipe: Recipe, metrics: Mapping[str, Any], run: Run) -> str:
     test = metrics["test"]
     overall = {name: measure["All"] for name, measure in test.items() if isinstance(measure, dict) and "All" in measure}
-    told = ", ".join(form.format(**overall) for name, form in TOLD.items() if name in overall)
-    examples = "sounds" if "mpr" in overall else "patches"
+    told = ", ".join(form.format(**overall) for form in recipe.told)
+    examples = {"audio": "sounds", "patches": "patches", "envelope": "waveforms"}[recipe.inputs]
     epochs = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
     return f"{run.path}: {epochs}; on {test['n']} test {examples} {told.replace('%', ' %')}"
 

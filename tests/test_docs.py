@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import write_commands
-from generators.registry import DOORS
+from docs import write_commands, write_settings
 from generators.settings import Settings
 from inversynth.cli import COMMANDS, main
 from inversynth.systems import SYSTEMS
@@ -41,7 +40,10 @@ def parsing_only(monkeypatch: pytest.MonkeyPatch) -> None:
     parse = Settings.parse.__func__
 
     def stop(cls: type[Settings], argv: Sequence[str] | None = None, prog: str | None = None) -> Settings:
-        raise Parsed(parse(cls, argv, prog))
+        settings: Settings = parse(cls, argv, prog)
+        if cls.preliminary:
+            return settings
+        raise Parsed(settings)
 
     monkeypatch.setattr(Settings, "parse", classmethod(stop))
 
@@ -145,7 +147,9 @@ def test_every_section_has_its_table_of_flags() -> None:
     page = text(ROOT / "docs" / "commands.md")
     marked = [found[1] for found in write_commands.MARKED.findall(page)]
     assert [name for name in marked if " " not in name] == list(COMMANDS)
-    assert [name for name in marked if " " in name] == [f"generate {synth}" for synth in DOORS]
+    assert [name for name in marked if " " in name] == [
+        name for name in write_settings.settings_classes() if " " in name
+    ]
     for section in page.split("\n## ")[1:]:
         name = section.split()[1]
         assert f"<!-- flags of {name} -->" in section
@@ -171,10 +175,10 @@ def test_every_command_is_in_the_readme(command: str) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_flag_that_a_page_mentions_exists(path: Path) -> None:
     known = set(GENERAL)
-    for command in (*COMMANDS, *(f"generate {synth}" for synth in DOORS)):
-        settings = write_commands.settings_behind(command)
+    start = write_commands.settings_behind("start")
+    for settings in (start, *write_settings.settings_classes().values()):
         for field in settings.model_fields:
-            for name in (field, *settings.other_names.get(field, ())):
+            for name in settings.flags(field):
                 known |= {f"--{name}", f"--{name.replace('_', '-')}", f"--no-{name}"}
     codes = re.findall(r"`([^`\n]+)`", BLOCK.sub("", text(path)))
     ours = [code for code in codes if re.match(r"--|inversynth |python -m (generators|models|inversynth)\b", code)]

@@ -6,6 +6,7 @@ from models.layers.hand_crafted import HandCraftedFeatures
 from models.layers.heads import ParameterSoftmax
 from models.layers.layout import ChannelsLast, CropBins, ExpandChannels, for_prediction
 from models.layers.level import LevelNormalization, WaveEnvelope
+from models.layers.modulation import FeatureModulation, RepeatInTime, TimeCoordinate
 from models.layers.oscillators import (
     DotProductAttention,
     OscillatorCandidates,
@@ -21,6 +22,7 @@ __all__ = [
     "CropBins",
     "DotProductAttention",
     "ExpandChannels",
+    "FeatureModulation",
     "HandCraftedFeatures",
     "LevelNormalization",
     "LogSpectrogram",
@@ -30,6 +32,8 @@ __all__ = [
     "Pointer",
     "PointerMixture",
     "PrincipalComponents",
+    "RepeatInTime",
+    "TimeCoordinate",
     "WaveEnvelope",
     "for_prediction",
 ]

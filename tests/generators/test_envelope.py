@@ -300,7 +300,7 @@ def test_levels_that_cannot_be_are_refused(options, words):
 @pytest.mark.parametrize("text", ["0,0.25", "0, 0.25", "[0, 0.25]"])
 def test_lists_are_numbers_however_they_are_written(tmp_path, text):
     assert EnvelopeSettings.parse(["--attacks", text]).attacks == (0.0, 0.25)
-    (tmp_path / ".env").write_text(f"ATTACKS={text}\nDSIZE=7\n")
+    (tmp_path / ".env").write_text(f"ATTACKS={text}\nNUM_EXAMPLES=7\n")
     assert (EnvelopeSettings.parse([]).attacks, EnvelopeSettings.parse([]).num_examples) == ((0.0, 0.25), 7)
     assert EnvelopeSettings.parse(["--attacks", "0.5"]).attacks == (0.5,)
 

@@ -8,8 +8,8 @@ from generators.generate import render_rows
 from generators.registry import build_synth, declared_oscillators
 from generators.structure import oscillator_columns
 from models.architectures import PARAMETER_COUNTS
-from models.inverter import averaged_adam
 from models.layers import OscillatorCandidates, PointedItems, Pointer, PointerMixture, WaveEnvelope, for_prediction
+from models.recipe import cosine_adam
 from models.registry import find_recipe
 from models.training import computing_in
 
@@ -144,7 +144,7 @@ def test_a_synth_without_oscillators_is_only_viewed():
 
 
 def test_learning_rate_rises_and_falls():
-    optimizer = averaged_adam(1e-3, 1000)
+    optimizer = cosine_adam(1e-3, 1000)
     rate = [float(optimizer._learning_rate(step)) for step in (0, 5, 10, 505, 1000)]
     assert rate[0] < rate[1] < rate[2] == pytest.approx(1e-3)
     assert rate[2] > rate[3] > rate[4] == pytest.approx(1e-5, rel=0.01)

@@ -1,5 +1,6 @@
 """Macro controls: they begin as PCA, bend beyond it where patches lie on curves, and refuse what they cannot use."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -190,11 +191,11 @@ def test_patches_of_a_dataset_are_its_classes(tiny_dataset):
 )
 def test_settings_that_mean_nothing_to_patches_are_refused(changes, message):
     with pytest.raises(SettingsError) as error:
-        open_source(TrainingSettings.model_validate({"model": "macros", **changes}))
+        open_source(TrainingSettings.model_validate({"model": "macros", **changes}), ExitStack())
     assert message in str(error.value)
 
 
 def test_card_of_an_unfinished_run_says_what_it_takes(run):
     card = read_card(run.last)
-    assert card.takes_patches
+    assert card.takes == "patches"
     assert card.widths == (23, 23)

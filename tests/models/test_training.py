@@ -154,9 +154,9 @@ def test_a_stream_trains_and_its_run_resumes(tiny_recipe, tmp_path, go):
 
 
 def test_averaged_weights_are_measured_and_kept_while_learning_goes_on_with_the_others(go, tiny_recipe, source):
-    from models.inverter import averaged_adam
+    from models.recipe import cosine_adam
 
-    averaging = replace(tiny_recipe, optimizer=averaged_adam, scheduled=True)
+    averaging = replace(tiny_recipe, optimizer=cosine_adam, scheduled=True)
     run = go(recipe=averaging, epochs=4)
     best, last = weights(run.best), weights(run.last)
     kernels = [name for name in best if "dense" in name and name.endswith("0")]
@@ -179,9 +179,9 @@ def test_precision_belongs_to_a_run_and_float32_need_not_be_said(go):
 
 
 def test_a_scheduled_run_goes_on_exactly_and_only_to_its_own_end(go, tiny_recipe, monkeypatch):
-    from models.inverter import averaged_adam
+    from models.recipe import cosine_adam
 
-    averaging = replace(tiny_recipe, optimizer=averaged_adam, scheduled=True)
+    averaging = replace(tiny_recipe, optimizer=cosine_adam, scheduled=True)
     whole = go("whole", recipe=averaging, epochs=4)
     on_epoch_end = callbacks.RunKeeper.on_epoch_end
 
