@@ -123,6 +123,11 @@ INVERTER = "inverter"
 MACROS = "macros"
 """The one that takes patches in place of sounds."""
 
+NEUROSYNTH = "neurosynth"
+
+NEUROSYNTH_PUBLISHED = "neurosynth-published"
+"""The two that shape the envelope of a waveform, ours and the one this follows."""
+
 INVERTER_VIEWS: dict[str, View] = {
     "short": View(
         512,
@@ -162,7 +167,7 @@ INVERTER_WAVE: tuple[WaveConvolution, ...] = (
 PAPER_NAMES: tuple[str, ...] = ("C1", "C2", "C3", "C4", "C5", "C6", "C6XL", E2E, "CE2E_2D", *BASELINES)
 """The networks of the paper, in the order of its tables."""
 
-MODEL_NAMES: tuple[str, ...] = (*PAPER_NAMES, INVERTER, MACROS)
+MODEL_NAMES: tuple[str, ...] = (*PAPER_NAMES, INVERTER, MACROS, NEUROSYNTH, NEUROSYNTH_PUBLISHED)
 
 OTHER_NAMES: dict[str, str] = {
     "CE2E": E2E,
@@ -189,6 +194,8 @@ PARAMETER_COUNTS: dict[str, int] = {
     "HC3": 1_189_028,
     INVERTER: 4_536_264,
     MACROS: 40_706,
+    NEUROSYNTH: 18_515,
+    NEUROSYNTH_PUBLISHED: 12_649,
 }
 """Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
 Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""

@@ -1,0 +1,133 @@
+"""Training data of NeuroSynth: a waveform and the classes of an envelope in, the waveform under that envelope out.
+
+From a stream, whose noise is new in every example; from one with `fresh` off, where every epoch holds the same
+examples, as the original had it; or from a dataset file.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.envelope_generator import EnvelopeSynth
+from generators.errors import DatasetError
+from generators.generate import render_columns
+from generators.parameters import ParameterSpace
+from generators.store import Dataset
+from models.data import STREAM_EXAMPLES, STREAM_SEED, Batch, DatasetBatches, DatasetSource, StreamBatches, StreamSource
+from models.envelope_metrics import ATTRIBUTES
+
+if TYPE_CHECKING:
+    from models.data import Batches
+
+
+def class_one_hot(space: ParameterSpace, classes: NDArray[Any]) -> NDArray[np.float32]:
+    """Encode the classes of attack, sustain and release. Shapes: (n, parameters) -> (n, sum of their levels)."""
+    whole = space.classes_to_one_hot(classes)
+    parts = [whole[:, space.slices[space.index(name)]] for name in ATTRIBUTES]
+    return np.ascontiguousarray(np.concatenate(parts, axis=1), np.float32)
+
+
+@dataclass(frozen=True)
+class EnvelopeRows:
+    """Rows of a dataset of envelopes, or of columns in memory, as examples."""
+
+    space: ParameterSpace
+    columns: Dataset | dict[str, NDArray[Any]]
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> Batch:
+        """Return ((basic, one-hot), shaped) of some rows."""
+        names = ("basic", "classes", "audio")
+        if isinstance(self.columns, Dataset):
+            basic, classes, audio = self.columns.read_columns(rows, names)
+        else:
+            basic, classes, audio = (self.columns[name][rows] for name in names)
+        return (basic, class_one_hot(self.space, classes)), audio
+
+
+class EnvelopeStream(StreamSource):
+    """Rows of an endless dataset of envelopes, each seen once; with `fresh` off, as many as an epoch has, again.
+
+    Args:
+        examples: in an epoch, of the generator. critic_steps: batches that a step takes, one for each of the critic.
+    """
+
+    def __init__(
+        self, synth: EnvelopeSynth, *, seed: int = 0, examples: int, batch_size: int, critic_steps: int, fresh: bool
+    ) -> None:
+        super().__init__(synth, seed=seed, steps=-(-examples // batch_size))
+        self.identity = {**self.identity, **synth.options}
+        self.settings = {"stream": True, "examples": examples, "fresh": fresh}
+        self._envelope, self._examples = synth, examples
+        self._critic_steps, self._fresh = critic_steps, fresh
+
+    def training(self, batch_size: int) -> "Batches":
+        first, batch = 2 * STREAM_EXAMPLES, batch_size * self._critic_steps
+        if self._fresh:
+            return self._batches(first, self._examples * self._critic_steps, batch, moves=True)
+        columns = render_columns(self._envelope, first, first + self._examples, STREAM_SEED + self.seed)
+        return DatasetBatches(EnvelopeRows(self.space, columns), np.arange(self._examples), batch, self.seed)
+
+    def _batches(self, first: int, count: int, batch_size: int, moves: bool = False) -> StreamBatches:
+        return _RenderedBatches(self._envelope, first, count, batch_size, self.seed, False, moves)
+
+
+class _RenderedBatches(StreamBatches):
+    def make(self, epoch: int, number: int) -> Batch:
+        first, last = self.drawn_rows(epoch, number)
+        columns = render_columns(self._synth, first, last, STREAM_SEED + self._seed)
+        return EnvelopeRows(self._synth.space, columns).read(np.arange(last - first))
+
+
+class EnvelopeDataset(DatasetSource):
+    """A dataset file of envelopes, split by `seed`. Raises: DatasetError for a dataset of another synth."""
+
+    def __init__(self, dataset: Dataset, *, critic_steps: int, **options: Any) -> None:
+        if "basic" not in dataset.companions:
+            raise DatasetError(
+                f"NeuroSynth learns from a dataset of synth envelope. Received: {dataset.path} of "
+                f"{dataset.card.synth}. Make one with: inversynth generate envelope"
+            )
+        super().__init__(dataset, **options)
+        self._rows = EnvelopeRows(dataset.space, dataset)
+        self._critic_steps = critic_steps
+
+    def training(self, batch_size: int) -> DatasetBatches:
+        batch = batch_size * self._critic_steps
+        return DatasetBatches(self._rows, self.rows("training"), batch, self.seed, self._steps)
+
+    def validation(self, batch_size: int) -> DatasetBatches:
+        return DatasetBatches(self._rows, self.rows("validation"), batch_size)
+
+    def test(self, batch_size: int) -> DatasetBatches:
+        return DatasetBatches(self._rows, self.rows("test"), batch_size)
+
+
+def open_source(settings: Any, stack: ExitStack) -> "tuple[EnvelopeStream | EnvelopeDataset, str]":
+    """Return the examples that settings mean, and what to name the run after; `stack` closes what was opened.
+
+    Raises: DatasetError, ParameterError where there can be none.
+    """
+    if settings.dataset_file is None and settings.stream:
+        synth = settings.envelope_synth(settings.sample_rate, settings.length)
+        stream = EnvelopeStream(
+            synth,
+            seed=settings.seed,
+            examples=settings.dsize,
+            batch_size=settings.batch_size,
+            critic_steps=settings.critic_steps,
+            fresh=settings.fresh,
+        )
+        return stream, "envelope_stream"
+    dataset = stack.enter_context(Dataset(settings.dataset_path))
+    source = EnvelopeDataset(
+        dataset,
+        critic_steps=settings.critic_steps,
+        seed=settings.seed,
+        validation_split=settings.validation_split,
+        test_split=settings.test_split,
+        steps=settings.steps_per_epoch,
+    )
+    return source, settings.dataset_path.stem
