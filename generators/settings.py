@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -187,7 +188,7 @@ class _Variables(EnvSettingsSource):
 def _add_argument(container: Any, *names: str, **options: Any) -> argparse.Action:
     """Add an argument to argparse; a list of paths is quoted, for pydantic would split "a,b.wav" at its comma."""
     if options.get("nargs") in ("*", "+") and not any(name.startswith("-") for name in names):
-        options["type"] = json.dumps
+        options["type"] = partial(json.dumps, ensure_ascii=False)
     action: argparse.Action = argparse._ActionsContainer.add_argument(container, *names, **options)
     return action
 

@@ -147,6 +147,9 @@ def _bundled_summary(path: Path) -> str:
     card = read_card(path)
     network, full = (card.scores.get(name, {}) for name in ("network", "full"))
     told = f"for synth {card.synth}, {card.length:g} s at {card.sample_rate} Hz"
+    if card.takes == "envelope":
+        test = card.scores["test"]
+        return f"{told}; mean absolute error {test['mae']['All']:.4f} on {test['n']} waveforms"
     told += f"; MPR {network['mpr']:.1f} on {network['n']} sounds" if "mpr" in network else ""
     return told + (f", {full['mpr']:.1f} with a full search" if "mpr" in full else "")
 

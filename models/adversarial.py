@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from models.gradients import descend, input_gradients
+from models.gradients import adversarial_backend, descend, input_gradients
 
 WEIGHTS: Mapping[str, float] = {"real": 1.0, "fake": 1.0, "penalty": 10.0, "drift": 0.0}
 """What each term counts for, of critic and generator alike. The penalty is that of the paper; Karras et al. take 0.001
@@ -72,7 +72,6 @@ class WassersteinGAN(keras.Model):
         schedule: the terms of the critic, grouped: the sum of a group is one loss and one step of the optimiser. By
             default all in one.
         seed: of the mixtures that the penalty is taken at.
-    Raises: ModelError on a backend that has no gradients of its own to hand out (see `models.gradients`).
     """
 
     validation_names: ClassVar[tuple[str, ...]] = ("loss",)
@@ -158,16 +157,20 @@ class WassersteinGAN(keras.Model):
     def compile(
         self, generator_optimizer: keras.optimizers.Optimizer, critic_optimizer: keras.optimizers.Optimizer
     ) -> None:
-        """Make ready for `fit`, each network with its optimiser; averages are kept by that of the generator."""
-        super().compile(optimizer=generator_optimizer)
-        self.critic_optimizer = critic_optimizer
+        """Make ready for `fit`, each network with its optimiser; averages are kept by that of the generator.
+
+        Raises: ModelError on another backend than TensorFlow and PyTorch.
+        """
+        adversarial_backend()
+        super().compile(optimizer=None)  # Keras would take one optimiser for that of all weights
+        self.generator_optimizer, self.critic_optimizer = generator_optimizer, critic_optimizer
         for learner, variables in self.learners():
             learner.build(variables)  # variables made while a step is traced would have it traced once more
 
     def learners(self) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
         """Return each optimiser with the variables that it moves."""
         return [
-            (self.optimizer, self.generator.trainable_variables),
+            (self.generator_optimizer, self.generator.trainable_variables),
             (self.critic_optimizer, self.critic.trainable_variables),
         ]
 

@@ -24,7 +24,7 @@ def loss_gradients(loss: Loss, variables: Sequence[keras.Variable]) -> tuple[Any
     Raises: ModelError on another backend than TensorFlow and PyTorch.
     """
     values = [variable.value for variable in variables]
-    if _backend() == "torch":
+    if adversarial_backend() == "torch":
         import torch
 
         scalar, rest = loss()
@@ -47,7 +47,7 @@ def input_gradients(function: Callable[[Any], Any], inputs: Any) -> Any:
     Shapes: inputs (batch, …) -> the same. `function` may return any shape.
     Raises: ModelError on another backend than TensorFlow and PyTorch.
     """
-    if _backend() == "torch":
+    if adversarial_backend() == "torch":
         import torch
 
         if not inputs.requires_grad:
@@ -64,7 +64,7 @@ def input_gradients(function: Callable[[Any], Any], inputs: Any) -> Any:
 def descend(loss: Loss, optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable]) -> tuple[Any, Any]:
     """Take one step of an optimiser down a loss. Returns what `loss` returned, from before the step."""
     scalar, rest, gradients = loss_gradients(loss, variables)
-    if _backend() == "torch":
+    if adversarial_backend() == "torch":
         import torch
 
         with torch.no_grad():
@@ -74,7 +74,8 @@ def descend(loss: Loss, optimizer: keras.optimizers.Optimizer, variables: Sequen
     return scalar, rest
 
 
-def _backend() -> str:
+def adversarial_backend() -> str:
+    """Return the name of the backend. Raises ModelError for one without gradients to hand out."""
     backend = str(keras.backend.backend())
     if backend not in ("tensorflow", "torch"):
         raise ModelError(

@@ -1,4 +1,4 @@
-"""Models that come with the package: the inverter, and C6XL as the paper describes it.
+"""Models that come with the package: the inverter, C6XL as its paper describes it, and two that shape envelopes.
 
 Each is a `.keras` file with its card: parameter space, features, settings it was trained with, scores and a hash of its
 weights, which loading checks. They are made from runs by `python -m inversynth.pretrained.bundle`.

@@ -1,8 +1,8 @@
-"""Put trained runs into the package: `python -m inversynth.pretrained.bundle RUN… [--evaluation FILE]`.
+"""Put trained runs into the package: `python -m inversynth.pretrained.bundle RUN… [--evaluation FILE] [--name NAME]`.
 
 Weights are stored as float16, compressed, and computed with in float32. Whether that changes a score is measured where
 it is done: probabilities before and after are compared on 256 sounds, and the command refuses where any class chosen
-for more than one parameter in a thousand differs.
+for more than one parameter in a thousand differs. Generators are small, and their samples are heard: they stay float32.
 """
 
 import io
@@ -18,7 +18,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.doors import run_door
-from generators.errors import ModelError
+from generators.errors import ModelError, SettingsError
 from generators.files import written_whole
 from generators.generate import render_rows
 from generators.registry import build_synth
@@ -36,10 +36,11 @@ MOST_CHANGED = 1e-3
 class BundleSettings(Settings):
     """Put trained runs into the package, their weights as float16."""
 
-    flags_only: ClassVar = frozenset({"runs", "evaluation", "seed"})
+    flags_only: ClassVar = frozenset({"runs", "evaluation", "name", "seed"})
 
     runs: CliPositionalArg[list[Path]] = Field(min_length=1, description="run folders or .keras files")
     evaluation: Path | None = Field(None, description="what `inversynth evaluate` wrote: its scores go into the cards")
+    name: str | None = Field(None, description="what one run is called in the package; by default as its model")
     seed: int = Field(70707, ge=0, description="of the sounds on which float16 is compared with float32")
 
 
@@ -50,10 +51,12 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m inversynth.pr
 
 def _run(settings: BundleSettings) -> None:
     scores = read_scores(settings.evaluation) if settings.evaluation else {}
+    if settings.name and len(settings.runs) > 1:
+        raise SettingsError(f"one name is for one run. Received: --name {settings.name} and {len(settings.runs)} runs")
     for run in settings.runs:
-        path, changed = bundle(find_model_file(run), FOLDER, scores, settings.seed)
+        path, changed = bundle(find_model_file(run), FOLDER, scores, settings.seed, settings.name)
         size = path.stat().st_size / 1e6
-        print(f"{path.name}: {size:.1f} MB; float16 changes {100 * changed:.3f} % of the classes chosen")
+        print(f"{path.name}: {size:.2f} MB; {100 * changed:.3f} % of the classes chosen have changed")
 
 
 def read_scores(path: Path) -> dict[str, Any]:
@@ -74,7 +77,9 @@ def read_scores(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path} must be the JSON of `inversynth evaluate`. Received: {error!r}") from None
 
 
-def bundle(path: Path, folder: Path, scores: Mapping[str, Any], seed: int) -> tuple[Path, float]:
+def bundle(
+    path: Path, folder: Path, scores: Mapping[str, Any], seed: int, name: str | None = None
+) -> tuple[Path, float]:
     """Write a model with float16 weights into a folder; returns its path and the share of chosen classes that changed.
 
     Raises: ModelError where that share is too large.
@@ -87,9 +92,11 @@ def bundle(path: Path, folder: Path, scores: Mapping[str, Any], seed: int) -> tu
         for name, one in scores.items()
         if name == card.model or name.startswith(f"{card.model} + ")
     }
-    target = folder / f"{card.model}{SUFFIX}"
+    target = folder / f"{name or card.model}{SUFFIX}"
     with written_whole(target) as partial:
         card = save_model(whole.model, partial, replace(card, training=training, scores=measured or card.scores))
+        if card.takes == "envelope":
+            return target, 0.0
         rewrite_weights(partial, card, halve)
         changed = _changed(whole, load_model(partial), seed)
         if changed > MOST_CHANGED:

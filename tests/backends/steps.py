@@ -12,10 +12,12 @@ start_keras()
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 import models.keras_metrics  # noqa: E402
 import models.layers  # noqa: E402
 import models.losses  # noqa: E402, F401
+from generators.errors import ModelError  # noqa: E402
 from generators.registry import build_synth  # noqa: E402
 from models.metrics import mean_percentile_rank  # noqa: E402
 from models.recipe import Recipe  # noqa: E402
@@ -105,6 +107,35 @@ def check_macros(recipe: Recipe, folder: Path) -> None:
     assert difference < TOLERANCE, f"knob positions differ by {difference:.2g} from {REFERENCE}"
 
 
+def check_adversarial(recipe: Recipe, folder: Path) -> None:
+    """Hold gradients to their closed forms, train a few steps of both networks, and shape as the reference does."""
+    synth = build_synth("envelope", 16384, 16 / 16384)
+    file, outputs = folder / f"{recipe.name}.keras", folder / f"{recipe.name}.npy"
+    basic = np.random.default_rng(3).uniform(-1, 1, (32, synth.samples)).astype(np.float32)
+    one_hot = np.eye(3, dtype=np.float32)[np.random.default_rng(4).integers(0, 3, (32, 3))].reshape(32, 9)
+    system = recipe.build(synth.space, synth.sample_rate, synth.samples, conv_dim=2, seed=0)
+    if BACKEND not in ("tensorflow", "torch"):
+        with pytest.raises(ModelError, match="adversarial systems train on TensorFlow and PyTorch"):
+            recipe.compile(system, synth.space)
+    else:
+        closed = ["tests/models/test_gradients.py", "tests/models/test_adversarial.py"]
+        assert pytest.main(["-q", "--no-header", "-W", "ignore", *closed]) == 0
+        recipe.compile(system, synth.space, learning_rate=1e-3, steps=20)
+        start = system.get_weights()
+        history = system.fit((basic, one_hot), 0.5 * basic, batch_size=16, epochs=20, verbose=0).history
+        assert all(np.all(np.isfinite(values)) for values in history.values()), history
+        moved = [
+            np.any(keras.ops.convert_to_numpy(new) != old) for new, old in zip(system.get_weights(), start, strict=True)
+        ]
+        assert sum(moved) > 0.9 * len(moved), f"{sum(moved)} of {len(moved)} weights moved"
+    if BACKEND == REFERENCE:
+        system.for_inference().save(file)
+        np.save(outputs, system.for_inference().predict([basic, one_hot], verbose=0))
+    shaped = keras.saving.load_model(file, safe_mode=True).predict([basic, one_hot], verbose=0)
+    difference = np.abs(shaped - np.load(outputs)).max()
+    assert difference < TOLERANCE, f"shaped sounds differ by {difference:.2g} from {REFERENCE}"
+
+
 def check_layouts(recipe: Recipe) -> None:
     """Compute the convolutions channels_first, where this backend has them on this device."""
     first = train(recipe, "bce", data_format="channels_first")
@@ -121,6 +152,8 @@ def main(folder: Path) -> int:
     checks = [(recipe.name, lambda r=recipe: check_model(r, folder)) for recipe in sounds]
     checks.append(("oscillators", lambda: check_oscillators(RECIPES["inverter"], folder)))
     checks.append(("macros", lambda: check_macros(RECIPES["macros"], folder)))
+    shaping = [recipe for recipe in RECIPES.values() if recipe.inputs == "envelope"]
+    checks += [(recipe.name, lambda r=recipe: check_adversarial(r, folder)) for recipe in shaping]
     checks.append(("C1 categorical", lambda: train(RECIPES["C1"], "categorical")))
     if BACKEND != REFERENCE or any(device.startswith("gpu") for device in keras.distribution.list_devices()):
         checks += [(f"{name} channels_first", lambda n=name: check_layouts(RECIPES[n])) for name in ("C1", "C6", "e2e")]

@@ -16,6 +16,8 @@ from models.architectures import MODEL_NAMES, PARAMETER_COUNTS
 from models.model_files import ModelCard, save_model
 from models.registry import RECIPES, find_recipe
 
+SHAPERS = ("neurosynth", "neurosynth-adversarial")
+
 RATE, LENGTH = 4096, 0.25
 SYNTH = SineSynth(RATE, LENGTH)
 
@@ -255,8 +257,9 @@ def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["name"] for row in said["synths"]] == list(SYNTHS)
     assert [row["name"] for row in said["models"]] == list(RECIPES)
     assert set(RECIPES) == set(MODEL_NAMES)
-    assert {row["name"] for row in said["bundled"]} == {"inverter", "C6XL"}
-    assert all("MPR" in row["summary"] for row in said["bundled"])
+    assert {row["name"] for row in said["bundled"]} == {"inverter", "C6XL", *SHAPERS}
+    told = {row["name"]: row["summary"] for row in said["bundled"]}
+    assert all(("mean absolute error" if name in SHAPERS else "MPR") in text for name, text in told.items())
     assert [row["name"] for row in said["presets"]] == list(PRESETS)
     assert [row["name"] for row in said["systems"]] == list(SYSTEMS)
     assert inspection.list_main([]) == 0

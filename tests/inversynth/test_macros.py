@@ -159,7 +159,10 @@ def test_commands_refuse_models_of_the_other_kind(
     for words, message in (
         (["macros", str(model_file)], "must be a model of macros. Received: tiny. Train one with"),
         (["macros", str(tmp_path)], "holds no best.keras"),
-        (["invert", str(tmp_path / "sound.wav"), "--model", str(run)], "must be a model of sounds. Received: macros"),
+        (
+            ["invert", str(tmp_path / "sound.wav"), "--model", str(run)],
+            "is a model of patches and names no settings of a sound. Use it with: inversynth macros",
+        ),
         (["train", "--model", "C3", "--patches", str(tmp_path)], "C3 learns from sounds. Received: --patches"),
     ):
         assert main(words) == 2

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from generators.envelope_generator import EnvelopeSynth
 from generators.errors import ModelError
-from generators.generate import render_rows
+from generators.generate import render_columns, render_rows
 from generators.registry import build_synth
 from inversynth.pretrained import DEFAULT, bundled, find_model
 from inversynth.pretrained.bundle import bundle, read_scores
 from models.model_files import ModelCard, check_weights, load_model, read_card, save_model
 from models.registry import find_recipe
+from models.shaper import load_shaper
 
 SINE = build_synth("sine", 8000, 0.25)
 
@@ -28,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_names_of_bundled_models_are_found_whatever_their_case() -> None:
-    assert set(bundled()) == {"inverter", "C6XL"}
+    assert set(bundled()) == {"inverter", "C6XL", "neurosynth", "neurosynth-adversarial"}
     assert DEFAULT in bundled()
     assert find_model("c6xl") == bundled()["C6XL"]
     assert find_model("Inverter") == bundled()["inverter"]
@@ -42,7 +44,7 @@ def test_paths_go_first_and_missing_ones_are_told(run: Path, monkeypatch: pytest
     assert find_model("C6XL") == Path("C6XL/best.keras")
     with pytest.raises(ModelError, match="no such model: runs/C6"):
         find_model("runs/C6")
-    with pytest.raises(ModelError, match=r"no such model: invertor\..* or a bundled model: C6XL, inverter"):
+    with pytest.raises(ModelError, match=r"no such model: invertor\..* or a bundled model: C6XL, inverter, neurosynth"):
         find_model("invertor")
 
 
@@ -53,6 +55,22 @@ def test_bundled_models_are_whole_and_tell_their_scores(name: str) -> None:
     assert card.scores["network"]["n"] >= 1000
     assert card.training["stream"] is True
     assert bundled()[name].stat().st_size < 10e6
+
+
+@pytest.mark.parametrize(("name", "weight"), [("neurosynth", 10.0), ("neurosynth-adversarial", 0.0)])
+def test_bundled_generators_shape_as_well_as_their_cards_say(name: str, weight: float) -> None:
+    """On waveforms drawn anew, of the goals that issue was closed with; and far apart for each of the 27 shapes."""
+    shaper = load_shaper(bundled()[name])
+    assert shaper.loaded.card.features["l1_weight"] == weight
+    columns = render_columns(EnvelopeSynth(random_pitch=True, random_phase=True), 0, 270, 4711)
+    classes = columns["classes"][:, 1:]
+    error = np.abs(shaper.shape(columns["basic"], classes) - columns["audio"]).mean()
+    assert error == pytest.approx(shaper.loaded.card.scores["test"]["mae"]["All"], rel=0.15)
+    assert error < 0.03
+    grid = np.stack(np.unravel_index(np.arange(27), (3, 3, 3)), axis=-1)
+    one = np.repeat(columns["basic"][:1], 27, axis=0)
+    assert shaper.shape(one, grid).std(axis=0).mean() > 0.1
+    assert bundled()[name].stat().st_size < 200_000
 
 
 def test_the_bundled_inverter_scores_what_its_card_says() -> None:

@@ -11,6 +11,7 @@ from generators.registry import build_synth
 from generators.settings import Settings
 from inversynth import shaping
 from inversynth.cli import main
+from inversynth.shaping import local_level
 from models.model_files import ModelCard, save_model
 
 SYNTH = build_synth("envelope", 16384, 128 / 16384)
@@ -98,6 +99,38 @@ def test_silence_stays_silent(here: Path, turner: Path) -> None:
     write(here / "a.wav", np.zeros(64, np.float32))
     assert main(["shape", "a.wav", "--sustain", "0.4", "--model", str(turner)]) == 0
     assert not soundfile.read("output/a_shaped.wav")[0].any()
+
+
+def test_level_follows_a_sound_but_no_single_wave() -> None:
+    rate = 16_000
+    time = np.arange(rate) / rate
+    for tone_hz in (60, 1000):
+        wave = np.sin(2 * np.pi * tone_hz * time).astype(np.float32)
+        np.testing.assert_allclose(local_level(wave, rate), 1.0, atol=0.01)
+        decaying = wave * np.exp(-5 * time).astype(np.float32)
+        level = local_level(decaying, rate)
+        np.testing.assert_allclose(level[800:-800], np.exp(-5 * time)[800:-800], rtol=0.15)
+        assert np.all(level >= 1e-3 * decaying.max())
+    np.testing.assert_array_equal(local_level(wave[:1000], rate), np.full(1000, np.abs(wave[:1000]).max()))
+
+
+@pytest.mark.parametrize("decay", [0.0, 6.0])
+def test_bundled_network_shapes_a_tone_whether_it_holds_or_dies_away(here: Path, decay: float, capsys) -> None:
+    time = np.arange(16_000) / 16_000
+    audio = np.sin(2 * np.pi * 440 * time) * np.exp(-decay * time)
+    soundfile.write("a.wav", 0.3 * audio, 16_000, subtype="FLOAT")
+    assert main(["shape", "a.wav", "--attack", "0.4", "--sustain", "0.4", "--release", "0.4"]) == 0
+    assert float(capsys.readouterr().out.split("error ")[1].split(",")[0]) < 0.03
+    shaped, _ = soundfile.read("output/a_shaped.wav")
+    levels = [np.sqrt(np.square(part[500:1500]).mean()) for sound in (shaped, audio) for part in np.split(sound, 4)]
+    gains = np.asarray(levels[:4]) / levels[4:] / 0.3
+    np.testing.assert_allclose(gains, [0.156, 0.781, 0.4, 0.1875], atol=0.06)  # those of the ideal
+
+
+def test_name_of_a_sound_may_hold_any_letter(here: Path, turner: Path) -> None:
+    write(here / "Glöckchen.wav", tone())
+    assert main(["shape", "Glöckchen.wav", "--model", str(turner)]) == 0
+    assert Path("output/Glöckchen_shaped.wav").is_file()
 
 
 def test_several_sounds_are_shaped_and_one_at_fault_stops_none(here: Path, turner: Path, capsys, caplog) -> None:

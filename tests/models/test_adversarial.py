@@ -95,7 +95,7 @@ def test_schedule_takes_a_step_for_each_group(data):
     made = system(schedule=[["real"], ["fake", "penalty"]])
     made.train_step(data)
     assert int(ops.convert_to_numpy(made.critic_optimizer.iterations)) == 2
-    assert int(ops.convert_to_numpy(made.optimizer.iterations)) == 1
+    assert int(ops.convert_to_numpy(made.generator_optimizer.iterations)) == 1
 
 
 def test_critic_steps_divide_a_batch_and_none_of_them_is_empty(data):
@@ -131,7 +131,7 @@ def test_generator_learns_from_the_critic_alone(data):
 def test_averages_are_lent_to_the_network_whose_optimiser_keeps_them(data):
     made = system()
     made.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), keras.optimizers.SGD(0.1))
-    assert [optimizer for optimizer, _ in learners(made)] == [made.optimizer, made.critic_optimizer]
+    assert [optimizer for optimizer, _ in learners(made)] == [made.generator_optimizer, made.critic_optimizer]
     made.train_step(data)
     once = values(made.generator)
     made.train_step(data)
