@@ -4,6 +4,7 @@ From a stream, whose noise is new in every example; from one with `fresh` off, w
 examples, as the original had it; or from a dataset file.
 """
 
+import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.envelope_generator import EnvelopeSynth
-from generators.errors import DatasetError
+from generators.envelope_generator import EnvelopeOptions, EnvelopeSynth
+from generators.errors import DatasetError, SettingsError
 from generators.generate import render_columns
 from generators.parameters import ParameterSpace
 from generators.store import Dataset
@@ -105,6 +106,27 @@ class EnvelopeDataset(DatasetSource):
         return DatasetBatches(self._rows, self.rows("test"), batch_size)
 
 
+def check_agreement(settings: EnvelopeOptions, dataset: Dataset) -> None:
+    """Raise SettingsError where a setting of envelopes was given that is not the dataset's own."""
+    spaces = dataset.space
+    held = {
+        **{f"{name}s": spaces.parameters[spaces.index(name)].levels for name in ATTRIBUTES if name in spaces.names},
+        **json.loads(dataset.card.options),
+        "seq_length": dataset.samples,
+    }
+    for name in sorted(settings.model_fields_set & held.keys()):
+        given = getattr(settings, name)
+        if given != held[name]:
+            raise SettingsError(
+                f"{name} of {dataset.path} is {_told(held[name])}. Received: --{name} {_told(given)}. Leave it out, or "
+                "generate another dataset"
+            )
+
+
+def _told(value: Any) -> str:
+    return ",".join(f"{one:g}" for one in value) if isinstance(value, tuple) else str(value)
+
+
 def open_source(settings: Any, stack: ExitStack) -> "tuple[EnvelopeStream | EnvelopeDataset, str]":
     """Return the examples that settings mean, and what to name the run after; `stack` closes what was opened.
 
@@ -112,16 +134,18 @@ def open_source(settings: Any, stack: ExitStack) -> "tuple[EnvelopeStream | Enve
     """
     if settings.dataset_file is None and settings.stream:
         synth = settings.envelope_synth(settings.sample_rate, settings.length)
+        steps = settings.steps_per_epoch
         stream = EnvelopeStream(
             synth,
             seed=settings.seed,
-            examples=settings.dsize,
+            examples=steps * settings.batch_size if steps else settings.dsize,
             batch_size=settings.batch_size,
             critic_steps=settings.critic_steps,
             fresh=settings.fresh,
         )
         return stream, "envelope_stream"
     dataset = stack.enter_context(Dataset(settings.dataset_path))
+    check_agreement(settings, dataset)
     source = EnvelopeDataset(
         dataset,
         critic_steps=settings.critic_steps,

@@ -139,6 +139,11 @@ def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[S
     if settings.folds > 1 or settings.loss is not None:
         name, value = ("folds", settings.folds) if settings.folds > 1 else ("loss", settings.loss)
         raise SettingsError(f"{settings.model} has no --{name}. Received: --{name} {value}. Leave it out")
+    strangers = {"patches": None, "normalise": False, "synth": "envelope"}
+    for name, meant in strangers.items():
+        value = getattr(settings, name)
+        if name in settings.model_fields_set and value != meant:
+            raise SettingsError(f"{settings.model} makes its own waveforms. Received: --{name} {value}. Leave it out")
     published = fold(settings.model) == fold(NEUROSYNTH_PUBLISHED)
     absent = settings.model_fields_set & (set(OPTIONS[NEUROSYNTH]) - set(OPTIONS[NEUROSYNTH_PUBLISHED]))
     if published and absent:
@@ -179,8 +184,8 @@ class NeuroSynthSettings(EnvelopeOptions, TrainingSettings):
     batch_size: int = Field(64, ge=1, description="examples per step, of the critic and of the generator")
     learning_rate: float = Field(1e-3, gt=0, description="step size of both optimisers")
     print_interval: int = Field(20, ge=1, description="epochs between two pictures and checkpoints")
-    dsize: int = Field(2048, ge=1, description="examples in an epoch")
-    fresh: bool = Field(True, description="new examples in every epoch; else the same dsize of them")
+    dsize: int = Field(2048, ge=1, description="with stream: examples in an epoch, unless steps_per_epoch is set")
+    fresh: bool = Field(True, description="with stream: new examples in every epoch; else the same dsize of them")
     conv_dim: int = Field(WIDTH, ge=1, description="width of the networks")
     critic_steps: int = Field(5, ge=1, description="steps of the critic for one of the generator")
     l1_weight: float = Field(10.0, ge=0, description="of the mean absolute error in the generator's loss; 0: none")
@@ -200,7 +205,7 @@ class PublishedSettings(NeuroSynthSettings):
     epochs: int = Field(1000, ge=1, description="passes over dsize examples")
     print_interval: int = Field(200, ge=1, description="epochs between two pictures and checkpoints")
     critic_steps: int = Field(1, ge=1, description="rounds of three critic steps for one of the generator")
-    fresh: bool = Field(False, description="new examples in every epoch; else the same dsize of them")
+    fresh: bool = Field(False, description="with stream: new examples in every epoch; else the same dsize of them")
     random_pitch: bool = Field(False, description="periods of 5 to 32 samples, not just one")
     random_phase: bool = Field(False, description="waveforms begin anywhere in their cycle")
     legacy: bool = Field(True, description="the ramps of the original, to the sample")

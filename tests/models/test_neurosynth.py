@@ -329,6 +329,35 @@ def test_settings_that_cannot_be_met_take_one_line(tmp_path, argv, error, messag
     assert "\n" not in str(raised.value)
 
 
+def test_settings_beside_a_dataset_must_be_those_of_the_dataset(tmp_path):
+    assert generate(["--num_examples", "30", "--seq_length", "16", "--attacks", "0,0.5", "--releases", "0,0.25"]) == 0
+    for argv, message in (
+        (("--attacks", "0,0.2"), "attacks of .* is 0,0.5. Received: --attacks 0,0.2"),
+        (("--legacy",), "legacy of .* is False. Received: --legacy True"),
+        (("--seq_length", "20"), "seq_length of .* is 16. Received: --seq_length 20"),
+    ):
+        settings = NeuroSynthSettings.parse(["--dataset_file", "test_datasets/envelope.hdf5", *argv])
+        with ExitStack() as stack, pytest.raises(SettingsError, match=message):
+            find_recipe("neurosynth").open_source(settings, stack, None)
+    settings = NeuroSynthSettings.parse(["--dataset_file", "test_datasets/envelope.hdf5", "--attacks", "0,0.5"])
+    with ExitStack() as stack:
+        assert find_recipe("neurosynth").open_source(settings, stack, None)[0].space.sizes[1:] == (2, 3, 2)
+
+
+def test_steps_of_an_epoch_win_over_its_examples(tmp_path):
+    settings = NeuroSynthSettings.parse([*SMALL, "--steps_per_epoch", "3"])
+    with ExitStack() as stack:
+        source, _ = find_recipe("neurosynth").open_source(settings, stack, None)
+        with source.training(settings.batch_size) as batches:
+            assert batches.num_batches == 3
+
+
+@pytest.mark.parametrize("argv", [("--synth", "fm"), ("--normalise",)])
+def test_settings_of_other_sounds_are_refused(tmp_path, argv):
+    with pytest.raises(SettingsError, match=f"neurosynth makes its own waveforms. Received: {argv[0]}"):
+        run_of(*argv)
+
+
 def test_weights_that_the_published_losses_do_not_have_are_refused(tmp_path):
     with pytest.raises(SettingsError) as raised:
         run_of("--l1_weight", "3", model="neurosynth-published")
