@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.dsp.envelopes import attack_sustain_release
 from generators.envelope_generator import (
     ATTACKS,
     JITTER,
@@ -20,7 +21,6 @@ from generators.envelope_generator import (
     RELEASES,
     SAMPLES,
     SUSTAINS,
-    envelopes,
     waveform,
 )
 from models.envelope_metrics import MEASURES, score
@@ -115,7 +115,7 @@ def input_sets(seed: int = SEED) -> Inputs:
         waves.append(waveform(wave, phase + jitter) + rng.uniform(-noise, noise, SAMPLES))
     grid = np.array(list(itertools.product(range(len(ATTACKS)), range(len(SUSTAINS)), range(len(RELEASES)))))
     levels = np.stack([np.take(each, grid[:, i]) for i, each in enumerate((ATTACKS, SUSTAINS, RELEASES))], axis=-1)
-    ideals = envelopes(*levels.T, SAMPLES, legacy=True)
+    ideals = attack_sustain_release(*levels.T, SAMPLES, legacy=True)
     basic = np.repeat(waves, len(grid), axis=0)
     cls = np.tile(np.arange(len(grid)), len(waves))
     return Inputs(
@@ -134,7 +134,7 @@ BASELINES: dict[str, Callable[[Inputs], Sounds]] = {
     "input unchanged": lambda inputs: inputs.basic,
     "input x mean of the 27 envelopes": lambda inputs: inputs.basic * inputs.ideals.mean(axis=0),
     "silence": lambda inputs: np.zeros_like(inputs.basic),
-    "input x exact ramps": lambda inputs: inputs.basic * envelopes(*inputs.levels.T, SAMPLES)[inputs.cls],
+    "input x exact ramps": lambda inputs: inputs.basic * attack_sustain_release(*inputs.levels.T, SAMPLES)[inputs.cls],
     "input x ideal envelope": lambda inputs: inputs.basic * inputs.ideals[inputs.cls],
 }
 """What needs no network. The exact ramps are those of our dataset, which differ from the original's by a sample."""

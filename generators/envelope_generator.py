@@ -17,6 +17,7 @@ from pydantic import Field
 
 from generators.doors import run_door
 from generators.dsp import modulation
+from generators.dsp.envelopes import attack_sustain_release
 from generators.errors import ParameterError, SettingsError, unknown
 from generators.generate import GeneratorSettings, generate_from_settings
 from generators.parameters import Parameter, ParameterSpace
@@ -77,30 +78,6 @@ def waveform(name: str, phase: ArrayLike) -> Floats:
     if name not in WAVEFORMS:
         raise ParameterError(unknown("waveform", name, WAVEFORMS))
     return WAVEFORMS[name](phase)
-
-
-def envelopes(attack: Any, sustain: Any, release: Any, samples: int, legacy: bool = False, xp: Any = np) -> Any:
-    """Return envelopes: a ramp from 0 to 1, a step to the sustain level, and a ramp from there to 0.
-
-    With A and R for attack and release in samples, n / A up to A, and sustain (samples - 1 - n) / R for the last R. In
-    `legacy` the ramps take int(A) + 1 and int(R) + 1 samples with both their ends; one sample of release is no ramp.
-
-    Args:
-        attack, release: fractions of the length, together at most 1. sustain: a level.
-    Shapes: three (n,) in 0..1 -> (n, samples).
-    """
-    if xp is np:
-        attack, sustain, release = (np.asarray(levels, np.float64) for levels in (attack, sustain, release))
-    attack, sustain, release = (xp.reshape(levels, (-1, 1)) for levels in (attack, sustain, release))
-    n = xp.arange(samples, dtype=modulation.float_type(sustain))
-    up, down = attack * samples, release * samples
-    if legacy:
-        up, down = xp.floor(up), xp.floor(down)
-        rises, falls = n <= up, n >= samples - 1 - down
-    else:
-        rises, falls = n < up, n > samples - 1 - down
-    fall = xp.where(down > 0, (samples - 1 - n) / xp.maximum(down, 1e-9), 1.0)
-    return xp.where(rises, n / xp.maximum(up, 1e-9), xp.where(falls, sustain * fall, sustain))
 
 
 def envelope_space(attacks: Sequence[float], sustains: Sequence[float], releases: Sequence[float]) -> ParameterSpace:
@@ -183,7 +160,7 @@ class EnvelopeSynth(Synth):
 
     def synthesize(self, values: Any, xp: Any = np) -> Any:
         """Render (batch, 4) -> (batch, samples), without noise, from phase 0."""
-        shapes = envelopes(values[:, 1], values[:, 2], values[:, 3], self.samples, self.legacy, xp)
+        shapes = attack_sustain_release(values[:, 1], values[:, 2], values[:, 3], self.samples, self.legacy, xp)
         return self._waves(values, self.samples, xp) * shapes
 
     def render_rows(
@@ -207,7 +184,7 @@ class EnvelopeSynth(Synth):
         kinds = self.space.values_to_classes(table)[:, 0]
         for kind, name in enumerate(DRAWN):
             basic[kinds == kind] += waveform(name, phases[kinds == kind])
-        shapes = envelopes(table[:, 1], table[:, 2], table[:, 3], self.samples, self.legacy)
+        shapes = attack_sustain_release(table[:, 1], table[:, 2], table[:, 3], self.samples, self.legacy)
         return (basic * shapes).astype(np.float32), {"basic": basic.astype(np.float32)}
 
     def render_note(self, values: ArrayLike, held: float) -> NDArray[np.float32]:
@@ -217,7 +194,7 @@ class EnvelopeSynth(Synth):
         """
         row = self.space.check_values(values)[None]
         samples, rest = max(round(held * self.sample_rate), 1), round(FADE * self.sample_rate)
-        shape = envelopes(row[:, 1], row[:, 2], row[:, 3], samples, self.legacy)[0]
+        shape = attack_sustain_release(row[:, 1], row[:, 2], row[:, 3], samples, self.legacy)[0]
         fade = np.linspace(1.0, 0.0, rest + 2)[1:-1] * shape[-1]
         return (self._waves(row, samples + rest)[0] * np.concatenate([shape, fade])).astype(np.float32)
 

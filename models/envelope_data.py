@@ -145,7 +145,6 @@ def open_source(settings: Any, stack: ExitStack) -> "tuple[EnvelopeStream | Enve
         )
         return stream, "envelope_stream"
     dataset = stack.enter_context(Dataset(settings.dataset_path))
-    check_agreement(settings, dataset)
     source = EnvelopeDataset(
         dataset,
         critic_steps=settings.critic_steps,
@@ -154,4 +153,5 @@ def open_source(settings: Any, stack: ExitStack) -> "tuple[EnvelopeStream | Enve
         test_split=settings.test_split,
         steps=settings.steps_per_epoch,
     )
+    check_agreement(settings, dataset)
     return source, settings.dataset_path.stem

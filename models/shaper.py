@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.envelope_generator import envelopes
+from generators.dsp.envelopes import attack_sustain_release
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.envelope_metrics import ATTRIBUTES, score
@@ -110,7 +110,7 @@ class Shaper:
     def envelopes(self, classes: NDArray[Any], samples: int) -> Floats:
         """Return the envelopes of classes. Shapes: (n, 3) -> (n, samples)."""
         attack, sustain, release = (np.asarray(known)[classes[:, i]] for i, known in enumerate(self.levels))
-        shapes: Floats = envelopes(attack, sustain, release, samples, self.legacy)
+        shapes: Floats = attack_sustain_release(attack, sustain, release, samples, self.legacy)
         return shapes
 
     def _checked(self, basic: ArrayLike, classes: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.intp]]:

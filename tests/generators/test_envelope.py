@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from generators import envelope_generator, registry
+from generators.dsp.envelopes import attack_sustain_release
 from generators.envelope_generator import (
     DRAWN,
     LONGEST_PERIOD,
@@ -16,7 +17,6 @@ from generators.envelope_generator import (
     EnvelopeOptions,
     EnvelopeSettings,
     EnvelopeSynth,
-    envelopes,
     waveform,
 )
 from generators.errors import DatasetError, ParameterError, SettingsError
@@ -80,25 +80,25 @@ def original_envelope(attack, sustain, release, samples):
 @pytest.mark.parametrize("samples", [SAMPLES, 100, 256])
 def test_legacy_envelopes_are_those_of_the_original(samples):
     grid = [(a, s, r) for a in (0, 0.2, 0.4) for s in (1, 0.7, 0.4) for r in (0, 0.2, 0.4)]
-    found = envelopes(*zip(*grid, strict=True), samples, legacy=True)
+    found = attack_sustain_release(*zip(*grid, strict=True), samples, legacy=True)
     np.testing.assert_allclose(found, [original_envelope(*row, samples) for row in grid], atol=1e-12)
 
 
 def test_legacy_ramps_take_1_26_and_52_samples():
-    shapes = envelopes([0, 0.2, 0.4], [0.7] * 3, [0, 0, 0], SAMPLES, legacy=True)
+    shapes = attack_sustain_release([0, 0.2, 0.4], [0.7] * 3, [0, 0, 0], SAMPLES, legacy=True)
     assert [int(np.sum(np.diff(shape, prepend=-1) > 0)) for shape in shapes] == [2, 26, 52]  # then the jump to 0.7
     assert shapes[0][:2].tolist() == [0.0, 0.7]
     assert shapes[1][25:27].tolist() == [1.0, 0.7]
 
 
 def test_an_envelope_of_nothing_leaves_the_sound_untouched():
-    assert np.all(envelopes([0], [1], [0], SAMPLES) == 1.0)
-    np.testing.assert_array_equal(envelopes([0], [0.4], [0], SAMPLES), np.full((1, SAMPLES), 0.4))
+    assert np.all(attack_sustain_release([0], [1], [0], SAMPLES) == 1.0)
+    np.testing.assert_array_equal(attack_sustain_release([0], [0.4], [0], SAMPLES), np.full((1, SAMPLES), 0.4))
 
 
 def test_ramps_are_as_long_as_their_fraction():
     n = np.arange(SAMPLES)
-    (shape,) = envelopes([0.2], [0.7], [0.4], SAMPLES)
+    (shape,) = attack_sustain_release([0.2], [0.7], [0.4], SAMPLES)
     np.testing.assert_allclose(shape[:26], n[:26] / 25.6)
     np.testing.assert_array_equal(shape[26:76], 0.7)
     np.testing.assert_allclose(shape[76:], 0.7 * (127 - n[76:]) / 51.2)
@@ -106,7 +106,7 @@ def test_ramps_are_as_long_as_their_fraction():
 
 
 def test_an_attack_and_a_release_that_fill_the_sound_leave_no_gap():
-    (shape,) = envelopes([0.5], [1.0], [0.5], 16)
+    (shape,) = attack_sustain_release([0.5], [1.0], [0.5], 16)
     np.testing.assert_allclose(shape, [*np.arange(8) / 8, *np.arange(7, -1, -1) / 8])
 
 
@@ -129,7 +129,7 @@ def test_audio_is_basic_times_the_envelope():
     assert {name: column.dtype.name for name, column in columns.items()} == {
         **{"audio": "float32", "classes": "uint8", "values": "float32", "basic": "float32"}
     }
-    shapes = envelopes(*columns["values"].astype(float).T[1:], SAMPLES)
+    shapes = attack_sustain_release(*columns["values"].astype(float).T[1:], SAMPLES)
     np.testing.assert_allclose(columns["audio"], columns["basic"] * shapes, atol=1e-6)
     untouched = (columns["values"][:, 1:] == (0, 1, 0)).all(axis=1)
     assert untouched.any()

@@ -198,13 +198,13 @@ def stream(**options):
 
 
 def test_examples_are_pairs_under_the_ideal_envelope():
-    from generators.envelope_generator import envelopes
+    from generators.dsp.envelopes import attack_sustain_release
 
     with stream().training(8) as batches:
         (basic, one_hot), shaped = batches[0]
     assert basic.shape == shaped.shape == (16, 128)  # a batch for each of two critic steps
     levels = [np.asarray(SYNTH.space.parameters[i].levels)[one_hot[:, 3 * i - 3 : 3 * i].argmax(1)] for i in (1, 2, 3)]
-    np.testing.assert_allclose(shaped, basic * envelopes(*levels, 128, True), atol=1e-6)
+    np.testing.assert_allclose(shaped, basic * attack_sustain_release(*levels, 128, True), atol=1e-6)
 
 
 def test_fresh_examples_are_new_in_every_epoch_and_others_come_again():
