@@ -1,9 +1,10 @@
 """What a dataset, a model file, a run, a model or a synth holds: as plain data for programs, as a screenful for people.
 
 Each `describe_…` returns a dict whose first entry is `kind`; `text` lays any of them out. Nothing is loaded whole: of a
-dataset the classes pass through in blocks, and the level is measured on a few of its sounds.
+dataset the classes and labels pass through in blocks, and the level is measured on a few of its sounds.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +31,9 @@ SAMPLED = 256
 BLOCK = 65536
 """Rows of classes in memory at a time."""
 
+NAMED = 8
+"""Names of a label that are told: more would not fit on a line."""
+
 SILENT = -100.0
 """Decibels of full scale below which a sound counts as silent, as in `generators.audio`."""
 
@@ -37,13 +41,15 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def describe_dataset(dataset: Dataset) -> dict[str, Any]:
-    """Say what a dataset file holds: card, rows done, size, level, and how evenly its classes are spread."""
+    """Say what a dataset file holds: card, rows done, size, level, labels, and how evenly its classes are spread."""
     card, done = asdict(dataset.card), len(dataset.finished())
     counts = _class_counts(dataset)
     return {
         "kind": "dataset",
         "path": str(dataset.path),
-        **{name: value for name, value in card.items() if name != "space"},
+        **{name: value for name, value in card.items() if name not in ("space", "options")},
+        "options": json.dumps({key: value for key, value in json.loads(card["options"]).items() if key != "names"}),
+        "labels": dataset.count_labels(),
         "software": dataset.software,
         "done": done,
         "file_bytes": dataset.path.stat().st_size,
@@ -257,7 +263,17 @@ def _dataset_text(d: Mapping[str, Any]) -> str:
         for row in _space_rows(d["space"])
     ]
     note = "p: how likely classes at least this uneven are by chance"
-    return "\n".join([*lines, "", text_table(["parameter", "levels", "range", "classes", "p"], rows), note])
+    spread = [text_table(["parameter", "levels", "range", "classes", "p"], rows), note]
+    labels = [[label, str(len(counts)), _most_frequent(counts)] for label, counts in d["labels"].items()]
+    spread += ["", text_table(["label", "names", "rows"], labels)] if labels else []
+    return "\n".join([*lines, "", *spread])
+
+
+def _most_frequent(counts: Mapping[str, int]) -> str:
+    """List the names that hold most often, and how many more there are."""
+    names = sorted(counts, key=lambda name: -counts[name])
+    more = f", … {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(f"{name} {counts[name]:,}" for name in names[:NAMED]) + more
 
 
 def _model_file_text(d: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The dataset file: what it says of itself, and every way in which a file can be wrong."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,91 @@ def test_cards_name_their_difference():
     assert card().difference(card(seed=2)) == "seed 1 against 2"
     other = card(space=SineSynth.space.to_json().replace("1600.0", "1700.0"))
     assert card().difference(other) == "levels of 'f2': 3 from 800 to 1600 against 3 from 800 to 1700"
+
+
+# --- labels and crops ---------------------------------------------------------------------------------------------
+
+NAMES = {"instrument": ["violin", "flute", "oboe"], "qualities": ["bright", "dark", "reverb"]}
+LABELS = (("instrument", "int32"), ("qualities", "uint16"), ("take", "uint8"))
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """A dataset of ten rows: instruments 0, 1, 0, 1, …, qualities 0, 1, …, takes 7."""
+    options = json.dumps({"names": NAMES, "masks": ["qualities"], "gain": 1.0})
+    with Dataset.create(tmp_path / "d.hdf5", card(options=options, labels=LABELS)) as dataset:
+        audio = np.random.default_rng(0).standard_normal((10, 400)).astype(np.float32)
+        empty = np.zeros((10, 4), np.uint8)
+        takes = np.full(10, 7)
+        dataset.write(
+            slice(0, 10), audio, empty, empty, instrument=np.arange(10) % 2, qualities=np.arange(10), take=takes
+        )
+    return tmp_path / "d.hdf5", audio
+
+
+def test_labels_are_columns_of_their_own_type_with_names(labelled):
+    with Dataset(labelled[0]) as dataset:
+        assert (dataset.card.labels, dataset.card.names, dataset.card.masks) == (LABELS, NAMES, ("qualities",))
+        instrument, audio, qualities = dataset.read_columns([9, 0, 4], ("instrument", "audio", "qualities"))
+        assert (instrument.dtype, instrument.tolist()) == (np.dtype(np.int32), [1, 0, 0])
+        assert (qualities.dtype, qualities.tolist()) == (np.dtype(np.uint16), [9, 0, 4])
+        np.testing.assert_array_equal(audio, labelled[1][[9, 0, 4]])
+        assert dataset.read_columns(slice(2, 4), ("instrument",))[0].tolist() == [0, 1]
+        assert dataset.identity["gain"] == 1.0
+        assert "names" not in dataset.identity
+        assert "labels" not in dataset.identity
+
+
+def test_labels_are_counted_by_name_in_blocks(labelled):
+    with Dataset(labelled[0]) as dataset:
+        counts = dataset.count_labels()
+        assert counts == dataset.count_labels(size=3)
+    assert counts["instrument"] == {"violin": 5, "flute": 5}
+    # of 0..9 five are odd, four have the second bit, four the third, and two the fourth, which has no name
+    assert counts["qualities"] == {"bright": 5, "dark": 4, "reverb": 4, "3": 2}
+    assert counts["take"] == {"7": 10}
+
+
+@pytest.mark.parametrize("writable", [False, True], ids=["straight from the file", "through HDF5"])
+def test_crops_are_pieces_of_rows(labelled, writable):
+    path, audio = labelled
+    rows, starts = [3, 9, 3, 0], [0, 300, 17, 399]
+    with Dataset(path, writable=writable) as dataset:
+        crops = dataset.read_crops(rows, starts, 1)
+        assert crops.shape == (4, 1)
+        assert crops.dtype == np.float32
+        for length in (1, 100):
+            crops = dataset.read_crops(rows[:3], starts[:3], length)
+            expected = [audio[row, start : start + length] for row, start in zip(rows[:3], starts[:3], strict=True)]
+            np.testing.assert_array_equal(crops, expected)
+        np.testing.assert_array_equal(dataset.read_crops([1, 2], 0, 400), audio[1:3])
+        assert dataset.read_crops([], [], 5).shape == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "starts", "length", "words"),
+    [
+        ([0], [1], 400, "lies within the 400 samples of a sound of .*Received: 400 samples from 1..1"),
+        ([0, 1], [0, -1], 10, "Received: 10 samples from -1..0"),
+        ([0], [0], 0, "Received: 0 samples"),
+        ([10], [0], 5, "run from 0 to 9. Received: 10..10"),
+    ],
+)
+def test_crops_beyond_a_sound_are_refused(labelled, rows, starts, length, words):
+    with Dataset(labelled[0]) as dataset, pytest.raises(DatasetError, match=words):
+        dataset.read_crops(rows, starts, length)
+
+
+def test_names_of_many_labels_fit_into_a_card_and_count_in_its_difference(tmp_path):
+    names = [f"instrument number {i}" for i in range(20_000)]
+    many = card(options=json.dumps({"names": {"instrument": names}}), labels=(("instrument", "int32"),))
+    with Dataset.create(tmp_path / "d.hdf5", many):
+        pass
+    with Dataset(tmp_path / "d.hdf5") as dataset:
+        assert dataset.card.difference(many) == ""
+        assert dataset.card.names == {"instrument": names}
+        other = card(options=json.dumps({"names": {"instrument": names[1:]}}), labels=many.labels)
+        assert dataset.card.difference(other) == "other names of labels"
 
 
 def truncated(path):

@@ -9,7 +9,7 @@ import pytest
 from generators.generate import generate_dataset
 from generators.registry import SYNTHS
 from generators.sine_generator import SineSynth
-from generators.store import Dataset
+from generators.store import Card, Dataset
 from inversynth import descriptions, inspection
 from inversynth.systems import PRESETS, SYSTEMS
 from models.architectures import MODEL_NAMES, PARAMETER_COUNTS
@@ -56,6 +56,25 @@ def inspect_json(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> dict:
 
 
 # --- datasets ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_dataset_tells_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "notes.hdf5"
+    names = {"instrument": [f"sound{i}" for i in range(20)]}
+    options = json.dumps({"names": names, "gain": 0.5})
+    card = Card(
+        "sine", SYNTH.space.to_json(), RATE, 0.01, 0, "random", False, 30, options, (), (("instrument", "int32"),)
+    )
+    with Dataset.create(path, card) as made:
+        rows = np.minimum(np.arange(30), 19)
+        made.write(slice(0, 30), np.zeros((30, 41)), np.zeros((30, 4)), np.zeros((30, 4)), instrument=rows)
+    said = inspect_json(capsys, path)
+    assert said["labels"] == {"instrument": {f"sound{i}": 1 if i < 19 else 11 for i in range(20)}}
+    assert json.loads(said["options"]) == {"gain": 0.5}
+    assert inspect(path) == 0
+    out = capsys.readouterr().out
+    assert "sound19 11, sound0 1, sound1 1" in out
+    assert "sound6 1, … 12 more" in out
 
 
 def test_a_dataset_tells_its_card_level_and_spread(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
