@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
+from generators.errors import ModelError
 from models.gradients import adversarial_backend, descend, input_gradients
 
 WEIGHTS: Mapping[str, float] = {"real": 1.0, "fake": 1.0, "penalty": 10.0, "drift": 0.0}
@@ -159,9 +160,14 @@ class WassersteinGAN(keras.Model):
     ) -> None:
         """Make ready for `fit`, each network with its optimiser; averages are kept by that of the generator.
 
-        Raises: ModelError on another backend than TensorFlow and PyTorch.
+        Raises: ModelError on another backend than TensorFlow and PyTorch, and in float16.
         """
         adversarial_backend()
+        if self.dtype_policy.name == "mixed_float16":
+            raise ModelError(
+                "adversarial systems train in float32 or mixed_bfloat16, for float16 cannot hold slopes of slopes. "
+                "Received: precision mixed_float16"
+            )
         super().compile(optimizer=None)  # Keras would take one optimiser for that of all weights
         self.generator_optimizer, self.critic_optimizer = generator_optimizer, critic_optimizer
         for learner, variables in self.learners():

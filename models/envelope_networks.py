@@ -208,10 +208,11 @@ def _column(audio: Any) -> Any:
 def _flat(column: Any, name: str) -> Any:
     import keras
 
-    return keras.layers.Reshape((-1,) if column.shape[1] is None else (column.shape[1],), name=name)(column)
+    shape = (-1,) if column.shape[1] is None else (column.shape[1],)
+    return keras.layers.Reshape(shape, dtype="float32", name=name)(column)
 
 
 def _scalar(column: Any) -> Any:
     import keras
 
-    return keras.layers.Reshape((), name="score")(column)
+    return keras.layers.Reshape((), dtype="float32", name="score")(column)

@@ -11,6 +11,10 @@ from models.callbacks import averaged_weights, learners
 SIZE = 3
 
 
+def number(tensor):
+    return np.asarray(ops.convert_to_numpy(tensor))
+
+
 def networks():
     """A generator that shifts its input, and a critic that is linear in the candidate."""
     start = keras.Input((SIZE,))
@@ -35,14 +39,14 @@ def data():
 
 
 def values(network):
-    return [np.asarray(ops.convert_to_numpy(weight)) for weight in network.trainable_variables]
+    return [number(weight) for weight in network.trainable_variables]
 
 
 def test_terms_of_a_linear_critic_have_closed_forms(data):
     made = system()
     one = Round(made, *data, learning="critic")
-    inputs, real = (np.asarray(ops.convert_to_numpy(part)) for part in (data[0][0], data[1]))
-    terms = {name: float(term(one)) for name, term in made.critic_terms().items()}
+    inputs, real = (number(part) for part in (data[0][0], data[1]))
+    terms = {name: float(number(term(one))) for name, term in made.critic_terms().items()}
     np.testing.assert_allclose(terms["real"], -real.sum(axis=1).mean(), rtol=1e-5)
     np.testing.assert_allclose(terms["fake"], inputs.sum(axis=1).mean(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(terms["penalty"], (np.sqrt(SIZE) - 1.0) ** 2, rtol=1e-5)
@@ -51,7 +55,7 @@ def test_terms_of_a_linear_critic_have_closed_forms(data):
 
 def test_mixture_lies_between_real_and_fake_item_by_item(data):
     one = Round(system(), *data, learning="critic")
-    mix, fake, real = (np.asarray(ops.convert_to_numpy(part)) for part in (one.mix, one.fake, one.real))
+    mix, fake, real = (number(part) for part in (one.mix, one.fake, one.real))
     share = (mix - real) / (fake - real)
     np.testing.assert_allclose(share, np.repeat(share[:, :1], SIZE, axis=1), atol=1e-5)
     assert np.all((share >= 0) & (share <= 1))
@@ -60,7 +64,7 @@ def test_mixture_lies_between_real_and_fake_item_by_item(data):
 
 def test_penalty_is_zero_at_its_target(data):
     made = system(penalty_target=float(np.sqrt(SIZE)))
-    assert float(made.gradient_penalty(Round(made, *data, learning="critic"))) < 1e-10
+    assert float(number(made.gradient_penalty(Round(made, *data, learning="critic")))) < 1e-10
 
 
 def test_one_training_step_moves_both_networks(data):
@@ -85,7 +89,7 @@ def test_a_step_of_one_network_leaves_the_other_alone(data, learner, moved):
 
 def test_logged_loss_is_the_weighted_sum_of_the_logged_terms(data):
     made = system(weights={"penalty": 3.0, "drift": 0.5, "real": 2.0})
-    told = {name: float(value) for name, value in made.train_step(data).items()}
+    told = {name: float(number(value)) for name, value in made.train_step(data).items()}
     expected = 2 * told["critic_real"] + told["critic_fake"] + 3 * told["critic_penalty"] + 0.5 * told["critic_drift"]
     np.testing.assert_allclose(told["critic_loss"], expected, rtol=1e-5)
     np.testing.assert_allclose(told["generator_loss"], told["generator_fake"], rtol=1e-6)
@@ -94,20 +98,20 @@ def test_logged_loss_is_the_weighted_sum_of_the_logged_terms(data):
 def test_schedule_takes_a_step_for_each_group(data):
     made = system(schedule=[["real"], ["fake", "penalty"]])
     made.train_step(data)
-    assert int(ops.convert_to_numpy(made.critic_optimizer.iterations)) == 2
-    assert int(ops.convert_to_numpy(made.generator_optimizer.iterations)) == 1
+    assert int(number(made.critic_optimizer.iterations)) == 2
+    assert int(number(made.generator_optimizer.iterations)) == 1
 
 
 def test_critic_steps_divide_a_batch_and_none_of_them_is_empty(data):
     made = system(critic_steps=4)
     (inputs,), _ = data
-    parts = [np.asarray(ops.convert_to_numpy(made._part(number, (inputs,), inputs)[1])) for number in range(4)]
+    parts = [number(made._part(step, (inputs,), inputs)[1]) for step in range(4)]
     assert [len(part) for part in parts] == [3, 3, 3, 3]
     rows = np.concatenate(parts)
-    np.testing.assert_array_equal(rows[:10], np.asarray(ops.convert_to_numpy(inputs)))  # all of them, and two again
-    assert len(np.asarray(ops.convert_to_numpy(made._part(3, (inputs[:2],), inputs[:2])[1]))) == 1
+    np.testing.assert_array_equal(rows[:10], number(inputs))  # all of them, and two again
+    assert len(number(made._part(3, (inputs[:2],), inputs[:2])[1])) == 1
     made.train_step(data)
-    assert int(ops.convert_to_numpy(made.critic_optimizer.iterations)) == 4
+    assert int(number(made.critic_optimizer.iterations)) == 4
 
 
 def test_generator_learns_from_the_critic_alone(data):
@@ -121,10 +125,10 @@ def test_generator_learns_from_the_critic_alone(data):
     critic = keras.Model([candidate, beside], {"score": keras.layers.Reshape(())(score)})
     made = WassersteinGAN(networks()[0], critic, critic_steps=1, seed=0)
     made.compile(keras.optimizers.Adam(0.01, 0.0, 0.9), keras.optimizers.Adam(0.01, 0.0, 0.9))
-    examples = keras.tree.map_structure(lambda part: np.asarray(ops.convert_to_numpy(part)), data)
+    examples = keras.tree.map_structure(number, data)
     repeated = keras.tree.map_structure(lambda part: np.tile(part, (200, 1)), examples)
     made.fit(*repeated, batch_size=10, epochs=3, shuffle=False, verbose=0)
-    fake = np.asarray(ops.convert_to_numpy(made.generate(data[0])))
+    fake = number(made.generate(data[0]))
     assert np.abs(fake - examples[1]).mean() < 0.5
 
 
@@ -157,10 +161,10 @@ def test_system_comes_back_from_its_config_and_its_weights(data, tmp_path):
     for network in ("generator", "critic"):
         for a, b in zip(values(getattr(made, network)), values(getattr(twin, network)), strict=True):
             np.testing.assert_array_equal(a, b)
-    assert int(ops.convert_to_numpy(twin.critic_optimizer.iterations)) == 4
+    assert int(number(twin.critic_optimizer.iterations)) == 4
 
 
 def test_validation_tells_the_distance_that_the_critic_sees(data):
     made = system()
     told = made.test_step(data)
-    np.testing.assert_allclose(float(told["loss"]), 2.0 * SIZE, rtol=1e-4)
+    np.testing.assert_allclose(float(number(told["loss"])), 2.0 * SIZE, rtol=1e-4)

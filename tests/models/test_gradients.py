@@ -1,4 +1,10 @@
-"""Gradients against closed forms, first and second; on PyTorch by `python -m tests.backends`, which runs these too."""
+"""Gradients against closed forms, first and second; and on PyTorch where it is installed."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -8,6 +14,8 @@ from keras import ops
 from generators.errors import ModelError
 from models import gradients
 from models.gradients import descend, input_gradients, loss_gradients
+
+ROOT = Path(__file__).parents[2]
 
 
 def number(tensor):
@@ -84,3 +92,14 @@ def test_another_backend_is_refused_in_one_line(weight, monkeypatch):
         "adversarial systems train on TensorFlow and PyTorch. Received: KERAS_BACKEND=jax. "
         "Set it to tensorflow or torch"
     )
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="that is what runs")
+def test_closed_forms_hold_on_pytorch_too():
+    tests = ["tests/models/test_gradients.py", "tests/models/test_adversarial.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    found = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "KERAS_BACKEND": "torch"}, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout

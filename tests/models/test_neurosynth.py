@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from keras import ops
+from keras.backend import standardize_dtype
 
 from generators.envelope_generator import EnvelopeSynth
 from generators.envelope_generator import main as generate
@@ -20,7 +21,7 @@ from models.model_files import read_card
 from models.neurosynth import NeuroSynthSettings, PublishedSettings, build_neurosynth, build_published
 from models.registry import find_recipe
 from models.shaper import load_shaper
-from models.training import train_from_settings
+from models.training import computing_in, train_from_settings
 
 SYNTH = EnvelopeSynth()
 CLASSES = np.stack(np.unravel_index(np.arange(27), (3, 3, 3)), axis=-1)
@@ -350,6 +351,16 @@ def test_steps_of_an_epoch_win_over_its_examples(tmp_path):
         source, _ = find_recipe("neurosynth").open_source(settings, stack, None)
         with source.training(settings.batch_size) as batches:
             assert batches.num_batches == 3
+
+
+def test_half_precision_is_bfloat16_or_refused():
+    with computing_in("mixed_bfloat16"):
+        made = build_neurosynth(SYNTH.space, 16384, 128, conv_dim=2)
+    inputs = tuple(map(ops.convert_to_tensor, (np.repeat(WAVE, 27, axis=0), ONE_HOT)))
+    fake = made.generate(inputs)
+    assert all(standardize_dtype(one.dtype) == "float32" for one in (fake, made.judge(fake, inputs)["score"]))
+    with computing_in("mixed_float16"), pytest.raises(ModelError, match="train in float32 or mixed_bfloat16"):
+        find_recipe("neurosynth").compile(build_neurosynth(SYNTH.space, 16384, 128, conv_dim=2), SYNTH.space)
 
 
 @pytest.mark.parametrize("argv", [("--synth", "fm"), ("--normalise",)])
