@@ -1,6 +1,8 @@
 """Reusable Keras layers. Importing this package registers them all, so that saved models load."""
 
 from models.layers.bag_of_frames import BagOfFrames
+from models.layers.causal import AddHeld, FirstOf, GatedTanh, ShiftRight
+from models.layers.companding import CompandedLevel
 from models.layers.components import PrincipalComponents
 from models.layers.hand_crafted import HandCraftedFeatures
 from models.layers.heads import ParameterSoftmax
@@ -17,12 +19,16 @@ from models.layers.oscillators import (
 from models.layers.spectrogram import LogSpectrogram
 
 __all__ = [
+    "AddHeld",
     "BagOfFrames",
     "ChannelsLast",
+    "CompandedLevel",
     "CropBins",
     "DotProductAttention",
     "ExpandChannels",
     "FeatureModulation",
+    "FirstOf",
+    "GatedTanh",
     "HandCraftedFeatures",
     "LevelNormalization",
     "LogSpectrogram",
@@ -33,6 +39,7 @@ __all__ = [
     "PointerMixture",
     "PrincipalComponents",
     "RepeatInTime",
+    "ShiftRight",
     "TimeCoordinate",
     "WaveEnvelope",
     "for_prediction",
