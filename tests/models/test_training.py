@@ -249,6 +249,24 @@ def test_a_run_gone_on_with_is_the_run_that_was_not_interrupted(go):
     assert_same_run(undisturbed, go("b", epochs=4))
 
 
+def test_a_run_may_keep_every_other_epoch_only(go):
+    run = go("sparse", epochs=5, print_interval=2)
+    every = go("every", epochs=5)
+    assert [row["epoch"] for row in run.history()] == [2, 4, 5]
+    assert run.history() == [row for row in every.history() if row["epoch"] in (2, 4, 5)]
+    assert run.metrics()["epochs"] == 5
+    assert run.metrics()["best_epoch"] in (2, 4, 5)
+    go("parts", epochs=4, print_interval=2)
+    assert_same_run(go("parts", epochs=5, print_interval=2), run)
+
+
+def test_patience_counts_epochs_whichever_are_kept(go):
+    run = go(epochs=200, patience=6, print_interval=3, learning_rate=0.3)
+    epochs = [row["epoch"] for row in run.history()]
+    assert epochs == list(range(3, epochs[-1] + 1, 3))
+    assert epochs[-1] - run.metrics()["best_epoch"] == 6
+
+
 def test_another_seed_is_another_run(go, tiny_dataset):
     assert go("a").history() != go("b", source=DatasetSource(tiny_dataset, seed=2)).history()
 
