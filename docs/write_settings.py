@@ -19,7 +19,10 @@ PAGE = Path(__file__).with_name("settings.md")
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
 MARKED = re.compile(r"(<!-- settings -->\n).*?(<!-- end -->)", re.DOTALL)
 
-OTHERWISE = {("generate envelope", "wavefiles")} | {
+OTHERWISE = {
+    *(("generate envelope", "wavefiles"), ("generate notes", "wavefiles")),
+    *(("generate notes", "length"), ("generate notes", "sample_rate")),
+} | {
     ("train neurosynth", name)
     for name in (
         *("model", "stream", "dataset_name", "epochs", "patience", "batch_size", "print_interval"),

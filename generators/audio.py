@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -83,15 +84,18 @@ def resample(audio: NDArray[np.float32], sample_rate: int, target_rate: int) -> 
     return librosa.resample(audio, orig_sr=sample_rate, target_sr=target_rate, res_type=kind).astype(np.float32)
 
 
-def write_audio(path: str | os.PathLike[str], audio: ArrayLike, sample_rate: int) -> Path:
-    """Write a mono 32-bit float WAV, or a 16-bit FLAC where the name ends so; whole or not at all.
+def write_audio(
+    path: str | os.PathLike[str], audio: ArrayLike, sample_rate: int, *, bits: Literal[16, 32] = 32
+) -> Path:
+    """Write a mono 32-bit float WAV, or one of 16-bit integers, or a 16-bit FLAC where the name ends so; whole or not.
 
     Raises: AudioError where the folder cannot be made or written.
     """
     path = Path(path)
     try:
         with written_whole(path) as partial:
-            subtype, kind = ("PCM_16", "FLAC") if path.suffix.lower() == ".flac" else ("FLOAT", "WAV")
+            flac = path.suffix.lower() == ".flac"
+            subtype, kind = "PCM_16" if flac or bits == 16 else "FLOAT", "FLAC" if flac else "WAV"
             soundfile.write(partial, np.asarray(audio, np.float32), sample_rate, subtype=subtype, format=kind)
     except (OSError, soundfile.LibsndfileError) as error:
         reason = getattr(error, "strerror", None) or error

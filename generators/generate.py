@@ -7,7 +7,7 @@ number of interruptions, kill -9 included, give the same bytes.
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -118,7 +118,7 @@ def generate_dataset(
         synth.companions,
     )
     started = time.perf_counter()
-    with _open(path, card, regenerate_samples) as dataset:
+    with open_dataset(path, card, regenerate_samples) as dataset:
         if regenerate_audio or not resume:
             dataset.forget()
         todo = np.flatnonzero(~dataset.done[:])
@@ -213,7 +213,11 @@ def _check_normalise(synth: Synth, normalise: bool) -> None:
         )
 
 
-def _open(path: Path, card: Card, replace: bool) -> Dataset:
+def open_dataset(path: Path, card: Card, replace: bool) -> Dataset:
+    """Open a dataset for writing, made new where there is none yet or it is to be replaced.
+
+    Raises: DatasetError where the file holds something else than the card says.
+    """
     if not path.exists():
         return Dataset.create(path, card)
     dataset = Dataset(path, writable=True)
@@ -238,16 +242,34 @@ def _render_rows(
     wavefile_directory: Path | None,
     progress: bool,
 ) -> None:
-    from tqdm import tqdm
-
     card = dataset.card
 
-    def job(rows: slice) -> tuple[slice, dict[str, NDArray[Any]]]:
+    def render(rows: slice) -> dict[str, NDArray[Any]]:
         columns = render_columns(synth, rows.start, rows.stop, card.seed, card.sampling_method, card.normalise)
         if wavefile_directory is not None:
             for row, sound in zip(range(rows.start, rows.stop), columns["audio"], strict=True):
                 write_audio(wavefile_path(wavefile_directory, dataset.path.stem, row), sound, card.sample_rate)
-        return rows, columns
+        return columns
+
+    fill_rows(dataset, render, todo, workers, progress)
+
+
+def fill_rows(
+    dataset: Dataset,
+    render: Callable[[slice], dict[str, NDArray[Any]]],
+    todo: NDArray[np.intp],
+    workers: int | None,
+    progress: bool,
+) -> None:
+    """Render rows in blocks, several at a time, and write each block with all its columns as it comes.
+
+    Args:
+        render: what gives the columns of some rows, from any thread. todo: sorted row numbers.
+    """
+    from tqdm import tqdm
+
+    def job(rows: slice) -> tuple[slice, dict[str, NDArray[Any]]]:
+        return rows, render(rows)
 
     block = max(1, round(BLOCK_SECONDS * 16384 / dataset.samples))
     block = max(1, min(block, -(-len(todo) // (workers or available_cores()))))

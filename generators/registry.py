@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators import envelope_generator
+from generators import envelope_generator, note_generator
 from generators.doors import run_door
 from generators.envelope_generator import EnvelopeSynth
 from generators.errors import ParameterError, SettingsError, unknown
@@ -22,8 +22,11 @@ SYNTHS: dict[str, type[Synth]] = {synth.name: synth for synth in (FmSynth, SineS
 DATASET_NAMES = {"fm": "InverSynth"}
 """Default dataset names that differ from the name of the synth."""
 
-DOORS: dict[str, Callable[[Sequence[str], str], int]] = {EnvelopeSynth.name: envelope_generator.main}
-"""Synths with settings of their own, and the doors that read them."""
+DOORS: dict[str, Callable[[Sequence[str], str], int]] = {
+    EnvelopeSynth.name: envelope_generator.main,
+    note_generator.NAME: note_generator.main,
+}
+"""What has settings of its own, and the doors that read them: a synth, and notes, which are no synth."""
 
 
 def find_synth(name: str) -> type[Synth]:
@@ -59,7 +62,9 @@ class GenerateSettings(GeneratorSettings):
 
     flags_only = GeneratorSettings.flags_only | {"synth"}
 
-    synth: CliPositionalArg[str] = Field(description=f"which synthesizer: {', '.join(SYNTHS)}")
+    synth: CliPositionalArg[str] = Field(
+        description=f"which synthesizer: {', '.join(SYNTHS)}; or {note_generator.NAME}"
+    )
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth generate") -> int:

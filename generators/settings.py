@@ -37,15 +37,18 @@ TAKEN = frozenset({"NAME", "HOME", "USER", "HOST", "LANG", "PATH", "SHELL", "TER
 """Variables that systems set for reasons of their own (WSL puts the host into NAME); these need the prefix."""
 
 
-def _numbers(value: Any) -> Any:
+def _parts(value: Any) -> Any:
     """Cut text at its commas, brackets around it or not; a flag that is given twice comes as text within text."""
     if not isinstance(value, str):
         return value
     return [part.strip() for part in re.sub(r"[\[\]]", "", value).split(",") if part.strip()]
 
 
-Numbers = Annotated[tuple[FiniteFloat, ...], NoDecode, BeforeValidator(_numbers)]
+Numbers = Annotated[tuple[FiniteFloat, ...], NoDecode, BeforeValidator(_parts)]
 """A field that lists numbers: `0,0.2,0.4` or `[0, 0.2, 0.4]`, as a flag and as a variable."""
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
+"""A field that lists words: `violin,flute`, as a flag and as a variable."""
 
 
 class Settings(BaseSettings):

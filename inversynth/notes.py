@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generators.errors import AudioError, ParameterError
+from generators.notes.pitches import note_number
 
 PERCUSSION = 9
 """The tenth channel, counted from 0 as in the file."""
@@ -135,26 +136,6 @@ class _Channel:
         start, velocity = struck
         if time > start:
             self.notes.append(Note(start, time - start, pitch, velocity))
-
-
-def note_number(name: str) -> int:
-    """Return the MIDI number of a note name such as A4 (69), C#3, Bb2. Raises ParameterError."""
-    import librosa  # whose first use takes a second
-
-    try:
-        number = int(librosa.note_to_midi(name)) if name[-1:].isdigit() else -1
-    except librosa.ParameterError:
-        number = -1
-    if not 0 <= number <= 127:
-        raise ParameterError(f"a note is a letter, # or b, and an octave, from C-1 to G9. Received: '{name}'")
-    return number
-
-
-def note_name(pitch: int) -> str:
-    """Return the name of a MIDI number: 69 is A4, 49 is C#3."""
-    import librosa
-
-    return str(librosa.midi_to_note(pitch, unicode=False))
 
 
 def note_range(notes: str, *, step: int, length: float, held: float, velocity: int) -> Score:

@@ -22,12 +22,13 @@ from generators.audio import write_audio
 from generators.doors import run_door
 from generators.dsp.units import midi_to_hz
 from generators.errors import AudioError, ParameterError, SettingsError
+from generators.notes.pitches import note_name, note_number
 from generators.parameters import Floats
 from generators.registry import build_synth
 from generators.settings import Settings
 from generators.structure import oscillator_columns
 from inversynth.mixing import LONGEST, mix, write_mix
-from inversynth.notes import Note, Score, note_name, note_number, note_range, read_score
+from inversynth.notes import Note, Score, note_range, read_score
 from inversynth.patches import Patch
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ import pytest
 from mido import Message, MetaMessage
 
 from generators.errors import AudioError, ParameterError
-from inversynth.notes import Note, note_name, note_number, note_range, read_midi, read_score
+from generators.notes.pitches import note_name, note_number
+from inversynth.notes import Note, note_range, read_midi, read_score
 
 BEAT = 480
 """Ticks; half a second unless a tempo is set."""

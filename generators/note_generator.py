@@ -1,0 +1,226 @@
+"""Datasets of notes, and the door `inversynth generate notes`.
+
+A row is a note: its sound, its pitch and velocity as a point of the parameter space `notes`, and its labels, one number
+each. Notes are listed, not drawn, so the seed decides the split alone.
+"""
+
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+from pydantic_settings import CliToggleFlag
+
+from generators.audio import write_audio
+from generators.doors import run_door
+from generators.errors import ParameterError
+from generators.executors import ordered_map
+from generators.generate import Progress, fill_rows, open_dataset
+from generators.notes.labels import NORMAL, SPACE, NoteTable, options_of
+from generators.notes.pitches import note_list
+from generators.notes.soundfont_source import HELD, LENGTH, PITCHES, SAMPLE_RATE, VELOCITIES, soundfont_source
+from generators.notes.source import NoteSource
+from generators.notes.splits import SplitBy, split_notes
+from generators.settings import Settings, Words, is_plain_name
+from generators.store import Card, Dataset, dataset_path
+
+log = logging.getLogger(__name__)
+
+NAME = "notes"
+"""The word after `inversynth generate`, the synth that a card names, and the name of a dataset by default."""
+
+LISTED = "listed"
+"""The sampling method of a card whose rows are listed."""
+
+
+def generate_notes(
+    path: Path,
+    source: NoteSource,
+    *,
+    seed: int = 0,
+    workers: int | None = None,
+    regenerate_samples: bool = False,
+    resume: bool = True,
+    progress: bool = False,
+) -> Progress:
+    """Make, finish or check a dataset file of notes.
+
+    Args:
+        seed: what the split was drawn with.
+    Raises: DatasetError where the file holds something else than what is asked for.
+    """
+    table = source.table
+    card = Card(
+        NAME,
+        SPACE.to_json(),
+        source.sample_rate,
+        source.samples / source.sample_rate,
+        seed,
+        LISTED,
+        False,
+        len(table),
+        options_of(table, **source.facts),
+        (),
+        table.kinds,
+    )
+    classes = table.classes
+
+    def columns(rows: slice) -> dict[str, NDArray[Any]]:
+        labels = {label: column[rows] for label, column in table.labels.items()}
+        values = classes[rows].astype(np.float32)
+        return {"audio": source.audio(rows), "classes": classes[rows], "values": values, **labels}
+
+    started = time.perf_counter()
+    with open_dataset(path, card, regenerate_samples) as dataset:
+        if not resume:
+            dataset.forget()
+        todo = np.flatnonzero(~dataset.done[:])
+        fill_rows(dataset, columns, todo, workers, progress)
+    return Progress(path, len(table), len(todo), time.perf_counter() - started)
+
+
+def write_note_files(dataset: Dataset, directory: Path, workers: int | None = None) -> int:
+    """Write every note as a 16-bit WAV file `<instrument>/<instrument>_<pitch>.wav`, and return how many were missing.
+
+    Where notes share both, the velocity follows the instrument, and where they share that too the number of the row.
+    """
+    instruments, velocities = (dataset.labels["instrument"][:], dataset.classes[:, 1])
+    names = [dataset.card.names["instrument"][number].replace("_", "-") for number in instruments]
+    pitches = dataset.classes[:, 0]
+    for more in (velocities, np.arange(len(dataset))):
+        often = Counter(zip(names, pitches, strict=True))
+        shared = [often[pair] > 1 for pair in zip(names, pitches, strict=True)]
+        names = [f"{name}-{extra}" if twice else name for name, extra, twice in zip(names, more, shared, strict=True)]
+    folders = [dataset.card.names["instrument"][number] for number in instruments]
+    paths = [
+        directory / folder / f"{name}_{pitch}.wav" for folder, name, pitch in zip(folders, names, pitches, strict=True)
+    ]
+    missing = [(row, path) for row, path in enumerate(paths) if not path.is_file()]
+
+    def write(job: tuple[Path, NDArray[np.float32]]) -> None:
+        write_audio(*job, dataset.card.sample_rate, bits=16)
+
+    for _ in ordered_map(write, ((path, dataset.audio[row]) for row, path in missing), workers):
+        pass
+    return len(missing)
+
+
+class NoteSettings(Settings):
+    """Generate a dataset of notes with their labels into one HDF5 file."""
+
+    other_names: ClassVar = {"name": ("dataset_name",), "dataset_directory": ("dataset_dir",)}
+    flags_only: ClassVar = frozenset({"regenerate_samples"})
+
+    source: Literal["soundfont"] = Field("soundfont", description="where notes come from")
+    soundfont: Path | None = Field(None, description="for soundfont: an SF2 file; by default that of General MIDI")
+    instruments: Words = Field(
+        (), description="names to take; for soundfont programs by name or number, or bank:number; by default all"
+    )
+    families: Words = Field((), description="families to take, e.g. string,brass; by default all")
+    instrument_sources: Words = Field((), description="of acoustic, electronic, synthetic; by default all")
+    styles: Words = Field((), description=f"playing styles to take, e.g. {NORMAL},tremolo; by default all")
+    pitches: str | None = Field(
+        None, description="notes to take, as 60,62 or 24:84:4 or C3:C5; for soundfont 24:84:4, else all"
+    )
+    velocities: str | None = Field(None, description="velocities to take, as 25:125:25; for soundfont 100, else all")
+    held: float = Field(HELD, gt=0, description="for soundfont: seconds until a note is released")
+    length: float = Field(LENGTH, gt=0, le=60, description="seconds per sound")
+    sample_rate: int = Field(SAMPLE_RATE, ge=1000, le=192_000, description="hertz")
+    gain: float = Field(1.0, gt=0, allow_inf_nan=False, description="for soundfont: factor of the level")
+    split_by: SplitBy = Field("instrument", description="what never lies in two of train, valid and test")
+    validation_split: float = Field(0.1, ge=0, lt=1, description="part of the instruments (pitches, notes) for valid")
+    test_split: float = Field(0.1, ge=0, lt=1, description="part of the instruments (pitches, notes) for test")
+    name: str | None = Field(None, description="name of the dataset; notes by default")
+    dataset_directory: Path = Field(Path("test_datasets"), description="where <name>.hdf5 is written")
+    wavefile_directory: Path = Field(Path("test_waves"), description="where <name>/<instrument>/… are written")
+    wavefiles: bool = Field(False, description="also write every note as <instrument>_<pitch>.wav, 16 bits")
+    regenerate_samples: CliToggleFlag[bool] = Field(False, description="replace a dataset of that name")
+    seed: int = Field(0, ge=0, description="the split is drawn with it")
+    workers: int | None = Field(None, ge=1, description="threads; the default is one a core")
+    resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
+
+    @field_validator("name")
+    @classmethod
+    def _is_plain(cls, name: str | None) -> str | None:
+        if name is not None and not is_plain_name(name):
+            raise ValueError("must be a plain name without slashes; folders go into --dataset_directory")
+        return name
+
+    def note_source(self) -> NoteSource:
+        """Return the notes that these settings ask for, with their split.
+
+        Raises: InversynthError as the sources do.
+        """
+        source = soundfont_source(
+            self.soundfont,
+            instruments=self.instruments,
+            families=self.families,
+            sources=self.instrument_sources,
+            styles=self.styles,
+            pitches=note_list(self.pitches) if self.pitches else PITCHES,
+            velocities=velocity_list(self.velocities) if self.velocities else VELOCITIES,
+            held=self.held,
+            length=self.length,
+            sample_rate=self.sample_rate,
+            gain=self.gain,
+        )
+        table = split_notes(source.table, self.split_by, self.validation_split, self.test_split, self.seed)
+        return source.with_table(table)
+
+
+def velocity_list(text: str) -> tuple[int, ...]:
+    """Return the velocities of a list written as pitches are. Raises ParameterError for 0, which is no note."""
+    numbers = note_list(text)
+    if 0 in numbers:
+        raise ParameterError(f"velocities run from 1 to 127. Received: '{text}'")
+    return numbers
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.note_generator") -> int:
+    """Generate a dataset of notes; returns the exit code."""
+
+    def action(settings: NoteSettings) -> None:
+        source = settings.note_source()
+        path = dataset_path(settings.dataset_directory, settings.name or NAME)
+        done = generate_notes(
+            path,
+            source,
+            seed=settings.seed,
+            workers=settings.workers,
+            regenerate_samples=settings.regenerate_samples,
+            resume=settings.resume,
+            progress=True,
+        )
+        speed = f", {done.rendered / done.seconds:,.0f} a second" if done.rendered else ""
+        log.info(
+            "%s: %d notes of %s, %g s at %d Hz; %s; %d made now in %.1f s%s",
+            *(path, done.examples, _count(source.table), source.samples / source.sample_rate, source.sample_rate),
+            *(_splits(source.table), done.rendered, done.seconds, speed),
+        )
+        if settings.wavefiles:
+            directory = settings.wavefile_directory / path.stem
+            with Dataset(path) as dataset:
+                write_note_files(dataset, directory, settings.workers)
+            log.info("WAV files: %s", directory)
+
+    return run_door(NoteSettings, action, argv, prog)
+
+
+def _count(table: NoteTable) -> str:
+    count = len(table.names["instrument"])
+    return f"{count} instrument{'s' if count != 1 else ''}"
+
+
+def _splits(table: NoteTable) -> str:
+    counts = np.bincount(table.labels["split"], minlength=len(table.names["split"]))
+    return ", ".join(f"{count} {name}" for name, count in zip(table.names["split"], counts, strict=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""SoundFont 2 files: the regions of samples that a note of a preset sounds, with all their generators resolved.
+
+Source: E-mu, SoundFont Technical Specification 2.04. Written here because no package that installs everywhere renders
+at the right pitch: symusic 0.5.9 plays A4 of the piano of TimGM6mb at 1662 Hz. Modulators beyond the default one from
+velocity to level are not followed.
+"""
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import AudioError, ParameterError, unknown
+
+KEY_RANGE, VELOCITY_RANGE, INSTRUMENT, SAMPLE = 43, 44, 41, 53
+START, END, LOOP_START, LOOP_END = (0, 4), (1, 12), (2, 45), (3, 50)
+"""Generators that move the ends of a sample: by samples, and by 32,768 of them."""
+KEY, VELOCITY, MODES, ROOT = 46, 47, 54, 58
+
+GENERATORS = 61
+FULL_RANGE = 127 << 8
+DEFAULTS = np.zeros(GENERATORS, np.int64)
+DEFAULTS[[21, 23, 25, 26, 27, 28, 30, 33, 34, 35, 36, 38]] = -12000
+DEFAULTS[[8, 56, KEY, VELOCITY, ROOT, KEY_RANGE, VELOCITY_RANGE]] = 13500, 100, -1, -1, -1, FULL_RANGE, FULL_RANGE
+DEFAULTS[[INSTRUMENT, SAMPLE]] = -1
+
+NOTHING = np.zeros(GENERATORS, np.int64)
+"""What a preset adds to its instruments where it says nothing."""
+NOTHING[[KEY_RANGE, VELOCITY_RANGE, INSTRUMENT, SAMPLE]] = FULL_RANGE, FULL_RANGE, -1, -1
+
+OF_SAMPLES = (*START, *END, *LOOP_START, *LOOP_END, KEY, VELOCITY, MODES, 57, ROOT)
+"""Generators that have no meaning in a preset (specification 8.5)."""
+
+RECORDS: dict[str, Any] = {
+    "phdr": [("name", "S20"), ("preset", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("rest", "V12")],
+    "pbag": [("generator", "<u2"), ("modulator", "<u2")],
+    "pgen": [("kind", "<u2"), ("amount", "<i2")],
+    "inst": [("name", "S20"), ("bag", "<u2")],
+    "ibag": [("generator", "<u2"), ("modulator", "<u2")],
+    "igen": [("kind", "<u2"), ("amount", "<i2")],
+    "shdr": [
+        *(("name", "S20"), ("start", "<u4"), ("end", "<u4"), ("loop_start", "<u4"), ("loop_end", "<u4")),
+        *(("rate", "<u4"), ("pitch", "u1"), ("correction", "i1"), ("link", "<u2"), ("kind", "<u2")),
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Region:
+    """A sample and how it is played: places in the font's samples, hertz, cents, generators by number."""
+
+    start: int
+    end: int
+    loop_start: int
+    loop_end: int
+    rate: int
+    root: int
+    correction: int
+    generators: NDArray[np.int64]
+
+
+class SoundFont:
+    """An SF2 file, read once: presets by (bank, number), and 16-bit samples.
+
+    Raises: AudioError for a missing file and for one that is no SoundFont 2.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            self._bytes = self.path.read_bytes()
+        except OSError as error:
+            raise AudioError(f"cannot open {self.path}: {error.strerror or error}. Name an SF2 file") from None
+        try:
+            self._read()
+        except (ValueError, LookupError) as error:
+            raise AudioError(f"a SoundFont is an SF2 file. Received: {self.path}, {error}") from None
+
+    @cached_property
+    def digest(self) -> str:
+        """A short hash of the file."""
+        return hashlib.sha256(self._bytes).hexdigest()[:16]
+
+    def name(self, bank: int, number: int) -> str:
+        """Return what the file calls a preset. Raises ParameterError for one that it lacks."""
+        self._check(bank, number)
+        return str(self.presets[bank, number][0])
+
+    def regions(self, bank: int, number: int, key: int, velocity: int) -> list[Region]:
+        """Return what sounds at a key and a velocity, none where the preset has nothing there.
+
+        Raises: ParameterError for a preset that the file lacks.
+        """
+        self._check(bank, number)
+        _, first, last = self.presets[bank, number]
+        found = []
+        for zone, instrument in self._zones("pbag", "pgen", first, last, INSTRUMENT, NOTHING):
+            if not _holds(zone, key, velocity):
+                continue
+            added = zone.copy()
+            added[[*OF_SAMPLES, KEY_RANGE, VELOCITY_RANGE, INSTRUMENT, SAMPLE]] = 0
+            bags = self._tables["inst"]["bag"]
+            ends = int(bags[instrument]), int(bags[instrument + 1])
+            for inner, sample in self._zones("ibag", "igen", *ends, SAMPLE, DEFAULTS):
+                if _holds(inner, key, velocity):
+                    found.append(self._region(inner + added, sample))
+        return found
+
+    def _check(self, bank: int, number: int) -> None:
+        if (bank, number) not in self.presets:
+            known = [f"{each}:{preset}" for each, preset in sorted(self.presets)]
+            raise ParameterError(f"{self.path.name}: {unknown('preset', f'{bank}:{number}', known)}")
+
+    def _region(self, generators: NDArray[np.int64], sample: int) -> Region:
+        header = self._tables["shdr"][sample]
+        places = {}
+        for name, (fine, coarse) in zip(
+            ("start", "end", "loop_start", "loop_end"), (START, END, LOOP_START, LOOP_END), strict=True
+        ):
+            place = int(header[name]) + int(generators[fine]) + 32768 * int(generators[coarse])
+            places[name] = min(max(place, 0), len(self.samples))
+        root = int(generators[ROOT]) if generators[ROOT] >= 0 else int(header["pitch"])
+        root = root if root <= 127 else 60  # the specification's word for a sample without pitch
+        rate, correction = int(header["rate"]), int(header["correction"])
+        return Region(**places, rate=rate, root=root, correction=correction, generators=generators)
+
+    def _zones(
+        self, bags: str, lists: str, first: int, last: int, link: int, base: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], int]]:
+        """Walk the zones of a preset or instrument: generators upon those of the global zone, and where each leads."""
+        for bag in range(first, last):
+            ends = self._tables[bags]["generator"]
+            zone = base.copy()
+            rows = self._tables[lists][int(ends[bag]) : int(ends[bag + 1])]
+            rows = rows[rows["kind"] < GENERATORS]
+            zone[rows["kind"]] = rows["amount"]
+            if zone[link] >= 0:
+                yield zone, int(zone[link])
+            elif bag == first:
+                base = zone
+
+    def _read(self) -> None:
+        data = self._bytes
+        if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
+            raise ValueError("which does not begin as one")
+        chunks = dict(_chunks(data, 12, len(data)))
+        self.samples = np.frombuffer(chunks["smpl"], "<i2")
+        self._tables = {
+            name: np.frombuffer(chunks[name], kind, len(chunks[name]) // np.dtype(kind).itemsize)
+            for name, kind in RECORDS.items()
+        }
+        headers = self._tables["phdr"]
+        self.presets: dict[tuple[int, int], tuple[str, int, int]] = {
+            (int(header["bank"]), int(header["preset"])): (
+                header["name"].split(b"\0")[0].decode("latin-1").strip(),
+                int(header["bag"]),
+                int(after["bag"]),
+            )
+            for header, after in pairwise(headers)
+        }
+        if not self.presets:
+            raise ValueError("which has no presets")
+
+
+def general_midi_font() -> Path:
+    """Return the SoundFont that pretty_midi carries, TimGM6mb. Raises AudioError where it is not installed."""
+    found = importlib.util.find_spec("pretty_midi")
+    path = Path(found.origin).with_name("TimGM6mb.sf2") if found and found.origin else None
+    if path is None or not path.is_file():
+        raise AudioError(
+            "pretty_midi carries the SoundFont of General MIDI. Received: none. Name one: --soundfont FILE"
+        )
+    return path
+
+
+def _chunks(data: bytes, start: int, end: int) -> Iterator[tuple[str, bytes]]:
+    """Walk the chunks of a RIFF file, into its lists. Raises ValueError where one leaves the file."""
+    while start + 8 <= end:
+        name, size = data[start : start + 4], int.from_bytes(data[start + 4 : start + 8], "little")
+        if start + 8 + size > end:
+            raise ValueError(f"whose chunk {name.decode('latin-1')!r} leaves the file")
+        if name == b"LIST":
+            yield from _chunks(data, start + 12, start + 8 + size)
+        else:
+            yield name.decode("latin-1"), data[start + 8 : start + 8 + size]
+        start += 8 + size + size % 2
+
+
+def _holds(zone: NDArray[np.int64], key: int, velocity: int) -> bool:
+    """Say whether a zone sounds at a key and a velocity."""
+    for kind, number in ((KEY_RANGE, key), (VELOCITY_RANGE, velocity)):
+        low, high = int(zone[kind]) & 255, int(zone[kind]) >> 8 & 255
+        if not low <= number <= high:
+            return False
+    return True

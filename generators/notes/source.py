@@ -1,0 +1,61 @@
+"""A source of notes: its table, and how the sound of each row is come by. Which rows are taken is chosen here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import DatasetError
+from generators.notes.labels import NoteTable
+
+
+@dataclass(frozen=True)
+class NoteSource:
+    """Notes that can become a dataset.
+
+    Attributes: `facts` is what the rows depend on beside the table, ready for JSON; `read` returns the sounds of rows
+    of the table as it was first made, (n,) -> (n, samples) float32, the same ones on any call and any thread.
+    """
+
+    table: NoteTable
+    sample_rate: int
+    samples: int
+    facts: dict[str, Any]
+    read: Callable[[NDArray[np.intp]], NDArray[np.float32]]
+
+    def audio(self, rows: slice) -> NDArray[np.float32]:
+        """Return the sounds of rows of the table as it stands, (n, samples)."""
+        return self.read(self.table.kept[rows])
+
+    def select(
+        self,
+        *,
+        instruments: Sequence[str] = (),
+        families: Sequence[str] = (),
+        sources: Sequence[str] = (),
+        styles: Sequence[str] = (),
+        pitches: Sequence[int] | None = None,
+        velocities: Sequence[int] | None = None,
+    ) -> "NoteSource":
+        """Keep the notes that bear one of the names given for each label, and one of the numbers.
+
+        Raises: ParameterError for an unknown name, DatasetError where no note is left.
+        """
+        table = self.table
+        kept = np.ones(len(table), bool)
+        wanted = {"instrument": instruments, "family": families, "source": sources, "style": styles}
+        for label, names in wanted.items():
+            kept &= table.where(label, names)
+        for numbers, column in ((pitches, table.pitch), (velocities, table.velocity)):
+            kept &= np.isin(column, list(numbers)) if numbers is not None else True
+        if not kept.any():
+            raise DatasetError(
+                f"some of {len(table)} notes must be left. Received: none that is all that was asked for"
+            )
+        return self if kept.all() else replace(self, table=table.select(kept))
+
+    def with_table(self, table: NoteTable) -> "NoteSource":
+        """Return the same notes with other labels."""
+        return replace(self, table=table)

@@ -1,0 +1,36 @@
+"""Which notes a model is trained on and which it never hears: whole instruments, whole pitches, or single notes."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from generators.errors import ParameterError
+from generators.notes.labels import SPLITS, NoteTable
+
+SplitBy = Literal["instrument", "pitch", "note"]
+
+STREAM = 0x73706C6974
+"""Keeps the draw of a split apart from others of the same seed; spells "split"."""
+
+
+def split_notes(table: NoteTable, by: SplitBy, valid: float, test: float, seed: int) -> NoteTable:
+    """Return the table with its split drawn anew: what shares an instrument (a pitch, nothing) stays together.
+
+    Args:
+        valid, test: fractions of the instruments (pitches, notes), of each at least one where its fraction is above 0.
+    Raises: ParameterError where too few remain to train on.
+    """
+    groups = {"instrument": table.labels["instrument"], "pitch": table.pitch, "note": np.arange(len(table))}[by]
+    kinds, member = np.unique(groups, return_inverse=True)
+    counts = [max(1, round(fraction * len(kinds))) if fraction else 0 for fraction in (valid, test)]
+    if sum(counts) >= len(kinds):
+        raise ParameterError(
+            f"a split by {by} leaves something to train on. Received: {len(kinds)} of them, {counts[0]} for validation "
+            f"and {counts[1]} for the test. Ask for more, or lower validation_split or test_split"
+        )
+    order = np.random.default_rng((seed, STREAM)).permutation(len(kinds))
+    split = np.zeros(len(kinds), np.uint8)
+    split[order[: counts[0]]] = SPLITS.index("valid")
+    split[order[counts[0] : sum(counts)]] = SPLITS.index("test")
+    return replace(table, labels={**table.labels, "split": split[member]})
