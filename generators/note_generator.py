@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 from pydantic_settings import CliToggleFlag
 
-from generators.audio import write_audio
+from generators.audio import normalise_peak, write_audio
 from generators.doors import run_door
-from generators.errors import ParameterError
+from generators.errors import ParameterError, SettingsError
 from generators.executors import ordered_map
 from generators.generate import Progress, fill_rows, open_dataset
+from generators.notes.folder import Fit, checked_labels, folder_source
 from generators.notes.labels import NORMAL, SPACE, NoteTable, options_of
-from generators.notes.pitches import note_list
+from generators.notes.pitches import midi_number, note_list
 from generators.notes.soundfont_source import HELD, LENGTH, PITCHES, SAMPLE_RATE, VELOCITIES, soundfont_source
 from generators.notes.source import NoteSource
 from generators.notes.splits import SplitBy, split_notes
@@ -44,6 +45,7 @@ def generate_notes(
     source: NoteSource,
     *,
     seed: int = 0,
+    normalise: bool = False,
     workers: int | None = None,
     regenerate_samples: bool = False,
     resume: bool = True,
@@ -52,7 +54,7 @@ def generate_notes(
     """Make, finish or check a dataset file of notes.
 
     Args:
-        seed: what the split was drawn with.
+        seed: what the split was drawn with. normalise: scale every sound to a peak of 1.
     Raises: DatasetError where the file holds something else than what is asked for.
     """
     table = source.table
@@ -63,7 +65,7 @@ def generate_notes(
         source.samples / source.sample_rate,
         seed,
         LISTED,
-        False,
+        normalise,
         len(table),
         options_of(table, **source.facts),
         (),
@@ -73,8 +75,9 @@ def generate_notes(
 
     def columns(rows: slice) -> dict[str, NDArray[Any]]:
         labels = {label: column[rows] for label, column in table.labels.items()}
-        values = classes[rows].astype(np.float32)
-        return {"audio": source.audio(rows), "classes": classes[rows], "values": values, **labels}
+        values, audio = classes[rows].astype(np.float32), source.audio(rows)
+        audio = normalise_peak(audio) if normalise else audio
+        return {"audio": audio, "classes": classes[rows], "values": values, **labels}
 
     started = time.perf_counter()
     with open_dataset(path, card, regenerate_samples) as dataset:
@@ -117,7 +120,8 @@ class NoteSettings(Settings):
     other_names: ClassVar = {"name": ("dataset_name",), "dataset_directory": ("dataset_dir",)}
     flags_only: ClassVar = frozenset({"regenerate_samples"})
 
-    source: Literal["soundfont"] = Field("soundfont", description="where notes come from")
+    source: Literal["soundfont", "folder"] = Field("soundfont", description="where notes come from")
+    notes_from: Path | None = Field(None, description="for folder: where sounds named <sound>_<note>.wav are")
     soundfont: Path | None = Field(None, description="for soundfont: an SF2 file; by default that of General MIDI")
     instruments: Words = Field(
         (), description="names to take; for soundfont programs by name or number, or bank:number; by default all"
@@ -132,8 +136,24 @@ class NoteSettings(Settings):
     held: float = Field(HELD, gt=0, description="for soundfont: seconds until a note is released")
     length: float = Field(LENGTH, gt=0, le=60, description="seconds per sound")
     sample_rate: int = Field(SAMPLE_RATE, ge=1000, le=192_000, description="hertz")
+    labels: Path | None = Field(
+        None, description="for folder: a CSV file with a column file, and others of labels and tags"
+    )
+    tags: Words = Field((), description="for folder: labels of all sounds, e.g. family=string,mood=calm")
+    default_pitch: str | None = Field(None, description="for folder: the note of sounds whose names end in none")
+    convert: bool = Field(False, description="for folder: mix channels down and change the sample rate where needed")
+    pad: bool = Field(False, description="for folder: add silence to sounds that are too short")
+    trim: bool = Field(False, description="for folder: cut the end off sounds that are too long")
+    chop: bool = Field(False, description="for folder: cut sounds that are too long into pieces")
+    chop_step: float | None = Field(
+        None, gt=0, description="for folder: seconds from one piece to the next; by default their length"
+    )
     gain: float = Field(1.0, gt=0, allow_inf_nan=False, description="for soundfont: factor of the level")
-    split_by: SplitBy = Field("instrument", description="what never lies in two of train, valid and test")
+    split_by: SplitBy | None = Field(
+        None,
+        description="what never lies in two of train, valid and test; by default as was told with the notes, else "
+        "instrument",
+    )
     validation_split: float = Field(0.1, ge=0, lt=1, description="part of the instruments (pitches, notes) for valid")
     test_split: float = Field(0.1, ge=0, lt=1, description="part of the instruments (pitches, notes) for test")
     name: str | None = Field(None, description="name of the dataset; notes by default")
@@ -141,6 +161,7 @@ class NoteSettings(Settings):
     wavefile_directory: Path = Field(Path("test_waves"), description="where <name>/<instrument>/… are written")
     wavefiles: bool = Field(False, description="also write every note as <instrument>_<pitch>.wav, 16 bits")
     regenerate_samples: CliToggleFlag[bool] = Field(False, description="replace a dataset of that name")
+    normalise: CliToggleFlag[bool] = Field(False, description="scale every sound to a peak of 1")
     seed: int = Field(0, ge=0, description="the split is drawn with it")
     workers: int | None = Field(None, ge=1, description="threads; the default is one a core")
     resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
@@ -157,7 +178,14 @@ class NoteSettings(Settings):
 
         Raises: InversynthError as the sources do.
         """
-        source = soundfont_source(
+        source = self._folder() if self.source == "folder" else self._soundfont()
+        if self.split_by is None and source.split_told:
+            return source
+        by = self.split_by or "instrument"
+        return source.with_table(split_notes(source.table, by, self.validation_split, self.test_split, self.seed))
+
+    def _soundfont(self) -> NoteSource:
+        return soundfont_source(
             self.soundfont,
             instruments=self.instruments,
             families=self.families,
@@ -170,8 +198,43 @@ class NoteSettings(Settings):
             sample_rate=self.sample_rate,
             gain=self.gain,
         )
-        table = split_notes(source.table, self.split_by, self.validation_split, self.test_split, self.seed)
-        return source.with_table(table)
+
+    def _folder(self) -> NoteSource:
+        if self.notes_from is None:
+            raise SettingsError("sounds of one's own lie in a folder. Received: none. Name it: --notes_from FOLDER")
+        if self.trim and self.chop:
+            raise SettingsError("a sound that is too long is trimmed or chopped. Received: both. Keep one")
+        pairs = [tag.partition("=") for tag in self.tags]
+        if not all(name.strip() and value.strip() for name, _, value in pairs):
+            raise SettingsError(f"tags are written name=value. Received: {','.join(self.tags)}")
+        fit = Fit(
+            self.sample_rate,
+            round(self.length * self.sample_rate),
+            convert=self.convert,
+            pad=self.pad,
+            trim=self.trim,
+            chop=self.chop,
+            step=max(round(self.chop_step * self.sample_rate), 1) if self.chop_step else None,
+        )
+        return self._chosen(
+            folder_source(
+                self.notes_from,
+                labels=self.labels,
+                tags=checked_labels({name.strip(): value.strip() for name, _, value in pairs}, "tags"),
+                pitch=midi_number(self.default_pitch) if self.default_pitch else None,
+                fit=fit,
+            )
+        )
+
+    def _chosen(self, source: NoteSource) -> NoteSource:
+        return source.select(
+            instruments=self.instruments,
+            families=self.families,
+            sources=self.instrument_sources,
+            styles=self.styles,
+            pitches=note_list(self.pitches) if self.pitches else None,
+            velocities=velocity_list(self.velocities) if self.velocities else None,
+        )
 
 
 def velocity_list(text: str) -> tuple[int, ...]:
@@ -192,6 +255,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.no
             path,
             source,
             seed=settings.seed,
+            normalise=settings.normalise,
             workers=settings.workers,
             regenerate_samples=settings.regenerate_samples,
             resume=settings.resume,

@@ -17,6 +17,7 @@ class NoteSource:
 
     Attributes: `facts` is what the rows depend on beside the table, ready for JSON; `read` returns the sounds of rows
     of the table as it was first made, (n,) -> (n, samples) float32, the same ones on any call and any thread.
+    `split_told` says that the split of the table was told with the notes.
     """
 
     table: NoteTable
@@ -24,6 +25,7 @@ class NoteSource:
     samples: int
     facts: dict[str, Any]
     read: Callable[[NDArray[np.intp]], NDArray[np.float32]]
+    split_told: bool = False
 
     def audio(self, rows: slice) -> NDArray[np.float32]:
         """Return the sounds of rows of the table as it stands, (n, samples)."""

@@ -18,12 +18,12 @@ def split_notes(table: NoteTable, by: SplitBy, valid: float, test: float, seed: 
     """Return the table with its split drawn anew: what shares an instrument (a pitch, nothing) stays together.
 
     Args:
-        valid, test: fractions of the instruments (pitches, notes), of each at least one where its fraction is above 0.
-    Raises: ParameterError where too few remain to train on.
+        valid, test: fractions of the instruments (pitches, notes), to the nearest whole number of them.
+    Raises: ParameterError where none remains to train on.
     """
     groups = {"instrument": table.labels["instrument"], "pitch": table.pitch, "note": np.arange(len(table))}[by]
     kinds, member = np.unique(groups, return_inverse=True)
-    counts = [max(1, round(fraction * len(kinds))) if fraction else 0 for fraction in (valid, test)]
+    counts = [round(fraction * len(kinds)) for fraction in (valid, test)]
     if sum(counts) >= len(kinds):
         raise ParameterError(
             f"a split by {by} leaves something to train on. Received: {len(kinds)} of them, {counts[0]} for validation "

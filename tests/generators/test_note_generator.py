@@ -123,8 +123,9 @@ def test_what_belongs_together_lies_in_one_split(by, kinds):
 
 def test_a_split_leaves_something_to_train_on():
     assert not split_notes(notes(2).table, "instrument", 0.0, 0.0, 0).labels["split"].any()
+    assert not split_notes(notes(2).table, "instrument", 0.1, 0.1, 0).labels["split"].any()
     with pytest.raises(ParameterError, match=r"2 of them, 1 for validation and 1 for the test"):
-        split_notes(notes(2).table, "instrument", 0.1, 0.1, 0)
+        split_notes(notes(2).table, "instrument", 0.5, 0.6, 0)
 
 
 # --- files --------------------------------------------------------------------------------------------------------
@@ -180,6 +181,7 @@ def test_wav_files_have_names_that_a_folder_of_notes_has(tmp_path):
 # --- the door -----------------------------------------------------------------------------------------------------
 
 SHORT = ["--instruments", "violin,19,flute", "--pitches", "60:64:4", "--held", "0.1", "--length", "0.2"]
+SHORT += ["--validation_split", "0.3", "--test_split", "0.4"]
 
 
 def test_both_doors_write_the_dataset(tmp_path):
@@ -189,7 +191,7 @@ def test_both_doors_write_the_dataset(tmp_path):
         assert (len(one), one.samples, one.card.sample_rate) == (6, 3200, 16000)
         np.testing.assert_array_equal(one.audio[:], two.audio[:])
         assert one.card.names["instrument"] == ["violin", "church-organ", "flute"]
-        assert sorted(one.count_labels()["split"]) == ["test", "train", "valid"]
+        assert one.count_labels()["split"] == {"train": 2, "valid": 2, "test": 2}
         assert json.loads(one.card.options)["held"] == 0.1
         assert np.abs(one.audio[:]).max(axis=1).min() > 0.01
     assert len(list((tmp_path / "test_waves" / "notes").rglob("*.wav"))) == 6
@@ -210,7 +212,10 @@ def test_settings_read_lists_of_words(tmp_path):
         (["--pitches", "200"], "ParameterError: MIDI numbers run from 0 to 127"),
         (["--velocities", "0:100:50"], "ParameterError: velocities run from 1 to 127"),
         (["--soundfont", "absent.sf2"], "AudioError: cannot open absent.sf2"),
-        (["--instruments", "violin"], "ParameterError: a split by instrument leaves something to train on"),
+        (
+            ["--instruments", "violin", "--test_split", "0.9"],
+            "ParameterError: a split by instrument leaves something to train on",
+        ),
         (["--held", "9"], "ParameterError: a note is held for a part of its length"),
         (["--name", "a/b"], "SettingsError: name must be a plain name"),
         (["--source", "tape"], "SettingsError: source must be"),

@@ -1,0 +1,239 @@
+"""Notes of one's own: a folder of sounds named `<sound>_<note>.wav`, and a table of labels where names do not say all.
+
+A sound is as it must be, or every fault of every sound is listed at once, so that a folder is mended in one go. Long
+recordings can be cut into pieces and short ones padded, as the scripts of the SOPI course do.
+"""
+
+import csv
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from generators.audio import Sound, read_audio, resample
+from generators.errors import AudioError, DatasetError, ParameterError
+from generators.notes.labels import TYPES, note_table
+from generators.notes.pitches import midi_number
+from generators.notes.source import NoteSource
+
+SUFFIXES = frozenset({".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3"})
+
+FULL_VELOCITY = 100
+"""The velocity of a note where nobody said it."""
+
+NUMBERS = ("pitch", "velocity")
+KNOWN = (*NUMBERS, *TYPES)
+"""What a table of labels or a tag may say beside tags of one's own."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a sound must be, and what is done to one that is not.
+
+    Attributes: sample_rate in hertz; samples; bits of an integer sample, or None for any. `convert` mixes channels down
+    and changes the rate; `pad` adds silence to the end; `trim` cuts the end off; `chop` cuts into pieces that begin
+    `step` samples apart, the last one only where it is whole or padded.
+    """
+
+    sample_rate: int = 16000
+    samples: int = 64000
+    bits: int | None = None
+    convert: bool = False
+    pad: bool = False
+    trim: bool = False
+    chop: bool = False
+    step: int | None = None
+
+    def faults(self, info: Any) -> list[str]:
+        """Say what is wrong with a sound, by its header."""
+        found = []
+        if info.samplerate != self.sample_rate and not self.convert:
+            found.append(f"{info.samplerate} Hz")
+        if info.channels != 1 and not self.convert:
+            found.append(f"{info.channels} channels")
+        if self.bits and info.subtype != f"PCM_{self.bits}":
+            found.append(f"stored as {info.subtype}")
+        samples = self.length(info)
+        allowed = (samples < self.samples and self.pad) or (samples > self.samples and (self.trim or self.chop))
+        if samples != self.samples and not allowed:
+            found.append(f"{samples} samples")
+        return found
+
+    def starts(self, info: Any) -> range:
+        """Return the first samples of the pieces of a sound, at the rate of this fit."""
+        if not self.chop:
+            return range(1)
+        samples = self.length(info)
+        last = samples if self.pad else max(samples - self.samples + 1, 1)
+        return range(0, last, self.step or self.samples)
+
+    def length(self, info: Any) -> int:
+        """Return the samples of a sound at the rate of this fit, where it is converted."""
+        if not self.convert:
+            return int(info.frames)
+        return -(-int(info.frames) * self.sample_rate // int(info.samplerate))
+
+
+def folder_source(
+    path: str | os.PathLike[str],
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    pitch: int | None = None,
+    fit: Fit | None = None,
+) -> NoteSource:
+    """List the sounds of a folder, and of those in it, as notes.
+
+    Args:
+        labels: a CSV file with a column `file` (within the folder), and any of `pitch`, `velocity`, the labels and tags
+            of one's own; it wins over names. `qualities` are parted by blanks. tags: labels of all sounds, by name.
+        pitch: MIDI number of sounds whose names end in no note. fit: what they must be.
+    Raises: DatasetError where there is no sound, AudioError listing every sound that does not fit, ParameterError for
+        labels that make no sense.
+    """
+    path, fit = Path(path), fit or Fit()
+    files = sound_files(path)
+    told = _read_labels(Path(labels), path, files) if labels is not None else {}
+    rows: list[dict[str, Any]] = []
+    pieces: list[tuple[Path, int]] = []
+    faults: list[str] = []
+    digest = hashlib.sha256()
+    for file in files:
+        name = str(file.relative_to(path))
+        digest.update(name.encode() + b"\0" + file.read_bytes())
+        said = {**_named(file.stem), **(tags or {}), **told.get(name, {})}
+        if pitch is not None:
+            said.setdefault("pitch", pitch)
+        wrong, info = check_sound(file, fit)
+        if "pitch" not in said:
+            wrong.append("no note in its name")
+        if wrong:
+            faults.append(f"{name} ({', '.join(wrong)})")
+            continue
+        for number, start in enumerate(fit.starts(info)):
+            piece = {"piece": str(number)} if fit.chop else {}
+            rows.append({"velocity": FULL_VELOCITY, **said, **piece})
+            pieces.append((file, start))
+    if faults:
+        raise AudioError(sounds_must_fit(path, fit, faults, len(files)))
+    own = sorted({tag for row in rows for tag in row} - set(KNOWN))
+
+    def read(numbers: NDArray[np.intp]) -> NDArray[np.float32]:
+        return np.stack([_piece(*pieces[int(number)], fit) for number in numbers])
+
+    facts: dict[str, Any] = {"kind": "folder", "files": digest.hexdigest()[:16], "trim": fit.trim, "pad": fit.pad}
+    if fit.chop:
+        facts["step"] = fit.step or fit.samples
+    split_told = any("split" in row for row in rows)
+    return NoteSource(note_table(rows, own), fit.sample_rate, fit.samples, facts, read, split_told)
+
+
+def sound_files(path: Path) -> list[Path]:
+    """Return the sounds in a folder and the folders in it, in order. Raises DatasetError where there are none."""
+    if not path.is_dir():
+        raise DatasetError(f"sounds of one's own lie in a folder. Received: {path}. Name one: --notes_from FOLDER")
+    files = sorted(
+        file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    )
+    if not files:
+        raise DatasetError(f"a folder of notes holds sounds ({', '.join(sorted(SUFFIXES))}). Received: none in {path}")
+    return files
+
+
+def check_sound(file: Path, fit: Fit) -> tuple[list[str], Any]:
+    """Return what is wrong with a sound, and its header, or None for a file that is no sound."""
+    try:
+        info = soundfile.info(file)
+    except (soundfile.LibsndfileError, RuntimeError, OSError):
+        return ["no readable audio"], None
+    return fit.faults(info), info
+
+
+def sounds_must_fit(path: Path, fit: Fit, faults: Sequence[str], count: int) -> str:
+    """Word the message that lists every sound of a folder that does not fit."""
+    bits = f"{fit.bits} bits, " if fit.bits else ""
+    return (
+        f"the sounds of {path} must be mono, {bits}{fit.sample_rate} Hz, {fit.samples} samples, and named "
+        f"<sound>_<note>. Received: {'; '.join(faults)}: {len(faults)} of {count}. Mend them, or ask for convert, pad, "
+        "trim, chop or default_pitch"
+    )
+
+
+def _named(stem: str) -> dict[str, Any]:
+    """Read `<sound>_<note>`: all up to the last underscore is the sound; a name without a note is all sound."""
+    sound, _, note = stem.rpartition("_")
+    if sound and re.fullmatch(r"\d{1,3}|[A-Ga-g][#b]?-?\d", note):
+        try:
+            return {"instrument": sound, "pitch": midi_number(note)}
+        except ParameterError:
+            pass
+    return {"instrument": stem}
+
+
+def _read_labels(path: Path, folder: Path, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Read what a CSV file says of each sound, by its name within the folder."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"labels are a CSV file in UTF-8. Received: {path}, {error}") from None
+    if not rows or "file" not in rows[0]:
+        raise DatasetError(f"labels have a column 'file' and a row for each sound. Received: {path} without")
+    names = {str(file.relative_to(folder)) for file in files}
+    absent = [str(row["file"]) for row in rows if row["file"] not in names]
+    if absent:
+        raise DatasetError(f"{path} must name sounds of {folder}. Received: {', '.join(absent)}, which are not there")
+    told = {}
+    for row in rows:
+        said: dict[str, Any] = {key: value.strip() for key, value in row.items() if key and value and value.strip()}
+        told[said.pop("file")] = checked_labels(said, str(path))
+    return told
+
+
+def checked_labels(said: dict[str, Any], place: str) -> dict[str, Any]:
+    """Read numbers and lists among labels given as text. Raises ParameterError naming the place of one that is none."""
+    read = dict(said)
+    try:
+        if "pitch" in read:
+            read["pitch"] = midi_number(read["pitch"])
+        if "velocity" in read:
+            read["velocity"] = midi_number(read["velocity"])
+    except ParameterError as error:
+        raise ParameterError(f"{place}: {error}") from None
+    if "qualities" in read:
+        read["qualities"] = str(read["qualities"]).split()
+    wrong = [tag for tag in read if tag not in KNOWN and not re.fullmatch(r"[A-Za-z]\w*", tag)]
+    taken = [tag for tag in read if tag in ("audio", "classes", "values", "done", "piece")]
+    if wrong or taken:
+        raise ParameterError(
+            f"{place}: a tag is a word of letters, digits and underscores that names no column yet. Received: "
+            f"'{(wrong + taken)[0]}'"
+        )
+    return read
+
+
+def _piece(file: Path, start: int, fit: Fit) -> NDArray[np.float32]:
+    """Read the piece of a sound that begins at a sample, (samples,)."""
+    if fit.convert:
+        sound = _converted(str(file), fit.sample_rate)
+        audio = sound[start : start + fit.samples]
+    else:
+        audio = read_audio(file, start=start / fit.sample_rate, length=fit.samples / fit.sample_rate).audio
+    out = np.zeros(fit.samples, np.float32)
+    out[: len(audio)] = audio[: fit.samples]
+    return out
+
+
+@lru_cache(maxsize=4)
+def _converted(file: str, sample_rate: int) -> NDArray[np.float32]:
+    """Read a whole sound at another rate; the pieces of a recording are cut one after the other."""
+    sound: Sound = read_audio(file)
+    return resample(sound.audio, sound.sample_rate, sample_rate)
