@@ -24,6 +24,7 @@ from generators.executors import ordered_map
 from generators.generate import Progress, fill_rows, open_dataset
 from generators.notes.folder import Fit, checked_labels, folder_source
 from generators.notes.labels import NORMAL, SPACE, NoteTable, options_of
+from generators.notes.nsynth import gansynth_subset, nsynth_source
 from generators.notes.pitches import midi_number, note_list
 from generators.notes.soundfont_source import HELD, LENGTH, PITCHES, SAMPLE_RATE, VELOCITIES, soundfont_source
 from generators.notes.source import NoteSource
@@ -120,8 +121,13 @@ class NoteSettings(Settings):
     other_names: ClassVar = {"name": ("dataset_name",), "dataset_directory": ("dataset_dir",)}
     flags_only: ClassVar = frozenset({"regenerate_samples"})
 
-    source: Literal["soundfont", "folder"] = Field("soundfont", description="where notes come from")
-    notes_from: Path | None = Field(None, description="for folder: where sounds named <sound>_<note>.wav are")
+    source: Literal["soundfont", "folder", "nsynth"] = Field("soundfont", description="where notes come from")
+    notes_from: Path | None = Field(
+        None,
+        description="for folder: where sounds named <sound>_<note>.wav are; for nsynth: folders of examples.json and "
+        "audio, or TFRecord files, or what holds them",
+    )
+    subset: Literal["gansynth"] | None = Field(None, description="for nsynth: gansynth takes acoustic, pitch 24 to 84")
     soundfont: Path | None = Field(None, description="for soundfont: an SF2 file; by default that of General MIDI")
     instruments: Words = Field(
         (), description="names to take; for soundfont programs by name or number, or bank:number; by default all"
@@ -178,7 +184,7 @@ class NoteSettings(Settings):
 
         Raises: InversynthError as the sources do.
         """
-        source = self._folder() if self.source == "folder" else self._soundfont()
+        source = {"soundfont": self._soundfont, "folder": self._folder, "nsynth": self._nsynth}[self.source]()
         if self.split_by is None and source.split_told:
             return source
         by = self.split_by or "instrument"
@@ -225,6 +231,13 @@ class NoteSettings(Settings):
                 fit=fit,
             )
         )
+
+    def _nsynth(self) -> NoteSource:
+        if self.notes_from is None:
+            raise SettingsError("the files of NSynth have to be named. Received: none. Name them: --notes_from FOLDER")
+        samples = round(self.length * self.sample_rate)
+        source = nsynth_source(self.notes_from, sample_rate=self.sample_rate, samples=samples)
+        return self._chosen(gansynth_subset(source) if self.subset else source)
 
     def _chosen(self, source: NoteSource) -> NoteSource:
         return source.select(

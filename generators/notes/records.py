@@ -1,0 +1,233 @@
+"""TFRecord files of Examples, read without TensorFlow: the framing, its checksums, and the few protobuf types within.
+
+Source: the record format of TensorFlow (length, masked CRC-32C of the length, data, masked CRC-32C of the data) and the
+wire format of protocol buffers. An Example is a map from names to lists of bytes, floats or integers.
+"""
+
+import os
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import DatasetError
+from generators.files import written_whole
+
+LENGTH, CHECKSUM = 8, 4
+"""Bytes of a length and of a checksum."""
+
+LARGEST = 1 << 30
+"""Bytes of a record beyond which its length is taken for a fault; a note of NSynth has 256 kB."""
+
+VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
+"""Wire types of protocol buffers."""
+
+Feature = list[bytes] | NDArray[np.float32] | NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where the data of a record lie in a file."""
+
+    path: Path
+    number: int
+    offset: int
+    length: int
+    checksum: int = 0
+    """Of the data, as it stands in the file."""
+
+
+def scan_records(path: str | os.PathLike[str]) -> Iterator[tuple[Record, bytes]]:
+    """Walk the records of a file with their data, every length and checksum tried.
+
+    Raises: DatasetError where the file is missing, cut off, or a length or data differ from their checksum.
+    """
+    path = Path(path)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DatasetError(f"cannot open {path}: {error.strerror or error}") from None
+    with file:
+        offset = number = 0
+        while head := file.read(LENGTH + CHECKSUM):
+            length = _length(path, number, head)
+            record = Record(path, number, offset + len(head), length)
+            data, checksum = _data(file, record)
+            yield replace(record, checksum=checksum), data
+            offset, number = record.offset + length + CHECKSUM, number + 1
+
+
+def read_record(record: Record) -> bytes:
+    """Read the data of a record again. Raises DatasetError where they differ from their checksum."""
+    with record.path.open("rb") as file:
+        file.seek(record.offset)
+        return _data(file, record)[0]
+
+
+def write_records(path: str | os.PathLike[str], records: Iterable[bytes]) -> None:
+    """Write a record file, whole or not at all."""
+    from generators.notes.crc32c import masked_crc32c
+
+    with written_whole(path) as partial, partial.open("wb") as file:
+        for data in records:
+            length = struct.pack("<Q", len(data))
+            file.write(length + struct.pack("<I", masked_crc32c(length)))
+            file.write(data + struct.pack("<I", masked_crc32c(data)))
+
+
+def parse_example(data: bytes) -> dict[str, Feature]:
+    """Read an Example: its features by name. Raises ValueError where the bytes are no Example."""
+    features: dict[str, Feature] = {}
+    for _, block in _delimited(memoryview(data), 1):
+        for _, entry in _delimited(block, 1):
+            name, feature = "", memoryview(b"")
+            for field, value in _delimited(entry, 1, 2):
+                if field == 1:
+                    name = bytes(value).decode()
+                else:
+                    feature = value
+            features[name] = _feature(feature)
+    return features
+
+
+def write_example(features: Mapping[str, Feature]) -> bytes:
+    """Write an Example; the inverse of `parse_example`."""
+    entries = b""
+    for name, feature in features.items():
+        if isinstance(feature, list):
+            content = _field(1, b"".join(_field(1, item) for item in feature))
+        elif feature.dtype.kind == "f":
+            content = _field(2, _field(1, feature.astype("<f4").tobytes()))
+        else:
+            content = _field(3, _field(1, b"".join(_write_varint(int(number)) for number in feature)))
+        entries += _field(1, _field(1, name.encode()) + _field(2, content))
+    return _field(1, entries)
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+
+def _length(path: Path, number: int, head: bytes) -> int:
+    from generators.notes.crc32c import masked_crc32c
+
+    if len(head) < LENGTH + CHECKSUM:
+        raise DatasetError(f"{path} is cut off in record {number}. Fetch it again")
+    length, checksum = struct.unpack("<QI", head)
+    if masked_crc32c(head[:LENGTH]) != checksum or length > LARGEST:
+        raise DatasetError(
+            f"the length of a record must agree with its checksum. Received: record {number} of {path}, whose does "
+            "not. Fetch the file again"
+        )
+    return int(length)
+
+
+def _data(file: BinaryIO, record: Record) -> tuple[bytes, int]:
+    from generators.notes.crc32c import masked_crc32c
+
+    data = file.read(record.length + CHECKSUM)
+    if len(data) < record.length + CHECKSUM:
+        raise DatasetError(f"{record.path} is cut off in record {record.number}. Fetch it again")
+    (checksum,) = struct.unpack("<I", data[record.length :])
+    if masked_crc32c(memoryview(data)[: record.length]) != checksum:
+        raise DatasetError(
+            f"the data of a record must agree with their checksum. Received: record {record.number} of {record.path}, "
+            "which does not. Fetch the file again"
+        )
+    return data[: record.length], checksum
+
+
+# --- protocol buffers -------------------------------------------------------------------------------------------------
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, int, memoryview | int]]:
+    """Walk the fields of a message: number, wire type, and content. Raises ValueError where they leave it."""
+    place = 0
+    while place < len(data):
+        key, place = _varint(data, place)
+        field, kind = key >> 3, key & 7
+        if kind == VARINT:
+            value, place = _varint(data, place)
+            yield field, kind, value
+            continue
+        if kind == DELIMITED:
+            size, place = _varint(data, place)
+        elif kind in (FIXED32, FIXED64):
+            size = 4 if kind == FIXED32 else 8
+        else:
+            raise ValueError(f"wire type {kind}")
+        if place + size > len(data):
+            raise ValueError("a field that leaves its message")
+        yield field, kind, data[place : place + size]
+        place += size
+
+
+def _delimited(data: memoryview, *wanted: int) -> Iterator[tuple[int, memoryview]]:
+    """Walk those delimited fields of a message that are wanted."""
+    for field, kind, content in _fields(data):
+        if kind == DELIMITED and field in wanted:
+            assert isinstance(content, memoryview)
+            yield field, content
+
+
+def _feature(data: memoryview) -> Feature:
+    """Read one list: of bytes (field 1), of floats (2) or of integers (3), packed or not."""
+    for field, content in _delimited(data, 1, 2, 3):
+        if field == 1:
+            return [bytes(item) for _, item in _delimited(content, 1)]
+        if field == 2:
+            return _floats(content)
+        return _integers(content)
+    return []
+
+
+def _floats(data: memoryview) -> NDArray[np.float32]:
+    parts = [
+        np.frombuffer(content, "<f4")
+        for field, _, content in _fields(data)
+        if field == 1 and not isinstance(content, int)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def _integers(data: memoryview) -> NDArray[np.int64]:
+    numbers: list[int] = []
+    for field, kind, content in _fields(data):
+        if field != 1:
+            continue
+        if isinstance(content, int):
+            numbers.append(content)
+            continue
+        place = 0
+        while kind == DELIMITED and place < len(content):
+            number, place = _varint(content, place)
+            numbers.append(number)
+    return np.asarray(numbers, np.uint64).astype(np.int64)
+
+
+def _varint(data: memoryview, place: int) -> tuple[int, int]:
+    """Return the integer of seven bits a byte that begins at a place, and the place behind it."""
+    value = shift = 0
+    while place < len(data) and shift < 70:
+        byte = data[place]
+        value |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            return value & 0xFFFFFFFFFFFFFFFF, place
+    raise ValueError("an integer without an end")
+
+
+def _write_varint(number: int) -> bytes:
+    number &= 0xFFFFFFFFFFFFFFFF
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return _write_varint(number << 3 | DELIMITED) + _write_varint(len(content)) + content
