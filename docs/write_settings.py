@@ -20,14 +20,17 @@ EXAMPLE = Path(__file__).parents[1] / ".env.example"
 MARKED = re.compile(r"(<!-- settings -->\n).*?(<!-- end -->)", re.DOTALL)
 
 OTHERWISE = {
-    *(("generate envelope", "wavefiles"), ("generate notes", "wavefiles")),
-    *(("generate notes", "length"), ("generate notes", "sample_rate")),
-} | {
-    ("train neurosynth", name)
-    for name in (
-        *("model", "stream", "dataset_name", "epochs", "patience", "batch_size", "print_interval"),
-        *("random_pitch", "random_phase"),
-    )
+    (command, name)
+    for command, names in {
+        "generate envelope": ("wavefiles",),
+        "generate notes": ("wavefiles", "length", "sample_rate"),
+        "train neurosynth": (
+            *("model", "stream", "dataset_name", "epochs", "patience", "batch_size", "print_interval"),
+            *("random_pitch", "random_phase"),
+        ),
+        "train nsynth": ("model", "dataset_name", "epochs", "patience", "batch_size", "steps_per_epoch"),
+    }.items()
+    for name in names
 }
 """Settings that one door has another default for than the rest."""
 
@@ -74,7 +77,7 @@ def variables(classes: dict[str, type[Settings]] | None = None) -> list[Variable
 
 def settings_classes() -> dict[str, type[Settings]]:
     """Return the settings class of each command, and of what a synth or a model has of its own behind it."""
-    behind = {"generate": [f"generate {synth}" for synth in DOORS], "train": ["train neurosynth"]}
+    behind = {"generate": [f"generate {synth}" for synth in DOORS], "train": ["train neurosynth", "train nsynth"]}
     names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]
     return {name: settings_behind(name) for name in names}
 

@@ -128,6 +128,9 @@ NEUROSYNTH = "neurosynth"
 NEUROSYNTH_PUBLISHED = "neurosynth-published"
 """The two that shape the envelope of a waveform, ours and the one this follows."""
 
+NSYNTH = "nsynth"
+"""The WaveNet autoencoder of notes."""
+
 INVERTER_VIEWS: dict[str, View] = {
     "short": View(
         512,
@@ -167,7 +170,7 @@ INVERTER_WAVE: tuple[WaveConvolution, ...] = (
 PAPER_NAMES: tuple[str, ...] = ("C1", "C2", "C3", "C4", "C5", "C6", "C6XL", E2E, "CE2E_2D", *BASELINES)
 """The networks of the paper, in the order of its tables."""
 
-MODEL_NAMES: tuple[str, ...] = (*PAPER_NAMES, INVERTER, MACROS, NEUROSYNTH, NEUROSYNTH_PUBLISHED)
+MODEL_NAMES: tuple[str, ...] = (*PAPER_NAMES, INVERTER, MACROS, NEUROSYNTH, NEUROSYNTH_PUBLISHED, NSYNTH)
 
 OTHER_NAMES: dict[str, str] = {
     "CE2E": E2E,
@@ -196,6 +199,7 @@ PARAMETER_COUNTS: dict[str, int] = {
     MACROS: 40_706,
     NEUROSYNTH: 18_515,
     NEUROSYNTH_PUBLISHED: 12_649,
+    NSYNTH: 180_808,
 }
 """Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
 Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""

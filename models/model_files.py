@@ -36,6 +36,7 @@ SUFFIX = ".keras"
 OTHER_INPUTS = {
     "patches": ("a model of patches", "inversynth macros"),
     "envelope": ("a generator of envelopes", "inversynth shape"),
+    "notes": ("an autoencoder of notes", "models.wavenet.generation"),
 }
 """Models that do not hear a sound to name its settings: what they are, and the command for them."""
 
@@ -156,7 +157,7 @@ class LoadedModel:
         takes knob positions (n, parameters) and gives the same.
         Raises: ModelError where the shape does not fit.
         """
-        if self.card.takes == "envelope":
+        if self.card.takes in ("envelope", "notes"):
             self.card.check_hears(self.path)
         audio = np.asarray(audio, np.float32)
         width, outputs = self.card.widths
@@ -256,7 +257,7 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     except (ValueError, TypeError, KeyError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{path} cannot be rebuilt by Keras {keras.__version__}: {reason}") from None
-    if card.takes == "envelope":  # two inputs of any length; models.shaper looks at them
+    if card.takes in ("envelope", "notes"):  # of any length; models.shaper and models.wavenet look at them
         return LoadedModel(model, card, path)
     received = model.input_shape[-1], model.output_shape[-1]
     if received != card.widths:

@@ -102,8 +102,9 @@ def cosine_adam(
     return keras.optimizers.Adam(schedule, beta_1, beta_2, **averages)
 
 
-Input = Literal["audio", "patches", "envelope"]
-"""What a model takes: a sound, the knob positions of a patch, or a waveform with the classes of an envelope."""
+Input = Literal["audio", "patches", "envelope", "notes"]
+"""What a model takes: a sound, the knob positions of a patch, a waveform with the classes of an envelope, or pieces of
+notes as mu-law classes."""
 
 OpenSource = Callable[[Any, ExitStack, Any], "tuple[Source, str]"]
 """Opens the data that settings mean, to be closed by the stack, with a reader of patch folders where one is at hand;

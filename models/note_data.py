@@ -1,0 +1,170 @@
+"""Training data of the autoencoders of notes: pieces of sounds, read straight from a dataset file as mu-law classes.
+
+In training a piece begins anywhere, anew each time its note comes up; where what is learned is measured, it lies in the
+middle of the sound, as in the published code. A dataset whose notes are labelled with their split keeps to it, so that
+instruments that are tested on were never heard.
+"""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import DatasetError, SettingsError
+from generators.store import Dataset
+from models.data import Batch, Batches, DatasetSource
+from models.layers.companding import mu_law_classes
+
+SPLITS: Mapping[str, str] = {"training": "train", "validation": "valid", "test": "test"}
+"""Splits, and what they are called among the labels of notes (those of NSynth)."""
+
+MOST_MEASURED = 1024
+"""Notes that validation and test look at, evenly spread over theirs: the mean over their samples has settled long
+before."""
+
+MOST_SAMPLES = 131_072
+"""Samples in a batch of pieces where nothing is learned: a layer of the full size keeps half a gigabyte of them."""
+
+
+class CropBatches(Batches):
+    """Pieces of notes, in and out: what a network hears of a sound is what it should say of it.
+
+    Args:
+        rows: of the dataset. length: samples of a piece. count: pieces of an epoch, each row's turn coming round.
+        seed: of order and places; None for rows in their order, and the middle of each sound.
+        within: samples from the beginning that a piece keeps to, where its place is drawn.
+        pitch: hand over MIDI notes, too.
+    Batches: classes (batch, length), or (classes, notes (batch, 1)), and classes (batch, length); int32.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        rows: NDArray[np.intp],
+        batch_size: int,
+        *,
+        length: int,
+        count: int | None = None,
+        seed: int | None = None,
+        within: int | None = None,
+        pitch: bool = False,
+    ) -> None:
+        super().__init__(count or len(rows), batch_size, len(rows))
+        self._dataset, self._rows, self._seed = dataset, rows, seed
+        self._length, self._within, self._pitch = length, within or dataset.samples, pitch
+        self._pass = lru_cache(maxsize=3)(self._shuffled)
+
+    def make(self, epoch: int, number: int) -> Batch:
+        first, last = self.rows_of(number)
+        turns = np.arange(first, last) + epoch * self.count
+        if self._seed is None:
+            rows = self._rows[first:last]
+            starts = np.full(len(rows), (self._dataset.samples - self._length) // 2)
+        else:
+            passes, places = np.divmod(turns, len(self._rows))
+            rows = np.asarray([self._pass(int(one))[place] for one, place in zip(passes, places, strict=True)])
+            rng = np.random.default_rng([self._seed, epoch, number])
+            starts = rng.integers(0, self._within - self._length + 1, len(rows))
+        classes = mu_law_classes(self._dataset.read_crops(rows, starts, self._length)).astype(np.int32)
+        if not self._pitch:
+            return classes, classes
+        notes = self._dataset.read_columns(rows, ("classes",))[0][:, :1].astype(np.int32)
+        return (classes, notes), classes
+
+    def _shuffled(self, number: int) -> NDArray[np.intp]:
+        """Return all rows in the order of one pass over them."""
+        return np.random.default_rng([self._seed or 0, number]).permutation(self._rows)
+
+
+class NoteCrops(DatasetSource):
+    """Notes of a dataset file, in pieces.
+
+    Args:
+        crop: samples of a piece. crop_seconds: part of each sound, from its beginning, that training draws from; 0 for
+            all of it. steps: batches of an epoch; by default every note comes up once. pitch: with MIDI notes.
+    Raises: DatasetError for a dataset of something else, or of sounds shorter than a piece.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        crop: int,
+        crop_seconds: float = 0.0,
+        steps: int | None = None,
+        pitch: bool = False,
+        **options: Any,
+    ) -> None:
+        if dataset.space.names[:1] != ("pitch",):
+            raise DatasetError(
+                f"nsynth learns from a dataset of notes. Received: {dataset.path} of synth {dataset.card.synth}. Make "
+                "one with: inversynth generate notes"
+            )
+        if dataset.samples < crop:
+            raise DatasetError(
+                f"a sound is no shorter than a crop of {crop} samples. Received: {dataset.path} with "
+                f"{dataset.samples}. Lower --crop"
+            )
+        super().__init__(dataset, steps=steps, **options)
+        within = round(crop_seconds * dataset.card.sample_rate) or dataset.samples
+        self._crop, self._within, self._pitch = crop, min(max(within, crop), dataset.samples), pitch
+        self.settings |= {"crop": crop, "crop_seconds": crop_seconds}
+        labelled = labelled_splits(dataset)
+        if labelled:
+            self._splits = labelled
+            for name in ("validation_split", "test_split"):
+                self.settings.pop(name, None)
+            self.settings["split"] = "labels"
+
+    def training(self, batch_size: int) -> Batches:
+        count = self._steps * batch_size if self._steps else None
+        return self._crops("training", batch_size, count=count, seed=self.seed, within=self._within)
+
+    def validation(self, batch_size: int) -> Batches:
+        return self._crops("validation", self._measured(batch_size))
+
+    def test(self, batch_size: int) -> Batches:
+        return self._crops("test", self._measured(batch_size))
+
+    def _measured(self, batch_size: int) -> int:
+        return max(1, min(batch_size, MOST_SAMPLES // self._crop))
+
+    def _crops(self, split: str, batch_size: int, **options: Any) -> CropBatches:
+        rows = self.rows(split)
+        if split != "training" and len(rows) > MOST_MEASURED:
+            rows = rows[np.linspace(0, len(rows) - 1, MOST_MEASURED).astype(np.intp)]
+        return CropBatches(self._dataset, rows, batch_size, length=self._crop, pitch=self._pitch, **options)
+
+
+def labelled_splits(dataset: Dataset) -> dict[str, NDArray[np.intp]] | None:
+    """Return the rows of each split as the notes are labelled, or None where a split is without any."""
+    names = dataset.card.names.get("split", [])
+    if "split" not in dataset.labels or not set(SPLITS.values()) <= set(names):
+        return None
+    (label,) = dataset.read_columns(slice(None), ("split",))
+    found = {split: np.flatnonzero(label == names.index(name)) for split, name in SPLITS.items()}
+    return found if all(len(rows) for rows in found.values()) else None
+
+
+def open_source(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops, str]:
+    """Return the pieces that settings mean, and what to name the run after; `stack` closes the dataset.
+
+    Raises: DatasetError as `NoteCrops` does; SettingsError for a crop that is no multiple of the hop.
+    """
+    if settings.crop % hop:
+        raise SettingsError(f"crop must be a multiple of the hop, {hop} samples. Received: --crop {settings.crop}")
+    dataset = stack.enter_context(Dataset(settings.dataset_path))
+    source = NoteCrops(
+        dataset,
+        crop=settings.crop,
+        crop_seconds=settings.crop_seconds,
+        steps=settings.steps_per_epoch,
+        pitch=settings.pitch_conditioning,
+        seed=settings.seed,
+        validation_split=settings.validation_split,
+        test_split=settings.test_split,
+    )
+    return source, settings.dataset_path.stem
