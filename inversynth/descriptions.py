@@ -37,6 +37,9 @@ NAMED = 8
 SILENT = -100.0
 """Decibels of full scale below which a sound counts as silent, as in `generators.audio`."""
 
+WIDEST_BARS = 32
+"""Bars in a row: what the longest table leaves room for on a terminal."""
+
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -357,7 +360,9 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 
 def _bars(counts: list[int]) -> str:
-    """Draw counts as bars, the highest full."""
+    """Draw counts as bars, the highest full; neighbours share one where there are more than fit on a line."""
+    shared = -(-len(counts) // WIDEST_BARS)
+    counts = [sum(counts[first : first + shared]) for first in range(0, len(counts), shared)]
     highest = max(max(counts), 1)
     return "".join(BARS[min(count * len(BARS) // highest, len(BARS) - 1)] for count in counts)
 

@@ -36,6 +36,9 @@ BASE_FREQUENCY = 8.176
 
 FULL_SCALE = 32768.0
 
+WIDEST = 12700.0
+"""Cents that a sample is moved at most: all keys of MIDI."""
+
 FADE = 0.01
 """Seconds in which what still sounds at the end of a note's file falls silent."""
 
@@ -79,7 +82,7 @@ def _controls(region: Region, key: int, velocity: int, held: float, rate: float)
     g = region.generators.astype(np.float64)
     key = int(g[KEY]) if 0 <= g[KEY] <= 127 else key
     velocity = int(g[VELOCITY]) if 0 < g[VELOCITY] <= 127 else velocity
-    cents = (key - region.root) * g[56] + 100.0 * g[51] + g[52] + region.correction
+    cents = np.clip((key - region.root) * g[56] + 100.0 * g[51] + g[52] + region.correction, -WIDEST, WIDEST)
     pan = np.clip(g[17] / 1000.0 + 0.5, 0.0, 1.0) * pi / 2.0
     level = (velocity / 127.0) ** 2 * 10.0 ** (-max(g[48], 0.0) * ATTENUATION / 200.0)
     level *= (cos(pan) + sin(pan)) / 2.0 / FULL_SCALE
@@ -100,7 +103,7 @@ def _controls(region: Region, key: int, velocity: int, held: float, rate: float)
             *(region.rate / rate * 2.0 ** (cents / 1200.0), level, held, rate),
             *stages(33, 39),
             *stages(25, 31),
-            *(seconds(g[21]), BASE_FREQUENCY * 2.0 ** (g[22] / 1200.0), g[5], g[10], g[13]),
+            *(seconds(g[21]), BASE_FREQUENCY * 2.0 ** (g[22] / 1200.0), g[5], g[10], np.clip(g[13], -960, 960)),
             *(seconds(g[23]), BASE_FREQUENCY * 2.0 ** (g[24] / 1200.0), g[6]),
             *(g[7], g[11], min(max(g[8], 1500.0), OPEN), min(max(g[9], 0.0), 960.0) / 10.0),
         ]
@@ -201,9 +204,10 @@ def _voice(audio: Any, source: Any, controls: Any) -> None:
         for i in range(count):
             at = start + int(position)
             if looping:
-                while at >= loop_end:
-                    position -= length
-                    at -= length
+                if at >= loop_end:
+                    back = length * ((at - loop_end) // length + 1)
+                    position -= back
+                    at -= back
             elif at >= end:
                 return
             part = position - int(position)

@@ -97,9 +97,15 @@ class SoundFont:
     def regions(self, bank: int, number: int, key: int, velocity: int) -> list[Region]:
         """Return what sounds at a key and a velocity, none where the preset has nothing there.
 
-        Raises: ParameterError for a preset that the file lacks.
+        Raises: ParameterError for a preset that the file lacks, AudioError for one that leads nowhere.
         """
         self._check(bank, number)
+        try:
+            return self._regions(bank, number, key, velocity)
+        except (LookupError, ValueError) as error:
+            raise AudioError(f"preset {bank}:{number} of {self.path} must be whole. Received: {error}") from None
+
+    def _regions(self, bank: int, number: int, key: int, velocity: int) -> list[Region]:
         _, first, last = self.presets[bank, number]
         found = []
         for zone, instrument in self._zones("pbag", "pgen", first, last, INSTRUMENT, NOTHING):

@@ -244,3 +244,21 @@ def test_a_file_that_is_no_soundfont_is_refused(tmp_path):
         with pytest.raises(AudioError, match="a SoundFont is an SF2 file") as fault:
             SoundFont(tmp_path / "cut.sf2")
         assert "\n" not in str(fault.value)
+
+
+def test_a_font_with_wrong_bytes_sounds_or_is_refused(tmp_path):
+    whole = sine_font(tmp_path / "sine.sf2").read_bytes()
+    generator, outcomes = np.random.default_rng(0), set()
+    for _ in range(400):
+        broken = bytearray(whole)
+        for place in generator.integers(2020, len(whole), size=3):  # behind the samples
+            broken[place] = generator.integers(256)
+        (tmp_path / "broken.sf2").write_bytes(broken)
+        try:
+            font = SoundFont(tmp_path / "broken.sf2")
+            for bank, number in font.presets:
+                assert np.isfinite(render(font, number, bank=bank, held=0.01, samples=200, sample_rate=8000)).all()
+            outcomes.add("sounds")
+        except AudioError:
+            outcomes.add("refused")
+    assert outcomes == {"sounds", "refused"}
