@@ -13,7 +13,7 @@ from generators.settings import Settings
 from inversynth.cli import COMMANDS
 
 PAGE = Path(__file__).with_name("commands.md")
-MARKED = re.compile(r"(<!-- flags of (\w+(?: \w+)?) -->\n).*?(<!-- end -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- flags of (\w+(?: [\w-]+)?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 class Found(BaseException):

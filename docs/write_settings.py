@@ -28,6 +28,10 @@ OTHERWISE = {
             *("model", "stream", "dataset_name", "epochs", "patience", "batch_size", "print_interval"),
             *("random_pitch", "random_phase"),
         ),
+        "train nsynth-baseline": (
+            *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
+            *("steps_per_epoch", "size"),
+        ),
         "train nsynth": ("model", "dataset_name", "epochs", "patience", "batch_size", "steps_per_epoch"),
     }.items()
     for name in names
@@ -77,7 +81,10 @@ def variables(classes: dict[str, type[Settings]] | None = None) -> list[Variable
 
 def settings_classes() -> dict[str, type[Settings]]:
     """Return the settings class of each command, and of what a synth or a model has of its own behind it."""
-    behind = {"generate": [f"generate {synth}" for synth in DOORS], "train": ["train neurosynth", "train nsynth"]}
+    behind = {
+        "generate": [f"generate {synth}" for synth in DOORS],
+        "train": ["train neurosynth", "train nsynth", "train nsynth-baseline"],
+    }
     names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]
     return {name: settings_behind(name) for name in names}
 

@@ -131,6 +131,9 @@ NEUROSYNTH_PUBLISHED = "neurosynth-published"
 NSYNTH = "nsynth"
 """The WaveNet autoencoder of notes."""
 
+NSYNTH_BASELINE = "nsynth-baseline"
+"""What it is measured against: an autoencoder of their spectrograms."""
+
 INVERTER_VIEWS: dict[str, View] = {
     "short": View(
         512,
@@ -170,7 +173,15 @@ INVERTER_WAVE: tuple[WaveConvolution, ...] = (
 PAPER_NAMES: tuple[str, ...] = ("C1", "C2", "C3", "C4", "C5", "C6", "C6XL", E2E, "CE2E_2D", *BASELINES)
 """The networks of the paper, in the order of its tables."""
 
-MODEL_NAMES: tuple[str, ...] = (*PAPER_NAMES, INVERTER, MACROS, NEUROSYNTH, NEUROSYNTH_PUBLISHED, NSYNTH)
+MODEL_NAMES: tuple[str, ...] = (
+    *PAPER_NAMES,
+    INVERTER,
+    MACROS,
+    NEUROSYNTH,
+    NEUROSYNTH_PUBLISHED,
+    NSYNTH,
+    NSYNTH_BASELINE,
+)
 
 OTHER_NAMES: dict[str, str] = {
     "CE2E": E2E,
@@ -200,6 +211,7 @@ PARAMETER_COUNTS: dict[str, int] = {
     NEUROSYNTH: 18_515,
     NEUROSYNTH_PUBLISHED: 12_649,
     NSYNTH: 180_808,
+    NSYNTH_BASELINE: 574_349,
 }
 """Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
 Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""

@@ -254,14 +254,18 @@ class DatasetSource(Source):
         """Return the rows of a split: 'training', 'validation' or 'test'."""
         return self._splits[split]
 
-    def training(self, batch_size: int) -> DatasetBatches:
-        return DatasetBatches(self._dataset, self.rows("training"), batch_size, self.seed, self._steps)
+    def examples(self) -> Rows:
+        """Return the table that batches are read from: here audio and classes."""
+        return self._dataset
 
-    def validation(self, batch_size: int) -> DatasetBatches:
-        return DatasetBatches(self._dataset, self.rows("validation"), batch_size)
+    def training(self, batch_size: int) -> Batches:
+        return DatasetBatches(self.examples(), self.rows("training"), batch_size, self.seed, self._steps)
 
-    def test(self, batch_size: int) -> DatasetBatches:
-        return DatasetBatches(self._dataset, self.rows("test"), batch_size)
+    def validation(self, batch_size: int) -> Batches:
+        return DatasetBatches(self.examples(), self.rows("validation"), batch_size)
+
+    def test(self, batch_size: int) -> Batches:
+        return DatasetBatches(self.examples(), self.rows("test"), batch_size)
 
 
 class StreamSource(Source):

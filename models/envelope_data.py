@@ -95,15 +95,11 @@ class EnvelopeDataset(DatasetSource):
         self._rows = EnvelopeRows(dataset.space, dataset)
         self._critic_steps = critic_steps
 
-    def training(self, batch_size: int) -> DatasetBatches:
-        batch = batch_size * self._critic_steps
-        return DatasetBatches(self._rows, self.rows("training"), batch, self.seed, self._steps)
+    def examples(self) -> EnvelopeRows:
+        return self._rows
 
-    def validation(self, batch_size: int) -> DatasetBatches:
-        return DatasetBatches(self._rows, self.rows("validation"), batch_size)
-
-    def test(self, batch_size: int) -> DatasetBatches:
-        return DatasetBatches(self._rows, self.rows("test"), batch_size)
+    def training(self, batch_size: int) -> "Batches":
+        return super().training(batch_size * self._critic_steps)
 
 
 def check_agreement(settings: EnvelopeOptions, dataset: Dataset) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from generators.errors import DatasetError, SettingsError
 from generators.store import Dataset
-from models.data import Batch, Batches, DatasetSource
+from models.data import Batch, Batches, DatasetSource, Rows
 from models.layers.companding import mu_law_classes
 
 SPLITS: Mapping[str, str] = {"training": "train", "validation": "valid", "test": "test"}
@@ -79,7 +79,19 @@ class CropBatches(Batches):
         return np.random.default_rng([self._seed or 0, number]).permutation(self._rows)
 
 
-class NoteCrops(DatasetSource):
+class _LabelledSource(DatasetSource):
+    """A dataset file that is split as its notes are labelled, where they are."""
+
+    def _keep_labelled_splits(self, dataset: Dataset) -> None:
+        labelled = labelled_splits(dataset)
+        if labelled:
+            self._splits = labelled
+            for name in ("validation_split", "test_split"):
+                self.settings.pop(name, None)
+            self.settings["split"] = "labels"
+
+
+class NoteCrops(_LabelledSource):
     """Notes of a dataset file, in pieces.
 
     Args:
@@ -98,11 +110,7 @@ class NoteCrops(DatasetSource):
         pitch: bool = False,
         **options: Any,
     ) -> None:
-        if dataset.space.names[:1] != ("pitch",):
-            raise DatasetError(
-                f"nsynth learns from a dataset of notes. Received: {dataset.path} of synth {dataset.card.synth}. Make "
-                "one with: inversynth generate notes"
-            )
+        _check_notes(dataset)
         if dataset.samples < crop:
             raise DatasetError(
                 f"a sound is no shorter than a crop of {crop} samples. Received: {dataset.path} with "
@@ -112,12 +120,7 @@ class NoteCrops(DatasetSource):
         within = round(crop_seconds * dataset.card.sample_rate) or dataset.samples
         self._crop, self._within, self._pitch = crop, min(max(within, crop), dataset.samples), pitch
         self.settings |= {"crop": crop, "crop_seconds": crop_seconds}
-        labelled = labelled_splits(dataset)
-        if labelled:
-            self._splits = labelled
-            for name in ("validation_split", "test_split"):
-                self.settings.pop(name, None)
-            self.settings["split"] = "labels"
+        self._keep_labelled_splits(dataset)
 
     def training(self, batch_size: int) -> Batches:
         count = self._steps * batch_size if self._steps else None
@@ -137,6 +140,40 @@ class NoteCrops(DatasetSource):
         if split != "training" and len(rows) > MOST_MEASURED:
             rows = rows[np.linspace(0, len(rows) - 1, MOST_MEASURED).astype(np.intp)]
         return CropBatches(self._dataset, rows, batch_size, length=self._crop, pitch=self._pitch, **options)
+
+
+class WholeNotes(_LabelledSource):
+    """Notes of a dataset file from beginning to end, with their pitch.
+
+    Batches: (audio (batch, samples), notes (batch, 1) int32), and the notes once more, which no loss looks at.
+    Raises: DatasetError for a dataset of something else.
+    """
+
+    def __init__(self, dataset: Dataset, *, steps: int | None = None, **options: Any) -> None:
+        _check_notes(dataset)
+        super().__init__(dataset, steps=steps, **options)
+        self._keep_labelled_splits(dataset)
+
+    def examples(self) -> Rows:
+        return _NoteRows(self._dataset)
+
+
+class _NoteRows:
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> Batch:
+        audio, classes = self._dataset.read_columns(rows, ("audio", "classes"))
+        notes = classes[:, :1].astype(np.int32)
+        return (audio, notes), notes
+
+
+def _check_notes(dataset: Dataset) -> None:
+    if dataset.space.names[:1] != ("pitch",):
+        raise DatasetError(
+            f"nsynth learns from a dataset of notes. Received: {dataset.path} of synth {dataset.card.synth}. Make "
+            "one with: inversynth generate notes"
+        )
 
 
 def labelled_splits(dataset: Dataset) -> dict[str, NDArray[np.intp]] | None:

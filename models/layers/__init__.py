@@ -16,6 +16,7 @@ from models.layers.oscillators import (
     Pointer,
     PointerMixture,
 )
+from models.layers.pictures import PictureError, RelativeSpectrogram
 from models.layers.spectrogram import LogSpectrogram
 
 __all__ = [
@@ -34,10 +35,12 @@ __all__ = [
     "LogSpectrogram",
     "OscillatorCandidates",
     "ParameterSoftmax",
+    "PictureError",
     "PointedItems",
     "Pointer",
     "PointerMixture",
     "PrincipalComponents",
+    "RelativeSpectrogram",
     "RepeatInTime",
     "ShiftRight",
     "TimeCoordinate",

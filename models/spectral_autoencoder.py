@@ -1,0 +1,157 @@
+"""The spectral autoencoder of NSynth, its baseline: a note's picture through a narrow waist, beside a learned pitch.
+
+Strided convolutions take the picture down to one point and up again (Engel et al. 2017, arXiv 1704.01279; layer by
+layer after the published code). The decoder is told the pitch, so the code may hold what is left: the timbre.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import ModelError, unknown
+from models.recipe import layer_seeds
+
+if TYPE_CHECKING:
+    import keras
+
+SLOPE = 0.1
+"""Of the leaky ReLUs (published)."""
+
+EPSILON = 1e-3
+"""Added to the variance in batch normalisation (published)."""
+
+PITCHES = 128
+EMBEDDING = 128
+"""Numbers that stand for a pitch (published)."""
+
+ENCODER = ((5, 128), (4, 128), (4, 128), (4, 256), (4, 256), (4, 256), (4, 512), (4, 512), (4, 512))
+"""Kernel and filters of each layer that halves the picture (published)."""
+
+DECODER = ((4, 512), (4, 512), (4, 256), (4, 256), (4, 256), (4, 128), (4, 128), (5, 128), (5, 128))
+"""Kernel and filters of each layer that doubles it."""
+
+WAIST = 1024
+"""Filters of the 1 x 1 layers on either side of the code."""
+
+HEAVIEST = 10.0
+HEAVY_BELOW = 4000.0
+"""Errors count ten times at 0 Hz, and once from 4 kHz on (published)."""
+
+
+@dataclass(frozen=True)
+class PictureSize:
+    """How large the picture and the networks are.
+
+    Attributes:
+        fft_length, hop_length: samples. frames, bins: of the picture, both powers of two; bins one fewer than the
+            transform has, frames padded with silence.
+        divisor: of the published filters. code: numbers in a code. momentum: of batch normalisation.
+        batch_size, learning_rate: of its training.
+    """
+
+    fft_length: int
+    hop_length: int
+    frames: int
+    divisor: int
+    code: int
+    momentum: float
+    batch_size: int
+    learning_rate: float
+
+    @property
+    def bins(self) -> int:
+        return self.fft_length // 2
+
+    @property
+    def halvings(self) -> list[tuple[int, int]]:
+        """Strides over time and frequency of each layer of the encoder, until one point is left."""
+        steps = self.bins.bit_length() - 1
+        times = self.frames.bit_length() - 1
+        return [(2 if number < times else 1, 2) for number in range(steps)]
+
+
+SIZES: dict[str, PictureSize] = {
+    "full": PictureSize(1024, 256, 256, 1, 1984, 0.999, 8, 1e-4),
+    "tiny": PictureSize(1024, 512, 128, 8, 124, 0.99, 16, 1e-3),
+}
+"""`full` is the published one; `tiny` has an eighth of its filters and half its frames, for two cores."""
+
+
+def find_size(name: str) -> PictureSize:
+    """Return a size by its name. Raises ModelError for an unknown one."""
+    if name not in SIZES:
+        raise ModelError(unknown("size", name, SIZES))
+    return SIZES[name]
+
+
+def bin_weights(bins: int, sample_rate: int) -> NDArray[np.float32]:
+    """Return what an error in each bin counts for: ten at 0 Hz, falling to one at 4 kHz. Shapes: (bins,)."""
+    hertz = np.arange(bins) * sample_rate / 2.0 / bins
+    return np.interp(hertz, [0.0, HEAVY_BELOW], [HEAVIEST, 1.0]).astype(np.float32)
+
+
+def build_spectral_autoencoder(
+    size: PictureSize, samples: int, sample_rate: int, seed: int | None = None
+) -> "keras.Model":
+    """Build the autoencoder; it carries its own loss.
+
+    Shapes: [audio (batch, samples), pitch (batch, 1), a MIDI note] -> picture (batch, frames, bins) in 0..1, 1 the
+    loudest point of the note and 0 what lies 120 dB below it.
+    """
+    import keras
+
+    from models.layers import PictureError, RelativeSpectrogram
+
+    layers, seeds = keras.layers, layer_seeds(seed)
+    audio, pitch = keras.Input((samples,), name="audio"), keras.Input((1,), name="pitch")
+    picture = RelativeSpectrogram(size.fft_length, size.hop_length, size.frames, dtype="float32", name="picture")(audio)
+
+    def normalised(hidden: Any, name: str, activation: bool = True) -> Any:
+        hidden = layers.BatchNormalization(
+            momentum=size.momentum, epsilon=EPSILON, scale=False, name=f"{name}_normalisation"
+        )(hidden)
+        return layers.LeakyReLU(SLOPE, name=f"{name}_relu")(hidden) if activation else hidden
+
+    def convolve(hidden: Any, kind: Any, filters: int, kernel: int, strides: Sequence[int], name: str) -> Any:
+        start = keras.initializers.GlorotUniform(next(seeds))
+        return kind(filters, kernel, strides, "same", use_bias=False, kernel_initializer=start, name=name)(hidden)
+
+    hidden = picture
+    for number, ((kernel, filters), strides) in enumerate(
+        zip(ENCODER[: len(size.halvings)], size.halvings, strict=True)
+    ):
+        name = f"down{number}"
+        hidden = convolve(hidden, layers.Conv2D, filters // size.divisor, kernel, strides, name)
+        hidden = normalised(hidden, name)
+    hidden = normalised(convolve(hidden, layers.Conv2D, WAIST // size.divisor, 1, (1, 1), "narrow"), "narrow")
+    code = convolve(hidden, layers.Conv2D, size.code, 1, (1, 1), "code_line")
+    code = layers.Flatten(name="code")(normalised(code, "code_line", activation=False))
+    names = layers.Embedding(
+        PITCHES,
+        EMBEDDING,
+        embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0, seed=next(seeds)),
+        name="pitch_names",
+    )(pitch)
+    hidden = layers.Concatenate(name="code_and_pitch")([code, layers.Flatten(name="pitch_flat")(names)])
+    hidden = layers.Reshape((1, 1, hidden.shape[-1]), name="point")(hidden)
+    hidden = normalised(convolve(hidden, layers.Conv2DTranspose, WAIST // size.divisor, 1, (1, 1), "widen"), "widen")
+    for number, ((kernel, filters), strides) in enumerate(
+        zip(DECODER[: len(size.halvings)], size.halvings, strict=True)
+    ):
+        name = f"up{number}"
+        hidden = convolve(hidden, layers.Conv2DTranspose, filters // size.divisor, kernel, strides, name)
+        hidden = normalised(hidden, name)
+    found = layers.Conv2D(
+        1,
+        1,
+        activation="sigmoid",
+        kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+        dtype="float32",
+        name="magnitude",
+    )(hidden)
+    weights = bin_weights(size.bins, sample_rate).tolist()
+    found = PictureError(weights, name="found")([found, picture])
+    return keras.Model([audio, pitch], found, name="spectral_autoencoder")
