@@ -58,6 +58,12 @@ def inspect_json(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> dict:
 # --- datasets ---------------------------------------------------------------------------------------------------------
 
 
+def test_many_classes_share_bars() -> None:
+    assert descriptions._bars([0, 8, 4]) == "▁█▅"
+    assert descriptions._bars([0] * 64 + [1] * 64) == "▁" * 16 + "█" * 16
+    assert len(descriptions._bars([1] * 33)) == 17
+
+
 def test_a_dataset_tells_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "notes.hdf5"
     names = {"instrument": [f"sound{i}" for i in range(20)]}
