@@ -6,14 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from generators.envelope_generator import envelopes
+from generators.dsp.envelopes import attack_sustain_release
 from generators.errors import ParameterError
 from models.envelope_metrics import MEASURES, correlations, envelope_errors, recovered_classes, score
 
 GRID = np.array(list(itertools.product(range(3), repeat=3)))
 LEVELS = np.array([[0.0, 0.2, 0.4], [1.0, 0.7, 0.4], [0.0, 0.2, 0.4]])
 SAMPLES = 128
-IDEALS = envelopes(*(LEVELS[column][GRID[:, column]] for column in range(3)), SAMPLES)
+IDEALS = attack_sustain_release(*(LEVELS[column][GRID[:, column]] for column in range(3)), SAMPLES)
 
 
 def sounds(count=2, seed=0):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from generators.envelope_generator import envelopes, waveform
+from generators.dsp.envelopes import attack_sustain_release
+from generators.envelope_generator import waveform
 from models.envelope_pictures import LONGEST, draw_shapes, outline
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -12,7 +13,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def shaped(samples: int, rows: int = 2, gain: float = 0.9):
     """Return basic, output and ideal, the output too quiet by `gain`."""
     basic = np.tile(waveform("sin", 0.6 * np.arange(samples)), (rows, 1))
-    ideal = basic * envelopes(*([[level] * rows for level in (0.4, 0.7, 0.2)]), samples)
+    ideal = basic * attack_sustain_release(*([[level] * rows for level in (0.4, 0.7, 0.2)]), samples)
     return basic, gain * ideal, ideal
 
 
