@@ -21,6 +21,7 @@ def test_section_lays_out_speeds_and_steps():
     markdown = made.to_markdown()
     assert Speed("tiny", 1, 20_000.0, 40.0, 3).row() == ["`tiny`", "1", "20,000", "1.25", "6.3", "40", "500"]
     assert " 20,000 " in markdown
+    assert Speed("full", 16, 300.0, None, 3).row()[-2:] == ["", ""]
     assert "`tiny` misses its goal: 45,000 of 60,000 samples/s at batch 16." in markdown
     assert "0.25 GB of weights for a sample" in markdown
     assert "`tiny` (crop 2,048, batch 8) 300 ms, 8,000 steps in 40 min" in markdown
