@@ -201,10 +201,8 @@ class WassersteinGAN(keras.Model):
         terms = {"critic": self.critic_terms(), "generator": self.generator_terms()}
         for number in range(self.critic_steps):
             part = self._part(number, inputs, real)
-            loss = 0.0
-            for group in self.schedule:
-                loss = loss + self._step("critic", group, terms["critic"], part)
-            self.means["critic_loss"].update_state(loss)
+            losses = [self._step("critic", group, terms["critic"], part) for group in self.schedule]
+            self.means["critic_loss"].update_state(ops.sum(ops.stack(losses)))
         loss = self._step("generator", self.counted["generator"], terms["generator"], self._part(0, inputs, real))
         self.means["generator_loss"].update_state(loss)
         told = {name: mean.result() for name, mean in self.means.items()}
@@ -261,7 +259,8 @@ class WassersteinGAN(keras.Model):
         def loss() -> tuple[Any, dict[str, Any]]:
             one = Round(self, *part, learning=learner)
             values = {name: terms[name](one) for name in names}
-            return sum(self._weight(name) * values[name] for name in names if self._weight(name) != 0.0), values
+            weighted = [self._weight(name) * values[name] for name in names if self._weight(name) != 0.0]
+            return ops.sum(ops.stack(weighted)), values  # a chain of additions would be rewritten, in any order
 
         optimizer, variables = self.learners()[0 if learner == "generator" else 1]
         total, values = descend(loss, optimizer, variables)

@@ -58,6 +58,7 @@ class RunKeeper(keras.callbacks.Callback):
         self._bar: tqdm[Any] | None = None
         self._events = EventLog(run.logs, first_epoch=finished_epochs(history) + 1)
         self._started = 0.0
+        self._epoch = 0
         self._validating = ExitStack()
 
     def kept(self) -> list[int]:
@@ -66,6 +67,7 @@ class RunKeeper(keras.callbacks.Callback):
         return [epoch for epoch in range(first, self.epochs + 1) if epoch % self.interval == 0 or epoch == self.epochs]
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._epoch = epoch + 1
         self.batches.start_epoch(epoch)
         reseed(self.model, self.seed, epoch)
         self._started = time.perf_counter()
@@ -123,7 +125,7 @@ class RunKeeper(keras.callbacks.Callback):
             return
         kept = f"the best weights so far are in {self.run.best}" if self.history else "no epoch was finished"
         raise RunError(
-            f"loss and weights must stay finite. Received: {loss} after epoch {finished_epochs(self.history)}; {kept}. "
+            f"loss and weights must stay finite. Received: {loss} in epoch {self._epoch}; {kept}. "
             "Lower --learning_rate, under another --run_name"
         )
 
