@@ -65,8 +65,8 @@ class CachedDecoder:
             ),
             "skip_last": weights["skip_last"],
             "logits": weights["logits"],
+            "conditions": [*(weights[f"condition{number}"] for number in range(count)), weights["condition_last"]],
         }
-        self._conditions = [weights[f"condition{number}"] for number in range(count)] + [weights["condition_last"]]
 
     def begin(self, batch: int) -> State:
         """Return the state before the first sample: nothing was ever heard."""
@@ -123,23 +123,23 @@ class CachedDecoder:
             state = State(state.sample + self.hop, last, rings)
             yield np.ascontiguousarray(ops.convert_to_numpy(drawn).T.astype(np.uint8)), state
 
-    def _each_condition(self, codes: NDArray[np.floating[Any]], pitch: Any) -> Iterator[list[Any]]:
+    def _each_condition(self, codes: NDArray[np.floating[Any]], pitch: Any) -> Iterator[Any]:
         if (pitch is not None) != self.takes_pitch:
             raise ModelError(f"this decoder {'needs a' if self.takes_pitch else 'has no'} pitch. Received: {pitch}")
         for number in range(codes.shape[1]):
             condition = ops.cast(codes[:, number], "float32")
             if self.takes_pitch:
-                width = self._conditions[0][0].shape[0] - self.code
+                width = self._weights["conditions"][0][0].shape[0] - self.code
                 condition = ops.concatenate([condition, ops.one_hot(ops.cast(pitch, "int32"), width)], axis=-1)
-            yield [ops.matmul(condition, kernel) + bias for kernel, bias in self._conditions]
+            yield condition
 
     @cached_property
     def _forced(self) -> Any:
         def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, known: Any) -> Any:
-            out = ops.zeros((*known.shape, CLASSES))
+            out, held = ops.zeros((*known.shape, CLASSES)), [_dense(condition, each) for each in weights["conditions"]]
 
             def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
-                logits, rings = self._step(weights, condition, start + i, last, rings)
+                logits, rings = self._step(weights, held, start + i, last, rings)
                 return i + 1, known[i], rings, ops.slice_update(out, (i, 0, 0), logits[None])
 
             _, last, rings, out = ops.while_loop(lambda i, *_: i < known.shape[0], body, (0, last, rings, out))
@@ -150,10 +150,10 @@ class CachedDecoder:
     @cached_property
     def _drawn(self) -> Any:
         def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, chances: Any, sharpness: Any) -> Any:
-            out = ops.zeros(chances.shape, "int32")
+            out, held = ops.zeros(chances.shape, "int32"), [_dense(condition, each) for each in weights["conditions"]]
 
             def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
-                logits, rings = self._step(weights, condition, start + i, last, rings)
+                logits, rings = self._step(weights, held, start + i, last, rings)
                 drawn = draw(logits * sharpness, chances[i])
                 return i + 1, drawn, rings, ops.slice_update(out, (i, 0), drawn[None])
 
