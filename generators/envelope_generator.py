@@ -21,7 +21,7 @@ from generators.dsp.envelopes import attack_sustain_release
 from generators.errors import ParameterError, SettingsError, unknown
 from generators.generate import GeneratorSettings, generate_from_settings
 from generators.parameters import Parameter, ParameterSpace
-from generators.settings import Numbers, Settings
+from generators.settings import DatasetName, Numbers, Settings
 from generators.synth import DEFAULT_SAMPLE_RATE, FADE, Synth
 
 Floats = NDArray[np.floating[Any]]
@@ -278,7 +278,7 @@ class EnvelopeSettings(EnvelopeOptions, GeneratorSettings):
 
     other_flags: ClassVar = {"num_examples": ("dsize",)}
 
-    name: str | None = Field(None, description="name of the dataset; envelope by default")
+    name: DatasetName | None = Field(None, description="name of the dataset; envelope by default")
     wavefiles: bool = Field(False, description="also write every sound as a WAV file")
 
 

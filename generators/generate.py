@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
 from generators.audio import normalise_peak, read_audio, write_audio
@@ -22,7 +22,7 @@ from generators.doors import run_door
 from generators.errors import AudioError, DatasetError, ParameterError
 from generators.executors import available_cores, ordered_map
 from generators.sampling import sample_classes
-from generators.settings import Settings, is_plain_name
+from generators.settings import DatasetName, Settings
 from generators.store import Card, Dataset, dataset_path
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
@@ -39,7 +39,7 @@ class GeneratorSettings(Settings):
     flags_only: ClassVar = frozenset({"regenerate_samples", "regenerate_audio"})
 
     num_examples: int = Field(150, ge=1, description="number of sounds")
-    name: str | None = Field(
+    name: DatasetName | None = Field(
         None, description="name of the dataset; by default InverSynth for fm, else the synth's name"
     )
     dataset_directory: Path = Field(Path("test_datasets"), description="where <name>.hdf5 is written")
@@ -58,13 +58,6 @@ class GeneratorSettings(Settings):
     seed: int = Field(0, ge=0, description="the dataset is a pure function of it")
     workers: int | None = Field(None, ge=1, description="threads; the default is one a core")
     resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
-
-    @field_validator("name")
-    @classmethod
-    def _is_plain(cls, name: str | None) -> str | None:
-        if name is not None and not is_plain_name(name):
-            raise ValueError("must be a plain name without slashes; folders go into --dataset_directory")
-        return name
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,10 @@ class ParameterSpace:
         except ValueError:
             raise ParameterError(f"unknown parameter '{name}'. Known: {', '.join(self.names)}") from None
 
+    def levels(self, name: str) -> tuple[float, ...]:
+        """Return the levels of a parameter by name. Raises ParameterError for an unknown one."""
+        return self.parameters[self.index(name)].levels
+
     # --- between the faces -------------------------------------------------------------------------------------
 
     def classes_to_values(self, classes: ArrayLike) -> Floats:

@@ -45,10 +45,7 @@ def declared_oscillators(space: ParameterSpace) -> tuple[Oscillator, ...]:
     oscillators = synth.oscillators if synth else ()
     if not {name for one in oscillators for name in one.parameters} <= set(space.names):
         return ()
-    levels = {
-        tuple(space.parameters[space.index(name)].levels for name in (one.frequency, one.rate, one.depth))
-        for one in oscillators
-    }
+    levels = {tuple(space.levels(name) for name in (one.frequency, one.rate, one.depth)) for one in oscillators}
     return oscillators if len(levels) == 1 else ()
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, FiniteFloat, ValidationError
+from pydantic import AfterValidator, BeforeValidator, FiniteFloat, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -49,6 +49,16 @@ Numbers = Annotated[tuple[FiniteFloat, ...], NoDecode, BeforeValidator(_parts)]
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts)]
 """A field that lists words: `violin,flute`, as a flag and as a variable."""
+
+
+def _dataset_name(name: str) -> str:
+    if not is_plain_name(name):
+        raise ValueError("must be a plain name without slashes; folders go into --dataset_directory")
+    return name
+
+
+DatasetName = Annotated[str, AfterValidator(_dataset_name)]
+"""A field that names a dataset beside the folder it goes into."""
 
 
 class Settings(BaseSettings):

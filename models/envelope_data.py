@@ -61,18 +61,17 @@ class EnvelopeStream(StreamSource):
         super().__init__(synth, seed=seed, steps=-(-examples // batch_size))
         self.identity = {**self.identity, **synth.options}
         self.settings = {"stream": True, "examples": examples, "fresh": fresh}
-        self._envelope, self._examples = synth, examples
-        self._critic_steps, self._fresh = critic_steps, fresh
+        self._examples, self._critic_steps, self._fresh = examples, critic_steps, fresh
 
     def training(self, batch_size: int) -> "Batches":
         first, batch = 2 * STREAM_EXAMPLES, batch_size * self._critic_steps
         if self._fresh:
             return self._batches(first, self._examples * self._critic_steps, batch, moves=True)
-        columns = render_columns(self._envelope, first, first + self._examples, STREAM_SEED + self.seed)
+        columns = render_columns(self._synth, first, first + self._examples, STREAM_SEED + self.seed)
         return DatasetBatches(EnvelopeRows(self.space, columns), np.arange(self._examples), batch, self.seed)
 
     def _batches(self, first: int, count: int, batch_size: int, moves: bool = False) -> StreamBatches:
-        return _RenderedBatches(self._envelope, first, count, batch_size, self.seed, False, moves)
+        return _RenderedBatches(self._synth, first, count, batch_size, self.seed, False, moves)
 
 
 class _RenderedBatches(StreamBatches):
@@ -104,9 +103,8 @@ class EnvelopeDataset(DatasetSource):
 
 def check_agreement(settings: EnvelopeOptions, dataset: Dataset) -> None:
     """Raise SettingsError where a setting of envelopes was given that is not the dataset's own."""
-    spaces = dataset.space
     held = {
-        **{f"{name}s": spaces.parameters[spaces.index(name)].levels for name in ATTRIBUTES if name in spaces.names},
+        **{f"{name}s": dataset.space.levels(name) for name in ATTRIBUTES},
         **json.loads(dataset.card.options),
         "seq_length": dataset.samples,
     }
@@ -141,13 +139,6 @@ def open_source(settings: Any, stack: ExitStack) -> "tuple[EnvelopeStream | Enve
         )
         return stream, "envelope_stream"
     dataset = stack.enter_context(Dataset(settings.dataset_path))
-    source = EnvelopeDataset(
-        dataset,
-        critic_steps=settings.critic_steps,
-        seed=settings.seed,
-        validation_split=settings.validation_split,
-        test_split=settings.test_split,
-        steps=settings.steps_per_epoch,
-    )
+    source = EnvelopeDataset(dataset, critic_steps=settings.critic_steps, **settings.split)
     check_agreement(settings, dataset)
     return source, settings.dataset_path.stem

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from generators.envelope_generator import EnvelopeOptions
+from generators.envelope_generator import DIVISOR, EnvelopeOptions
 from generators.errors import ModelError, SettingsError
 from generators.parameters import ParameterSpace
 from models.architectures import NEUROSYNTH, NEUROSYNTH_PUBLISHED, fold
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 SOURCE = "eoin-og/NeuroSynth 2018 (no paper); WGAN-GP: Gulrajani et al. 2017, arXiv 1704.00028"
 
-DIVISOR = 4
-"""The published networks halve the length twice."""
-
 WIDTH = 8
 """Filters of the first convolutions (published)."""
 
@@ -45,7 +42,7 @@ def sizes_of(space: ParameterSpace) -> tuple[int, ...]:
             f"NeuroSynth shapes by attack, sustain and release, of synth envelope. Received: synth {space.synth} with "
             f"{', '.join(space.names[:4])}, …. Train it on: inversynth generate envelope"
         )
-    return tuple(space.sizes[space.index(name)] for name in ATTRIBUTES)
+    return tuple(len(space.levels(name)) for name in ATTRIBUTES)
 
 
 def build_neurosynth(
@@ -136,9 +133,7 @@ def _wasserstein_adam(average: float | None) -> Any:
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    if settings.folds > 1 or settings.loss is not None:
-        name, value = ("folds", settings.folds) if settings.folds > 1 else ("loss", settings.loss)
-        raise SettingsError(f"{settings.model} has no --{name}. Received: --{name} {value}. Leave it out")
+    settings.refuse_all_but(folds=1, loss=None)
     strangers = {"patches": None, "normalise": False, "synth": "envelope"}
     for name, meant in strangers.items():
         value = getattr(settings, name)
@@ -147,10 +142,7 @@ def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[S
     published = fold(settings.model) == fold(NEUROSYNTH_PUBLISHED)
     absent = settings.model_fields_set & (set(OPTIONS[NEUROSYNTH]) - set(OPTIONS[NEUROSYNTH_PUBLISHED]))
     if published and absent:
-        name = min(absent)
-        raise SettingsError(
-            f"{settings.model} has no --{name}. Received: --{name} {getattr(settings, name)}. Leave it out"
-        )
+        settings.refuse(min(absent))
     from models.backend import start_keras
 
     start_keras()

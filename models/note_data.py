@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.errors import DatasetError, SettingsError
+from generators.notes import labels
 from generators.store import Dataset
 from models.data import Batch, Batches, DatasetSource, Rows
 from models.layers.companding import mu_law_classes
 
-SPLITS: Mapping[str, str] = {"training": "train", "validation": "valid", "test": "test"}
+SPLITS: Mapping[str, str] = dict(zip(("training", "validation", "test"), labels.SPLITS, strict=True))
 """Splits, and what they are called among the labels of notes (those of NSynth)."""
 
 MOST_MEASURED = 1024
@@ -186,7 +187,7 @@ def labelled_splits(dataset: Dataset) -> dict[str, NDArray[np.intp]] | None:
     return found if all(len(rows) for rows in found.values()) else None
 
 
-def open_source(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops, str]:
+def open_crops(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops, str]:
     """Return the pieces that settings mean, and what to name the run after; `stack` closes the dataset.
 
     Raises: DatasetError as `NoteCrops` does; SettingsError for a crop that is no multiple of the hop.
@@ -198,10 +199,13 @@ def open_source(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops
         dataset,
         crop=settings.crop,
         crop_seconds=settings.crop_seconds,
-        steps=settings.steps_per_epoch,
         pitch=settings.pitch_conditioning,
-        seed=settings.seed,
-        validation_split=settings.validation_split,
-        test_split=settings.test_split,
+        **settings.split,
     )
     return source, settings.dataset_path.stem
+
+
+def open_whole(settings: Any, stack: ExitStack) -> tuple[WholeNotes, str]:
+    """Return whole notes, as `open_crops` does their pieces."""
+    dataset = stack.enter_context(Dataset(settings.dataset_path))
+    return WholeNotes(dataset, **settings.split), settings.dataset_path.stem

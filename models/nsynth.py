@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from generators.errors import ModelError, SettingsError
+from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.architectures import NSYNTH
 from models.recipe import Recipe
@@ -101,18 +101,19 @@ class NSynthSettings(TrainingSettings):
         return self
 
 
-def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    strangers = {"folds": 1, "loss": None, "patches": None, "stream": False, "normalise": False}
-    for name, meant in strangers.items():
-        value = getattr(settings, name)
-        if value != meant:
-            raise SettingsError(f"{settings.model} has no --{name}. Received: --{name} {value}. Leave it out")
+def prepare(settings: TrainingSettings) -> None:
+    """Refuse what means nothing to a model of notes, then start Keras. Raises SettingsError."""
+    settings.refuse_all_but(folds=1, loss=None, patches=None, stream=False, normalise=False)
     from models.backend import start_keras
 
     start_keras()
-    from models.note_data import open_source
 
-    return open_source(settings, stack, hop=find_size(settings.size).hop)
+
+def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
+    prepare(settings)
+    from models.note_data import open_crops
+
+    return open_crops(settings, stack, hop=find_size(settings.size).hop)
 
 
 def _loss(space: ParameterSpace, loss: str) -> "keras.losses.Loss":

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from generators.errors import ModelError, SettingsError
+from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.architectures import NSYNTH_BASELINE
+from models.nsynth import SOURCE, prepare
 from models.recipe import Recipe
 from models.settings import TrainingSettings
 from models.spectral_autoencoder import SIZES, find_size
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from models.data import Source
     from models.model_files import LoadedModel
-
-SOURCE = "Engel et al.: Neural Audio Synthesis of Musical Notes with WaveNet Autoencoders, ICML 2017, arXiv 1704.01279"
 
 LOUD = 0.5
 """Brightness above which a point of a picture is heard: 60 dB below the loudest."""
@@ -74,26 +73,10 @@ class BaselineSettings(TrainingSettings):
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    strangers = {"folds": 1, "loss": None, "patches": None, "stream": False, "normalise": False}
-    for name, meant in strangers.items():
-        value = getattr(settings, name)
-        if value != meant:
-            raise SettingsError(f"{settings.model} has no --{name}. Received: --{name} {value}. Leave it out")
-    from models.backend import start_keras
+    prepare(settings)
+    from models.note_data import open_whole
 
-    start_keras()
-    from generators.store import Dataset
-    from models.note_data import WholeNotes
-
-    dataset = stack.enter_context(Dataset(settings.dataset_path))
-    source = WholeNotes(
-        dataset,
-        seed=settings.seed,
-        validation_split=settings.validation_split,
-        test_split=settings.test_split,
-        steps=settings.steps_per_epoch,
-    )
-    return source, settings.dataset_path.stem
+    return open_whole(settings, stack)
 
 
 def _optimizer(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":

@@ -94,12 +94,4 @@ def open_source(
     start_keras()
     from models.patch_data import PatchSource
 
-    source = PatchSource(
-        patches,
-        macros=settings.macros,
-        seed=settings.seed,
-        validation_split=settings.validation_split,
-        test_split=settings.test_split,
-        steps=settings.steps_per_epoch,
-    )
-    return source, name
+    return PatchSource(patches, macros=settings.macros, **settings.split), name

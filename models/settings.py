@@ -1,11 +1,12 @@
 """Settings of the training doors: flag > environment > `.env` > default. Importing this costs no TensorFlow."""
 
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NoReturn, Self
 
 from pydantic import Field, create_model, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from generators.errors import SettingsError
 from generators.settings import Settings, is_plain_name
 from generators.store import dataset_path
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE
@@ -79,6 +80,26 @@ class TrainingSettings(Settings):
     def dataset_path(self) -> Path:
         """Where the dataset is read from."""
         return self.dataset_file or dataset_path(self.dataset_dir, self.dataset_name)
+
+    @property
+    def split(self) -> dict[str, Any]:
+        """How a dataset is split and cut into epochs, as the sources of `models.data` take it."""
+        return {
+            "seed": self.seed,
+            "validation_split": self.validation_split,
+            "test_split": self.test_split,
+            "steps": self.steps_per_epoch,
+        }
+
+    def refuse(self, name: str) -> NoReturn:
+        """Raise SettingsError for a setting that the model does not have."""
+        raise SettingsError(f"{self.model} has no --{name}. Received: --{name} {getattr(self, name)}. Leave it out")
+
+    def refuse_all_but(self, **meant: Any) -> None:
+        """Raise SettingsError for the first of some settings that is not as meant, having no meaning to the model."""
+        for name, value in meant.items():
+            if getattr(self, name) != value:
+                self.refuse(name)
 
     @classmethod
     def with_default_model(cls, model: str) -> type[Self]:

@@ -60,7 +60,7 @@ class Shaper:
     @cached_property
     def levels(self) -> tuple[tuple[float, ...], ...]:
         """Levels of attack, sustain and release, in the order of their classes."""
-        return tuple(self.space.parameters[self.space.index(name)].levels for name in ATTRIBUTES)
+        return tuple(map(self.space.levels, ATTRIBUTES))
 
     @property
     def legacy(self) -> bool:
@@ -187,9 +187,8 @@ def draw_examples(model: "keras.Model", source: "Source", path: Path) -> None:
 
     with source.test(SHOWN) as batches:
         inputs, ideal = batches[0]
-    space, sizes = source.space, [len(source.space.parameters[source.space.index(name)].levels) for name in ATTRIBUTES]
-    classes = one_hot_classes(inputs[1], sizes)
-    levels = [space.parameters[space.index(name)].levels for name in ATTRIBUTES]
+    levels = [source.space.levels(name) for name in ATTRIBUTES]
+    classes = one_hot_classes(inputs[1], list(map(len, levels)))
     titles = [
         ", ".join(f"{name} {known[number]:g}" for name, known, number in zip(ATTRIBUTES, levels, row, strict=True))
         for row in classes

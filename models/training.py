@@ -429,10 +429,11 @@ def train_from_settings(settings: TrainingSettings, read_patches: ReadPatches | 
         start_keras()
         from models.data import DatasetSource
 
-        split: dict[str, Any] = {"seed": settings.seed, "validation_split": settings.validation_split, "steps": steps}
-        if settings.folds > 1:
+        split = settings.split
+        if settings.folds > 1:  # whose test splits are the folds
+            del split["test_split"]
             return cross_validate(recipe, dataset, folder, settings.folds, **split, **options)
-        source = DatasetSource(dataset, test_split=settings.test_split, **split)
+        source = DatasetSource(dataset, **split)
         return train(recipe, source, folder, **options)
 
 

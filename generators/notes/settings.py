@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
 from generators.errors import ParameterError, SettingsError
@@ -14,7 +14,7 @@ from generators.notes.pitches import midi_number, note_list
 from generators.notes.soundfont_source import HELD, LENGTH, PITCHES, SAMPLE_RATE, VELOCITIES, soundfont_source
 from generators.notes.source import NoteSource
 from generators.notes.splits import SplitBy, split_notes
-from generators.settings import Settings, Words, is_plain_name
+from generators.settings import DatasetName, Settings, Words
 
 
 class NoteSettings(Settings):
@@ -64,7 +64,7 @@ class NoteSettings(Settings):
     )
     validation_split: float = Field(0.1, ge=0, lt=1, description="part of the instruments (pitches, notes) for valid")
     test_split: float = Field(0.1, ge=0, lt=1, description="part of the instruments (pitches, notes) for test")
-    name: str | None = Field(None, description="name of the dataset; notes by default")
+    name: DatasetName | None = Field(None, description="name of the dataset; notes by default")
     dataset_directory: Path = Field(Path("test_datasets"), description="where <name>.hdf5 is written")
     wavefile_directory: Path = Field(Path("test_waves"), description="where <name>/<instrument>/… are written")
     wavefiles: bool = Field(False, description="also write every note as <instrument>_<pitch>.wav, 16 bits")
@@ -73,13 +73,6 @@ class NoteSettings(Settings):
     seed: int = Field(0, ge=0, description="the split is drawn with it")
     workers: int | None = Field(None, ge=1, description="threads; the default is one a core")
     resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
-
-    @field_validator("name")
-    @classmethod
-    def _is_plain(cls, name: str | None) -> str | None:
-        if name is not None and not is_plain_name(name):
-            raise ValueError("must be a plain name without slashes; folders go into --dataset_directory")
-        return name
 
     def note_source(self) -> NoteSource:
         """Return the notes that these settings ask for, with their split.

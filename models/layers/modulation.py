@@ -69,7 +69,6 @@ class FeatureModulation(keras.layers.Layer):
     def __init__(self, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.seed = seed
-        self.supports_masking = False
 
     def build(self, input_shape: Any) -> None:
         features, condition = input_shape
