@@ -163,7 +163,7 @@ def _read_state(path: Path | None, task: str, count: int) -> "tuple[NDArray[np.u
     if path is None or not path.is_file():
         return nothing, None
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             if str(kept["task"]) != task:
                 return nothing, None
             rings = [kept[f"ring{number}"] for number in range(sum(name.startswith("ring") for name in kept.files))]
