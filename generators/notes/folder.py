@@ -109,7 +109,7 @@ def folder_source(
     for file in files:
         name = str(file.relative_to(path))
         digest.update(name.encode() + b"\0" + file.read_bytes())
-        said = {**_named(file.stem), **(tags or {}), **told.get(name, {})}
+        said = {**labels_in_name(file.stem), **(tags or {}), **told.get(name, {})}
         if pitch is not None:
             said.setdefault("pitch", pitch)
         wrong, info = check_sound(file, fit)
@@ -167,8 +167,8 @@ def sounds_must_fit(path: Path, fit: Fit, faults: Sequence[str], count: int) -> 
     )
 
 
-def _named(stem: str) -> dict[str, Any]:
-    """Read `<sound>_<note>`: all up to the last underscore is the sound; a name without a note is all sound."""
+def labels_in_name(stem: str) -> dict[str, Any]:
+    """Read `<sound>_<note>`: all up to the last underscore is the instrument, and there may be no `pitch` in a name."""
     sound, _, note = stem.rpartition("_")
     if sound and re.fullmatch(r"\d{1,3}|[A-Ga-g][#b]?-?\d", note):
         try:
