@@ -85,10 +85,17 @@ def resample(audio: NDArray[np.float32], sample_rate: int, target_rate: int) -> 
 
 
 def write_audio(
-    path: str | os.PathLike[str], audio: ArrayLike, sample_rate: int, *, bits: Literal[16, 32] = 32
+    path: str | os.PathLike[str],
+    audio: ArrayLike,
+    sample_rate: int,
+    *,
+    bits: Literal[16, 32] = 32,
+    comment: str = "",
 ) -> Path:
     """Write a mono 32-bit float WAV, or one of 16-bit integers, or a 16-bit FLAC where the name ends so; whole or not.
 
+    Args:
+        comment: kept in the file, for whoever asks what it is.
     Raises: AudioError where the folder cannot be made or written.
     """
     path = Path(path)
@@ -96,7 +103,10 @@ def write_audio(
         with written_whole(path) as partial:
             flac = path.suffix.lower() == ".flac"
             subtype, kind = "PCM_16" if flac or bits == 16 else "FLOAT", "FLAC" if flac else "WAV"
-            soundfile.write(partial, np.asarray(audio, np.float32), sample_rate, subtype=subtype, format=kind)
+            with soundfile.SoundFile(partial, "w", sample_rate, 1, subtype, format=kind) as file:
+                if comment:
+                    file.comment = comment
+                file.write(np.asarray(audio, np.float32))
     except (OSError, soundfile.LibsndfileError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"cannot write {path}: {reason}. Name a folder with room that you may write to") from None

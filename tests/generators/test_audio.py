@@ -19,6 +19,13 @@ def test_wav_is_lossless_beyond_full_scale(tmp_path):
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["loud.wav"]
 
 
+@pytest.mark.parametrize("name", ["t.wav", "t.flac"])
+def test_a_file_can_say_what_it_is(tmp_path, name):
+    for comment in ("", '{"seed": 3}'):
+        with soundfile.SoundFile(write_audio(tmp_path / name, TONE, RATE, comment=comment)) as file:
+            assert (file.comment, file.frames) == (comment, len(TONE))
+
+
 @pytest.mark.parametrize("name", ["t.wav", "t.flac", "t.ogg", "t.mp3", "t.aiff"])
 def test_common_formats_are_read_with_pitch_and_level(tmp_path, name):
     rate = 44100
