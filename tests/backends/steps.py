@@ -18,10 +18,12 @@ import models.keras_metrics  # noqa: E402
 import models.layers  # noqa: E402
 import models.losses  # noqa: E402, F401
 from generators.errors import ModelError  # noqa: E402
+from generators.notes.labels import SPACE as NOTES  # noqa: E402
 from generators.registry import build_synth  # noqa: E402
 from models.metrics import mean_percentile_rank  # noqa: E402
 from models.recipe import Recipe  # noqa: E402
 from models.registry import RECIPES  # noqa: E402
+from models.wavenet.generation import CachedDecoder  # noqa: E402
 from tests.backends.__main__ import REFERENCE  # noqa: E402
 
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it complains of many models in one process
@@ -136,6 +138,42 @@ def check_adversarial(recipe: Recipe, folder: Path) -> None:
     assert difference < TOLERANCE, f"shaped sounds differ by {difference:.2g} from {REFERENCE}"
 
 
+def check_notes(recipe: Recipe, folder: Path) -> None:
+    """Train an autoencoder of notes here, let the reference's file say what it said, and generate from it."""
+    size = "smoke" if recipe.name == "nsynth" else "tiny"
+    rng, samples = np.random.default_rng(5), 16 * 8 if size == "smoke" else 16000
+    pitch = np.asarray([[40], [70]])
+    if size == "smoke":
+        heard = [rng.integers(0, 256, (2, samples)).astype(np.int32), pitch]
+        options: dict[str, object] = {"pitch_conditioning": True}
+        wanted = heard[0]
+    else:
+        heard, options, wanted = [rng.normal(size=(2, samples)).astype(np.float32), pitch], {}, pitch
+    model = recipe.build(NOTES, 16000, samples, size=size, seed=0, **options)
+    recipe.compile(model, NOTES, learning_rate=1e-3, steps=5)
+    losses = model.fit(heard, wanted, batch_size=2, epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < losses[0], f"losses {losses}"
+    file, outputs = folder / f"{recipe.name}.keras", folder / f"{recipe.name}.npy"
+    if BACKEND == REFERENCE:
+        model.save(file)
+        np.save(outputs, model.predict(heard, verbose=0))
+    model = keras.saving.load_model(file, safe_mode=True)
+    said = model.predict(heard, verbose=0)
+    difference = np.abs(said - np.load(outputs)).max()
+    assert difference < TOLERANCE, f"what is said differs by {difference:.2g} from {REFERENCE}"
+    if size != "smoke":
+        return
+    cached, codes = CachedDecoder(model.get_layer("decoder")), model.get_layer("encoder").predict(heard[0], verbose=0)
+    if BACKEND == "torch":
+        with pytest.raises(ModelError, match="cached generation needs TensorFlow or JAX"):
+            cached.logits(heard[0], codes, pitch[:, 0])
+        return
+    difference = np.abs(cached.logits(heard[0], codes, pitch[:, 0]) - said).max()
+    assert difference < 1e-4, f"cached generation differs by {difference:.2g} from the network"
+    drawn = np.concatenate([part for part, _ in cached.sample(codes, seeds=[0, 1], pitch=pitch[:, 0])], axis=1)
+    assert drawn.shape == (2, samples)
+
+
 def check_layouts(recipe: Recipe) -> None:
     """Compute the convolutions channels_first, where this backend has them on this device."""
     first = train(recipe, "bce", data_format="channels_first")
@@ -154,6 +192,7 @@ def main(folder: Path) -> int:
     checks.append(("macros", lambda: check_macros(RECIPES["macros"], folder)))
     shaping = [recipe for recipe in RECIPES.values() if recipe.inputs == "envelope"]
     checks += [(recipe.name, lambda r=recipe: check_adversarial(r, folder)) for recipe in shaping]
+    checks += [(r.name, lambda r=r: check_notes(r, folder)) for r in RECIPES.values() if r.inputs == "notes"]
     checks.append(("C1 categorical", lambda: train(RECIPES["C1"], "categorical")))
     if BACKEND != REFERENCE or any(device.startswith("gpu") for device in keras.distribution.list_devices()):
         checks += [(f"{name} channels_first", lambda n=name: check_layouts(RECIPES[n])) for name in ("C1", "C6", "e2e")]
