@@ -2,7 +2,8 @@
 
 Weights are stored as float16, compressed, and computed with in float32. Whether that changes a score is measured where
 it is done: probabilities before and after are compared on 256 sounds, and the command refuses where any class chosen
-for more than one parameter in a thousand differs. Generators are small, and their samples are heard: they stay float32.
+for more than one parameter in a thousand differs. Models that make sounds are small, and what they make is heard: they
+stay float32.
 """
 
 import io
@@ -95,7 +96,7 @@ def bundle(
     target = folder / f"{name or card.model}{SUFFIX}"
     with written_whole(target) as partial:
         card = save_model(whole.model, partial, replace(card, training=training, scores=measured or card.scores))
-        if card.takes == "envelope":
+        if card.takes != "audio":
             return target, 0.0
         rewrite_weights(partial, card, halve)
         changed = _changed(whole, load_model(partial), seed)
