@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from generators.dsp.fourier import irfft
 from generators.errors import ModelError
 
 FFT_LENGTH = 512
@@ -55,12 +56,12 @@ def stft(audio: Any, fft_length: int = FFT_LENGTH, hop_length: int = HOP_LENGTH,
     Raises: ModelError where the window cannot be used.
     """
     check_window(fft_length, hop_length)
-    return _transform(frame_audio(audio, fft_length, hop_length, xp), xp)
+    return transform(frame_audio(audio, fft_length, hop_length, xp), xp)
 
 
 def power_of_frames(frames: Any, xp: Any = np) -> Any:
     """Square the magnitude of the transform of windowed frames. Shapes: (…, fft_length) -> (…, bins)."""
-    real, imaginary = _transform(frames, xp)
+    real, imaginary = transform(frames, xp)
     return real * real + imaginary * imaginary
 
 
@@ -96,7 +97,11 @@ def frame_audio(audio: Any, fft_length: int, hop_length: int, xp: Any = np) -> A
     frames = frame_count(samples, hop_length)
     left = (fft_length - hop_length) // 2
     right = (frames - 1) * hop_length + fft_length - left - samples
-    audio = xp.pad(audio, ((0, 0), (left, right)))
+    return cut_frames(xp.pad(audio, ((0, 0), (left, right))), fft_length, hop_length, frames, xp)
+
+
+def cut_frames(audio: Any, fft_length: int, hop_length: int, frames: int, xp: Any = np) -> Any:
+    """Cut sounds that just hold so many frames. Shapes: (batch, hop (frames - 1) + fft) -> (batch, frames, fft)."""
     overlap, rest = divmod(fft_length, hop_length)
     if rest:  # hops that do not divide the window: look every sample up
         places = np.arange(frames)[:, None] * hop_length + np.arange(fft_length)
@@ -105,7 +110,41 @@ def frame_audio(audio: Any, fft_length: int, hop_length: int, xp: Any = np) -> A
     return xp.concatenate([hops[:, start : start + frames] for start in range(overlap)], axis=-1)
 
 
-def _transform(frames: Any, xp: Any) -> tuple[Any, Any]:
+def inverse_stft(real: Any, imaginary: Any, hop_length: int, xp: Any = np) -> Any:
+    """Turn transforms of Hann-windowed frames into the sound that has them, or comes nearest to having them.
+
+    Every frame is windowed once more, added where it was, and divided by the sum of the squared windows, which is
+    constant from the fourth hop on. The ends, which fewer windows reach, stay as faint as they come: they are not
+    divided by the little that lies over them, which would blow rounding up.
+
+    Args:
+        hop_length: a quarter of the window, or a smaller part that divides it.
+    Shapes: twice (batch, frames, fft / 2 + 1) -> (batch, hop (frames - 1) + fft).
+    Raises: ModelError for another hop.
+    """
+    fft_length = 2 * (real.shape[-1] - 1)
+    check_window(fft_length, hop_length)
+    overlap, rest = divmod(fft_length, hop_length)
+    if rest or overlap < 3:
+        raise ModelError(
+            "hop_length must divide fft_length into three parts or more, else windows add up to nothing even. "
+            f"Received: fft_length {fft_length}, hop_length {hop_length}"
+        )
+    window = hann_window(fft_length)
+    window = window / (window.astype(np.float64) ** 2).reshape(overlap, hop_length).sum(axis=0).mean()
+    frames = irfft(real, imaginary, fft_length, xp) * window.astype(np.float32)
+    hops = xp.reshape(frames, (-1, frames.shape[1], overlap, hop_length))
+    shifted = [
+        xp.pad(hops[:, :, number], ((0, 0), (number, overlap - 1 - number), (0, 0))) for number in range(overlap)
+    ]
+    total = shifted[0]
+    for each in shifted[1:]:
+        total = total + each
+    return xp.reshape(total, (-1, total.shape[1] * hop_length))
+
+
+def transform(frames: Any, xp: Any = np) -> tuple[Any, Any]:
+    """Window frames by Hann and transform them. Shapes: (…, fft) -> real and imaginary parts, each (…, fft / 2 + 1)."""
     windowed = frames * hann_window(frames.shape[-1])
     if xp is np:
         spectrum = np.fft.rfft(windowed)
