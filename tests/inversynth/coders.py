@@ -1,0 +1,76 @@
+"""Autoencoders of notes to test commands with: a toy whose codes and sounds can be worked out by hand."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+RATE, HOP, WIDTH = 4000, 16, 4
+
+
+@dataclass
+class Toy:
+    """Stands in for a `NoteCoder`: a code is the mean of its samples, twice, thrice and four times that.
+
+    What it says is each code's first number, a hop long, plus a thousandth of the seed; a millionth of the note, if it
+    is told one. `batches` keeps what it was told to say.
+    """
+
+    path: Path
+    takes_pitch: bool = False
+    fingerprint: str = "0123456789abcdef"
+    sample_rate: int = RATE
+    hop: int = HOP
+    width: int = WIDTH
+    batches: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def loaded(self) -> SimpleNamespace:
+        return SimpleNamespace(path=self.path)
+
+    def encode(self, audio: NDArray[np.floating]) -> NDArray[np.float32]:
+        whole = np.pad(audio, ((0, 0), (0, -audio.shape[1] % HOP)))
+        means = whole.reshape(len(audio), -1, HOP).mean(axis=2)
+        return (means[:, :, np.newaxis] * np.arange(1, WIDTH + 1)).astype(np.float32)
+
+    def decode(
+        self,
+        codes: NDArray[np.floating],
+        *,
+        seeds: Sequence[int],
+        pitch: Sequence[int] | None,
+        temperature: float,
+        state_file: Path,
+        on_code: Callable[[int], None],
+    ) -> NDArray[np.float32]:
+        assert (pitch is not None) == self.takes_pitch
+        self.batches.append({"shape": codes.shape, "pitch": pitch, "temperature": temperature, "state": state_file})
+        for done in range(codes.shape[1]):
+            on_code(done + 1)
+        offsets = np.asarray(seeds) * 1e-3 + np.asarray(pitch or [0] * len(codes)) * 1e-6
+        return (np.repeat(codes[:, :, 0], HOP, axis=1) + offsets[:, np.newaxis]).astype(np.float32)
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """Work in a folder where `toy.keras` is a toy."""
+    return _install(Toy(tmp_path / "toy.keras"), monkeypatch)
+
+
+@pytest.fixture
+def told_toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """Work in a folder where `toy.keras` is a toy that has to be told the note."""
+    return _install(Toy(tmp_path / "toy.keras", takes_pitch=True), monkeypatch)
+
+
+def _install(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    from models.wavenet import coder
+
+    toy.path.touch()
+    monkeypatch.setattr(coder, "load_coder", lambda path: toy)
+    return toy
