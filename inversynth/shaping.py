@@ -9,7 +9,7 @@ import logging
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +124,7 @@ def shape_files(
     Raises: ModelError for levels that the model does not know; SettingsError where a result would replace a sound.
     """
     targets = [(path, folder / f"{name}_shaped.wav") for path, name in name_folders(paths)]
-    for _, target in targets:
-        for written in (target, target.with_suffix(".png")):
-            _check_apart(written, paths)
+    check_apart((written for _, target in targets for written in (target, target.with_suffix(".png"))), paths)
     shaper = None
     for path, target in targets:
         try:
@@ -229,12 +227,19 @@ def _finite(shaper: "Shaper", output: NDArray[np.float32]) -> NDArray[np.float32
     return output
 
 
-def _check_apart(target: Path, inputs: Sequence[Path]) -> None:
+def check_apart(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
     """Raise SettingsError where writing a file would replace one that is read."""
-    for path in inputs:
-        with suppress(OSError):  # either is not there
-            if target.samefile(path):
-                raise SettingsError(f"a result must not replace what it is made from: {path}. Write elsewhere")
+    read = {_identity(path): path for path in inputs}
+    for target in targets:
+        if _identity(target) is not None and (path := read.get(_identity(target))):
+            raise SettingsError(f"a result must not replace what it is made from: {path}. Write elsewhere")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others, whatever its name; None where there is none."""
+    with suppress(OSError):
+        return (found := path.stat()).st_dev, found.st_ino
+    return None
 
 
 @contextmanager
@@ -306,7 +311,7 @@ def _run_batch(settings: ShapeSettings, batch: Path) -> None:
         raise SettingsError("--batch needs --output. Received: none. Name the .npz file to write")
     if output.suffix.lower() != ".npz":
         raise SettingsError(f"--output must end in .npz. Received: {output}")
-    _check_apart(output, [batch])
+    check_apart([output], [batch])
     load = _loader(settings.model)
     basic, label = read_batch(batch)
     out = shape_batch(load(), basic, label)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 RATE, HOP, WIDTH = 4000, 16, 4
@@ -54,23 +53,3 @@ class Toy:
             on_code(done + 1)
         offsets = np.asarray(seeds) * 1e-3 + np.asarray(pitch or [0] * len(codes)) * 1e-6
         return (np.repeat(codes[:, :, 0], HOP, axis=1) + offsets[:, np.newaxis]).astype(np.float32)
-
-
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
-    """Work in a folder where `toy.keras` is a toy."""
-    return _install(Toy(tmp_path / "toy.keras"), monkeypatch)
-
-
-@pytest.fixture
-def told_toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
-    """Work in a folder where `toy.keras` is a toy that has to be told the note."""
-    return _install(Toy(tmp_path / "toy.keras", takes_pitch=True), monkeypatch)
-
-
-def _install(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Toy:
-    from models.wavenet import coder
-
-    toy.path.touch()
-    monkeypatch.setattr(coder, "load_coder", lambda path: toy)
-    return toy

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from generators.registry import build_synth
 from generators.synth import Synth
 from models.model_files import ModelCard
+from tests.inversynth.coders import Toy
 
 VOID = {"meta", "link", "path", "rect", "circle", "col", "br", "image", "img", "input", "use"}
 
@@ -79,6 +80,17 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "best.keras"
     save_model(model, path, card_of(synth, model="tiny"))
     return path
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """Make every model file an autoencoder of notes that can be worked out by hand; there is one, toy.keras."""
+    from models.wavenet import coder
+
+    toy = Toy(tmp_path / "toy.keras")
+    toy.path.touch()
+    monkeypatch.setattr(coder, "load_coder", lambda path: toy)
+    return toy
 
 
 class Page(HTMLParser):
