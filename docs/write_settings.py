@@ -28,9 +28,12 @@ OTHERWISE = {
             *("model", "stream", "dataset_name", "epochs", "patience", "batch_size", "print_interval"),
             *("random_pitch", "random_phase"),
         ),
-        "train nsynth-baseline": (
-            *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
-            *("steps_per_epoch", "size"),
+        **dict.fromkeys(
+            ("train nsynth-baseline", "train note-classifier"),
+            (
+                *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
+                *("steps_per_epoch", "size"),
+            ),
         ),
         "train nsynth": ("model", "dataset_name", "epochs", "patience", "batch_size", "steps_per_epoch"),
     }.items()
@@ -83,7 +86,7 @@ def settings_classes() -> dict[str, type[Settings]]:
     """Return the settings class of each command, and of what a synth or a model has of its own behind it."""
     behind = {
         "generate": [f"generate {synth}" for synth in DOORS],
-        "train": ["train neurosynth", "train nsynth", "train nsynth-baseline"],
+        "train": ["train neurosynth", "train nsynth", "train nsynth-baseline", "train note-classifier"],
     }
     names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]
     return {name: settings_behind(name) for name in names}

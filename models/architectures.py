@@ -134,6 +134,9 @@ NSYNTH = "nsynth"
 NSYNTH_BASELINE = "nsynth-baseline"
 """What it is measured against: an autoencoder of their spectrograms."""
 
+NOTE_CLASSIFIER = "note-classifier"
+"""What both are measured by: it names pitch and family of a note."""
+
 INVERTER_VIEWS: dict[str, View] = {
     "short": View(
         512,
@@ -181,6 +184,7 @@ MODEL_NAMES: tuple[str, ...] = (
     NEUROSYNTH_PUBLISHED,
     NSYNTH,
     NSYNTH_BASELINE,
+    NOTE_CLASSIFIER,
 )
 
 OTHER_NAMES: dict[str, str] = {
@@ -212,6 +216,7 @@ PARAMETER_COUNTS: dict[str, int] = {
     NEUROSYNTH_PUBLISHED: 12_649,
     NSYNTH: 180_808,
     NSYNTH_BASELINE: 574_349,
+    NOTE_CLASSIFIER: 257_044,
 }
 """Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
 Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""

@@ -63,3 +63,33 @@ class CategoricalCrossentropy(_HeadLoss):
         scores = split_head(ops.cast(probabilities, "float32"), self.sizes, 0.0, ops)
         true = ops.sum(scores * self._one_hot(classes), axis=-1)
         return ops.mean(-ops.log(ops.clip(true, EPSILON, 1.0)), axis=-1)
+
+
+@keras.saving.register_keras_serializable("inversynth")
+class LabelCrossentropy(keras.losses.Loss):
+    """Cross-entropies of several labels of one example, added up: a softmax for each, and sigmoids for one of bits.
+
+    Args:
+        sizes: names that each label may bear. bits: further outputs, each by itself; they are the bits of a last label.
+    Shapes: labels (batch, len(sizes) + 1) integers, -1 where nobody said; logits (batch, sum(sizes) + bits) -> number.
+    """
+
+    def __init__(self, sizes: Sequence[int], bits: int, name: str = "label_crossentropy", **options: Any) -> None:
+        super().__init__(name=name, **options)
+        self.sizes, self.bits = tuple(int(size) for size in sizes), int(bits)
+
+    def call(self, labels: Any, logits: Any) -> Any:
+        labels, logits = ops.cast(labels, "int32"), ops.cast(logits, "float32")
+        total, first = 0.0, 0
+        for number, size in enumerate(self.sizes):
+            label, scores = labels[:, number], logits[:, first : first + size]
+            missing = ops.sparse_categorical_crossentropy(ops.maximum(label, 0), scores, from_logits=True)
+            total += ops.where(label >= 0, missing, 0.0)
+            first += size
+        mask = labels[:, -1]
+        truth = ops.bitwise_and(ops.right_shift(ops.maximum(mask, 0)[:, None], ops.arange(self.bits)[None]), 1)
+        wrong = ops.binary_crossentropy(ops.cast(truth, "float32"), logits[:, first:], from_logits=True)
+        return total + ops.where(mask >= 0, ops.sum(wrong, axis=-1), 0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "sizes": list(self.sizes), "bits": self.bits}

@@ -169,6 +169,45 @@ class _NoteRows:
         return (audio, notes), notes
 
 
+class LabelledNotes(WholeNotes):
+    """Notes of a dataset file from beginning to end, with what is said of each: see `note_labels`.
+
+    Batches: audio (batch, samples), labels (batch, 4) int32.
+    """
+
+    def examples(self) -> Rows:
+        return _LabelledRows(self._dataset)
+
+
+class _LabelledRows:
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset, self._labels = dataset, note_labels(dataset)
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> Batch:
+        (audio,) = self._dataset.read_columns(rows, ("audio",))
+        return audio, self._labels[rows]
+
+
+def note_labels(dataset: Dataset) -> NDArray[np.int32]:
+    """Return what is said of all notes.
+
+    Shapes: (n, 4): pitch, a MIDI note; family and source as numbers of NSynth, -1 where they are unknown; qualities as
+        a sum of 2^i, -1 in a dataset that tells none of any note.
+    """
+    nothing = np.full(len(dataset), -1, np.int32)
+    found = [dataset.read_columns(slice(None), ("classes",))[0][:, 0].astype(np.int32)]
+    for label, known in (("family", labels.FAMILIES), ("source", labels.SOURCES)):
+        if label in dataset.labels:
+            (column,) = dataset.read_columns(slice(None), (label,))
+            names = dataset.card.names[label]
+            found.append(np.asarray([known.index(name) if name in known else -1 for name in names], np.int32)[column])
+        else:
+            found.append(nothing)
+    masks = dataset.read_columns(slice(None), ("qualities",))[0] if "qualities" in dataset.labels else nothing
+    found.append(masks.astype(np.int32) if masks.max() > 0 else nothing)
+    return np.stack(found, axis=-1)
+
+
 def _check_notes(dataset: Dataset) -> None:
     if dataset.space.names[:1] != ("pitch",):
         raise DatasetError(
@@ -205,7 +244,7 @@ def open_crops(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops,
     return source, settings.dataset_path.stem
 
 
-def open_whole(settings: Any, stack: ExitStack) -> tuple[WholeNotes, str]:
+def open_whole(settings: Any, stack: ExitStack, kind: type[WholeNotes] = WholeNotes) -> tuple[WholeNotes, str]:
     """Return whole notes, as `open_crops` does their pieces."""
     dataset = stack.enter_context(Dataset(settings.dataset_path))
-    return WholeNotes(dataset, **settings.split), settings.dataset_path.stem
+    return kind(dataset, **settings.split), settings.dataset_path.stem

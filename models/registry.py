@@ -1,11 +1,24 @@
 """Every recipe by name. Comes last: concrete models hand themselves over here, and the machinery finds them."""
 
 from generators.errors import ModelError, unknown
-from models import baselines, e2e_cnn, inverter, macros, neurosynth, nsynth, nsynth_baseline, spectrogram_cnn
+from models import (
+    baselines,
+    e2e_cnn,
+    inverter,
+    macros,
+    neurosynth,
+    note_classifier,
+    nsynth,
+    nsynth_baseline,
+    spectrogram_cnn,
+)
 from models.architectures import MODEL_NAMES, OTHER_NAMES, fold
 from models.recipe import Recipe
 
-_MODULES = (spectrogram_cnn, e2e_cnn, baselines, inverter, macros, neurosynth, nsynth, nsynth_baseline)
+_MODULES = (
+    *(spectrogram_cnn, e2e_cnn, baselines, inverter, macros),
+    *(neurosynth, nsynth, nsynth_baseline, note_classifier),
+)
 _GATHERED = {recipe.name: recipe for module in _MODULES for recipe in module.RECIPES}
 
 RECIPES: dict[str, Recipe] = {name: _GATHERED[name] for name in MODEL_NAMES}

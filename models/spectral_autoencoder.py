@@ -4,7 +4,7 @@ Strided convolutions take the picture down to one point and up again (Engel et a
 layer after the published code). The decoder is told the pitch, so the code may hold what is left: the timbre.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -108,27 +108,7 @@ def build_spectral_autoencoder(
     layers, seeds = keras.layers, layer_seeds(seed)
     audio, pitch = keras.Input((samples,), name="audio"), keras.Input((1,), name="pitch")
     picture = RelativeSpectrogram(size.fft_length, size.hop_length, size.frames, dtype="float32", name="picture")(audio)
-
-    def normalised(hidden: Any, name: str, activation: bool = True) -> Any:
-        hidden = layers.BatchNormalization(
-            momentum=size.momentum, epsilon=EPSILON, scale=False, name=f"{name}_normalisation"
-        )(hidden)
-        return layers.LeakyReLU(SLOPE, name=f"{name}_relu")(hidden) if activation else hidden
-
-    def convolve(hidden: Any, kind: Any, filters: int, kernel: int, strides: Sequence[int], name: str) -> Any:
-        start = keras.initializers.GlorotUniform(next(seeds))
-        return kind(filters, kernel, strides, "same", use_bias=False, kernel_initializer=start, name=name)(hidden)
-
-    hidden = picture
-    for number, ((kernel, filters), strides) in enumerate(
-        zip(ENCODER[: len(size.halvings)], size.halvings, strict=True)
-    ):
-        name = f"down{number}"
-        hidden = convolve(hidden, layers.Conv2D, filters // size.divisor, kernel, strides, name)
-        hidden = normalised(hidden, name)
-    hidden = normalised(convolve(hidden, layers.Conv2D, WAIST // size.divisor, 1, (1, 1), "narrow"), "narrow")
-    code = convolve(hidden, layers.Conv2D, size.code, 1, (1, 1), "code_line")
-    code = layers.Flatten(name="code")(normalised(code, "code_line", activation=False))
+    code = encode_picture(picture, size, seeds)
     names = layers.Embedding(
         PITCHES,
         EMBEDDING,
@@ -137,13 +117,13 @@ def build_spectral_autoencoder(
     )(pitch)
     hidden = layers.Concatenate(name="code_and_pitch")([code, layers.Flatten(name="pitch_flat")(names)])
     hidden = layers.Reshape((1, 1, hidden.shape[-1]), name="point")(hidden)
-    hidden = normalised(convolve(hidden, layers.Conv2DTranspose, WAIST // size.divisor, 1, (1, 1), "widen"), "widen")
+    hidden = _convolved(hidden, layers.Conv2DTranspose, WAIST // size.divisor, 1, (1, 1), size, seeds, "widen")
     for number, ((kernel, filters), strides) in enumerate(
         zip(DECODER[: len(size.halvings)], size.halvings, strict=True)
     ):
-        name = f"up{number}"
-        hidden = convolve(hidden, layers.Conv2DTranspose, filters // size.divisor, kernel, strides, name)
-        hidden = normalised(hidden, name)
+        hidden = _convolved(
+            hidden, layers.Conv2DTranspose, filters // size.divisor, kernel, strides, size, seeds, f"up{number}"
+        )
     found = layers.Conv2D(
         1,
         1,
@@ -155,3 +135,43 @@ def build_spectral_autoencoder(
     weights = bin_weights(size.bins, sample_rate).tolist()
     found = PictureError(weights, name="found")([found, picture])
     return keras.Model([audio, pitch], found, name="spectral_autoencoder")
+
+
+def encode_picture(picture: Any, size: PictureSize, seeds: Iterator[int | None]) -> Any:
+    """Lead a symbolic picture to its code, layer by layer; `seeds` are of the starting weights.
+
+    Shapes: (batch, frames, bins, 1) -> (batch, code).
+    """
+    from keras import layers
+
+    hidden = picture
+    for number, ((kernel, filters), strides) in enumerate(
+        zip(ENCODER[: len(size.halvings)], size.halvings, strict=True)
+    ):
+        filters //= size.divisor
+        hidden = _convolved(hidden, layers.Conv2D, filters, kernel, strides, size, seeds, f"down{number}")
+    hidden = _convolved(hidden, layers.Conv2D, WAIST // size.divisor, 1, (1, 1), size, seeds, "narrow")
+    code = _convolved(hidden, layers.Conv2D, size.code, 1, (1, 1), size, seeds, "code_line", activation=False)
+    return layers.Flatten(name="code")(code)
+
+
+def _convolved(
+    hidden: Any,
+    kind: Any,
+    filters: int,
+    kernel: int,
+    strides: Sequence[int],
+    size: PictureSize,
+    seeds: Iterator[int | None],
+    name: str,
+    activation: bool = True,
+) -> Any:
+    """Convolve without a bias, normalise without a scale, and let through what is positive."""
+    import keras
+
+    start = keras.initializers.GlorotUniform(next(seeds))
+    hidden = kind(filters, kernel, strides, "same", use_bias=False, kernel_initializer=start, name=name)(hidden)
+    hidden = keras.layers.BatchNormalization(
+        momentum=size.momentum, epsilon=EPSILON, scale=False, name=f"{name}_normalisation"
+    )(hidden)
+    return keras.layers.LeakyReLU(SLOPE, name=f"{name}_relu")(hidden) if activation else hidden

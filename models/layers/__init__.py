@@ -16,11 +16,12 @@ from models.layers.oscillators import (
     Pointer,
     PointerMixture,
 )
-from models.layers.pictures import PictureError, RelativeSpectrogram
+from models.layers.pictures import AddedHiss, PictureError, RelativeSpectrogram
 from models.layers.spectrogram import LogSpectrogram
 
 __all__ = [
     "AddHeld",
+    "AddedHiss",
     "BagOfFrames",
     "ChannelsLast",
     "CompandedLevel",

@@ -1,4 +1,7 @@
-"""Notes as pictures: magnitudes below the loudest point of the note, and the error between two of them."""
+"""Notes as pictures: magnitudes below the loudest point of the note, and the error between two of them.
+
+And hiss under notes that a network learns from, so that it does not come to rely on silence between the partials.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +13,9 @@ from models.features import check_window, power_spectrogram
 
 RANGE_DB = 120.0
 """Decibels between black and white (NSynth, spectral baseline)."""
+
+HISS_DB = (10.0, 110.0)
+"""How far white noise lies below the notes of a training: from where it is plainly heard to where it is not."""
 
 SILENT = 1e-12
 """Power of its loudest point below which a note is silent, and black."""
@@ -74,3 +80,34 @@ class PictureError(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weights": self.bin_weights}
+
+
+@keras.saving.register_keras_serializable("inversynth")
+class AddedHiss(keras.layers.Layer):
+    """White noise under each sound, in training alone, so many decibels below it as are drawn anew each time.
+
+    Args:
+        range_db: the least and the most; both count from the power of the whole sound. seed: of levels and noise.
+    Shapes: (batch, samples) -> (batch, samples).
+    """
+
+    def __init__(self, range_db: Sequence[float] = HISS_DB, seed: int | None = None, **options: Any) -> None:
+        super().__init__(**{"autocast": False, "dtype": "float32", **options})
+        self.range_db, self.seed = tuple(map(float, range_db)), seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, audio: Any, training: bool = False) -> Any:
+        audio = ops.cast(audio, "float32")
+        if not training:
+            return ops.cast(audio, self.compute_dtype)
+        level = keras.random.uniform((ops.shape(audio)[0], 1), *self.range_db, seed=self.seed_generator)
+        gain = ops.power(10.0, -level / 20.0) * ops.sqrt(ops.mean(ops.square(audio), axis=1, keepdims=True))
+        return ops.cast(
+            audio + gain * keras.random.normal(ops.shape(audio), seed=self.seed_generator), self.compute_dtype
+        )
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "range_db": list(self.range_db), "seed": self.seed}
