@@ -45,6 +45,7 @@ COMMANDS: dict[str, Command] = {
         Command("encode", "inversynth.encoding:main", "hear sounds in the codes of an NSynth"),
         Command("decode", "inversynth.decoding:main", "say codes, or sounds, by an NSynth"),
         Command("interpolate", "inversynth.interpolation:main", "make sounds that lie between others, or last longer"),
+        Command("grid", "inversynth.grid.door:main", "render a pad of notes between four sounds, with a page to play"),
         Command("compare", "inversynth.compare:main", "lay dataset, regenerated and reconstructed sounds side by side"),
         Command("evaluate", "inversynth.evaluation:main", "score models on a dataset, beside chance and an oracle"),
         Command("inspect", "inversynth.inspection:main", "say what a dataset, a run, a model file or a model holds"),
