@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -182,12 +183,24 @@ def targets(sounds: Sequence[Codes], folder: Path, inputs: Sequence[Path]) -> li
     return placed
 
 
+def check_writable(folder: Path) -> None:
+    """Raise AudioError where no sound could be written, before any has been waited for."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise AudioError(f"cannot write {folder}: {reason}. Name a folder with room that you may write to") from None
+
+
 # --- the door --------------------------------------------------------------------------------------------------
 
 
 class VoiceSettings(Settings):
     """What decode and interpolate share."""
 
+    output_directory: Path = Field(Path("output"), description="where <name>_decoded.wav is written")
     model: str = Field("nsynth", description="a bundled model, a run folder, or a .keras file")
     temperature: float = Field(
         1.0, gt=0, allow_inf_nan=False, description="divides the logits: below 1 duller and steadier, above 1 rougher"
@@ -209,10 +222,9 @@ SHARED = frozenset(VoiceSettings.model_fields)
 class DecodeSettings(VoiceSettings):
     """Decode codes by an NSynth, sample by sample, into a WAV each; sounds are encoded first."""
 
-    flags_only: ClassVar = SHARED | {"inputs", "output_directory"}
+    flags_only: ClassVar = SHARED | {"inputs"}
 
     inputs: CliPositionalArg[list[Path]] = Field([], description="code files, .npy arrays, sounds, and folders of them")
-    output_directory: Path = Field(Path("output"), description="where <name>_decoded.wav is written")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth decode") -> int:
@@ -257,6 +269,7 @@ def tell_sounds(settings: VoiceSettings, voice: Voice, sounds: Sequence[tuple[Co
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
+    check_writable(settings.output_directory)
     longest = max((codes for codes, _ in sounds), key=len)
     count = f"{len(sounds):,} sound{'' if len(sounds) == 1 else 's'}"
     log.info("%s to say, %s%s", count, "the longest of " if len(sounds) > 1 else "", described(longest))

@@ -128,7 +128,7 @@ WAYS = {"mix": ("weights", "steps"), "crossfade": ("fade",), "stretch": ("factor
 class InterpolateSettings(VoiceSettings):
     """Make sounds that lie between others, by way of their codes: a code file and a WAV each."""
 
-    flags_only: ClassVar = SHARED | {"inputs", "how", "weights", "steps", "fade", "factor", "output_directory"}
+    flags_only: ClassVar = SHARED | {"inputs", "how", "weights", "steps", "fade", "factor"}
 
     inputs: CliPositionalArg[list[Path]] = Field([], description="code files, .npy arrays and sounds, in their order")
     how: Literal["mix", "crossfade", "stretch"] = Field(

@@ -151,6 +151,15 @@ def test_faults_of_some_stop_none(toy: Toy, capsys) -> None:
     assert told.out == "good: 4 codes, 0.016 s -> output/good_decoded.wav\n"
 
 
+def test_nothing_is_waited_for_that_could_not_be_written(toy: Toy, capsys) -> None:
+    write("a")
+    assert typed("a.codes.npz", "--output_directory", "a.codes.npz") == 2
+    assert capsys.readouterr().err == (
+        "AudioError: cannot write a.codes.npz: File exists. Name a folder with room that you may write to\n"
+    )
+    assert not toy.batches
+
+
 def test_a_note_that_nobody_knows_is_a_fault_where_it_is_told(toy: Toy, capsys) -> None:
     toy.takes_pitch = True
     write("a", pitch=None)
