@@ -11,7 +11,7 @@ from generators.files import written_whole
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
-SECTIONS = ("render", "dataset", "training", "neurosynth", "wavenet")
+SECTIONS = ("render", "dataset", "training", "neurosynth", "wavenet", "nsynth")
 """In the order of the page."""
 
 HEAD = """\
@@ -19,8 +19,8 @@ HEAD = """\
 
 Written by the modules of `benchmarks`, each its own section: `python -m benchmarks.render`, `python -m
 benchmarks.dataset`, `python -m benchmarks.training`, `python -m benchmarks.neurosynth`, `python -m
-benchmarks.wavenet`. `python -m benchmarks` (or `make bench`) runs them all. Figures are medians; speeds move by a few
-percent from one run to the next on the same machine.
+benchmarks.wavenet`, `python -m benchmarks.nsynth`. `python -m benchmarks` (or `make bench`) runs them all. Figures are
+medians; speeds move by a few percent from one run to the next on the same machine.
 """
 
 

@@ -1,0 +1,143 @@
+"""Held-out notes said again, and heard by a classifier and by a pitch tracker.
+
+`python -m benchmarks.nsynth --classifier RUN --models RUN,RUN --dataset FILE` measures WaveNet autoencoders and
+spectral baselines beside the notes themselves.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from benchmarks.page import Section, publish
+from generators.doors import run_door
+from generators.errors import ModelError
+from generators.files import written_whole
+from generators.settings import Settings
+from generators.store import Dataset
+from models.architectures import NOTE_CLASSIFIER, NSYNTH, NSYNTH_BASELINE
+
+PUBLISHED = {"the notes": 0.916, "WaveNet": 0.796, "spectral baseline": 0.734}
+"""Pitch named by the classifier of Engel et al. 2017, on NSynth's own test notes: recalled, and not checked against
+the paper."""
+
+SHARES = {
+    **{"pitch": "pitch named", "near": "± a semitone", "tracked": "heard ± a semitone", "octave": "octaves away"},
+    **{"as_original": "as the note", "family": "family named"},
+}
+BITS = {"nll": "bits", "unigram": "unigram", "gain": "gain"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one system scored: shares of notes in 0..1, and bits a sample where it has a likelihood."""
+
+    name: str
+    scores: Mapping[str, float]
+
+    def cells(self) -> list[str]:
+        shares = [f"{100 * self.scores[key]:.1f} %" if key in self.scores else "" for key in SHARES]
+        bits = [f"{self.scores[key]:.2f}" if key in self.scores else "" for key in BITS]
+        return [self.name, *shares, *bits]
+
+
+def name_of(card: Any) -> str:
+    """Say which system a model is, by its card."""
+    size = card.features.get("size", "")
+    if card.model == NSYNTH_BASELINE:
+        return f"spectral baseline, {size}"
+    told = ", told the pitch" if card.features.get("pitch_conditioning") else ""
+    return f"WaveNet, {size}{told}"
+
+
+def section(rows: Sequence[Row], count: int, dataset: str) -> Section:
+    """Write the section of the page."""
+    published = [Row(f"published: {name}", {"pitch": share}) for name, share in PUBLISHED.items()]
+    return Section(
+        "nsynth",
+        "NSynth: notes said again",
+        1,
+        ["sound", *SHARES.values(), *BITS.values()],
+        [row.cells() for row in (*rows, *published)],
+        text=f"{count:,} notes of {dataset}, evenly spread over its test split, which no network has heard. "
+        "*Named* is what a classifier says of a sound (`--model note-classifier`); *heard* is its pitch by YIN, beside "
+        "the MIDI note, and beside what YIN hears in the note itself (some instruments sound an octave lower than they "
+        "are written, and count as *octaves away*). *Bits* a sample are the model's negative log likelihood, *unigram* "
+        "is the least without hearing anything, and *gain* lies between the two.",
+        after="The published figures are recalled and were not checked against the paper; they are of other notes "
+        "(NSynth's own), of networks of the full size, and of another classifier.",
+        packages=("numpy", "librosa", "keras", "tensorflow"),
+    )
+
+
+class NSynthBenchmarkSettings(Settings):
+    """Measure how well autoencoders of notes say held-out notes again."""
+
+    flags_only: ClassVar = frozenset({"classifier", "models", "dataset", "count", "seed", "output", "dry"})
+
+    classifier: str = Field(
+        NOTE_CLASSIFIER, description="run folder, .keras file, or name of a bundled model, of a note-classifier"
+    )
+    models: list[str] = Field(
+        ["nsynth"], min_length=1, description="run folders, .keras files, or names of bundled models: a,b,c"
+    )
+    dataset: Path = Field(Path("test_datasets/notes.hdf5"), description="dataset of notes, whose test split is used")
+    count: int = Field(256, ge=1, description="notes that are said again")
+    seed: int = Field(0, ge=0, description="of the split, where notes are not labelled with one")
+    output: Path | None = Field(None, description="also write every figure here, as JSON")
+    dry: bool = Field(False, description="print the section and leave docs/benchmarks.md alone")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and rewrite the section; returns the exit code."""
+    return run_door(NSynthBenchmarkSettings, _run, argv, "python -m benchmarks.nsynth", resumes=False)
+
+
+def _run(settings: NSynthBenchmarkSettings) -> None:
+    from inversynth.pretrained import find_model
+    from models.model_files import read_card
+
+    paths = [find_model(name) for name in settings.models]
+    for path in paths:
+        card = read_card(path)
+        if card.model not in (NSYNTH, NSYNTH_BASELINE):
+            raise ModelError(f"notes are said again by {NSYNTH} or {NSYNTH_BASELINE}. Received: {card.model} in {path}")
+    from tqdm import tqdm
+
+    from models.model_files import load_model
+    from models.note_classifier import load_classifier
+    from models.note_scores import held_out, likelihood, said_by_baseline, said_by_wavenet, score
+    from models.wavenet.coder import NoteCoder
+
+    classifier = load_classifier(find_model(settings.classifier))
+    with Dataset(settings.dataset) as dataset:
+        notes = held_out(dataset, settings.count, settings.seed)
+        rows = [Row("the notes", score(classifier, notes.audio, notes))]
+        for path in paths:
+            loaded = load_model(path)
+            name = name_of(loaded.card)
+            with tqdm(total=notes.audio.size, desc=name, unit="samples", unit_scale=True, disable=None) as bar:
+                if loaded.name == NSYNTH:
+                    coder = NoteCoder(loaded)
+                    said = said_by_wavenet(coder, notes, on_samples=bar.update)
+                    bits = likelihood(coder, dataset, settings.seed)
+                else:
+                    said, bits = said_by_baseline(loaded, notes, on_samples=bar.update), {}
+            rows.append(Row(name, {**score(classifier, said, notes), **bits}))
+    if settings.output is not None:
+        figures = [{"name": row.name, "scores": dict(row.scores)} for row in rows]
+        with written_whole(settings.output) as partial:
+            partial.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    made = section(rows, len(notes), settings.dataset.name)
+    if settings.dry:
+        print(made.to_markdown())
+    else:
+        publish(made)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

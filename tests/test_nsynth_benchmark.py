@@ -1,0 +1,74 @@
+"""The benchmark of notes said again: every system beside the notes themselves, and what was published."""
+
+import json
+
+import keras
+import pytest
+
+from benchmarks import nsynth as benchmark
+from benchmarks.nsynth import PUBLISHED, Row, section
+from generators.notes.labels import SPACE
+from models import spectral_autoencoder
+from models.architectures import NOTE_CLASSIFIER, NSYNTH, NSYNTH_BASELINE
+from models.model_files import ModelCard, save_model
+from models.note_classifier import build_classifier
+from models.nsynth import build_nsynth
+from models.spectral_autoencoder import build_spectral_autoencoder
+from tests.models.test_note_classifier import RATE, SAMPLES, SMALL, write_labelled_notes
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Untrained models of all three kinds, and a dataset."""
+    monkeypatch.setitem(spectral_autoencoder.SIZES, "tiny", SMALL)
+    shape = SPACE, RATE, SAMPLES
+    models = {
+        NSYNTH: build_nsynth(*shape, size="smoke", seed=0),
+        NSYNTH_BASELINE: build_spectral_autoencoder(SMALL, SAMPLES, RATE, seed=0),
+        NOTE_CLASSIFIER: build_classifier(*shape, seed=0),
+    }
+    for name, model in models.items():
+        features = {"input": "notes", "size": "smoke" if name == NSYNTH else "tiny"}
+        card = ModelCard(name, "notes", SPACE.to_json(), RATE, SAMPLES / RATE, features)
+        save_model(model, tmp_path / f"{name}.keras", card)
+    write_labelled_notes(tmp_path / "notes.hdf5")
+    return tmp_path
+
+
+def arguments(files, *models):
+    names = ",".join(str(files / f"{model}.keras") for model in models)
+    return [
+        *("--classifier", str(files / f"{NOTE_CLASSIFIER}.keras"), "--models", names),
+        *("--dataset", str(files / "notes.hdf5"), "--count", "3", "--output", str(files / "found.json"), "--dry"),
+    ]
+
+
+def test_systems_are_measured_on_the_same_notes_and_nothing_is_published(files, capsys):
+    page = benchmark.publish.__globals__["PAGE"].read_text(encoding="utf-8")
+    assert benchmark.main(arguments(files, NSYNTH, NSYNTH_BASELINE)) == 0
+    text = capsys.readouterr().out
+    assert "3 notes of notes.hdf5" in text
+    rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if line.startswith("| ")}
+    assert {"the notes", "WaveNet, smoke", "spectral baseline, tiny", "published: WaveNet"} < set(rows)
+    assert "100.0 %" in rows["the notes"]  # the tracker hears sines
+    found = {row["name"]: row["scores"] for row in json.loads((files / "found.json").read_text(encoding="utf-8"))}
+    assert list(found) == ["the notes", "WaveNet, smoke", "spectral baseline, tiny"]
+    assert found["WaveNet, smoke"]["gain"] < found["WaveNet, smoke"]["unigram"]
+    assert "nll" not in found["spectral baseline, tiny"]
+    assert benchmark.publish.__globals__["PAGE"].read_text(encoding="utf-8") == page
+
+
+def test_models_of_something_else_are_refused_before_anything_is_decoded(files, capsys):
+    assert benchmark.main(arguments(files, NSYNTH, NOTE_CLASSIFIER)) == 2
+    assert "said again by nsynth or nsynth-baseline. Received: note-classifier in" in capsys.readouterr().err
+    assert not (files / "found.json").exists()
+    keras.utils.clear_session()
+
+
+def test_section_tells_what_was_published_and_that_it_was_not_checked():
+    markdown = section([Row("x", {"pitch": 0.5, "near": 0.75, "nll": 3.0})], 7, "notes.hdf5").to_markdown()
+    cells = [cell.strip() for cell in next(line for line in markdown.splitlines() if "| x " in line).split("|")]
+    assert cells == ["", "x", "50.0 %", "75.0 %", "", "", "", "", "3.00", "", "", ""]
+    assert "79.6 %" in markdown
+    assert "recalled and were not checked" in markdown
+    assert len(PUBLISHED) == 3
