@@ -74,6 +74,12 @@ def _run(settings: GridSettings) -> None:
             f"name four folders: {', '.join(CORNERS)}. Received: {len(settings.corners)}. One alone is looked at by "
             "--check"
         )
+    for corner in settings.corners:
+        if settings.output_directory.resolve().is_relative_to(corner.resolve()):
+            raise SettingsError(
+                f"a pad lies beside its corners, not in them. Received: --output_directory {settings.output_directory} "
+                f"in {corner}"
+            )
     share = _share(settings.share)
     try:
         pitches = note_list(settings.pitches) if settings.pitches else None

@@ -147,10 +147,15 @@ class Job:
         """Write the card into a folder, or find the same there. Raises DatasetError where it holds another grid."""
         path, mine = folder / CARD, self.card()
         if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
             partial = folder / f".{CARD}.{os.getpid()}"  # several machines may begin at once
-            partial.write_text(json.dumps(mine, indent=2) + "\n", encoding="utf-8")
-            partial.replace(path)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                partial.write_text(json.dumps(mine, indent=2) + "\n", encoding="utf-8")
+                partial.replace(path)
+            except OSError as error:
+                raise DatasetError(
+                    f"cannot write {path}: {error.strerror or error}. Name an --output_directory that you may write to"
+                ) from None
         try:
             theirs = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

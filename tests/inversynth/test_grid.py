@@ -282,6 +282,15 @@ def test_contradictions_are_told(model, corners, capsys, flags, words, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_pad_is_written_where_it_can_be_and_not_among_its_sounds(typed, corners, tmp_path, capsys):
+    file = tmp_path / "file"
+    file.touch()
+    assert typed(file) == 2
+    assert f"DatasetError: cannot write {file}/grid.json: " in capsys.readouterr().err
+    assert typed(f"{corners[2]}/pad") == 2
+    assert "a pad lies beside its corners, not in them" in capsys.readouterr().err
+
+
 def test_four_folders_are_asked_for(corners, capsys):
     assert main(["grid", *corners[:3]]) == 2
     assert "name four folders: top-left, top-right, bottom-left, bottom-right. Received: 3" in capsys.readouterr().err
