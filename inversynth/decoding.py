@@ -101,8 +101,8 @@ def say(
             if missing:
                 _say_batch(voice, missing, size, resume, clock)
             yield from ((codes, path, said[path]) for codes, path in batch)
-    if clock.made:
-        log.info("%s", clock)
+    if speed := str(clock):
+        log.info("decoded at %s", speed)
 
 
 def _say_batch(voice: Voice, sounds: Sequence[tuple[Codes, Path]], size: int, resume: bool, clock: "_Clock") -> None:
@@ -125,11 +125,14 @@ def _say_batch(voice: Voice, sounds: Sequence[tuple[Codes, Path]], size: int, re
 
 
 class _Clock:
-    """Moves a bar in samples, and tells how many times as fast as real time they are made."""
+    """Moves a bar in samples, and tells how many times as fast as real time they are made.
+
+    The first code of all starts it: before that the loop was compiled.
+    """
 
     def __init__(self, bar: Any, sample_rate: int) -> None:
         self._bar, self._sample_rate = bar, sample_rate
-        self.made, self._begun = 0, time.monotonic()
+        self._begun, self._made = 0.0, 0
 
     def following(self, samples: Sequence[int], hop: int) -> Callable[[int], None]:
         """Return what is told, after each code, how many codes of sounds of these lengths are done."""
@@ -140,21 +143,20 @@ class _Clock:
             now = sum(min(done * hop, each) for each in samples)
             if not before and done > 1:
                 log.info("going on at %.2f s of %.2f s", done * hop / self._sample_rate, samples[0] / self._sample_rate)
-            else:
-                self.made += now - before
-            self._bar.set_postfix_str(f"{self._speed:.1f} x real time", refresh=False)
+            elif self._begun:
+                self._made += now - before
+                self._bar.set_postfix_str(str(self), refresh=False)
+            self._begun = self._begun or time.monotonic()
             self._bar.update(now - before)
             before = now
 
         return on_code
 
-    @property
-    def _speed(self) -> float:
-        return self.made / self._sample_rate / max(time.monotonic() - self._begun, 1e-9)
-
     def __str__(self) -> str:
-        seconds = time.monotonic() - self._begun
-        return f"{self.made / self._sample_rate:.1f} s of sound in {seconds:.1f} s: {self._speed:.1f} x real time"
+        if not self._made:
+            return ""
+        seconds = self._made / self._sample_rate
+        return f"{seconds / max(time.monotonic() - self._begun, 1e-9):.2f} x real time"
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------
