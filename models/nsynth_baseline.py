@@ -17,7 +17,7 @@ from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.architectures import NSYNTH_BASELINE
 from models.nsynth import SOURCE, prepare
-from models.recipe import Recipe, cosine_adam
+from models.recipe import Recipe
 from models.settings import TrainingSettings
 from models.spectral_autoencoder import SIZES, find_size
 
@@ -80,8 +80,9 @@ def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[S
 
 
 def _optimizer(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
-    """Return Adam with the published beta_1; that its rate falls along a cosine is ours, for short trainings."""
-    return cosine_adam(learning_rate, steps, beta_1=0.5, average=None)
+    import keras
+
+    return keras.optimizers.Adam(learning_rate, beta_1=0.5)  # published
 
 
 def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
@@ -119,7 +120,6 @@ RECIPES: tuple[Recipe, ...] = (
         loss=lambda space, name: None,  # the network carries its own
         metrics=lambda space: [],
         optimizer=_optimizer,
-        scheduled=True,
         features={"input": "notes"},
         inputs="notes",
         settings=BaselineSettings,
