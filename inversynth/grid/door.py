@@ -98,7 +98,8 @@ def _run(settings: GridSettings) -> None:
     corners = _checked(look_at_corners(settings.corners, fit, pitches), fit)
     pitches = pitches or tuple(sorted(corners[0].notes))
     if settings.check:
-        print(f"{len(corners)} of {len(corners)} folders are as they must be: {len(pitches)} notes each")
+        notes = ", ".join(map(str, pitches))
+        print(f"no fault found in {', '.join(corner.sound for corner in corners)} at the notes {notes}")
         return
     if settings.final_length > card.samples:
         raise SettingsError(

@@ -262,7 +262,7 @@ def test_faults_are_listed_and_nothing_is_written(typed, model, corners, tmp_pat
     assert "Received: 2 faults, listed above" in lines[2]
     assert not (tmp_path / "out").exists()
     assert main(["grid", corners[0], "--check", "--model", str(model)]) == 0
-    assert capsys.readouterr().out == "1 of 1 folders are as they must be: 2 notes each\n"
+    assert capsys.readouterr().out == "no fault found in brass at the notes 60, 64\n"
 
 
 @pytest.mark.parametrize(
