@@ -1,8 +1,8 @@
 """The benchmark of notes said again: every system beside the notes themselves, and what was published."""
 
 import json
+from pathlib import Path
 
-import keras
 import pytest
 
 from benchmarks import nsynth as benchmark
@@ -17,10 +17,17 @@ from models.spectral_autoencoder import build_spectral_autoencoder
 from tests.models.test_note_classifier import RATE, SAMPLES, SMALL, write_labelled_notes
 
 
-@pytest.fixture
-def files(tmp_path, monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(spectral_autoencoder.SIZES, "tiny", SMALL)
+        yield
+
+
+@pytest.fixture(scope="module")
+def files(small, tmp_path_factory):
     """Untrained models of all three kinds, and a dataset."""
-    monkeypatch.setitem(spectral_autoencoder.SIZES, "tiny", SMALL)
+    folder = tmp_path_factory.mktemp("benchmark")
     shape = SPACE, RATE, SAMPLES
     models = {
         NSYNTH: build_nsynth(*shape, size="smoke", seed=0),
@@ -30,16 +37,16 @@ def files(tmp_path, monkeypatch):
     for name, model in models.items():
         features = {"input": "notes", "size": "smoke" if name == NSYNTH else "tiny"}
         card = ModelCard(name, "notes", SPACE.to_json(), RATE, SAMPLES / RATE, features)
-        save_model(model, tmp_path / f"{name}.keras", card)
-    write_labelled_notes(tmp_path / "notes.hdf5")
-    return tmp_path
+        save_model(model, folder / f"{name}.keras", card)
+    write_labelled_notes(folder / "notes.hdf5")
+    return folder
 
 
 def arguments(files, *models):
     names = ",".join(str(files / f"{model}.keras") for model in models)
     return [
         *("--classifier", str(files / f"{NOTE_CLASSIFIER}.keras"), "--models", names),
-        *("--dataset", str(files / "notes.hdf5"), "--count", "3", "--output", str(files / "found.json"), "--dry"),
+        *("--dataset", str(files / "notes.hdf5"), "--count", "3", "--output", "found.json", "--dry"),
     ]
 
 
@@ -51,7 +58,7 @@ def test_systems_are_measured_on_the_same_notes_and_nothing_is_published(files, 
     rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if line.startswith("| ")}
     assert {"the notes", "WaveNet, smoke", "spectral baseline, tiny", "published: WaveNet"} < set(rows)
     assert "100.0 %" in rows["the notes"]  # the tracker hears sines
-    found = {row["name"]: row["scores"] for row in json.loads((files / "found.json").read_text(encoding="utf-8"))}
+    found = {row["name"]: row["scores"] for row in json.loads(Path("found.json").read_text(encoding="utf-8"))}
     assert list(found) == ["the notes", "WaveNet, smoke", "spectral baseline, tiny"]
     assert found["WaveNet, smoke"]["gain"] < found["WaveNet, smoke"]["unigram"]
     assert "nll" not in found["spectral baseline, tiny"]
@@ -61,8 +68,7 @@ def test_systems_are_measured_on_the_same_notes_and_nothing_is_published(files, 
 def test_models_of_something_else_are_refused_before_anything_is_decoded(files, capsys):
     assert benchmark.main(arguments(files, NSYNTH, NOTE_CLASSIFIER)) == 2
     assert "said again by nsynth or nsynth-baseline. Received: note-classifier in" in capsys.readouterr().err
-    assert not (files / "found.json").exists()
-    keras.utils.clear_session()
+    assert not Path("found.json").exists()
 
 
 def test_section_tells_what_was_published_and_that_it_was_not_checked():
