@@ -17,7 +17,7 @@ from generators.errors import DatasetError, SettingsError
 from generators.notes import labels
 from generators.store import Dataset
 from models.data import Batch, Batches, DatasetSource, Rows
-from models.layers.companding import mu_law_classes
+from models.layers.companding import CLASSES, mu_law_classes
 
 SPLITS: Mapping[str, str] = dict(zip(("training", "validation", "test"), labels.SPLITS, strict=True))
 """Splits, and what they are called among the labels of notes (those of NSynth)."""
@@ -37,7 +37,8 @@ class CropBatches(Batches):
         rows: of the dataset. length: samples of a piece. count: pieces of an epoch, each row's turn coming round.
         seed: of order and places; None for rows in their order, and the middle of each sound.
         within: samples from the beginning that a piece keeps to, where its place is drawn.
-        pitch: hand over MIDI notes, too.
+        pitch: hand over MIDI notes, too. jitter: classes by which what is heard is off at most, in standard deviations
+            that are drawn for each piece; what should be said is not.
     Batches: classes (batch, length), or (classes, notes (batch, 1)), and classes (batch, length); int32.
     """
 
@@ -52,9 +53,10 @@ class CropBatches(Batches):
         seed: int | None = None,
         within: int | None = None,
         pitch: bool = False,
+        jitter: float = 0.0,
     ) -> None:
         super().__init__(count or len(rows), batch_size, len(rows))
-        self._dataset, self._rows, self._seed = dataset, rows, seed
+        self._dataset, self._rows, self._seed, self._jitter = dataset, rows, seed, jitter
         self._length, self._within, self._pitch = length, within or dataset.samples, pitch
         self._pass = lru_cache(maxsize=3)(self._shuffled)
 
@@ -69,11 +71,14 @@ class CropBatches(Batches):
             rows = np.asarray([self._pass(int(one))[place] for one, place in zip(passes, places, strict=True)])
             rng = np.random.default_rng([self._seed, epoch, number])
             starts = rng.integers(0, self._within - self._length + 1, len(rows))
-        classes = mu_law_classes(self._dataset.read_crops(rows, starts, self._length)).astype(np.int32)
+        said = heard = mu_law_classes(self._dataset.read_crops(rows, starts, self._length)).astype(np.int32)
+        if self._jitter and self._seed is not None:
+            off = rng.normal(size=said.shape) * rng.uniform(0.0, self._jitter, (len(said), 1))
+            heard = np.clip(said + np.rint(off).astype(np.int32), 0, CLASSES - 1)
         if not self._pitch:
-            return classes, classes
+            return heard, said
         notes = self._dataset.read_columns(rows, ("classes",))[0][:, :1].astype(np.int32)
-        return (classes, notes), classes
+        return (heard, notes), said
 
     def _shuffled(self, number: int) -> NDArray[np.intp]:
         """Return all rows in the order of one pass over them."""
@@ -97,7 +102,8 @@ class NoteCrops(_LabelledSource):
 
     Args:
         crop: samples of a piece. crop_seconds: part of each sound, from its beginning, that training draws from; 0 for
-            all of it. steps: batches of an epoch; by default every note comes up once. pitch: with MIDI notes.
+            all of it. steps: batches of an epoch; by default every note comes up once. pitch: with MIDI notes. jitter: as
+            `CropBatches`, in training.
     Raises: DatasetError for a dataset of something else, or of sounds shorter than a piece.
     """
 
@@ -109,6 +115,7 @@ class NoteCrops(_LabelledSource):
         crop_seconds: float = 0.0,
         steps: int | None = None,
         pitch: bool = False,
+        jitter: float = 0.0,
         **options: Any,
     ) -> None:
         _check_notes(dataset)
@@ -120,12 +127,13 @@ class NoteCrops(_LabelledSource):
         super().__init__(dataset, steps=steps, **options)
         within = round(crop_seconds * dataset.card.sample_rate) or dataset.samples
         self._crop, self._within, self._pitch = crop, min(max(within, crop), dataset.samples), pitch
-        self.settings |= {"crop": crop, "crop_seconds": crop_seconds}
+        self._jitter = jitter
+        self.settings |= {"crop": crop, "crop_seconds": crop_seconds, "jitter": jitter}
         self._keep_labelled_splits(dataset)
 
     def training(self, batch_size: int) -> Batches:
         count = self._steps * batch_size if self._steps else None
-        return self._crops("training", batch_size, count=count, seed=self.seed, within=self._within)
+        return self._crops("training", batch_size, count=count, seed=self.seed, within=self._within, jitter=self._jitter)
 
     def validation(self, batch_size: int) -> Batches:
         return self._crops("validation", self._measured(batch_size))
@@ -238,6 +246,7 @@ def open_crops(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops,
         dataset,
         crop=settings.crop,
         crop_seconds=settings.crop_seconds,
+        jitter=settings.jitter,
         pitch=settings.pitch_conditioning,
         **settings.split,
     )

@@ -86,6 +86,9 @@ class NSynthSettings(TrainingSettings):
     crop_seconds: float = Field(
         3.0, ge=0, description="crops come from so many seconds at the beginning of a note; 0: from all of it"
     )
+    jitter: float = Field(
+        0.0, ge=0, le=64, description="classes by which training shows samples wrong, up to this standard deviation"
+    )
 
     @model_validator(mode="after")
     def _follow_the_size(self) -> Self:

@@ -103,6 +103,24 @@ def test_pieces_keep_to_the_beginning_where_they_are_told_to(dataset):
     assert len(places) > 10
 
 
+def test_jitter_shows_samples_wrong_in_training_alone(dataset):
+    source = NoteCrops(dataset, crop=64, jitter=4.0)
+    with source.training(8) as batches, source.validation(64) as measured:
+        pieces = [batches.make(0, number) for number in range(2)] + [batches.make(1, 0)]
+        again, (clean, wanted) = batches.make(0, 0), measured[0]
+    heard, said = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    off = heard - said
+    assert np.abs(off).max() > 4
+    assert 1.0 < off.std() < 3.5  # a uniform mean of two, root mean square of 2.3
+    assert np.ptp(off.std(axis=1)) > 1.0
+    assert heard.min() >= 0
+    assert heard.max() <= 255
+    assert set(rows_in(dataset, said)) <= set(source.rows("training").tolist())
+    np.testing.assert_array_equal(again[0], pieces[0][0])
+    assert clean is wanted
+    assert source.settings["jitter"] == 4.0
+
+
 def test_measured_pieces_lie_in_the_middle(dataset):
     source = NoteCrops(dataset, crop=64, steps=3)
     with source.validation(64) as batches:
