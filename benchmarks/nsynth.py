@@ -46,12 +46,12 @@ class Row:
 
 
 def name_of(card: Any) -> str:
-    """Say which system a model is, by its card."""
-    size = card.features.get("size", "")
-    if card.model == NSYNTH_BASELINE:
-        return f"spectral baseline, {size}"
+    """Say which system a model is and how long it has learned, by its card."""
     told = ", told the pitch" if card.features.get("pitch_conditioning") else ""
-    return f"WaveNet, {size}{told}"
+    system = "spectral baseline" if card.model == NSYNTH_BASELINE else "WaveNet"
+    epoch, steps = card.training.get("epoch"), card.training.get("steps_per_epoch")
+    long = f", {epoch * steps:,} steps" if epoch and steps else f", {epoch} epochs" if epoch else ""
+    return f"{system}, {card.features.get('size', '')}{told}{long}"
 
 
 def section(rows: Sequence[Row], count: int, dataset: str) -> Section:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import nsynth as benchmark
-from benchmarks.nsynth import PUBLISHED, Row, section
+from benchmarks.nsynth import PUBLISHED, Row, name_of, section
 from generators.notes.labels import SPACE
 from models import spectral_autoencoder
 from models.architectures import NOTE_CLASSIFIER, NSYNTH, NSYNTH_BASELINE
@@ -69,6 +69,19 @@ def test_models_of_something_else_are_refused_before_anything_is_decoded(files, 
     assert benchmark.main(arguments(files, NSYNTH, NOTE_CLASSIFIER)) == 2
     assert "said again by nsynth or nsynth-baseline. Received: note-classifier in" in capsys.readouterr().err
     assert not Path("found.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "features", "training", "name"),
+    [
+        (NSYNTH, {"pitch_conditioning": True}, {"epoch": 12, "steps_per_epoch": 200}, "told the pitch, 2,400 steps"),
+        (NSYNTH, {"pitch_conditioning": False}, {}, "WaveNet, tiny"),
+        (NSYNTH_BASELINE, {}, {"epoch": 7, "steps_per_epoch": None}, "spectral baseline, tiny, 7 epochs"),
+    ],
+)
+def test_rows_say_which_system_and_how_long_it_has_learned(model, features, training, name):
+    card = ModelCard(model, "notes", SPACE.to_json(), RATE, 1.0, {**features, "size": "tiny"}, training)
+    assert name_of(card).endswith(name)
 
 
 def test_section_tells_what_was_published_and_that_it_was_not_checked():
