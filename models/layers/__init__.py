@@ -4,6 +4,13 @@ from models.layers.bag_of_frames import BagOfFrames
 from models.layers.causal import AddHeld, FirstOf, GatedTanh, ShiftRight
 from models.layers.companding import CompandedLevel
 from models.layers.components import PrincipalComponents
+from models.layers.equalised import (
+    EqualisedConv2D,
+    EqualisedDense,
+    EqualisedSpread,
+    MinibatchDeviation,
+    PixelNormalization,
+)
 from models.layers.hand_crafted import HandCraftedFeatures
 from models.layers.heads import ParameterSoftmax
 from models.layers.layout import ChannelsLast, CropBins, ExpandChannels, for_prediction
@@ -17,6 +24,7 @@ from models.layers.oscillators import (
     PointerMixture,
 )
 from models.layers.pictures import AddedHiss, PictureError, RelativeSpectrogram
+from models.layers.resolution import Downscale, FadeIn, FadeOver, Upscale
 from models.layers.spectrogram import LogSpectrogram
 
 __all__ = [
@@ -27,16 +35,24 @@ __all__ = [
     "CompandedLevel",
     "CropBins",
     "DotProductAttention",
+    "Downscale",
+    "EqualisedConv2D",
+    "EqualisedDense",
+    "EqualisedSpread",
     "ExpandChannels",
+    "FadeIn",
+    "FadeOver",
     "FeatureModulation",
     "FirstOf",
     "GatedTanh",
     "HandCraftedFeatures",
     "LevelNormalization",
     "LogSpectrogram",
+    "MinibatchDeviation",
     "OscillatorCandidates",
     "ParameterSoftmax",
     "PictureError",
+    "PixelNormalization",
     "PointedItems",
     "Pointer",
     "PointerMixture",
@@ -45,6 +61,7 @@ __all__ = [
     "RepeatInTime",
     "ShiftRight",
     "TimeCoordinate",
+    "Upscale",
     "WaveEnvelope",
     "for_prediction",
 ]
