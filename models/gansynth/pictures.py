@@ -115,8 +115,8 @@ class PictureForm:
         else:
             phase = phase * float(np.pi)
         size = xp.exp(magnitude)
-        parts = (xp.pad(size * turn, ((0, 0), (0, 0), (1, 0))) for turn in (xp.cos(phase), xp.sin(phase)))
-        return inverse_stft(*parts, self.hop_length, xp)[:, self.left :]
+        real, imaginary = (xp.pad(size * turn, ((0, 0), (0, 0), (1, 0))) for turn in (xp.cos(phase), xp.sin(phase)))
+        return inverse_stft(real, imaginary, self.hop_length, xp)[:, self.left :]
 
 
 @dataclass(frozen=True)
