@@ -14,13 +14,17 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 SECTIONS = ("render", "dataset", "training", "neurosynth", "wavenet", "nsynth")
 """In the order of the page."""
 
+PREPARED = frozenset({"nsynth"})
+"""Those that need models and a dataset to be made first, and are run by name alone."""
+
 HEAD = """\
 # Benchmarks
 
 Written by the modules of `benchmarks`, each its own section: `python -m benchmarks.render`, `python -m
 benchmarks.dataset`, `python -m benchmarks.training`, `python -m benchmarks.neurosynth`, `python -m
-benchmarks.wavenet`, `python -m benchmarks.nsynth`. `python -m benchmarks` (or `make bench`) runs them all. Figures are
-medians; speeds move by a few percent from one run to the next on the same machine.
+benchmarks.wavenet`, `python -m benchmarks.nsynth`. `python -m benchmarks` (or `make bench`) runs all but the last,
+which needs trained models and a dataset. Figures are medians; speeds move by a few percent from one run to the next on
+the same machine.
 """
 
 
