@@ -68,6 +68,7 @@ class WassersteinGAN(keras.Model):
         critic: [candidate, *inputs] -> a dictionary with `score` (batch,), unbounded, and whatever else terms use.
         critic_steps: steps of the critic before one of the generator, each on examples of its own: a batch from `fit`
             is cut into so many parts, and the generator learns on the first.
+        generator_first: the generator takes its step before the critic, on a further part of its own.
         penalty_target: the norm of the gradient at which the penalty is zero.
         weights: of the loss terms by name, beside or in place of WEIGHTS; a term of weight 0 is not computed.
         schedule: the terms of the critic, grouped: the sum of a group is one loss and one step of the optimiser. By
@@ -87,6 +88,7 @@ class WassersteinGAN(keras.Model):
         critic: keras.Model,
         *,
         critic_steps: int = 5,
+        generator_first: bool = False,
         penalty_target: float = 1.0,
         weights: Mapping[str, float] | None = None,
         schedule: Sequence[Sequence[str]] | None = None,
@@ -95,7 +97,8 @@ class WassersteinGAN(keras.Model):
     ) -> None:
         super().__init__(**options)
         self.generator, self.critic = generator, critic
-        self.critic_steps, self.penalty_target = critic_steps, penalty_target
+        self.critic_steps, self.generator_first = critic_steps, generator_first
+        self.penalty_target = penalty_target
         self.weights_of_terms = {**WEIGHTS, **(weights or {})}
         self.seed, self.seed_generator = seed, keras.random.SeedGenerator(seed)
         self.schedule = [self._counting(group) for group in schedule or [list(self.critic_terms())]]
@@ -198,13 +201,16 @@ class WassersteinGAN(keras.Model):
     def train_step(self, data: Any) -> dict[str, Any]:
         """Take `critic_steps` steps of the critic, and one of the generator. Shapes: data (inputs, real)."""
         inputs, real, _ = keras.utils.unpack_x_y_sample_weight(data)
-        terms = {"critic": self.critic_terms(), "generator": self.generator_terms()}
-        for number in range(self.critic_steps):
+        first = 1 if self.generator_first else 0
+        if self.generator_first:
+            self._learn_generator(self._part(0, inputs, real))
+        terms = self.critic_terms()
+        for number in range(first, first + self.critic_steps):
             part = self._part(number, inputs, real)
-            losses = [self._step("critic", group, terms["critic"], part) for group in self.schedule]
+            losses = [self._step("critic", group, terms, part) for group in self.schedule]
             self.means["critic_loss"].update_state(ops.sum(ops.stack(losses)))
-        loss = self._step("generator", self.counted["generator"], terms["generator"], self._part(0, inputs, real))
-        self.means["generator_loss"].update_state(loss)
+        if not self.generator_first:
+            self._learn_generator(self._part(0, inputs, real))
         told = {name: mean.result() for name, mean in self.means.items()}
         return {"loss": self.training_loss(told), **told}
 
@@ -227,6 +233,7 @@ class WassersteinGAN(keras.Model):
             "generator": keras.saving.serialize_keras_object(self.generator),
             "critic": keras.saving.serialize_keras_object(self.critic),
             "critic_steps": self.critic_steps,
+            "generator_first": self.generator_first,
             "penalty_target": self.penalty_target,
             "weights": dict(self.weights_of_terms),
             "schedule": [list(group) for group in self.schedule],
@@ -246,12 +253,17 @@ class WassersteinGAN(keras.Model):
 
     def _part(self, number: int, inputs: Any, real: Any) -> tuple[Any, Any]:
         """Return the examples of one step. Where they do not suffice, some serve twice."""
-        if self.critic_steps == 1:
+        parts = self.critic_steps + self.generator_first
+        if parts == 1:
             return inputs, real
         count = ops.shape(real)[0]
-        size = (count + self.critic_steps - 1) // self.critic_steps
+        size = (count + parts - 1) // parts
         rows = (ops.arange(size) + number * size) % count
         return keras.tree.map_structure(lambda column: ops.take(column, rows, axis=0), (inputs, real))
+
+    def _learn_generator(self, part: tuple[Any, Any]) -> None:
+        loss = self._step("generator", self.counted["generator"], self.generator_terms(), part)
+        self.means["generator_loss"].update_state(loss)
 
     def _step(self, learner: str, names: Sequence[str], terms: Mapping[str, Term], part: tuple[Any, Any]) -> Any:
         """Take one step of a learner down the weighted sum of some terms, and keep them for the log."""
