@@ -36,7 +36,7 @@ SUFFIX = ".keras"
 OTHER_INPUTS = {
     "patches": ("a model of patches", "inversynth macros"),
     "envelope": ("a generator of envelopes", "inversynth shape"),
-    "notes": ("an autoencoder of notes", "inversynth decode"),
+    "notes": ("a model of notes", "inversynth decode, or a classifier with python -m benchmarks.nsynth"),
 }
 """Models that do not hear a sound to name its settings: what they are, and the command for them."""
 

@@ -257,7 +257,7 @@ def test_trained_model_says_a_note_again(run, dataset):
 
 
 def test_a_model_of_notes_names_no_settings(run):
-    with pytest.raises(ModelError, match="is an autoencoder of notes and names no settings of a sound"):
+    with pytest.raises(ModelError, match="is a model of notes and names no settings of a sound"):
         load_model(run.best).predict(np.zeros((1, SAMPLES), np.float32))
 
 
