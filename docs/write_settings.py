@@ -35,7 +35,10 @@ OTHERWISE = {
                 *("steps_per_epoch", "size"),
             ),
         ),
-        "train nsynth": ("model", "dataset_name", "epochs", "patience", "batch_size", "steps_per_epoch"),
+        "train nsynth": (
+            *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
+            "steps_per_epoch",
+        ),
     }.items()
     for name in names
 }

@@ -40,8 +40,8 @@ SYSTEMS: dict[str, System] = {
             "NSynth",
             "WaveNet autoencoder of musical notes and interpolation between them",
             "Engel et al. 2017, arXiv 1704.01279",
-            "",
-            "planned",
+            "inversynth decode SOUND",
+            "works",
         ),
         System(
             "GANSynth",

@@ -102,8 +102,8 @@ class NoteCrops(_LabelledSource):
 
     Args:
         crop: samples of a piece. crop_seconds: part of each sound, from its beginning, that training draws from; 0 for
-            all of it. steps: batches of an epoch; by default every note comes up once. pitch: with MIDI notes. jitter: as
-            `CropBatches`, in training.
+            all of it. steps: batches of an epoch; by default every note comes up once. pitch: with MIDI notes.
+            jitter: as `CropBatches`, in training.
     Raises: DatasetError for a dataset of something else, or of sounds shorter than a piece.
     """
 
@@ -133,7 +133,9 @@ class NoteCrops(_LabelledSource):
 
     def training(self, batch_size: int) -> Batches:
         count = self._steps * batch_size if self._steps else None
-        return self._crops("training", batch_size, count=count, seed=self.seed, within=self._within, jitter=self._jitter)
+        return self._crops(
+            "training", batch_size, count=count, seed=self.seed, within=self._within, jitter=self._jitter
+        )
 
     def validation(self, batch_size: int) -> Batches:
         return self._crops("validation", self._measured(batch_size))

@@ -67,7 +67,8 @@ class NSynthSettings(TrainingSettings):
 
     model: str = Field(NSYNTH, description=NSYNTH)
     size: Literal["full", "medium", "tiny", "smoke"] = Field(
-        "tiny", description="how large it is; crop, batch_size, epochs and learning_rate follow, where they are not set"
+        "tiny",
+        description="how large it is; crop, batch_size, epochs, learning_rate and jitter follow, if they are not set",
     )
     pitch_conditioning: bool = Field(False, description="tell the decoder the MIDI note, as in the paper")
     dataset_name: str = Field("notes", description="trains on <dataset_dir>/<dataset_name>.hdf5")
@@ -87,7 +88,10 @@ class NSynthSettings(TrainingSettings):
         3.0, ge=0, description="crops come from so many seconds at the beginning of a note; 0: from all of it"
     )
     jitter: float = Field(
-        0.0, ge=0, le=64, description="classes by which training shows samples wrong, up to this standard deviation"
+        SIZES["tiny"].jitter,
+        ge=0,
+        le=64,
+        description="classes by which training shows samples wrong, up to this standard deviation; 0 for others",
     )
 
     @model_validator(mode="after")
@@ -97,6 +101,7 @@ class NSynthSettings(TrainingSettings):
             "crop": size.crop,
             "batch_size": size.batch_size,
             "learning_rate": size.learning_rate,
+            "jitter": size.jitter,
             "epochs": max(1, size.steps // (self.steps_per_epoch or STEPS_PER_EPOCH)),
         }
         for name in meant.keys() - self.model_fields_set:

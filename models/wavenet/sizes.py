@@ -20,8 +20,8 @@ class Size:
         code: numbers in a code. hop: samples that one code stands for.
         width, skip, layers: channels of the decoder's residual and skip paths, and its dilated convolutions.
         cycle: dilations are 1, 2, 4, … and begin anew after so many layers.
-        crop, batch_size, steps, learning_rate: samples of a training example, examples of a step, steps of a whole
-            training, and the rate at its beginning.
+        crop, batch_size, steps, learning_rate, jitter: samples of a training example, examples of a step, steps of a
+            whole training, the rate at its beginning, and classes by which samples are shown wrong.
     """
 
     encoder_width: int
@@ -36,6 +36,7 @@ class Size:
     batch_size: int = 32
     steps: int = 200_000
     learning_rate: float = 2e-4
+    jitter: float = 0.0
 
     @property
     def encoder_dilations(self) -> tuple[int, ...]:
@@ -67,7 +68,7 @@ class Size:
 SIZES: dict[str, Size] = {
     "full": Size(128, 30, 16, 512, 256, 30, 10),
     "medium": Size(32, 10, 16, 64, 64, 20, 10, crop=4096, batch_size=4, steps=4_000, learning_rate=5e-4),
-    "tiny": Size(16, 9, 8, 32, 32, 18, 9, crop=2048, batch_size=8, steps=8_000, learning_rate=1e-3),
+    "tiny": Size(16, 9, 8, 32, 32, 18, 9, crop=2048, batch_size=8, steps=8_000, learning_rate=3e-3, jitter=4.0),
     "smoke": Size(8, 4, 4, 8, 8, 4, 4, hop=16, crop=64, batch_size=4, steps=20, learning_rate=1e-3),
 }
 """`full` is that of the paper, `medium` and `tiny` are ours for two cores, `smoke` only shows that all parts fit."""

@@ -282,7 +282,7 @@ def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["name"] for row in said["synths"]] == list(SYNTHS)
     assert [row["name"] for row in said["models"]] == list(RECIPES)
     assert set(RECIPES) == set(MODEL_NAMES)
-    assert {row["name"] for row in said["bundled"]} == {"inverter", "C6XL", *SHAPERS}
+    assert {row["name"] for row in said["bundled"]} == {"inverter", "C6XL", "nsynth", "note-classifier", *SHAPERS}
     told = {row["name"]: row["summary"] for row in said["bundled"]}
     assert all(("mean absolute error" if name in SHAPERS else "MPR") in text for name, text in told.items())
     assert [row["name"] for row in said["presets"]] == list(PRESETS)

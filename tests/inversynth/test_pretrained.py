@@ -16,6 +16,7 @@ from inversynth.pretrained.bundle import bundle, read_scores
 from models.model_files import ModelCard, check_weights, load_model, read_card, save_model
 from models.registry import find_recipe
 from models.shaper import load_shaper
+from models.wavenet.coder import load_coder
 
 SINE = build_synth("sine", 8000, 0.25)
 
@@ -30,7 +31,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_names_of_bundled_models_are_found_whatever_their_case() -> None:
-    assert set(bundled()) == {"inverter", "C6XL", "neurosynth", "neurosynth-adversarial"}
+    assert set(bundled()) == {
+        *("inverter", "C6XL", "neurosynth", "neurosynth-adversarial"),
+        *("nsynth", "note-classifier"),
+    }
     assert DEFAULT in bundled()
     assert find_model("c6xl") == bundled()["C6XL"]
     assert find_model("Inverter") == bundled()["inverter"]
@@ -55,6 +59,28 @@ def test_bundled_models_are_whole_and_tell_their_scores(name: str) -> None:
     assert card.scores["network"]["n"] >= 1000
     assert card.training["stream"] is True
     assert bundled()[name].stat().st_size < 10e6
+
+
+def test_the_bundled_nsynth_is_small_and_says_a_note_at_its_pitch() -> None:
+    """A held-out instrument is not needed to hear whether it sings: any seed must give the note that it is told."""
+    path = bundled()["nsynth"]
+    assert path.stat().st_size <= 2e6
+    card = check_weights(path)
+    assert card.scores["test"]["gain"]["All"] >= 1.5
+    coder = load_coder(path)
+    assert coder.takes_pitch
+    pitches, hertz = [60, 72, 84], 440 * 2 ** ((np.asarray([60, 72, 84]) - 69) / 12)
+    time = np.arange(24 * coder.hop) / coder.sample_rate
+    sounds = [sum(0.15 / k * np.sin(2 * np.pi * k * f * time) for k in (1, 2, 3)) for f in hertz]
+    said = coder.decode(coder.encode(np.stack(sounds)), seeds=[0, 1, 2], pitch=pitches)
+    for frequency, sound in zip(hertz, said, strict=True):
+        assert np.sqrt(np.mean(sound**2)) > 0.02
+        lags = np.fft.irfft(np.abs(np.fft.rfft(sound[2048:], 2 * len(sound))) ** 2)
+        period = coder.sample_rate / frequency
+        near = lags[int(period * 0.97) : int(np.ceil(period * 1.03)) + 1].max()
+        between = lags[int(period * 0.45) : int(period * 0.6)].max()
+        assert near > 0.7 * lags[0]
+        assert near > between
 
 
 @pytest.mark.parametrize(("name", "weight"), [("neurosynth", 10.0), ("neurosynth-adversarial", 0.0)])
