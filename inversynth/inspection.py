@@ -150,6 +150,12 @@ def _bundled_summary(path: Path) -> str:
     if card.takes == "envelope":
         test = card.scores["test"]
         return f"{told}; mean absolute error {test['mae']['All']:.4f} on {test['n']} waveforms"
+    if card.takes == "notes":
+        from models.registry import find_recipe
+
+        overall = {name: score["All"] for name, score in card.scores["test"].items() if name != "n"}
+        measures = ", ".join(form.format(**overall) for form in find_recipe(card.model).told).replace("%", " %")
+        return f"{told}; {measures} on {card.scores['test']['n']} notes"
     told += f"; MPR {network['mpr']:.1f} on {network['n']} sounds" if "mpr" in network else ""
     return told + (f", {full['mpr']:.1f} with a full search" if "mpr" in full else "")
 
