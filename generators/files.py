@@ -5,6 +5,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from generators.errors import InversynthError
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str], fault: type[InversynthError] = InversynthError) -> Iterator[None]:
+    """Raise what the system refuses to write as a `fault`, in one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise fault(f"cannot write {path}: {reason}. Name a place with room that you may write to") from None
+
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.errors import DatasetError, ModelError
-from generators.files import written_whole
+from generators.files import writing, written_whole
 from generators.notes.folder import labels_in_name
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def write_codes(path: str | os.PathLike[str], codes: Codes) -> Path:
         "statistics": codes.statistics,
     }
     path, text = Path(path), json.dumps(card, ensure_ascii=False)
-    with _writing(path) as partial, partial.open("wb") as file:
+    with writing(path, DatasetError), written_whole(path) as partial, partial.open("wb") as file:
         np.savez(file, codes=codes.codes, card=np.asarray(text))
     return path
 
@@ -143,7 +143,7 @@ def write_codes(path: str | os.PathLike[str], codes: Codes) -> Path:
 def write_bare(path: str | os.PathLike[str], codes: Codes) -> Path:
     """Write the numbers alone, (k, width) float32, as other software reads them. Raises DatasetError."""
     path = Path(path)
-    with _writing(path) as partial, partial.open("wb") as file:
+    with writing(path, DatasetError), written_whole(path) as partial, partial.open("wb") as file:
         np.save(file, codes.codes, allow_pickle=False)
     return path
 
@@ -221,13 +221,3 @@ def _reading(path: Path) -> Iterator[None]:
         raise DatasetError(f"no such codes: {path}") from None
     except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{path} must be a file of codes, as inversynth encode makes. Received: {error}") from None
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[Path]:
-    try:
-        with written_whole(path) as partial:
-            yield partial
-    except OSError as error:
-        reason = error.strerror or error
-        raise DatasetError(f"cannot write {path}: {reason}. Name a place with room that you may write to") from None

@@ -153,9 +153,8 @@ def _bundled_summary(path: Path) -> str:
     if card.takes == "notes":
         from models.registry import find_recipe
 
-        overall = {name: score["All"] for name, score in card.scores["test"].items() if name != "n"}
-        measures = ", ".join(form.format(**overall) for form in find_recipe(card.model).told).replace("%", " %")
-        return f"{told}; {measures} on {card.scores['test']['n']} notes"
+        test = card.scores["test"]
+        return f"{told}; {find_recipe(card.model).tell(test)} on {test['n']} notes"
     told += f"; MPR {network['mpr']:.1f} on {network['n']} sounds" if "mpr" in network else ""
     return told + (f", {full['mpr']:.1f} with a full search" if "mpr" in full else "")
 

@@ -10,7 +10,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,7 +23,7 @@ from pydantic_settings import CliPositionalArg
 from generators.audio import Sound, read_audio, write_audio
 from generators.doors import EXIT_FAULT, run_door
 from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError
-from generators.files import written_whole
+from generators.files import writing, written_whole
 from generators.settings import Settings
 from generators.synth import DEFAULT_SAMPLE_RATE
 from inversynth.inversion import name_folders
@@ -161,7 +161,7 @@ def _draw(path: Path, shaped: Shaped, levels: tuple[float, float, float]) -> Non
     from models.envelope_pictures import draw_shapes
 
     title = "attack {:g}, sustain {:g}, release {:g}; at a peak of 1".format(*levels)
-    with _writing(path):
+    with writing(path):
         draw_shapes(shaped.basic[np.newaxis], shaped.output[np.newaxis], shaped.ideal[np.newaxis], [title], path)
 
 
@@ -242,15 +242,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return None
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise InversynthError(f"cannot write {path}: {reason}. Name a place with room that you may write to") from None
-
-
 # --- the door --------------------------------------------------------------------------------------------------
 
 
@@ -315,7 +306,7 @@ def _run_batch(settings: ShapeSettings, batch: Path) -> None:
     load = _loader(settings.model)
     basic, label = read_batch(batch)
     out = shape_batch(load(), basic, label)
-    with _writing(output), written_whole(output) as partial, partial.open("wb") as file:
+    with writing(output), written_whole(output) as partial, partial.open("wb") as file:
         np.savez(file, out=out)  # by name it would end an .NPZ in .npz once more
     print(f"{len(out):,} sounds of {out.shape[1]:,} samples -> {output}")
 

@@ -20,7 +20,7 @@ from generators.errors import ModelError, SettingsError
 from generators.parameters import ParameterSpace
 from models.architectures import NEUROSYNTH, NEUROSYNTH_PUBLISHED, fold
 from models.envelope_metrics import ATTRIBUTES
-from models.recipe import Recipe, cosine_adam
+from models.recipe import Recipe, check_channels_last, cosine_adam
 from models.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ def _checked(space: ParameterSpace, samples: int, data_format: str) -> tuple[int
         raise ModelError(
             f"the length must be a multiple of {DIVISOR} samples, 12 or more. Received: {samples}. Set --seq_length"
         )
-    if data_format != "channels_last":
-        raise ModelError(f"NeuroSynth is channels_last. Received: data_format {data_format}. Leave it out")
+    check_channels_last("NeuroSynth", data_format)
     return sizes
 
 

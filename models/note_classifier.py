@@ -24,7 +24,7 @@ from models.architectures import NOTE_CLASSIFIER
 from models.model_files import LoadedModel, load_model
 from models.nsynth import SOURCE, prepare
 from models.nsynth_baseline import BaselineSettings
-from models.recipe import Recipe, cosine_adam, layer_seeds
+from models.recipe import Recipe, check_channels_last, cosine_adam, layer_seeds
 from models.spectral_autoencoder import PITCHES, SIZES, find_size
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def build_classifier(
     from models.layers import AddedHiss, RelativeSpectrogram
     from models.spectral_autoencoder import encode_picture
 
-    if data_format != "channels_last":
-        raise ModelError(f"{NOTE_CLASSIFIER} is channels_last. Received: data_format {data_format}. Leave it out")
+    check_channels_last(NOTE_CLASSIFIER, data_format)
     shape, seeds = find_size(size), layer_seeds(seed)
     audio = keras.Input((samples,), name="audio")
     heard = AddedHiss(seed=next(seeds), name="hiss")(audio)

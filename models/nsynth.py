@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.architectures import NSYNTH
-from models.recipe import Recipe
+from models.recipe import Recipe, check_channels_last
 from models.settings import TrainingSettings
 from models.wavenet.sizes import SIZES, find_size
 
@@ -55,8 +54,7 @@ def build_nsynth(
     """
     from models.wavenet.networks import autoencoder
 
-    if data_format != "channels_last":
-        raise ModelError(f"nsynth is channels_last. Received: data_format {data_format}. Leave it out")
+    check_channels_last("nsynth", data_format)
     return autoencoder(find_size(size), pitch=pitch_conditioning, seed=seed)
 
 

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.architectures import NSYNTH_BASELINE
 from models.nsynth import SOURCE, prepare
-from models.recipe import Recipe
+from models.recipe import Recipe, check_channels_last
 from models.settings import TrainingSettings
 from models.spectral_autoencoder import SIZES, find_size
 
@@ -44,8 +43,7 @@ def build_baseline(
     """Build the autoencoder, untrained. Raises: ModelError for an unknown size, and for channels_first."""
     from models.spectral_autoencoder import build_spectral_autoencoder
 
-    if data_format != "channels_last":
-        raise ModelError(f"{NSYNTH_BASELINE} is channels_last. Received: data_format {data_format}. Leave it out")
+    check_channels_last(NSYNTH_BASELINE, data_format)
     return build_spectral_autoencoder(find_size(size), samples, sample_rate, seed)
 
 

@@ -160,6 +160,11 @@ class Recipe:
         """Return the recipe with other values of its own settings."""
         return replace(self, build=partial(self.build, **options), options={**self.options, **options})
 
+    def tell(self, measures: Mapping[str, Any]) -> str:
+        """Say what was measured, over all parameters; `measures` as `measure` returns them."""
+        overall = {name: one["All"] for name, one in measures.items() if isinstance(one, dict) and "All" in one}
+        return ", ".join(form.format(**overall) for form in self.told).replace("%", " %")
+
     def compile(
         self,
         model: "keras.Model",
@@ -201,6 +206,12 @@ def check_data_format(data_format: str, device: str | None = None) -> None:
             "channels_first needs a GPU: on a CPU only channels_last convolutions can be relied on. "
             "Received: data_format channels_first on cpu. Use channels_last; the weights are the same"
         )
+
+
+def check_channels_last(name: str, data_format: str) -> None:
+    """Raise ModelError where a model that knows one layout alone is asked for another."""
+    if data_format != "channels_last":
+        raise ModelError(f"{name} is channels_last. Received: data_format {data_format}. Leave it out")
 
 
 def device_kind() -> str:

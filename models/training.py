@@ -454,11 +454,9 @@ def _check_parameters(expected: ParameterSpace | None, space: ParameterSpace, ho
 
 def _closing_line(recipe: Recipe, metrics: Mapping[str, Any], run: Run) -> str:
     test = metrics["test"]
-    overall = {name: measure["All"] for name, measure in test.items() if isinstance(measure, dict) and "All" in measure}
-    told = ", ".join(form.format(**overall) for form in recipe.told)
     examples = {"audio": "sounds", "patches": "patches", "envelope": "waveforms", "notes": "notes"}[recipe.inputs]
     epochs = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
-    return f"{run.path}: {epochs}; on {test['n']} test {examples} {told.replace('%', ' %')}"
+    return f"{run.path}: {epochs}; on {test['n']} test {examples} {recipe.tell(test)}"
 
 
 if __name__ == "__main__":

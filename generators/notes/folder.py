@@ -140,12 +140,15 @@ def sound_files(path: Path) -> list[Path]:
     """Return the sounds in a folder and the folders in it, in order. Raises DatasetError where there are none."""
     if not path.is_dir():
         raise DatasetError(f"sounds of one's own lie in a folder. Received: {path}. Name one: --notes_from FOLDER")
-    files = sorted(
-        file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    )
+    files = sounds_below(path)
     if not files:
         raise DatasetError(f"a folder of notes holds sounds ({', '.join(sorted(SUFFIXES))}). Received: none in {path}")
     return files
+
+
+def sounds_below(path: Path) -> list[Path]:
+    """Return the sounds in a folder and the folders in it, in order, were it none."""
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
 
 
 def check_sound(file: Path, fit: Fit) -> tuple[list[str], Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from generators.audio import SILENCE_PEAK, read_audio
 from generators.errors import AudioError
-from generators.notes.folder import SUFFIXES, Fit, check_sound, labels_in_name
+from generators.notes.folder import Fit, check_sound, labels_in_name, sounds_below
 
 PITCH = "pitch"
 """A word of every file name, which no sound can have for a name."""
@@ -57,9 +57,7 @@ def _look(folder: Path, fit: Fit) -> Corner:
     if not folder.is_dir():
         corner.faults.append(f"{folder}: no such folder")
         return corner
-    files = sorted(
-        file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    )
+    files = sounds_below(folder)
     if not files:
         corner.faults.append(f"{folder}: no sounds in it")
         return corner
