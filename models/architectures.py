@@ -137,6 +137,9 @@ NSYNTH_BASELINE = "nsynth-baseline"
 NOTE_CLASSIFIER = "note-classifier"
 """What both are measured by: it names pitch and family of a note."""
 
+GANSYNTH = "gansynth"
+"""The progressive GAN of notes."""
+
 INVERTER_VIEWS: dict[str, View] = {
     "short": View(
         512,

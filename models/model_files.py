@@ -37,8 +37,12 @@ OTHER_INPUTS = {
     "patches": ("a model of patches", "inversynth macros"),
     "envelope": ("a generator of envelopes", "inversynth shape"),
     "notes": ("a model of notes", "inversynth decode, or a classifier with python -m benchmarks.nsynth"),
+    "latents": ("a generator of notes", "inversynth gansynth"),
 }
 """Models that do not hear a sound to name its settings: what they are, and the command for them."""
+
+ANY_SHAPE = frozenset({"envelope", "notes", "latents"})
+"""Inputs whose models are asked for by what looks after them: `models.shaper`, `models.wavenet`, `models.gansynth`."""
 
 BEST = "best.keras"
 """The model file of a run folder that `load_model` takes."""
@@ -157,7 +161,7 @@ class LoadedModel:
         takes knob positions (n, parameters) and gives the same.
         Raises: ModelError where the shape does not fit.
         """
-        if self.card.takes in ("envelope", "notes"):
+        if self.card.takes in ANY_SHAPE:
             self.card.check_hears(self.path)
         audio = np.asarray(audio, np.float32)
         width, outputs = self.card.widths
@@ -257,7 +261,7 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     except (ValueError, TypeError, KeyError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{path} cannot be rebuilt by Keras {keras.__version__}: {reason}") from None
-    if card.takes in ("envelope", "notes"):  # of any length; models.shaper and models.wavenet look at them
+    if card.takes in ANY_SHAPE:
         return LoadedModel(model, card, path)
     received = model.input_shape[-1], model.output_shape[-1]
     if received != card.widths:

@@ -1,0 +1,42 @@
+"""Untrained generators of notes, in real model files."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from generators.parameters import Parameter, ParameterSpace
+from models.architectures import GANSYNTH
+from models.gansynth.networks import build_generator
+from models.gansynth.pictures import PictureForm
+from models.gansynth.schedule import Growth
+from models.gansynth.sizes import find_size
+from models.model_files import ModelCard, save_model
+
+LEVELS = tuple(float(number) for number in range(128))
+SPACE = ParameterSpace("notes", (Parameter("pitch", LEVELS), Parameter("velocity", LEVELS)))
+
+
+def write_untrained(
+    path: Path, size: str = "smoke", seed: int = 0, notes: Sequence[int] = (60, 61, 62), sample_rate: int = 8000
+) -> Path:
+    """Write a generator that learned nothing; its sounds are noise, and all else is as it should be."""
+    shape = replace(find_size(size), pitches=len(notes))
+    frames, bins = shape.resolution(shape.blocks)
+    samples = {"smoke": 160, "tiny": 8000}[size]
+    growth = Growth(shape.blocks, 32, 32, 64 * shape.blocks)
+    features = {
+        "input": "latents",
+        "size": size,
+        "picture": asdict(PictureForm("mel", frames, bins, samples, sample_rate)),
+        "scale": [0.07, 0.8],
+        "offset": [0.14, 0.0],
+        "notes": list(notes),
+        "counts": [1] * len(notes),
+        "growth": asdict(growth),
+        "epoch_images": 32,
+    }
+    card = ModelCard(
+        GANSYNTH, "notes", SPACE.to_json(), sample_rate, samples / sample_rate, features, {"epoch": growth.total // 32}
+    )
+    save_model(build_generator(shape, seed=seed), path, card)
+    return path
