@@ -8,10 +8,6 @@ they are taken for codes of the model at hand. Nothing is unpickled.
 import hashlib
 import json
 import os
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +18,14 @@ from numpy.typing import NDArray
 from generators.errors import DatasetError, ModelError
 from generators.files import writing, written_whole
 from generators.notes.folder import labels_in_name
+from inversynth.arrays import Content, finite_floats, read_array, read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from models.wavenet.coder import NoteCoder
 
 SCHEMA = "inversynth-codes/1"
 ENDING = ".codes.npz"
+CONTENT = Content("codes", "inversynth encode")
 BARE = ".npy"
 BARE_ENDING = "_embeddings.npy"
 """What the published code puts behind the name of a sound."""
@@ -134,10 +132,7 @@ def write_codes(path: str | os.PathLike[str], codes: Codes) -> Path:
         "pitch": codes.pitch,
         "statistics": codes.statistics,
     }
-    path, text = Path(path), json.dumps(card, ensure_ascii=False)
-    with writing(path, DatasetError), written_whole(path) as partial, partial.open("wb") as file:
-        np.savez(file, codes=codes.codes, card=np.asarray(text))
-    return path
+    return write_arrays(path, codes=codes.codes, card=np.asarray(json.dumps(card, ensure_ascii=False)))
 
 
 def write_bare(path: str | os.PathLike[str], codes: Codes) -> Path:
@@ -154,44 +149,20 @@ def read_codes(path: str | os.PathLike[str]) -> Codes:
     Raises: DatasetError for a file that is missing or none, is damaged, or holds anything else than finite numbers.
     """
     path = Path(path)
-    with _reading(path):
-        if path.suffix.lower() == BARE:
-            return _bare(path)
-        with zipfile.ZipFile(path) as members:  # NumPy takes anything else for a pickle, and says so
-            if damaged := members.testzip():
-                raise DatasetError(f"{path} is damaged: {damaged} does not match its checksum. Encode the sound again")
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in ("codes", "card") if name not in archive.files]
-            if missing:
-                held = ", ".join(archive.files) or "nothing"
-                raise DatasetError(f"a code file holds codes and their card. Received: {held} in {path}")
-            codes, text = archive["codes"], str(archive["card"])
-    return _with_card(path, _checked(codes, path), text)
+    if path.suffix.lower() == BARE:
+        codes = read_array(path, CONTENT)
+        if codes.ndim == 3 and len(codes) == 1:
+            codes = codes[0]
+        name = name_of(path)
+        return Codes(_checked(codes, path), name, pitch_in_name(name))
+    held = read_arrays(path, ("codes", "card"), CONTENT)
+    return _with_card(path, _checked(held["codes"], path), str(held["card"]))
 
 
-def _bare(path: Path) -> Codes:
-    with path.open("rb") as file:
-        try:
-            np.lib.format.read_magic(file)
-        except ValueError:
-            raise DatasetError(f"{path} must be an array as numpy.save writes it. Received: something else") from None
-    codes = np.load(path, allow_pickle=False)
-    if codes.ndim == 3 and len(codes) == 1:
-        codes = codes[0]
-    name = name_of(path)
-    return Codes(_checked(codes, path), name, pitch_in_name(name))
-
-
-def _checked(codes: Any, path: Path) -> NDArray[np.float32]:
-    if codes.dtype.kind not in "fiu":
-        raise DatasetError(f"codes are numbers. Received: {codes.dtype} in {path}")
+def _checked(codes: NDArray[Any], path: Path) -> NDArray[np.float32]:
     if codes.ndim != 2 or not codes.size:
         raise DatasetError(f"codes have shape (k, width), neither of them 0. Received: {codes.shape} in {path}")
-    with np.errstate(over="ignore"):
-        codes = np.ascontiguousarray(codes, np.float32)
-    if not np.all(np.isfinite(codes)):
-        raise DatasetError(f"codes must be finite. Received: NaN or infinity in {path}")
-    return codes
+    return finite_floats(codes, CONTENT, path)
 
 
 def _with_card(path: Path, codes: NDArray[np.float32], text: str) -> Codes:
@@ -211,13 +182,3 @@ def _with_card(path: Path, codes: NDArray[np.float32], text: str) -> Codes:
             f"{sample_rate} Hz, pitch {pitch}, model '{fingerprint}'. Encode the sound again"
         )
     return sound
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise DatasetError(f"no such codes: {path}") from None
-    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(f"{path} must be a file of codes, as inversynth encode makes. Received: {error}") from None

@@ -5,7 +5,6 @@ saved with its patch, and one page lets them be heard beside the knobs that they
 quantiles of the patches that the model learned from (2 % and 98 %), so that no position is far from them.
 """
 
-import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -160,7 +159,7 @@ def _view(
                 "number": number,
                 "slider": f"{100 * position.slider:.0f}",
                 "player": player,
-                "picture": _thumbnail(position.audio, limits),
+                "picture": report.data_uri("image/png", plots.thumbnail(position.audio, limits)),
             }
             for number, (position, player) in enumerate(zip(control.positions, players, strict=True), start=1)
         ],
@@ -183,19 +182,6 @@ def _knob(space: ParameterSpace, column: int, places: Floats, positions: Sequenc
         "last": last,
         "way": _way(places),
     }
-
-
-def _thumbnail(audio: NDArray[Any], limits: tuple[float, float]) -> str:
-    """Return a small spectrogram without axes as the data URI of a PNG; frequencies rise upwards."""
-    from matplotlib.image import imsave
-
-    from models.features import log_spectrogram
-
-    decibels = np.asarray(log_spectrogram(np.atleast_2d(np.asarray(audio, np.float32))))[0].T
-    pairs = decibels[: len(decibels) // 2 * 2].reshape(-1, 2, decibels.shape[1]).max(axis=1)
-    buffer = io.BytesIO()
-    imsave(buffer, pairs, vmin=limits[0], vmax=limits[1], cmap=plots.COLOURS, origin="lower", format="png")
-    return report.data_uri("image/png", buffer.getvalue())
 
 
 class MacrosSettings(Settings):

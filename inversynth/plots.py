@@ -4,6 +4,7 @@ Each function draws one matplotlib `Figure`, which `inversynth.drawing` puts on 
 is the one of `models.features`: what is shown is what the networks see. README pictures: `inversynth.gallery`.
 """
 
+import io
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,19 @@ def spectrogram_grid(sounds: NDArray[Any], sample_rate: int, palette: Palette = 
         _draw_spectrogram(axes, audio, sample_rate, decibel_limits([audio]), palette)
         axes.axis("off")
     return figure
+
+
+def thumbnail(audio: NDArray[Any], limits: tuple[float, float]) -> bytes:
+    """Return a small spectrogram without axes as a PNG; frequencies rise upwards. Shapes: audio (samples,)."""
+    from matplotlib.image import imsave
+
+    from models.features import log_spectrogram
+
+    decibels = np.asarray(log_spectrogram(np.atleast_2d(np.asarray(audio, np.float32))))[0].T
+    pairs = decibels[: len(decibels) // 2 * 2].reshape(-1, 2, decibels.shape[1]).max(axis=1)
+    buffer = io.BytesIO()
+    imsave(buffer, pairs, vmin=limits[0], vmax=limits[1], cmap=COLOURS, origin="lower", format="png")
+    return buffer.getvalue()
 
 
 def waveforms(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palette: Palette = PAGE) -> "Figure":

@@ -153,7 +153,7 @@ def with_card(**changes: object) -> Callable[[Path], None]:
         (lambda path: path.write_text("hello"), "Received: File is not a zip file"),
         (lambda path: write_codes(path, CODES).write_bytes(path.read_bytes()[:-50]), "Received: File is not a zip"),
         (damaged, "is damaged: codes.npy does not match its checksum"),
-        (with_arrays(codes=None), "holds codes and their card. Received: card in"),
+        (with_arrays(codes=None), "holds codes and card. Received: card in"),
         (with_arrays(card=None), "Received: codes in"),
         (with_arrays(codes=np.zeros((5, 4, 1))), "have shape (k, width), neither of them 0. Received: (5, 4, 1)"),
         (with_arrays(codes=np.zeros((0, 4))), "Received: (0, 4)"),
