@@ -14,6 +14,7 @@ from docs.write_commands import settings_behind
 from generators.registry import DOORS
 from generators.settings import PREFIX, Settings
 from inversynth.cli import COMMANDS
+from inversynth.gansynth import door as gansynth
 
 PAGE = Path(__file__).with_name("settings.md")
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
@@ -89,6 +90,7 @@ def settings_classes() -> dict[str, type[Settings]]:
     """Return the settings class of each command, and of what a synth or a model has of its own behind it."""
     behind = {
         "generate": [f"generate {synth}" for synth in DOORS],
+        "gansynth": [f"gansynth {door}" for door in gansynth.DOORS],
         "train": ["train neurosynth", "train nsynth", "train nsynth-baseline", "train note-classifier"],
     }
     names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]

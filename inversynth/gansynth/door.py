@@ -1,0 +1,45 @@
+"""`inversynth gansynth COMMAND`: what can be heard of a GANSynth, a door each."""
+
+import sys
+from collections.abc import Sequence
+
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from generators.doors import run_door
+from generators.errors import SettingsError, unknown
+from generators.settings import Settings
+from inversynth.cli import Command
+
+DOORS: dict[str, Command] = {
+    door.name: door
+    for door in (Command("random", "inversynth.gansynth.random:main", "timbres drawn at random, at notes of a kind"),)
+}
+"""What follows `inversynth gansynth`."""
+
+
+class GansynthSettings(Settings):  # noqa: D101 (it has one, made of the table)
+    __doc__ = "Hear a GANSynth.\n\ncommands:\n" + "\n".join(
+        f"  {door.name:<{max(map(len, DOORS))}}  {door.summary}" for door in DOORS.values()
+    )
+    flags_only = frozenset({"command"})
+
+    command: CliPositionalArg[str] = Field(description=f"one of {', '.join(DOORS)}; each has a --help of its own")
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth") -> int:
+    """Open the door named first; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in DOORS:
+        return DOORS[words[0]].load()(words[1:])
+
+    def action(settings: GansynthSettings) -> None:
+        if settings.command in DOORS:
+            raise SettingsError(f"'{settings.command}' comes before its flags. Write: {prog} {settings.command} …")
+        raise SettingsError(unknown("command", settings.command, DOORS))
+
+    return run_door(GansynthSettings, action, words or ["--help"], prog)
+
+
+if __name__ == "__main__":
+    sys.exit(main(prog="python -m inversynth.gansynth.door"))
