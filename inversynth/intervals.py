@@ -5,7 +5,7 @@ The sounds are drawn anew with replacement, the statistic is taken each time, an
 turns means into one matrix product and medians into one running sum.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,23 @@ def median_estimates(values: Scores, seed: int, resamples: int = RESAMPLES) -> l
             drawn[:, column] = ranked[middle, column].mean(axis=0)
         draws.append(drawn)
     return _estimates(np.median(values, axis=0), np.concatenate(draws))
+
+
+def set_estimate(
+    statistic: Callable[[Scores | None], float], n: int, seed: int, resamples: int = RESAMPLES
+) -> Estimate:
+    """Estimate what is said of a set of n sounds as a whole.
+
+    A set that is drawn with replacement lies further from others than the set that it is drawn of. So the interval is
+    moved, by the mean of the draws less the value; it is that of the value at n sounds.
+
+    Args:
+        statistic: of how often each sound is in the set (n,), None for once each.
+    """
+    value = statistic(None)
+    draws = np.asarray([statistic(row) for counts in _counts(n, seed, resamples) for row in counts])
+    (found,) = _estimates(np.asarray([value]), (draws - draws.mean() + value)[:, None])
+    return found
 
 
 def _counts(n: int, seed: int, resamples: int) -> Iterator[Scores]:

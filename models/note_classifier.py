@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,18 @@ class NoteNames:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """What a classifier makes of notes: how likely each pitch is, and what it goes by.
+
+    Attributes:
+        pitch: (n, 128), softmax. features: (n, d), what its last strided layer says before its activation.
+    """
+
+    pitch: NDArray[np.float64]
+    features: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class NoteClassifier:
     """A trained classifier with its meaning."""
 
@@ -59,16 +72,43 @@ class NoteClassifier:
 
         Shapes: (n, samples). Raises: ModelError for longer ones.
         """
+        return named(self._hear(audio, batch_size)[0])
+
+    def judge(self, audio: NDArray[np.floating[Any]], batch_size: int = 32) -> Judgement:
+        """Say of notes how likely each pitch is, with the features by which sets of notes are compared.
+
+        Shapes: (n, samples). Raises: ModelError for notes longer than the classifier's.
+        """
+        logits, features = self._hear(audio, batch_size)
+        pitch = logits[:, :PITCHES].astype(np.float64)
+        likely = np.exp(pitch - pitch.max(axis=1, keepdims=True))
+        return Judgement(likely / likely.sum(axis=1, keepdims=True), features.astype(np.float64))
+
+    @cached_property
+    def _ears(self) -> "keras.Model":
+        """The network, with what its last strided layer says beside its names."""
+        import keras
+
+        model = self.loaded.model
+        last = len(find_size(str(self.loaded.card.features["size"])).halvings) - 1
+        features = keras.layers.Flatten()(model.get_layer(f"down{last}_normalisation").output)
+        return keras.Model(model.inputs, [model.output, features])
+
+    def _hear(self, audio: NDArray[np.floating[Any]], batch_size: int) -> tuple[NDArray[Any], NDArray[Any]]:
         if audio.shape[1] > self.loaded.samples:
             raise ModelError(
                 f"{self.loaded.path} names notes of up to {self.loaded.samples} samples. Received: {audio.shape[1]}"
             )
-        parts = []
+        logits: list[NDArray[Any]] = []
+        features: list[NDArray[Any]] = []
         for first in range(0, len(audio), batch_size):
             batch = np.asarray(audio[first : first + batch_size], np.float32)
             whole = np.pad(batch, ((0, batch_size - len(batch)), (0, self.loaded.samples - batch.shape[1])))
-            parts.append(np.asarray(self.loaded.model.predict_on_batch(whole))[: len(batch)])
-        return named(np.concatenate(parts) if parts else np.empty((0, OUTPUTS), np.float32))
+            for parts, part in zip((logits, features), self._ears.predict_on_batch(whole), strict=True):
+                parts.append(np.asarray(part)[: len(batch)])
+        if not logits:
+            return tuple(np.empty((0, *output.shape[1:]), np.float32) for output in self._ears.outputs)
+        return np.concatenate(logits), np.concatenate(features)
 
 
 def named(logits: NDArray[np.floating[Any]]) -> NoteNames:

@@ -34,8 +34,9 @@ AUDIBLE_DB = 30.0
 LOWEST, HIGHEST = 20.0, 110.0
 """MIDI notes between which pitch is sought; those of NSynth are 21 to 108."""
 
-FRAME, STEP = 2048, 512
-"""Samples of a frame of the tracker, and from one to the next: two periods of the lowest note must fit into one."""
+FRAME_SECONDS, STEPS = 0.128, 4
+"""Length of a frame of the tracker, into which two periods of the lowest note must fit, and in how many steps it is
+passed."""
 
 MEASURED_CROP = 2048
 """Samples of each note that the likelihood is taken over, for every model the same: the crop of the tiny size."""
@@ -134,19 +135,21 @@ def track(audio: Sounds, sample_rate: int) -> NDArray[np.float64]:
     import librosa
 
     begin, end = (round(seconds * sample_rate) for seconds in HEARD)
+    frame = STEPS * round(FRAME_SECONDS * sample_rate / STEPS)
+    step = frame // STEPS
     part = np.asarray(audio, np.float32)[:, begin:end]
-    if part.shape[1] < FRAME:
+    if part.shape[1] < frame:
         part = np.asarray(audio, np.float32)
-    if part.shape[1] < FRAME:
-        part = np.pad(part, ((0, 0), (0, FRAME - part.shape[1])))
+    if part.shape[1] < frame:
+        part = np.pad(part, ((0, 0), (0, frame - part.shape[1])))
     found = np.full(len(part), np.nan)
     lowest, highest = librosa.midi_to_hz([LOWEST, HIGHEST])
     for number, sound in enumerate(part):
-        level = librosa.feature.rms(y=sound, frame_length=FRAME, hop_length=STEP)[0]
+        level = librosa.feature.rms(y=sound, frame_length=frame, hop_length=step)[0]
         if level.max() <= 0.0:
             continue
         hertz = librosa.yin(
-            sound, fmin=lowest, fmax=min(highest, sample_rate / 4), sr=sample_rate, frame_length=FRAME, hop_length=STEP
+            sound, fmin=lowest, fmax=min(highest, sample_rate / 4), sr=sample_rate, frame_length=frame, hop_length=step
         )
         heard = level > level.max() * 10.0 ** (-AUDIBLE_DB / 20.0)
         found[number] = np.median(librosa.hz_to_midi(hertz[heard]))

@@ -53,7 +53,7 @@ class BaselineSettings(TrainingSettings):
     other_flags: ClassVar = {"size": ("preset",)}
 
     model: str = Field(NSYNTH_BASELINE, description=NSYNTH_BASELINE)
-    size: Literal["full", "tiny"] = Field(
+    size: Literal["full", "tiny", "short"] = Field(
         "tiny", description="how large it is; batch_size and learning_rate follow, where they are not set"
     )
     dataset_name: str = Field("notes", description="trains on <dataset_dir>/<dataset_name>.hdf5")

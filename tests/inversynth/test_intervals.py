@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from inversynth.intervals import CHUNK, mean_estimates, median_estimates
+from inversynth.intervals import CHUNK, mean_estimates, median_estimates, set_estimate
 from tests.golden import make_scores
 
 
@@ -47,3 +47,20 @@ def test_more_sounds_give_a_narrower_interval() -> None:
     values = np.random.default_rng(0).normal(size=(4000, 1))
     few, many = median_estimates(values[:40], 0)[0], median_estimates(values, 0)[0]
     assert many.high - many.low < 0.3 * (few.high - few.low)
+
+
+def test_what_is_said_of_a_set_has_an_interval_about_its_value() -> None:
+    values = np.random.default_rng(0).normal(size=80)
+
+    def mean(counts: np.ndarray | None) -> float:
+        return float(np.average(values, weights=counts))
+
+    found, plain = set_estimate(mean, 80, 3), mean_estimates(values[:, None], 3)[0]
+    assert found.value == pytest.approx(plain.value)
+    assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.02)
+
+    def kinds(counts: np.ndarray | None) -> float:
+        return float(80 if counts is None else np.count_nonzero(counts))
+
+    other = set_estimate(kinds, 80, 3)  # every draw has fewer
+    assert other.low < other.value == 80.0 < other.high

@@ -33,7 +33,7 @@ NOTES = [45, 57, 69, 81]
 """Two octaves and a half in steps that a small picture tells apart."""
 
 
-def write_labelled_notes(path, *, qualities=True, copies=10):
+def write_labelled_notes(path, *, qualities=True, copies=10, samples=SAMPLES):
     """Each note so often, with another phase each time: flutes below, an unknown family above; then three splits."""
     count = copies * len(NOTES)
     pitch = np.tile(NOTES, copies)
@@ -44,11 +44,11 @@ def write_labelled_notes(path, *, qualities=True, copies=10):
     kinds = {"instrument": "int32", "family": "uint8", "source": "uint8", "split": "uint8", "qualities": "uint16"}
     options = json.dumps({"names": names, "masks": ["qualities"]})
     card = Card(
-        "notes", SPACE.to_json(), RATE, SAMPLES / RATE, 0, "listed", False, count, options, (), tuple(kinds.items())
+        "notes", SPACE.to_json(), RATE, samples / RATE, 0, "listed", False, count, options, (), tuple(kinds.items())
     )
     phase = np.random.default_rng(0).uniform(0, 2 * np.pi, count)
     hertz = 440 * 2 ** ((pitch - 69) / 12)
-    audio = 0.5 * np.sin(2 * np.pi * hertz[:, None] * np.arange(SAMPLES) / RATE + phase[:, None])
+    audio = 0.5 * np.sin(2 * np.pi * hertz[:, None] * np.arange(samples) / RATE + phase[:, None])
     classes = np.stack([pitch, np.full(count, 100)], axis=-1).astype(np.uint8)
     columns = {
         "instrument": np.zeros(count, np.int32),
@@ -153,6 +153,13 @@ def test_a_run_learns_to_name_notes(tmp_path, small):
     whole = classifier.name(audio, batch_size=4)
     assert np.mean(whole.pitch == np.tile(NOTES, 2)) == test["pitch"]["All"]
     np.testing.assert_array_equal(classifier.name(audio[:3], batch_size=4).pitch, whole.pitch[:3])
+    judged = classifier.judge(audio, batch_size=3)
+    np.testing.assert_array_equal(judged.pitch.argmax(axis=1), whole.pitch)
+    np.testing.assert_allclose(judged.pitch.sum(axis=1), 1.0)
+    assert judged.pitch.max(axis=1).min() > 2 / 128
+    assert judged.features.shape == (8, 256 // SMALL.divisor)
+    assert judged.features.min() < 0 < judged.features.max()  # before the activation
+    assert classifier.judge(audio[:0]).features.shape == (0, 256 // SMALL.divisor)
     with pytest.raises(ModelError, match=r"names notes of up to 512 samples\. Received: 513"):
         classifier.name(np.zeros((1, 513)))
 

@@ -96,16 +96,17 @@ def test_low_bins_count_ten_times():
 @pytest.mark.parametrize("name", SIZES)
 def test_sound_of_a_picture_has_its_pitch_and_its_picture(name):
     size = SIZES[name]
+    samples = min(64_000, size.frames * size.hop_length)
     layer = RelativeSpectrogram(size.fft_length, size.hop_length, size.frames)
-    picture = np.asarray(layer(note(440)[None]))[0, :, :, 0]
-    sound = sound_of(picture, size, 64_000, rounds=20)
+    picture = np.asarray(layer(note(440, samples)[None]))[0, :, :, 0]
+    sound = sound_of(picture, size, samples, rounds=20)
     assert np.abs(sound).max() == pytest.approx(1.0)
-    assert np.fft.rfftfreq(64_000, 1 / RATE)[np.abs(np.fft.rfft(sound)).argmax()] == pytest.approx(440, abs=2)
+    assert np.fft.rfftfreq(samples, 1 / RATE)[np.abs(np.fft.rfft(sound)).argmax()] == pytest.approx(440, abs=2)
     again = np.asarray(layer(sound[None]))[0, :, :, 0]
     loud = picture > 0.6
-    assert 120 * np.abs(again - picture)[loud].mean() < 3.0
-    np.testing.assert_array_equal(sound, sound_of(picture, size, 64_000, rounds=20))
-    assert np.any(sound != sound_of(picture, size, 64_000, rounds=20, seed=1))
+    assert 120 * np.abs(again - picture)[loud].mean() < 4.0
+    np.testing.assert_array_equal(sound, sound_of(picture, size, samples, rounds=20))
+    assert np.any(sound != sound_of(picture, size, samples, rounds=20, seed=1))
 
 
 def test_black_picture_is_silence_and_another_size_is_refused():
