@@ -91,7 +91,7 @@ def facts(models: Sequence[Contender]) -> dict[str, str]:
 
 def _described(player: "NotePlayer") -> str:
     notes = f"{len(player.notes)} notes from {note_name(player.notes[0])} to {note_name(player.notes[-1])}"
-    return f"{player.loaded.path} ({player.fingerprint}), {player.seconds:g} s at {player.sample_rate:,} Hz, {notes}"
+    return f"{_label(player)} ({player.fingerprint}), {player.seconds:g} s at {player.sample_rate:,} Hz, {notes}"
 
 
 def _label(player: "NotePlayer") -> str:

@@ -13,7 +13,11 @@ from inversynth.cli import Command
 
 DOORS: dict[str, Command] = {
     door.name: door
-    for door in (Command("random", "inversynth.gansynth.random:main", "timbres drawn at random, at notes of a kind"),)
+    for door in (
+        Command("random", "inversynth.gansynth.random:main", "timbres drawn at random"),
+        Command("interpolate", "inversynth.gansynth.interpolate:main", "what lies between two timbres"),
+        Command("hallucinate", "inversynth.gansynth.hallucinate:main", "a long sound that drifts through timbres"),
+    )
 }
 """What follows `inversynth gansynth`."""
 

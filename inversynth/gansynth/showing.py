@@ -107,6 +107,11 @@ def make_sounds(player: "NotePlayer", latents: ArrayLike, notes: ArrayLike, batc
 
     with tqdm(total=len(np.atleast_1d(notes)), desc="making", unit="notes", disable=None) as bar:
         sounds = player.sounds(latents, notes, batch_size=batch_size, on_notes=bar.update)
+    return finite(player, sounds)
+
+
+def finite(player: "NotePlayer", sounds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return sounds as they are. Raises ModelError where some of it is no number."""
     if not np.all(np.isfinite(sounds)):
         raise ModelError(f"{player.name} must give finite sounds. Received: NaN or infinity. Train it again")
     return sounds

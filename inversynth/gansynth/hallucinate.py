@@ -1,0 +1,220 @@
+"""A long sound that drifts through timbres: `inversynth gansynth hallucinate`.
+
+Some latents are drawn, and further ones laid on the arcs between neighbours; all of them sound at one note, each begins
+a little after the one before, under an envelope, and what overlaps is added up. As in the tools of the course "Deep
+Learning with Audio" of Aalto University, which play each of the inner points twice; here it comes once.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from generators.doors import run_door
+from generators.errors import SettingsError
+from generators.notes.pitches import midi_number, note_name
+from inversynth.drawing import Palette
+from inversynth.gansynth.comparing import Contender, facts
+from inversynth.gansynth.course import Course, draw_course
+from inversynth.gansynth.envelopes import envelope
+from inversynth.gansynth.latents import arc, read_latents, write_latents
+from inversynth.gansynth.random import LATENTS_FILE
+from inversynth.gansynth.showing import SHARED, Row, Showing, ShowingSettings, Shown, finite, open_player, tell_showing
+from inversynth.mixing import mix
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from models.gansynth.player import NotePlayer
+
+log = logging.getLogger(__name__)
+
+LONGEST = 1200.0
+"""Seconds of a hallucination: 20 minutes, which a page still holds at 8 kHz."""
+
+MOST_NOTES = 5000
+"""Notes of a hallucination: some minutes of work on two cores."""
+
+Audio = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Grain:
+    """How each note of a hallucination is shaped, and when the next begins.
+
+    Attributes: seconds all of them. `spacing` lies between two beginnings, `trim` is left out at the front; attack,
+    sustain and release follow each other.
+    """
+
+    spacing: float = 0.4
+    trim: float = 0.0
+    attack: float = 0.5
+    sustain: float = 1.0
+    release: float = 0.5
+
+    @property
+    def seconds(self) -> float:
+        """How long a note is heard."""
+        return self.attack + self.sustain + self.release
+
+    def within(self, seconds: float) -> "Grain":
+        """Return the grain that fits a sound: its three parts are shortened alike where they are longer.
+
+        Raises: SettingsError where trimming leaves nothing.
+        """
+        left = seconds - self.trim
+        if not (left > 0.0 and self.seconds > 0.0):
+            raise SettingsError(
+                f"a note of {seconds:g} s must keep something to be heard. Received: --trim {self.trim:g}, attack, "
+                f"sustain and release of {self.seconds:g} s together"
+            )
+        part = min(1.0, left / self.seconds)
+        return Grain(self.spacing, self.trim, self.attack * part, self.sustain * part, self.release * part)
+
+    def shape(self, audio: Audio, sample_rate: int) -> Audio:
+        """Cut one note and put it under the envelope. Shapes: (samples,) -> (fewer,)."""
+        attack, held, end = (
+            round(sample_rate * seconds) for seconds in (self.attack, self.attack + self.sustain, self.seconds)
+        )
+        level = envelope(held, attack=attack, release=end - held)
+        cut = audio[round(sample_rate * self.trim) :][: len(level)]
+        shaped: Audio = cut * level[: len(cut)]
+        return shaped
+
+
+def points_between(keys: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
+    """Lay `steps` latents between each two neighbours, the keys themselves among them once.
+
+    Shapes: (n, latent) -> (n + (n - 1) steps, latent).
+    """
+    ways = [arc(one, other, steps + 2)[:-1] for one, other in pairwise(keys)]
+    return np.concatenate([*ways, keys[-1:]])
+
+
+def hallucinate(
+    player: "NotePlayer", latents: NDArray[np.float32], note: int, grain: Grain, batch_size: int = 8
+) -> tuple[Audio, float]:
+    """Play latents one after another at one note, overlapping; with a bar on a terminal.
+
+    A sum beyond full scale is turned down to just reach it. Memory holds one batch of notes, and the whole once.
+
+    Shapes: latents (n, latent) -> (samples,). Returns: also the gain, 1 or less. Raises: ModelError.
+    """
+    from tqdm import tqdm
+
+    rate = player.sample_rate
+
+    def sounds() -> Iterator[tuple[int, Audio]]:
+        with tqdm(total=len(latents), desc="making", unit="notes", disable=None) as bar:
+            for first in range(0, len(latents), batch_size):
+                part = latents[first : first + batch_size]
+                made = finite(player, player.sounds(part, [note] * len(part), batch_size=batch_size))
+                for number, audio in enumerate(made, start=first):
+                    yield round(number * grain.spacing * rate), grain.shape(audio, rate)
+                bar.update(len(part))
+
+    whole = np.concatenate(list(mix(sounds())))
+    gain = min(1.0, 1.0 / max(float(np.abs(whole).max()), 1e-9))
+    return whole * np.float32(gain), gain
+
+
+class HallucinateSettings(ShowingSettings):
+    """Drift through timbres at one note: a WAV and a picture, the points it passes, and a page."""
+
+    flags_only: ClassVar = SHARED | {
+        *("points", "steps", "spacing", "trim", "attack", "sustain", "release", "note", "latents"),
+    }
+
+    points: int | None = Field(None, ge=1, le=1000, description="timbres it passes; 5, or all of --latents")
+    steps: int = Field(5, ge=0, le=1000, description="further ones between two neighbours")
+    spacing: float = Field(0.4, gt=0, le=60, allow_inf_nan=False, description="seconds from one note to the next")
+    trim: float = Field(0.0, ge=0, allow_inf_nan=False, description="seconds left out at the front of each note")
+    attack: float = Field(0.5, ge=0, le=60, allow_inf_nan=False, description="seconds in which each rises")
+    sustain: float = Field(1.0, ge=0, le=60, allow_inf_nan=False, description="seconds that each stays")
+    release: float = Field(0.5, ge=0, le=60, allow_inf_nan=False, description="seconds in which each falls")
+    note: str = Field("", description="C4 or 60; by default the model's middle one")
+    latents: Path | None = Field(None, description="a file of latents to pass in place of drawing them")
+    output_directory: Path = Field(
+        Path("output/gansynth/hallucinate"),
+        description=f"where the sounds, {LATENTS_FILE}, pictures and page are written",
+    )
+
+
+POINTS = 5
+"""Timbres of a hallucination where nobody says how many (the course's tool)."""
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth hallucinate") -> int:
+    """Make a hallucination; returns the exit code."""
+    return run_door(HallucinateSettings, _run, argv, prog, resumes=False)
+
+
+def _run(settings: HallucinateSettings) -> None:
+    asked = Grain(settings.spacing, settings.trim, settings.attack, settings.sustain, settings.release)
+    note = midi_number(settings.note) if settings.note else None
+    player = open_player(settings.model)
+    note = player.notes[len(player.notes) // 2] if note is None else int(player.check_notes(note)[0])
+    grain = asked.within(player.seconds)
+    if grain.seconds < asked.seconds:
+        log.info(
+            "a note of %s lasts %g s: attack, sustain and release are shortened to %.3g of their lengths",
+            *(player.name, player.seconds, grain.seconds / asked.seconds),
+        )
+    keys = _keys(settings, player)
+    count = len(keys) + (len(keys) - 1) * settings.steps
+    seconds = (count - 1) * grain.spacing + grain.seconds
+    if count > MOST_NOTES or seconds > LONGEST:
+        raise SettingsError(
+            f"a hallucination has {MOST_NOTES:,} notes and {LONGEST:g} s at most. Received: {count:,} notes over "
+            f"{seconds:,.0f} s. Take fewer --points or --steps, or less --spacing"
+        )
+    latents = points_between(keys, settings.steps)
+    audio, gain = hallucinate(player, latents, note, grain, settings.batch_size)
+    if gain < 1.0:
+        log.info("turned down by %.1f dB, to full scale", -20.0 * np.log10(gain))
+    model = Contender(player.name, player)
+    names = [f"point{number:03d}_{note_name(note)}" for number in range(len(keys))]
+    captions = [f"{number + 1}" for number in range(len(keys))]
+    points = model.shown(keys, np.full(len(keys), note), names, captions, settings.batch_size)
+    write_latents(settings.output_directory / LATENTS_FILE, keys, player)
+    whole = Shown(
+        f"hallucination_{note_name(note)}",
+        audio,
+        f"{count} notes, {grain.spacing:g} s apart, {len(audio) / player.sample_rate:.1f} s",
+        _course_drawer(audio, player.sample_rate, Course(keys, (count - 1) * grain.spacing or seconds)),
+    )
+    showing = Showing(
+        title=f"A hallucination at {note_name(note)}",
+        lead=f"{len(keys)} timbres, and {settings.steps} more between each two of them: each sounds for "
+        f"{grain.seconds:.3g} s, and begins {grain.spacing:g} s after the one before.",
+        rows=[Row("The whole", [whole]), Row("The points it passes", points)],
+        sample_rate=player.sample_rate,
+        facts=facts([model])
+        | {"Points": str(settings.latents or f"{LATENTS_FILE}, seed {settings.seed}")}
+        | {"Envelope": f"attack {grain.attack:.3g} s, sustain {grain.sustain:.3g} s, release {grain.release:.3g} s"},
+    )
+    tell_showing(showing, settings)
+
+
+def _keys(settings: HallucinateSettings, player: "NotePlayer") -> NDArray[np.float32]:
+    if settings.latents is None:
+        return player.draw_latents(settings.points or POINTS, settings.seed)
+    given = read_latents(settings.latents, player)
+    if settings.points and settings.points > len(given):
+        raise SettingsError(f"{settings.latents} holds {len(given)} latents. Received: --points {settings.points}")
+    return given[: settings.points]
+
+
+def _course_drawer(audio: Audio, sample_rate: int, course: Course) -> "Callable[[Palette], Figure]":
+    return lambda palette: draw_course(audio, sample_rate, course, palette)
+
+
+if __name__ == "__main__":
+    sys.exit(main(prog="python -m inversynth.gansynth.hallucinate"))
