@@ -57,7 +57,7 @@ def median_estimates(values: Scores, seed: int, resamples: int = RESAMPLES) -> l
 
 
 def set_estimate(
-    statistic: Callable[[Scores | None], float], n: int, seed: int, resamples: int = RESAMPLES
+    statistic: Callable[[Scores | None], float], n: int, seed: int, resamples: int = RESAMPLES, least: float = -np.inf
 ) -> Estimate:
     """Estimate what is said of a set of n sounds as a whole.
 
@@ -65,12 +65,12 @@ def set_estimate(
     moved, by the mean of the draws less the value; it is that of the value at n sounds.
 
     Args:
-        statistic: of how often each sound is in the set (n,), None for once each.
+        statistic: of how often each sound is in the set (n,), None for once each. least: that it can be.
     """
-    value = statistic(None)
+    value = float(statistic(None))
     draws = np.asarray([statistic(row) for counts in _counts(n, seed, resamples) for row in counts])
-    (found,) = _estimates(np.asarray([value]), (draws - draws.mean() + value)[:, None])
-    return found
+    (moved,) = _estimates(np.asarray([value]), (draws - draws.mean() + value)[:, None])
+    return Estimate(value, max(min(moved.low, value), least), max(moved.high, value))
 
 
 def _counts(n: int, seed: int, resamples: int) -> Iterator[Scores]:

@@ -107,7 +107,8 @@ class NoteClassifier:
             for parts, part in zip((logits, features), self._ears.predict_on_batch(whole), strict=True):
                 parts.append(np.asarray(part)[: len(batch)])
         if not logits:
-            return tuple(np.empty((0, *output.shape[1:]), np.float32) for output in self._ears.outputs)
+            nothing, neither = (np.empty((0, *output.shape[1:]), np.float32) for output in self._ears.outputs)
+            return nothing, neither
         return np.concatenate(logits), np.concatenate(features)
 
 

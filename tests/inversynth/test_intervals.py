@@ -64,3 +64,6 @@ def test_what_is_said_of_a_set_has_an_interval_about_its_value() -> None:
 
     other = set_estimate(kinds, 80, 3)  # every draw has fewer
     assert other.low < other.value == 80.0 < other.high
+    assert set_estimate(kinds, 80, 3, least=79.0).low == 79.0
+    still = set_estimate(lambda counts: 0.1, 80, 3)
+    assert still.low == pytest.approx(0.1) == still.high

@@ -1,0 +1,81 @@
+"""How fast a GANSynth makes notes: `python -m benchmarks.gansynth_speed MODEL` prints seconds a batch as JSON.
+
+A process of its own, for a backend decides how many threads it takes when it starts.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+BATCHES = (1, 8, 24)
+ROUNDS = 21
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Median seconds that a model takes for a batch of notes, each so long, from latents to samples."""
+
+    name: str
+    threads: int
+    batch: int
+    seconds: float
+    note_seconds: float
+
+    def cells(self) -> list[str]:
+        note = self.seconds / self.batch
+        return [
+            self.name,
+            f"{self.threads}",
+            f"{self.batch}",
+            f"{1000 * self.seconds:,.1f}",
+            f"{1000 * note:,.1f}",
+            f"{self.note_seconds / note:,.0f}",
+        ]
+
+
+COLUMNS = ("model", "threads", "notes at once", "ms", "ms a note", "x real time")
+
+
+def measure(path: Path, name: str, threads: int) -> list[Speed]:
+    """Measure a model file in a process of its own, which takes so many threads."""
+    variables = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.gansynth_speed", str(path)],
+        env={**os.environ, **dict.fromkeys(variables, str(threads))},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    return [
+        Speed(name, threads, int(batch), seconds, found["note_seconds"]) for batch, seconds in found["seconds"].items()
+    ]
+
+
+def time_batches(path: str, rounds: int = ROUNDS) -> dict[str, object]:
+    """Return `note_seconds`, and the median `seconds` of each batch once the network is compiled."""
+    from models.backend import start_keras
+
+    start_keras()
+    from models.gansynth.player import load_player
+
+    player = load_player(path)
+    seconds = {}
+    for batch in BATCHES:
+        latents, notes = player.draw_latents(batch), player.draw_notes(batch)
+        taken = []
+        for _ in range(rounds + 2):
+            started = time.perf_counter()
+            player.sounds(latents, notes, batch_size=batch)
+            taken.append(time.perf_counter() - started)
+        seconds[str(batch)] = statistics.median(taken[2:])
+    return {"note_seconds": player.seconds, "seconds": seconds}
+
+
+if __name__ == "__main__":
+    print(json.dumps(time_batches(sys.argv[1])))
