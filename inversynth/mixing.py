@@ -40,27 +40,31 @@ def mix(sounds: Iterable[tuple[int, Audio]]) -> Iterator[Audio]:
     yield from np.split(pending[: end - begin], range(BLOCK, end - begin, BLOCK))
 
 
-def write_mix(path: str | os.PathLike[str], pieces: Iterable[Audio], sample_rate: int) -> float:
+def write_mix(
+    path: str | os.PathLike[str], pieces: Iterable[Audio], sample_rate: int, *, peak: float | None = None
+) -> float:
     """Write pieces one behind another as a mono 32-bit float WAV, whole or not at all.
 
-    A sum beyond full scale is turned down to just reach it, for players would clip it.
+    A sum beyond full scale is turned down to just reach it, for players would clip it. Where a `peak` is named, any sum
+    but silence is brought to that.
 
-    Returns: the gain applied, 1 or less. Raises: AudioError where it cannot be written.
+    Returns: the gain applied. Raises: AudioError where it cannot be written.
     """
     path = Path(path)
     try:
         with written_whole(path) as partial:
-            peak = 0.0
+            loudest = 0.0
             with _float_wav(partial, sample_rate) as file:
                 for piece in pieces:
                     file.write(piece)
-                    peak = max(peak, float(np.abs(piece).max(initial=0.0)))
-            if peak <= 1.0:
+                    loudest = max(loudest, float(np.abs(piece).max(initial=0.0)))
+            if not loudest or (peak is None and loudest <= 1.0):
                 return 1.0
+            divisor = loudest / (peak or 1.0)
             with written_whole(partial) as scaled, _float_wav(scaled, sample_rate) as file:
                 for piece in soundfile.blocks(partial, BLOCK, dtype="float32"):
-                    file.write(piece / np.float32(peak))
-            return 1.0 / peak
+                    file.write(piece / np.float32(divisor))
+            return 1.0 / divisor
     except (OSError, soundfile.LibsndfileError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"cannot write {path}: {reason}. Name an --output with room that you may write to") from None

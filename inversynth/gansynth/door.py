@@ -17,6 +17,7 @@ DOORS: dict[str, Command] = {
         Command("random", "inversynth.gansynth.random:main", "timbres drawn at random"),
         Command("interpolate", "inversynth.gansynth.interpolate:main", "what lies between two timbres"),
         Command("hallucinate", "inversynth.gansynth.hallucinate:main", "a long sound that drifts through timbres"),
+        Command("midi", "inversynth.gansynth.midi:main", "a MIDI file, its timbre gliding"),
     )
 }
 """What follows `inversynth gansynth`."""
