@@ -18,6 +18,7 @@ DOORS: dict[str, Command] = {
         Command("interpolate", "inversynth.gansynth.interpolate:main", "what lies between two timbres"),
         Command("hallucinate", "inversynth.gansynth.hallucinate:main", "a long sound that drifts through timbres"),
         Command("midi", "inversynth.gansynth.midi:main", "a MIDI file, its timbre gliding"),
+        Command("pca", "inversynth.gansynth.pca:main", "the directions in which timbres differ, and sliders for them"),
     )
 }
 """What follows `inversynth gansynth`."""
