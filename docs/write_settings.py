@@ -36,6 +36,10 @@ OTHERWISE = {
                 *("steps_per_epoch", "size"),
             ),
         ),
+        "train gansynth": (
+            *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
+            "size",
+        ),
         "train nsynth": (
             *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
             "steps_per_epoch",

@@ -47,8 +47,8 @@ SYSTEMS: dict[str, System] = {
             "GANSynth",
             "progressive, pitch-conditional GAN on mel instantaneous frequency",
             "Engel et al. 2019, arXiv 1902.08710",
-            "",
-            "planned",
+            "inversynth gansynth random",
+            "works",
         ),
         System(
             "WAE-Fader",

@@ -188,6 +188,7 @@ MODEL_NAMES: tuple[str, ...] = (
     NSYNTH,
     NSYNTH_BASELINE,
     NOTE_CLASSIFIER,
+    GANSYNTH,
 )
 
 OTHER_NAMES: dict[str, str] = {
@@ -220,6 +221,7 @@ PARAMETER_COUNTS: dict[str, int] = {
     NSYNTH: 180_808,
     NSYNTH_BASELINE: 574_349,
     NOTE_CLASSIFIER: 257_044,
+    GANSYNTH: 601_365,
 }
 """Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
 Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""

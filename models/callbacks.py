@@ -21,6 +21,9 @@ from models.runs import History, Run, best_epoch, finished_epochs, is_finished
 
 log = logging.getLogger(__name__)
 
+TOLD = ("loss", "val_loss", "val_mpr", "val_top1", "val_distance", "val_pitch")
+"""What the line about an epoch tells, where it is measured."""
+
 LOOK_INTERVAL = 20
 """Steps between two looks at the loss; each look makes an accelerator wait."""
 
@@ -32,6 +35,7 @@ class RunKeeper(keras.callbacks.Callback):
 
     Args:
         card: of the model, without epoch and scores. history: the finished epochs; grows in place.
+        until: the last epoch that this model is trained for, where another one grows out of it.
         interval: epochs from one that is kept to the next; the last is kept in any case.
         draw: draws into a file what a model makes of examples; the model at that moment is kept beside the picture.
     """
@@ -48,6 +52,7 @@ class RunKeeper(keras.callbacks.Callback):
         patience: int,
         seconds: float,
         progress: bool,
+        until: int | None = None,
         interval: int = 1,
         draw: Callable[[keras.Model, Path], None] | None = None,
     ) -> None:
@@ -55,6 +60,7 @@ class RunKeeper(keras.callbacks.Callback):
         self.run, self.card, self.history, self.batches = run, card, history, batches
         self.seed, self.epochs, self.patience = seed, epochs, patience
         self.seconds, self.progress, self.interval, self.draw = seconds, progress, interval, draw
+        self.until = until or epochs
         self._bar: tqdm[Any] | None = None
         self._events = EventLog(run.logs, first_epoch=finished_epochs(history) + 1)
         self._started = 0.0
@@ -64,7 +70,7 @@ class RunKeeper(keras.callbacks.Callback):
     def kept(self) -> list[int]:
         """Return the numbers of the epochs still to come that are validated and written."""
         first = finished_epochs(self.history) + 1
-        return [epoch for epoch in range(first, self.epochs + 1) if epoch % self.interval == 0 or epoch == self.epochs]
+        return [epoch for epoch in range(first, self.until + 1) if epoch % self.interval == 0 or epoch == self.until]
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._epoch = epoch + 1
@@ -96,7 +102,7 @@ class RunKeeper(keras.callbacks.Callback):
             self._check(loss)
         elapsed = time.perf_counter() - self._started
         self.seconds += elapsed
-        if "val_loss" not in measures:
+        if not any(name.startswith("val_") for name in measures):
             return
         row = {"epoch": epoch + 1, **measures}
         self.history.append(row)
@@ -177,5 +183,5 @@ def reseed(model: keras.Model, seed: int, epoch: int) -> None:
 
 def epoch_line(row: Mapping[str, float], epochs: int, seconds: float, examples: int) -> str:
     """Word one line about an epoch."""
-    shown = [f"{name} {row[name]:.4g}" for name in ("loss", "val_loss", "val_mpr", "val_top1") if name in row]
+    shown = [f"{name} {row[name]:.4g}" for name in TOLD if name in row]
     return f"epoch {row['epoch']:g}/{epochs}: {', '.join(shown)}; {seconds:.1f} s, {examples / seconds:,.0f} examples/s"

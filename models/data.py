@@ -205,6 +205,15 @@ class Source(abc.ABC):
     def samples(self) -> int:
         return round(self.sample_rate * self.length)
 
+    @property
+    def known(self) -> dict[str, Any]:
+        """What was found out of the data that a model is built with, and keeps in its card; mostly nothing."""
+        return {}
+
+    def at(self, stage: int) -> "Source":
+        """Return this source as a stage of the training sees it; of most trainings there is one."""
+        return self
+
     @abc.abstractmethod
     def training(self, batch_size: int) -> Batches: ...
 

@@ -30,6 +30,23 @@ MOST_SAMPLES = 131_072
 """Samples in a batch of pieces where nothing is learned: a layer of the full size keeps half a gigabyte of them."""
 
 
+class Turns:
+    """Rows coming round again and again, in another order each time: what is drawn where epochs are not passes."""
+
+    def __init__(self, rows: NDArray[np.intp], seed: int) -> None:
+        self._rows, self._seed = rows, seed
+        self._pass = lru_cache(maxsize=3)(self._shuffled)
+
+    def at(self, turns: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+        """Return whose turn it is. Shapes: numbers (n,), counted from 0 over all passes -> rows (n,)."""
+        passes, places = np.divmod(turns, len(self._rows))
+        return np.asarray([self._pass(int(one))[place] for one, place in zip(passes, places, strict=True)], np.intp)
+
+    def _shuffled(self, number: int) -> NDArray[np.intp]:
+        """Return all rows in the order of one pass over them."""
+        return np.random.default_rng([self._seed, number]).permutation(self._rows)
+
+
 class CropBatches(Batches):
     """Pieces of notes, in and out: what a network hears of a sound is what it should say of it.
 
@@ -58,17 +75,15 @@ class CropBatches(Batches):
         super().__init__(count or len(rows), batch_size, len(rows))
         self._dataset, self._rows, self._seed, self._jitter = dataset, rows, seed, jitter
         self._length, self._within, self._pitch = length, within or dataset.samples, pitch
-        self._pass = lru_cache(maxsize=3)(self._shuffled)
+        self._turns = Turns(rows, seed or 0)
 
     def make(self, epoch: int, number: int) -> Batch:
         first, last = self.rows_of(number)
-        turns = np.arange(first, last) + epoch * self.count
         if self._seed is None:
             rows = self._rows[first:last]
             starts = np.full(len(rows), (self._dataset.samples - self._length) // 2)
         else:
-            passes, places = np.divmod(turns, len(self._rows))
-            rows = np.asarray([self._pass(int(one))[place] for one, place in zip(passes, places, strict=True)])
+            rows = self._turns.at(np.arange(first, last) + epoch * self.count)
             rng = np.random.default_rng([self._seed, epoch, number])
             starts = rng.integers(0, self._within - self._length + 1, len(rows))
         said = heard = mu_law_classes(self._dataset.read_crops(rows, starts, self._length)).astype(np.int32)
@@ -79,10 +94,6 @@ class CropBatches(Batches):
             return heard, said
         notes = self._dataset.read_columns(rows, ("classes",))[0][:, :1].astype(np.int32)
         return (heard, notes), said
-
-    def _shuffled(self, number: int) -> NDArray[np.intp]:
-        """Return all rows in the order of one pass over them."""
-        return np.random.default_rng([self._seed or 0, number]).permutation(self._rows)
 
 
 class _LabelledSource(DatasetSource):
@@ -221,8 +232,8 @@ def note_labels(dataset: Dataset) -> NDArray[np.int32]:
 def _check_notes(dataset: Dataset) -> None:
     if dataset.space.names[:1] != ("pitch",):
         raise DatasetError(
-            f"nsynth learns from a dataset of notes. Received: {dataset.path} of synth {dataset.card.synth}. Make "
-            "one with: inversynth generate notes"
+            f"models of notes learn from a dataset of notes. Received: {dataset.path} of synth {dataset.card.synth}. "
+            "Make one with: inversynth generate notes"
         )
 
 

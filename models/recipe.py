@@ -4,13 +4,13 @@ Recipes stand beside the models they describe and are gathered in `models.regist
 TensorFlow, because a recipe only imports Keras once it builds.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,9 +102,17 @@ def cosine_adam(
     return keras.optimizers.Adam(schedule, beta_1, beta_2, **averages)
 
 
-Input = Literal["audio", "patches", "envelope", "notes"]
-"""What a model takes: a sound, the knob positions of a patch, a waveform with the classes of an envelope, or pieces of
-notes as mu-law classes."""
+Input = Literal["audio", "patches", "envelope", "notes", "latents"]
+"""What a model takes: a sound, the knob positions of a patch, a waveform with the classes of an envelope, pieces of
+notes as mu-law classes, or latents of a generator."""
+
+
+class Stage(NamedTuple):
+    """A part of a training in which the model has one shape: its number, and its last epoch, counted from 1."""
+
+    number: int
+    end: int
+
 
 OpenSource = Callable[[Any, ExitStack, Any], "tuple[Source, str]"]
 """Opens the data that settings mean, to be closed by the stack, with a reader of patch folders where one is at hand;
@@ -123,6 +131,8 @@ class Recipe:
             latter, so that a run cannot go on beyond the epochs it was begun with.
         features: what the model sees of the sound, as it is written into a model's card.
         critic_optimizer: made in the same way for the critic of an adversarial system, from its own steps; None else.
+        stages: of a model that grows as it is trained, from its options; `build` takes the `stage` then, and `grow`
+            hands on what a compiled model has learned to that of the next stage.
         inputs: what it takes; a model of patches gives knob positions in place of probabilities.
         settings: what its door reads. open_source: opens its data, where that differs from sounds and their classes.
         told: what the last line of a training says, of each measure over all parameters.
@@ -143,6 +153,8 @@ class Recipe:
     scheduled: bool = False
     features: Mapping[str, Any] = field(default_factory=dict)
     critic_optimizer: Callable[[float, int], "keras.optimizers.Optimizer"] | None = None
+    stages: Callable[[Mapping[str, Any]], Sequence[Stage]] | None = None
+    grow: Callable[[Any, Any], None] | None = None
     inputs: Input = "audio"
     settings: type[TrainingSettings] = TrainingSettings
     open_source: OpenSource | None = None

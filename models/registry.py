@@ -13,11 +13,12 @@ from models import (
     spectrogram_cnn,
 )
 from models.architectures import MODEL_NAMES, OTHER_NAMES, fold
+from models.gansynth import recipe as gansynth
 from models.recipe import Recipe
 
 _MODULES = (
     *(spectrogram_cnn, e2e_cnn, baselines, inverter, macros),
-    *(neurosynth, nsynth, nsynth_baseline, note_classifier),
+    *(neurosynth, nsynth, nsynth_baseline, note_classifier, gansynth),
 )
 _GATHERED = {recipe.name: recipe for module in _MODULES for recipe in module.RECIPES}
 

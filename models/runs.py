@@ -212,8 +212,13 @@ def epoch_row(history: Sequence[Mapping[str, float]], epoch: int) -> Mapping[str
 
 
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
-    """Return the number of the epoch of lowest validation loss, the first of equals; 0 for an empty history."""
-    return int(min(history, key=lambda row: row[MONITOR])["epoch"]) if history else 0
+    """Return the number of the epoch of lowest validation loss, the first of equals; 0 for an empty history.
+
+    Where there is no such loss, as of an adversarial system that knows no right answer, it is the newest epoch.
+    """
+    if not history or MONITOR not in history[-1]:
+        return finished_epochs(history)
+    return int(min(history, key=lambda row: row[MONITOR])["epoch"])
 
 
 def is_finished(history: Sequence[Mapping[str, float]], epochs: int, patience: int) -> bool:

@@ -22,17 +22,27 @@ from generators.registry import build_synth
 from generators.store import Dataset
 from models.backend import start_keras
 from models.patch_sets import ReadPatches
-from models.recipe import Recipe, check_data_format, device_kind
+from models.recipe import Recipe, Stage, check_data_format, device_kind
 from models.runs import History, Run, best_epoch, epoch_row, finished_epochs, is_finished, write_json
 from models.settings import DEFAULT_MODEL, ModelChoice, TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
+    from models.callbacks import RunKeeper
     from models.data import Batches, Source
     from models.model_files import LoadedModel
 
 log = logging.getLogger(__name__)
+
+EXAMPLES = {
+    "audio": "sounds",
+    "patches": "patches",
+    "envelope": "waveforms",
+    "notes": "notes",
+    "latents": "notes",
+}
+"""What the examples of a test are, by what a model takes."""
 
 EVALUATION_BATCH = 64
 """Examples a step where nothing is learned: larger is no quicker on two cores."""
@@ -109,73 +119,106 @@ def _fit(
         space=source.space.to_json(),
         sample_rate=source.sample_rate,
         length=source.length,
-        features={**recipe.features, **recipe.options, "normalise": source.normalise},
+        features={**recipe.features, **recipe.options, **source.known, "normalise": source.normalise},
         training={**agreed, "data": source.identity},
     )
     ended, done = is_finished(history, epochs, patience), finished_epochs(history)
     if ended and _is_consistent(run, history):
         log.info("%s is finished after %d epochs; raise --epochs or --patience to go on", run.path, done)
         return
+    seconds = float(last.training["seconds"]) if last else 0.0
+    model: "keras.Model | None" = None
+    for stage in _stages(recipe, max(epochs, done)):
+        if stage.end < max(done, 1):
+            continue
+        younger, view = model, source.at(stage.number)
+        model = _build(recipe, view, stage, agreed, data_format)
+        with ExitStack() as stack:
+            training = stack.enter_context(view.training(int(agreed["batch_size"])))
+            recipe.compile(
+                model,
+                view.space,
+                loss=str(agreed["loss"]),
+                learning_rate=agreed["learning_rate"],
+                steps=epochs * training.num_batches,
+            )
+            validation = stack.enter_context(view.validation(EVALUATION_BATCH))
+            if younger is not None:
+                assert recipe.grow is not None
+                recipe.grow(younger, model)
+                log.info("%s: stage %d, %s weights", run.path, stage.number, f"{model.count_params():,}")
+            elif last:
+                _load_progress(model, run)
+                write_consequences(model, run, card, history)
+                log.info("%s goes on after epoch %d", run.path, done)
+            else:
+                log.info("%s", _opening_line(recipe, model, training, run))
+                if recipe.adapt:
+                    sounds = stack.enter_context(view.training(EVALUATION_BATCH))
+                    recipe.adapt(model, sounds.audio(), seed=view.seed)
+            if ended:
+                return
+            keeper = RunKeeper(
+                run,
+                card,
+                history,
+                training,
+                seed=view.seed,
+                epochs=epochs,
+                patience=patience,
+                seconds=seconds,
+                progress=progress,
+                until=min(epochs, stage.end),
+                interval=print_interval,
+                draw=_drawing(recipe, view),
+            )
+            if keeper.kept():  # nothing is left to do of a stage that the run was stopped behind
+                _teach(model, training, validation, keeper)
+            seconds = keeper.seconds
+        if is_finished(history, epochs, patience):
+            return
+
+
+def _stages(recipe: Recipe, epochs: int) -> Sequence[Stage]:
+    """Return the stages of a training; of a model that does not grow, the only one."""
+    return recipe.stages(recipe.options) if recipe.stages else (Stage(0, epochs),)
+
+
+def _build(
+    recipe: Recipe, source: "Source", stage: Stage, agreed: Mapping[str, Any], data_format: str
+) -> "keras.Model":
+    build: "Callable[..., keras.Model]" = recipe.build  # what is known of the data is more than others take
     with computing_in(str(agreed.get("precision", "float32"))):
-        model = recipe.build(
+        return build(
             source.space,
             source.sample_rate,
             source.samples,
             loss=str(agreed["loss"]),
             data_format=data_format,
             seed=source.seed,
+            **({"stage": stage.number} if recipe.stages else {}),
+            **source.known,
         )
-    batch_size = int(agreed["batch_size"])
-    with ExitStack() as stack:
-        training = stack.enter_context(source.training(batch_size))
-        recipe.compile(
-            model,
-            source.space,
-            loss=str(agreed["loss"]),
-            learning_rate=agreed["learning_rate"],
-            steps=epochs * training.num_batches,
-        )
-        validation = stack.enter_context(source.validation(EVALUATION_BATCH))
-        if last:
-            _load_progress(model, run)
-            write_consequences(model, run, card, history)
-            log.info("%s goes on after epoch %d", run.path, done)
-        else:
-            log.info("%s", _opening_line(recipe, model, training, run))
-            if recipe.adapt:
-                sounds = stack.enter_context(source.training(EVALUATION_BATCH))
-                recipe.adapt(model, sounds.audio(), seed=source.seed)
-        if ended:
-            return
-        keeper = RunKeeper(
-            run,
-            card,
-            history,
+
+
+def _teach(model: "keras.Model", training: "Batches", validation: "Batches", keeper: "RunKeeper") -> None:
+    """Fit a model from where the history of its keeper ends to where it stops."""
+    try:
+        model.fit(
             training,
-            seed=source.seed,
-            epochs=epochs,
-            patience=patience,
-            seconds=last.training["seconds"] if last else 0.0,
-            progress=progress,
-            interval=print_interval,
-            draw=_drawing(recipe, source),
+            validation_data=validation,
+            validation_freq=keeper.kept(),
+            initial_epoch=finished_epochs(keeper.history),
+            epochs=keeper.until,
+            shuffle=False,  # the batches shuffle by themselves; Keras would, from a global seed
+            callbacks=[keeper],
+            verbose=0,
         )
-        try:
-            model.fit(
-                training,
-                validation_data=validation,
-                validation_freq=keeper.kept(),
-                initial_epoch=done,
-                epochs=epochs,
-                shuffle=False,  # the batches shuffle by themselves; Keras would, from a global seed
-                callbacks=[keeper],
-                verbose=0,
-            )
-        except Exception:
-            for fault in (training.fault, validation.fault):
-                if fault is not None:  # the backend wraps an error of the reading thread into one of its own
-                    raise fault from None
-            raise
+    except Exception:
+        for fault in (training.fault, validation.fault):
+            if fault is not None:  # the backend wraps an error of the reading thread into one of its own
+                raise fault from None
+        raise
 
 
 def _drawing(recipe: Recipe, source: "Source") -> "Callable[[keras.Model, Path], None] | None":
@@ -454,7 +497,7 @@ def _check_parameters(expected: ParameterSpace | None, space: ParameterSpace, ho
 
 def _closing_line(recipe: Recipe, metrics: Mapping[str, Any], run: Run) -> str:
     test = metrics["test"]
-    examples = {"audio": "sounds", "patches": "patches", "envelope": "waveforms", "notes": "notes"}[recipe.inputs]
+    examples = EXAMPLES[recipe.inputs]
     epochs = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
     return f"{run.path}: {epochs}; on {test['n']} test {examples} {recipe.tell(test)}"
 

@@ -8,7 +8,6 @@ from generators.parameters import Parameter, ParameterSpace
 from models.architectures import GANSYNTH
 from models.gansynth.networks import build_generator
 from models.gansynth.pictures import PictureForm
-from models.gansynth.schedule import Growth
 from models.gansynth.sizes import find_size
 from models.model_files import ModelCard, save_model
 
@@ -23,7 +22,6 @@ def write_untrained(
     shape = replace(find_size(size), pitches=len(notes))
     frames, bins = shape.resolution(shape.blocks)
     samples = {"smoke": 160, "tiny": 8000}[size]
-    growth = Growth(shape.blocks, 32, 32, 64 * shape.blocks)
     features = {
         "input": "latents",
         "size": size,
@@ -32,11 +30,14 @@ def write_untrained(
         "offset": [0.14, 0.0],
         "notes": list(notes),
         "counts": [1] * len(notes),
-        "growth": asdict(growth),
+        "stable_images": 32,
+        "transition_images": 32,
+        "total_images": 64 * shape.blocks,
+        "progressive": True,
         "epoch_images": 32,
     }
     card = ModelCard(
-        GANSYNTH, "notes", SPACE.to_json(), sample_rate, samples / sample_rate, features, {"epoch": growth.total // 32}
+        GANSYNTH, "notes", SPACE.to_json(), sample_rate, samples / sample_rate, features, {"epoch": 2 * shape.blocks}
     )
     save_model(build_generator(shape, seed=seed), path, card)
     return path

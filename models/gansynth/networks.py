@@ -37,7 +37,8 @@ def build_generator(size: Size, blocks: int | None = None, seed: int | None = No
         hidden = layers.LeakyReLU(SLOPE, name=f"{name}_relu")(hidden)
         return PixelNormalization(name=f"{name}_normalisation")(hidden)
 
-    hidden = PixelNormalization(name="inputs_normalisation")(layers.Concatenate(name="inputs")([latent, pitch]))
+    told = layers.Rescaling(size.pitch_gain, name="pitch_gain")(pitch) if size.pitch_gain != 1.0 else pitch
+    hidden = PixelNormalization(name="inputs_normalisation")(layers.Concatenate(name="inputs")([latent, told]))
     pictures = []
     for block in range(1, blocks + 1):
         if block == 1:

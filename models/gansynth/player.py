@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from generators.errors import ModelError
 from models.architectures import GANSYNTH
 from models.gansynth.pictures import Normaliser, PictureForm
-from models.gansynth.schedule import Growth
+from models.gansynth.schedule import growth_of
 from models.model_files import LoadedModel, load_model
 
 if TYPE_CHECKING:
@@ -85,10 +85,9 @@ class NotePlayer:
     @cached_property
     def progress(self) -> float:
         """How far its last block had been faded in when it was saved."""
-        growth = Growth(**self._features["growth"])
+        growth = growth_of(self._features)
         images = int(self.loaded.card.training.get("epoch", 0)) * int(self._features["epoch_images"])
-        blocks = (self.form.frames // self.loaded.model.output_shape[1]).bit_length() - 1
-        blocks = growth.blocks - blocks
+        blocks = growth.blocks - (self.form.frames // self.loaded.model.output_shape[1]).bit_length() + 1
         return float(np.clip(growth.progress(max(images - 1, 0)), max(blocks - 2, 0), blocks - 1))
 
     def draw_latents(self, count: int, seed: int = 0) -> NDArray[np.float32]:

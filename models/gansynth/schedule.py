@@ -4,10 +4,12 @@ Everything counts images. Stage 2k is stable with k + 1 blocks, stage 2k + 1 fad
 Source: Engel et al. 2019, arXiv 1902.08710, and its code.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from generators.errors import ModelError
+from models.gansynth.sizes import find_size
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Growth:
         for number in range(last + 1):
             end = (number // 2 + 1) * self.stable + (number + 1) // 2 * self.transition
             end = self.total if number == last else end
-            yield Stage(number, (number + 1) // 2 + 1, first, end)
+            yield Stage(number, blocks_of(number), first, end)
             first = end
 
     def progress(self, image: int) -> float:
@@ -79,8 +81,26 @@ class Growth:
         return passed + max(0.0, (rest - self.stable) / self.transition)
 
 
-RELEASE = Growth(7, 800_000, 800_000, 11_000_000)
-"""The schedule of the published weights."""
+SCHEDULES: dict[str, Growth] = {
+    "release": Growth(7, 800_000, 800_000, 11_000_000),
+    "release-low": Growth(7, 800_000, 800_000, 11_000_000),
+    "tiny": Growth(6, 8_000, 8_000, 96_000),
+    "smoke": Growth(3, 32, 32, 320),
+}
+"""By size; `release` is that of the published weights."""
 
-TINY = Growth(6, 8_000, 8_000, 96_000)
-SMOKE = Growth(3, 32, 32, 320)
+
+def blocks_of(stage: int) -> int:
+    """Return how many blocks networks have in a stage."""
+    return (stage + 1) // 2 + 1
+
+
+def growth_of(options: Mapping[str, Any]) -> Growth:
+    """Return the course that the options of a training, or the card of its model, describe."""
+    return Growth(
+        find_size(str(options["size"])).blocks,
+        int(options["stable_images"]),
+        int(options["transition_images"]),
+        int(options["total_images"]),
+        bool(options["progressive"]),
+    )

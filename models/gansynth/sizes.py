@@ -15,7 +15,8 @@ class Size:
     Attributes:
         start: frames and bins of the first block's picture; each further one doubles both. blocks: how many.
         base, most: block b has min(base / 2^b, most) filters. latent: numbers that stand for a timbre.
-        pitches: how many there are to choose from.
+        pitches: how many there are to choose from. pitch_gain: by which the one that says which pitch is multiplied.
+            The published 1 lets it count for a 257th of what the generator is given.
     """
 
     start: tuple[int, int]
@@ -24,6 +25,7 @@ class Size:
     most: int
     latent: int
     pitches: int
+    pitch_gain: float = 1.0
 
     def width(self, block: int) -> int:
         """Return the filters of a block, counted from 1; 0 is the vector behind the critic's last convolution."""
@@ -37,7 +39,7 @@ class Size:
 SIZES: dict[str, Size] = {
     "release": Size((2, 16), 7, 4096, 256, 256, 61),
     "release-low": Size((4, 8), 7, 4096, 256, 256, 61),
-    "tiny": Size((2, 8), 6, 512, 64, 64, 24),
+    "tiny": Size((2, 8), 6, 512, 64, 64, 24, 8.0),
     "smoke": Size((2, 8), 3, 64, 16, 8, 3),
 }
 """`release` is that of the published weights and `release-low` its half in frequency; `tiny` is ours for two cores,

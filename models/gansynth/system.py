@@ -7,7 +7,7 @@ Source: Engel et al. 2019, arXiv 1902.08710, and its code; losses after Karras e
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -32,6 +32,8 @@ class GanSynth(WassersteinGAN):
         of the real notes (batch, pitches)), real pictures (batch, frames, bins, 2)).
     """
 
+    validation_names: ClassVar[tuple[str, ...]] = ("distance", "pitch", "real_pitch")
+
     def __init__(
         self,
         generator: keras.Model,
@@ -45,6 +47,10 @@ class GanSynth(WassersteinGAN):
         self.units, self.repeats = tuple(map(float, units)), repeats
         chosen = {"critic_steps": 1, "generator_first": True, **options}
         super().__init__(generator, critic, weights={**TERMS, **(weights or {})}, **chosen)
+
+    def compile(self, *optimizers: keras.optimizers.Optimizer) -> None:
+        super().compile(*optimizers)
+        self.jit_compile = False  # on CPUs XLA takes seconds a stage, and is slower from then on
 
     def generate(self, inputs: Any, training: bool = False) -> Any:
         return self.generator(list(inputs[:3]), training=training)
@@ -69,6 +75,18 @@ class GanSynth(WassersteinGAN):
         slope = slope * np.asarray(self.units, np.float32) / self.repeats
         norm = ops.sqrt(ops.sum(ops.square(slope), axis=(1, 2, 3)) + EPSILON)
         return ops.mean(ops.square(norm - self.penalty_target))
+
+    def validation_measures(self, inputs: Any, real: Any) -> dict[str, Any]:
+        """Measure the critic's estimate of the distance, and how often it names the pitch of a note as it should.
+
+        No measure here says which epoch is the best: the critic learns along.
+        """
+        judged = self.judge(real, inputs), self.judge(self.generate(inputs), inputs)
+        return {
+            "distance": ops.mean(judged[0]["score"]) - ops.mean(judged[1]["score"]),
+            "pitch": ops.mean(keras.metrics.categorical_accuracy(inputs[1], judged[1]["pitch"])),
+            "real_pitch": ops.mean(keras.metrics.categorical_accuracy(inputs[3], judged[0]["pitch"])),
+        }
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": list(self.units), "repeats": self.repeats}

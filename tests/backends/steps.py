@@ -20,6 +20,7 @@ import models.losses  # noqa: E402, F401
 from generators.errors import ModelError  # noqa: E402
 from generators.notes.labels import SPACE as NOTES  # noqa: E402
 from generators.registry import build_synth  # noqa: E402
+from models.gansynth.sizes import find_size  # noqa: E402
 from models.metrics import mean_percentile_rank  # noqa: E402
 from models.recipe import Recipe  # noqa: E402
 from models.registry import RECIPES  # noqa: E402
@@ -174,6 +175,34 @@ def check_notes(recipe: Recipe, folder: Path) -> None:
     assert drawn.shape == (2, samples)
 
 
+def check_growing(recipe: Recipe, folder: Path) -> None:
+    """Train a stage, grow, train the next, and make the pictures that the reference makes."""
+    size, rng = find_size("smoke"), np.random.default_rng(6)
+    pitch = np.eye(size.pitches, dtype=np.float32)[rng.integers(0, size.pitches, 8)]
+    latent, progress = rng.normal(size=(8, size.latent)).astype(np.float32), np.full((8, 1), 0.5, np.float32)
+    file, outputs = folder / f"{recipe.name}.keras", folder / f"{recipe.name}.npy"
+    options = {"size": "smoke", "latent": size.latent, "seed": 0}
+    young, old = (recipe.build(NOTES, 8000, 160, stage=stage, **options) for stage in (0, 1))
+    if BACKEND not in ("tensorflow", "torch"):
+        with pytest.raises(ModelError, match="adversarial systems train on TensorFlow and PyTorch"):
+            recipe.compile(young, NOTES)
+    else:
+        for system, blocks in ((young, 1), (old, 2)):
+            recipe.compile(system, NOTES, learning_rate=1e-3, steps=2)
+            if system is old:
+                recipe.grow(young, old)
+            real = rng.uniform(-1, 1, (8, *size.resolution(blocks), 2)).astype(np.float32)
+            history = system.fit((latent, pitch, progress, pitch), real, batch_size=8, epochs=2, verbose=0).history
+            assert all(np.all(np.isfinite(values)) for values in history.values()), history
+    given = [latent, pitch, progress]
+    if BACKEND == REFERENCE:
+        old.for_inference().save(file)
+        np.save(outputs, old.for_inference().predict(given, verbose=0))
+    made = keras.saving.load_model(file, safe_mode=True).predict(given, verbose=0)
+    difference = np.abs(made - np.load(outputs)).max()
+    assert difference < TOLERANCE, f"pictures differ by {difference:.2g} from {REFERENCE}"
+
+
 def check_layouts(recipe: Recipe) -> None:
     """Compute the convolutions channels_first, where this backend has them on this device."""
     first = train(recipe, "bce", data_format="channels_first")
@@ -193,6 +222,8 @@ def main(folder: Path) -> int:
     shaping = [recipe for recipe in RECIPES.values() if recipe.inputs == "envelope"]
     checks += [(recipe.name, lambda r=recipe: check_adversarial(r, folder)) for recipe in shaping]
     checks += [(r.name, lambda r=r: check_notes(r, folder)) for r in RECIPES.values() if r.inputs == "notes"]
+    growing = [recipe for recipe in RECIPES.values() if recipe.inputs == "latents"]
+    checks += [(recipe.name, lambda r=recipe: check_growing(r, folder)) for recipe in growing]
     checks.append(("C1 categorical", lambda: train(RECIPES["C1"], "categorical")))
     if BACKEND != REFERENCE or any(device.startswith("gpu") for device in keras.distribution.list_devices()):
         checks += [(f"{name} channels_first", lambda n=name: check_layouts(RECIPES[n])) for name in ("C1", "C6", "e2e")]

@@ -5,7 +5,9 @@ import itertools
 import pytest
 
 from generators.errors import ModelError
-from models.gansynth.schedule import RELEASE, SMOKE, TINY, Growth
+from models.gansynth.schedule import SCHEDULES, Growth, growth_of
+
+RELEASE, TINY, SMOKE = (SCHEDULES[name] for name in ("release", "tiny", "smoke"))
 
 
 def test_the_release_has_thirteen_stages_and_the_last_takes_what_is_left():
@@ -66,3 +68,9 @@ def test_totals_that_do_not_suffice_are_refused():
         Growth(3, 32, 32, 128)
     with pytest.raises(ModelError, match="stages need a block"):
         Growth(3, 0, 32, 320)
+
+
+def test_a_course_is_read_from_the_options_of_a_training():
+    options = {"size": "tiny", "stable_images": 8000, "transition_images": 8000, "total_images": 96000}
+    assert growth_of({**options, "progressive": True}) == TINY
+    assert [stage.blocks for stage in growth_of({**options, "progressive": False}).stages()] == [6]
