@@ -73,13 +73,12 @@ def draw_course(audio: NDArray[np.float32], sample_rate: int, course: Course, pa
     sound.set_position((x, y + share, width, height - share))
     sound.tick_params(labelbottom=False)
     strip = figure.add_axes((x, y, width, 0.7 * share), sharex=sound)
-    for number, time in enumerate(course.times):
-        weights = np.zeros(len(course.keys))
-        weights[number] = 1.0
-        colour = palette.match if number % 2 else palette.target
-        ends = (course.times, weights) if len(course.keys) > 1 else ([0.0, course.seconds], [1.0, 1.0])
-        strip.fill_between(*ends, color=colour, alpha=0.45, linewidth=0)
-        if len(course.keys) <= NAMED:
+    times = course.times if len(course.keys) > 1 else np.array([0.0, course.seconds])
+    odd = np.arange(len(times)) % 2 if len(course.keys) > 1 else np.zeros(2)
+    for weights, colour in ((1 - odd, palette.target), (odd, palette.match)):
+        strip.fill_between(times, weights, color=colour, alpha=0.45, linewidth=0)
+    if len(course.keys) <= NAMED:
+        for number, time in enumerate(course.times):
             side = {0: "left", len(course.keys) - 1: "right"}.get(number, "center")
             strip.text(time, 0.1, f"  {number + 1}  ", color=palette.ink, fontsize=8, ha=side)
     strip.set(xlim=(0.0, max(course.seconds, len(audio) / sample_rate)), ylim=(0.0, 1.0), yticks=[])

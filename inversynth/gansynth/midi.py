@@ -34,6 +34,7 @@ from inversynth.gansynth.showing import (
     Showing,
     ShowingSettings,
     Shown,
+    finite,
     tell_showing,
 )
 from inversynth.mixing import LONGEST, mix, write_mix
@@ -107,7 +108,7 @@ class Performance:
                 batch = range(pair, min(pair + size, len(first)))
                 filled = first[np.arange(pair, pair + size) % len(first)]  # one size, for which all is compiled once
                 audio = self.player.sounds(latents[filled], [notes[place].pitch for place in filled], size)
-                made |= zip(batch, audio, strict=False)
+                made |= zip(batch, finite(self.player, audio), strict=False)
                 on_made(sum(uses[number] for number in batch))
             yield round(note.start * self.player.sample_rate), self.shape(note, made[pair])
             uses[pair] -= 1

@@ -15,7 +15,7 @@ from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
 from generators.doors import run_door
-from generators.errors import ModelError, SettingsError
+from generators.errors import SettingsError
 from generators.notes.pitches import note_name
 from generators.settings import Numbers
 from inversynth.encoding import MidiNote
@@ -30,7 +30,7 @@ from inversynth.gansynth.directions import (
     write_directions,
 )
 from inversynth.gansynth.latents import read_latent
-from inversynth.gansynth.showing import SHARED, Row, Showing, ShowingSettings, Shown, tell_showing
+from inversynth.gansynth.showing import SHARED, Row, Showing, ShowingSettings, Shown, finite, tell_showing
 from inversynth.tables import text_table
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ def move(
         sounds = player.sounds_from_first_block(
             moved.reshape(-1, *activation_shape(player)), batch_size, on_notes=bar.update
         )
-    if not np.all(np.isfinite(sounds)):
-        raise ModelError(f"{player.name} must give finite sounds. Received: NaN or infinity. Take smaller amplitudes")
-    return sounds
+    return finite(player, sounds)
 
 
 # --- the door --------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from generators.errors import AudioError, SettingsError
+from generators.errors import AudioError, ModelError, SettingsError
 from inversynth.cli import main
 from inversynth.drawing import PAPER
 from inversynth.gansynth.course import Course, draw_course, random_course
@@ -93,7 +93,7 @@ def test_course_is_drawn_below_its_sound(count: int) -> None:
     figure = draw_course(audio, RATE, course, PAPER)
     sound, strip = figure.axes
     assert sound.get_xlim() == strip.get_xlim() == (0.0, 9.0)
-    assert len(strip.collections) == count
+    assert len(strip.collections) == 2
     assert len(strip.texts) == (count if count < 24 else 0)
 
 
@@ -146,6 +146,12 @@ def test_timbre_is_that_of_the_moment_at_which_a_note_begins() -> None:
     asked = course.at([0.0, 1.0, 1.5])[:, 0]
     np.testing.assert_allclose(asked, np.cos(np.pi / 4 * np.array([0, 1, 1.5])), atol=1e-6)
     assert len(list(performance.sounds([Note(t, 0.5, 60) for t in (0.0, 1.0, 1.5)]))) == 3
+
+
+def test_sound_that_is_no_number_is_told() -> None:
+    course = Course(np.array([[np.nan, 0.0]], np.float32), 10.0)
+    with pytest.raises(ModelError, match="toy must give finite sounds"):
+        heard(Performance(Toy(), course), Note(0.0, 0.5, 60))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("release", [-0.1, 0.995, float("nan")])
