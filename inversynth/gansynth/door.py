@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth") -
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in DOORS:
         return DOORS[words[0]].load()(words[1:])
+    if words and not words[0].startswith("-"):
+        words = words[:1]  # what follows belongs to the command, of which there is none
 
     def action(settings: GansynthSettings) -> None:
         if settings.command in DOORS:

@@ -204,6 +204,11 @@ def test_the_group_names_its_commands(capsys: pytest.CaptureFixture[str]) -> Non
     assert "  interpolate  what lies between two timbres" in capsys.readouterr().out
 
 
+def test_misspelt_command_is_named_whatever_follows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gansynth", "mdi", "song.mid", "--seed", "1"]) == 2
+    assert "unknown command 'mdi'" in capsys.readouterr().err
+
+
 def test_a_page_that_would_be_too_large_is_not_written(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
