@@ -35,7 +35,7 @@ SHARES = frozenset({"pitch", "near", "tracked"})
 DECIMALS = {"inception": 1, "frechet": 1, "bins": 0, "divergence": 3}
 
 PUBLISHED: Mapping[str, Mapping[str, float]] = {
-    "real notes": {"near": 0.982, "entropy": 0.22, "inception": 47.1, "frechet": 13, "bins": 2.2},
+    "real notes": {"near": 0.982, "entropy": 0.22, "inception": 47.1, "frechet": 13.0, "bins": 2.2},
     "GANSynth, mel": {"near": 0.979, "entropy": 0.40, "inception": 38.1, "frechet": 167, "bins": 29.3},
     "GANSynth, linear": {"near": 0.983, "entropy": 0.32, "inception": 41.6, "frechet": 104, "bins": 36.0},
     "GANSynth, phase": {"near": 0.976, "entropy": 0.44, "inception": 36.2, "frechet": 592, "bins": 37.6},
@@ -65,6 +65,7 @@ def _cell(name: str, found: Estimate | None) -> str:
     if found is None:
         return ""
     scale, decimals = (100.0, 1) if name in SHARES else (1.0, DECIMALS.get(name, 2))
+    decimals += name == "bins" and not found.value.is_integer()
     unit = " %" if name in SHARES else ""
     value, low, high = (f"{scale * number:.{decimals}f}" for number in (found.value, found.low, found.high))
     return f"{value}{unit}" if low == value == high else f"{value}{unit} ({low}–{high})"
@@ -104,7 +105,8 @@ def section(rows: Sequence[Row], speeds: Sequence[Speed], data: Data) -> Section
         f"pitches, {data.best_inception:.1f} at best; *FID*, the Fréchet distance of the classifier's features; *NDB*, "
         f"which of {data.cells} bins hold significantly more or fewer notes than in training, and *JSD*, the "
         "divergence of the bins in nats. *Nearest*: how far the nearest training note is, 1 as for real held-out notes "
-        f"({data.nearest:.1f} dB); near 0 is learned by heart. *Spread*: how far notes of one pitch are from each "
+        f"({data.nearest:.1f} dB); what is learned by heart lies as near as the control that is. *Spread*: "
+        "how far notes of one pitch are from each "
         f"other, 1 as in training ({data.spread:.1f} dB); 0 is one timbre for all. The last real rows are controls: "
         "*by heart* are training notes, *one timbre* is one latent at all pitches.",
         after=_speed_text(speeds) + "The published figures are recalled and were not checked against the paper; they "

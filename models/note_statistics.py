@@ -156,7 +156,7 @@ class Cells:
 
         if len(pictures) < cells:
             raise ModelError(f"{cells} cells need as many training notes. Received: {len(pictures)}")
-        found = KMeans(cells, n_init=3, random_state=seed).fit(pictures)
+        found = KMeans(cells, n_init=1, random_state=seed).fit(pictures)
         return cls(found.cluster_centers_, np.bincount(found.labels_, minlength=cells))
 
     def number(self, pictures: NDArray[np.float32]) -> NDArray[np.intp]:
