@@ -29,7 +29,7 @@ def start_keras() -> None:
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1"):
         _wake()
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what it cannot optimise it calls an error; those raise, too
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as chatter:

@@ -78,8 +78,8 @@ SIZES: dict[str, PictureSize] = {
     "tiny": PictureSize(1024, 512, 128, 8, 124, 0.99, 16, 1e-3),
     "short": PictureSize(1024, 256, 32, 8, 124, 0.99, 16, 1e-3),
 }
-"""`full` is the published one; `tiny` has an eighth of its filters and half its frames, for two cores; `short` is `tiny`
-for notes of up to 8,192 samples, a second at 8 kHz."""
+"""`full` is the published one; `tiny` has an eighth of its filters and half its frames, for two cores; `short` is
+`tiny` for notes of up to 8,192 samples, a second at 8 kHz."""
 
 
 def find_size(name: str) -> PictureSize:

@@ -127,7 +127,7 @@ def _fit(
         log.info("%s is finished after %d epochs; raise --epochs or --patience to go on", run.path, done)
         return
     seconds = float(last.training["seconds"]) if last else 0.0
-    model: "keras.Model | None" = None
+    model: keras.Model | None = None
     for stage in _stages(recipe, max(epochs, done)):
         if stage.end < max(done, 1):
             continue
@@ -187,7 +187,7 @@ def _stages(recipe: Recipe, epochs: int) -> Sequence[Stage]:
 def _build(
     recipe: Recipe, source: "Source", stage: Stage, agreed: Mapping[str, Any], data_format: str
 ) -> "keras.Model":
-    build: "Callable[..., keras.Model]" = recipe.build  # what is known of the data is more than others take
+    build: Callable[..., keras.Model] = recipe.build  # what is known of the data is more than others take
     with computing_in(str(agreed.get("precision", "float32"))):
         return build(
             source.space,

@@ -13,7 +13,7 @@ from generators.errors import ModelError
 from models.architectures import GANSYNTH
 from models.gansynth.pictures import Normaliser, PictureForm
 from models.gansynth.schedule import growth_of
-from models.model_files import LoadedModel, load_model
+from models.model_files import BEST, LoadedModel, load_model
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +35,8 @@ class NotePlayer:
 
     @property
     def name(self) -> str:
-        return self.loaded.path.stem
+        path = self.loaded.path
+        return path.parent.name if path.name == BEST else path.stem
 
     @property
     def fingerprint(self) -> str:

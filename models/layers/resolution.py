@@ -21,9 +21,7 @@ def downscaled(pictures: Any, factor: int) -> Any:
     """Take the mean of factor x factor points. Shapes: (batch, frames, bins, channels) -> sides over the factor."""
     if factor == 1:
         return pictures
-    _, frames, bins, channels = pictures.shape
-    cells = ops.reshape(pictures, (-1, frames // factor, factor, bins // factor, factor, channels))
-    return ops.mean(cells, axis=(2, 4))
+    return ops.average_pool(pictures, factor, factor, "valid", data_format="channels_last")
 
 
 def loudness_of(block: int, progress: Any) -> Any:
