@@ -49,6 +49,9 @@ OTHERWISE = {
 }
 """Settings that one door has another default for than the rest."""
 
+OF_THEIR_OWN = ("neurosynth", "nsynth", "nsynth-baseline", "note-classifier", "gansynth")
+"""Models whose training has settings that others do not have."""
+
 HEAD = f"""\
 # Every setting that the environment and .env may hold, with its default. `poetry run task start` copies this file to
 # .env; take the # away from a line to set it. A flag wins over the environment, the environment over .env, and .env
@@ -95,7 +98,7 @@ def settings_classes() -> dict[str, type[Settings]]:
     behind = {
         "generate": [f"generate {synth}" for synth in DOORS],
         "gansynth": [f"gansynth {door}" for door in gansynth.DOORS],
-        "train": ["train neurosynth", "train nsynth", "train nsynth-baseline", "train note-classifier"],
+        "train": [f"train {name}" for name in OF_THEIR_OWN],
     }
     names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]
     return {name: settings_behind(name) for name in names}

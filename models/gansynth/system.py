@@ -50,7 +50,8 @@ class GanSynth(WassersteinGAN):
 
     def compile(self, *optimizers: keras.optimizers.Optimizer) -> None:
         super().compile(*optimizers)
-        self.jit_compile = False  # on CPUs XLA takes seconds a stage, and is slower from then on
+        if not keras.distribution.list_devices("gpu"):
+            self.jit_compile = False  # on CPUs XLA takes ten seconds a stage, and is slower from then on
 
     def generate(self, inputs: Any, training: bool = False) -> Any:
         return self.generator(list(inputs[:3]), training=training)
