@@ -15,7 +15,12 @@ from models.layers.hand_crafted import HandCraftedFeatures
 from models.layers.heads import ParameterSoftmax
 from models.layers.layout import ChannelsLast, CropBins, ExpandChannels, for_prediction
 from models.layers.level import LevelNormalization, WaveEnvelope
-from models.layers.modulation import FeatureModulation, RepeatInTime, TimeCoordinate
+from models.layers.modulation import (
+    AdaptiveInstanceNormalization,
+    FeatureModulation,
+    RepeatInTime,
+    TimeCoordinate,
+)
 from models.layers.oscillators import (
     DotProductAttention,
     OscillatorCandidates,
@@ -23,11 +28,13 @@ from models.layers.oscillators import (
     Pointer,
     PointerMixture,
 )
+from models.layers.parallel_heads import ParallelHeads, ScaledSoftsign
 from models.layers.pictures import AddedHiss, PictureError, RelativeSpectrogram
 from models.layers.resolution import Downscale, FadeIn, FadeOver, Upscale
 from models.layers.spectrogram import LogSpectrogram
 
 __all__ = [
+    "AdaptiveInstanceNormalization",
     "AddHeld",
     "AddedHiss",
     "BagOfFrames",
@@ -50,6 +57,7 @@ __all__ = [
     "LogSpectrogram",
     "MinibatchDeviation",
     "OscillatorCandidates",
+    "ParallelHeads",
     "ParameterSoftmax",
     "PictureError",
     "PixelNormalization",
@@ -59,6 +67,7 @@ __all__ = [
     "PrincipalComponents",
     "RelativeSpectrogram",
     "RepeatInTime",
+    "ScaledSoftsign",
     "ShiftRight",
     "TimeCoordinate",
     "Upscale",

@@ -1,13 +1,16 @@
 """Layers that tell a network what to do and when: time, conditions, and features scaled and shifted by them.
 
 A plane that is constant in time is wiped out by the next normalisation over time; a scale and a shift behind it are
-not. Source: Perez et al. 2018 (FiLM), arXiv 1709.07871.
+not. Source: Perez et al. 2018 (FiLM), arXiv 1709.07871; for pictures Huang and Belongie 2017 (AdaIN), arXiv 1703.06868.
 """
 
 from typing import Any
 
 import keras
 from keras import ops
+
+EPSILON = 1e-5
+"""Added to the variance of a picture's channel, which may be constant (that of Huang and Belongie's code)."""
 
 
 @keras.saving.register_keras_serializable("inversynth")
@@ -62,21 +65,19 @@ class FeatureModulation(keras.layers.Layer):
     """Scale and shift features by amounts that follow linearly from a condition: y = x (1 + scale) + shift.
 
     Args:
-        seed: of the starting weights.
-    Shapes: [(batch, samples, channels), (batch, samples, width)] -> (batch, samples, channels).
+        seed: of the starting weights. neutral: begin with amounts of zero, whatever the condition.
+    Shapes: [(batch, samples, channels), (batch, samples, width)] -> (batch, samples, channels); so without samples.
     """
 
-    def __init__(self, seed: int | None = None, **options: Any) -> None:
+    def __init__(self, seed: int | None = None, neutral: bool = False, **options: Any) -> None:
         super().__init__(**options)
-        self.seed = seed
+        self.seed, self.neutral = seed, neutral
 
     def build(self, input_shape: Any) -> None:
         features, condition = input_shape
+        start = keras.initializers.Zeros() if self.neutral else keras.initializers.GlorotUniform(self.seed)
         self.amounts = keras.layers.Dense(
-            2 * features[-1],
-            kernel_initializer=keras.initializers.GlorotUniform(self.seed),
-            dtype=self.dtype_policy,
-            name="amounts",
+            2 * features[-1], kernel_initializer=start, dtype=self.dtype_policy, name="amounts"
         )
         self.amounts.build(condition)
         super().build(input_shape)
@@ -90,4 +91,39 @@ class FeatureModulation(keras.layers.Layer):
         return tuple(input_shape[0])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "seed": self.seed}
+        return {**super().get_config(), "seed": self.seed, "neutral": self.neutral}
+
+
+@keras.saving.register_keras_serializable("inversynth")
+class AdaptiveInstanceNormalization(keras.layers.Layer):
+    """Normalise each channel of each picture, then scale and shift it by amounts that follow from a condition.
+
+    y = (x - mean) / sqrt(variance + EPSILON) (1 + scale) + shift. Both are linear in the condition and begin at zero.
+    Shapes: [(batch, rows, columns, channels), (batch, width)] -> (batch, rows, columns, channels).
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+
+    def build(self, input_shape: Any) -> None:
+        pictures, condition = input_shape
+        self.amounts = keras.layers.Dense(
+            2 * pictures[-1], kernel_initializer="zeros", dtype=self.dtype_policy, name="amounts"
+        )
+        self.amounts.build(condition)
+        super().build(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        pictures, condition = inputs
+        amounts = ops.cast(self.amounts(condition), "float32")[:, None, None, :]
+        scale, shift = ops.split(amounts, 2, axis=-1)
+        values = ops.cast(pictures, "float32")  # squares leave the range of float16
+        mean, variance = ops.moments(values, axes=(1, 2), keepdims=True)
+        gain = (1.0 + scale) * ops.rsqrt(variance + EPSILON)
+        return ops.cast(values * gain + (shift - mean * gain), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return tuple(input_shape[0])
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()
