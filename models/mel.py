@@ -49,6 +49,16 @@ def band_edges(bins: int, sample_rate: int, aliased: bool = False) -> tuple[Matr
     return lower, centre, upper, widened
 
 
+def triangles(hertz: Matrix, lower: Matrix, centre: Matrix, upper: Matrix) -> Matrix:
+    """Return what bands that rise to 1 at their centres take of each frequency.
+
+    Shapes: (bins,) and three of (bands,), all in hertz -> (bins, bands).
+    """
+    rising = (hertz[:, None] - lower) / (centre - lower)
+    falling = (upper - hertz[:, None]) / (upper - centre)
+    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)))
+
+
 @lru_cache(maxsize=8)
 def mel_matrix(bins: int, sample_rate: int, aliased: bool = False) -> Matrix:
     """Return what each band takes of each bin. The bins are those of a transform without its first, 0 Hz.
@@ -61,9 +71,7 @@ def mel_matrix(bins: int, sample_rate: int, aliased: bool = False) -> Matrix:
     lower, centre, upper = (mel_to_hertz(edge) for edge in band_edges(bins, sample_rate, aliased)[:3])
     half = sample_rate / 2.0
     hertz = np.linspace(0.0, half, bins) if aliased else half * np.arange(1, bins + 1) / bins
-    rising = (hertz[:, None] - lower) / (centre - lower)
-    falling = (upper - hertz[:, None]) / (upper - centre)
-    matrix: Matrix = np.maximum(0.0, np.minimum(rising, falling))
+    matrix = triangles(hertz, lower, centre, upper)
     if aliased:
         matrix[0] = 0.0
     matrix.flags.writeable = False
