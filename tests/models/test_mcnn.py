@@ -158,8 +158,8 @@ def test_a_tone_is_learned_by_heart():
     mels, target = padded_mels(mel_magnitudes(note, analysis), analysis), padded_note(note, analysis)
     network = build_mcnn(Size(4, (8, 4, 2, 1), 5, 2), analysis.bands, mels.shape[1], seed=0)
     loss = WaveformLoss({"convergence": 1.0, "phase": 1.0}, analysis.fft_length, analysis.hop_length)
-    network.compile(optimizer=keras.optimizers.Adam(3e-3, clipnorm=5.0), loss=loss, jit_compile=False)
-    network.fit(np.repeat(mels, 100, axis=0), np.repeat(target, 100, axis=0), batch_size=1, verbose=0)
+    network.compile(optimizer=keras.optimizers.Adam(5e-3, clipnorm=5.0), loss=loss, jit_compile=False)
+    network.fit(np.repeat(mels, 60, axis=0), np.repeat(target, 60, axis=0), batch_size=1, verbose=0)
     sound = np.asarray(network(mels))
     spectrum = np.abs(np.fft.rfft(sound[0] * np.hanning(sound.shape[1]), 1 << 16))
     assert 20 * np.log10(float(loss.terms(target, sound)["convergence"][0])) < -15
