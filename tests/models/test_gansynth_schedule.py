@@ -71,6 +71,6 @@ def test_totals_that_do_not_suffice_are_refused():
 
 
 def test_a_course_is_read_from_the_options_of_a_training():
-    options = {"size": "tiny", "stable_images": 8000, "transition_images": 8000, "total_images": 136000}
+    options = {"size": "tiny", "stable_images": 8000, "transition_images": 8000, "total_images": 120000}
     assert growth_of({**options, "progressive": True}) == TINY
     assert [stage.blocks for stage in growth_of({**options, "progressive": False}).stages()] == [6]

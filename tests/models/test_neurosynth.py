@@ -19,6 +19,7 @@ from models.adversarial import Round
 from models.envelope_data import EnvelopeStream, class_one_hot
 from models.model_files import read_card
 from models.neurosynth import NeuroSynthSettings, PublishedSettings, build_neurosynth, build_published
+from models.neurosynth_system import NeuroSynth
 from models.registry import find_recipe
 from models.shaper import load_shaper
 from models.training import computing_in, train_from_settings
@@ -33,6 +34,20 @@ WAVE = np.random.default_rng(0).uniform(-1, 1, (1, 128)).astype(np.float32)
 
 def numbers(tensor):
     return np.asarray(ops.convert_to_numpy(tensor))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plain_graphs():
+    """Train without XLA, which takes seven seconds to begin; the tests of other recipes train with it."""
+    compile_system = NeuroSynth.compile
+
+    def compile_plainly(system, *optimizers):
+        compile_system(system, *optimizers)
+        system.jit_compile = False
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(NeuroSynth, "compile", compile_plainly)
+        yield
 
 
 @pytest.fixture(scope="module")
