@@ -99,6 +99,16 @@ class NotePictures(WholeNotes):
         """Say which note it is. Shapes: (n,) MIDI notes -> (n, pitches), all zero for one that is not trained on."""
         return np.equal.outer(notes, self.notes).astype(np.float32)
 
+    def draw_notes(self, rng: np.random.Generator, count: int) -> NDArray[np.intp]:
+        """Draw MIDI notes as often as they are in the training. Shapes: (count,)."""
+        return rng.choice(self.notes, count, p=self.counts / self.counts.sum())
+
+    def draw_rows(self, rng: np.random.Generator, note: int, count: int) -> NDArray[np.intp]:
+        """Draw so many rows of the training that are of one note, each once if there are enough."""
+        rows = self.rows("training")
+        rows = rows[self._pitch[rows] == note]
+        return rng.choice(rows, count, replace=len(rows) < count)
+
     def pitch(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the MIDI notes of rows."""
         return self._pitch[rows]
@@ -163,10 +173,16 @@ class PictureBatches(Batches):
             latents = _latents(np.random.default_rng([0, number]), count, source.size.latent)
             return (latents, notes, np.full((count, 1), progress, np.float32), notes), pictures
         seen = epoch * self.count + first
-        rows, progress = self._turns.at(np.arange(seen, seen + count)), source.growth.progress(seen)
+        progress, alike = source.growth.progress(seen), max(source.size.group, 1)
         rng = np.random.default_rng([self._seed, epoch, number])
         latents = _latents(rng, 2 * count, source.size.latent)
-        asked = source.one_hot(rng.choice(source.notes, 2 * count, p=source.counts / source.counts.sum()))
+        asked = source.one_hot(source.draw_notes(rng, 2 * count // alike).repeat(alike))
+        if source.size.group:
+            rows = np.concatenate(
+                [source.draw_rows(rng, note, alike) for note in source.draw_notes(rng, count // alike)]
+            )
+        else:
+            rows = self._turns.at(np.arange(seen, seen + count))
         pictures = source.blended(rows, progress)
         told = source.one_hot(source.pitch(rows))
         columns = (latents, asked, np.full((2 * count, 1), progress, np.float32), _behind_nothing(told))
@@ -193,11 +209,16 @@ def open_pictures(settings: Any, stack: ExitStack) -> tuple[NotePictures, str]:
     Raises: DatasetError and ModelError as `NotePictures` does; SettingsError where epochs do not fill a stage.
     """
     growth = growth_of({name: getattr(settings, name) for name in type(settings).model_fields})
+    size = replace(find_size(settings.size), latent=settings.latent, group=settings.alike)
     _check_epochs(growth, settings.epoch_images, settings.batch_size)
+    if settings.alike and settings.batch_size % settings.alike:
+        raise SettingsError(
+            f"batch_size must be a multiple of alike, {settings.alike}. Received: --batch_size {settings.batch_size}"
+        )
     dataset = stack.enter_context(Dataset(settings.dataset_path))
     source = NotePictures(
         dataset,
-        size=replace(find_size(settings.size), latent=settings.latent),
+        size=size,
         growth=growth,
         epoch_images=settings.epoch_images,
         kind=settings.kind,

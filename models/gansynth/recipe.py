@@ -50,6 +50,7 @@ def build_gansynth(
     latent: int = 64,
     notes: Sequence[int] = (),
     scale: Sequence[float] = (1.0, 1.0),
+    alike: int = 0,
     pitch_weight: float = 10.0,
     penalty_weight: float = 10.0,
     loss: str = "wasserstein",
@@ -62,7 +63,8 @@ def build_gansynth(
     Args:
         stage: of the course; by default the last. size: a key of `models.gansynth.sizes.SIZES`.
         latent: numbers that stand for a timbre. notes: MIDI notes of the data; by default as many as the size was
-            published with. scale: by which pictures were normalised. The weights are those of loss terms.
+            published with. scale: by which pictures were normalised. alike: how many pictures of one note the critic
+            compares; 0 for whole batches. The weights are those of loss terms.
         others: what the data is known by besides.
     Raises: ModelError for an unknown size, or another layout than channels_last.
     """
@@ -70,7 +72,7 @@ def build_gansynth(
     from models.gansynth.system import GanSynth
 
     check_channels_last(GANSYNTH, data_format)
-    shape = replace(find_size(size), latent=latent)
+    shape = replace(find_size(size), latent=latent, group=alike)
     shape = replace(shape, pitches=len(notes) or shape.pitches)
     blocks = shape.blocks if stage is None else blocks_of(stage)
     return GanSynth(
@@ -120,6 +122,11 @@ class GanSynthSettings(TrainingSettings):
     patience: int = Field(100_000, ge=1, description="has no meaning here: the newest epoch counts as the best")
     batch_size: int = Field(PRESETS["tiny"].batch_size, ge=2, description="images per step; 8 for release, too")
     learning_rate: float = Field(PRESETS["tiny"].learning_rate, gt=0, description="of both optimisers")
+    alike: int = Field(
+        0,
+        ge=0,
+        description="pictures of one note that the critic compares, for more timbres; 0: all of a batch",
+    )
     pitch_weight: float = Field(10.0, ge=0, description="of the cross-entropy of the pitch in both losses")
     penalty_weight: float = Field(10.0, ge=0, description="of the gradient penalty in the critic's loss")
 
@@ -217,6 +224,7 @@ OPTIONS = (
     "transition_images",
     "total_images",
     "epoch_images",
+    "alike",
     "pitch_weight",
     "penalty_weight",
 )

@@ -17,6 +17,7 @@ class Size:
         base, most: block b has min(base / 2^b, most) filters. latent: numbers that stand for a timbre.
         pitches: how many there are to choose from. pitch_gain: by which the one that says which pitch is multiplied.
             The published 1 lets it count for a 257th of what the generator is given.
+        group: how many pictures of one note the critic compares; the published 0 compares all of a batch.
     """
 
     start: tuple[int, int]
@@ -26,6 +27,7 @@ class Size:
     latent: int
     pitches: int
     pitch_gain: float = 1.0
+    group: int = 0
 
     def width(self, block: int) -> int:
         """Return the filters of a block, counted from 1; 0 is the vector behind the critic's last convolution."""

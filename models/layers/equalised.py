@@ -119,18 +119,32 @@ class PixelNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("inversynth")
 class MinibatchDeviation(keras.layers.Layer):
-    """Append one channel: how far the items of the batch lie apart, the same number at all points of all of them.
+    """Append one channel: how far items lie apart, the same number at all their points.
 
     The standard deviation over the batch, averaged over points and channels; so a critic can tell a generator that says
     one thing alone. Never show it real and made items in one batch.
 
+    Args:
+        group: in training, how many neighbours in the batch are compared with each other, and given a number of their
+            own; 0 for the whole batch, which has to be a multiple of it. Where neighbours are of one kind, the critic
+            can tell a generator that says one thing alone of each kind.
     Shapes: (batch, frames, bins, channels) -> (batch, frames, bins, channels + 1).
     """
 
-    def call(self, inputs: Any) -> Any:
-        centred = inputs - ops.mean(inputs, axis=0, keepdims=True)
-        apart = ops.mean(ops.sqrt(ops.mean(ops.square(centred), axis=0) + DEVIATION))
+    def __init__(self, group: int = 0, **options: Any) -> None:
+        super().__init__(**options)
+        self.group = group
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        count = self.group if self.group and training else ops.shape(inputs)[0]
+        groups = ops.reshape(inputs, (-1, count, *inputs.shape[1:]))
+        centred = groups - ops.mean(groups, axis=1, keepdims=True)
+        apart = ops.mean(ops.sqrt(ops.mean(ops.square(centred), axis=1) + DEVIATION), axis=(1, 2, 3))
+        apart = ops.reshape(ops.repeat(apart, count), (-1, 1, 1, 1))
         return ops.concatenate([inputs, apart * ops.ones_like(inputs[..., :1])], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "group": self.group}
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (*input_shape[:-1], input_shape[-1] + 1)

@@ -50,7 +50,7 @@ def test_paths_go_first_and_missing_ones_are_told(run: Path, monkeypatch: pytest
     assert find_model("C6XL") == Path("C6XL/best.keras")
     with pytest.raises(ModelError, match="no such model: runs/C6"):
         find_model("runs/C6")
-    with pytest.raises(ModelError, match=r"no such model: invertor\..* or a bundled model: C6XL, inverter, neurosynth"):
+    with pytest.raises(ModelError, match=r"no such model: invertor\..* or a bundled model: C6XL, gansynth, inverter"):
         find_model("invertor")
 
 

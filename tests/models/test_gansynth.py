@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -122,6 +123,18 @@ def test_notes_come_up_as_often_as_in_the_data_and_real_ones_keep_their_own(sour
     np.testing.assert_array_equal(pitch[nearest], told)
 
 
+def test_pictures_of_one_note_lie_side_by_side_where_they_are_compared(path):
+    size = replace(SMOKE, group=2)
+    with Dataset(path) as dataset:
+        source = NotePictures(dataset, size=size, growth=SCHEDULES["smoke"], epoch_images=32)
+        batches = source.at(0).training(4)
+        for number in range(8):
+            (_, asked, _, told), pictures = batches.make(0, number)
+            np.testing.assert_array_equal(asked[::2], asked[1::2])
+            np.testing.assert_array_equal(told[4::2], told[5::2])
+            assert np.abs(pictures[4::2] - pictures[5::2]).max(axis=(1, 2, 3)).min() > 1e-3
+
+
 def test_what_is_validated_is_blended_as_at_the_end_of_the_epoch(source):
     view = source.at(1)
     view.training(4).start_epoch(1)
@@ -205,6 +218,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(path, tmp_path):
         (("--total_images", "16"), ModelError, "growing to 3 blocks takes 33 images at least"),
         (("--precision", "mixed_bfloat16"), SettingsError, "gansynth trains in float32"),
         (("--folds", "3"), SettingsError, "gansynth has no --folds"),
+        (("--alike", "3"), SettingsError, "batch_size must be a multiple of alike, 3"),
         (("--size", "tiny"), ModelError, None),
     ],
 )

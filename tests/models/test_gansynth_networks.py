@@ -111,6 +111,18 @@ def test_deviation_over_the_batch_is_one_number():
     np.testing.assert_allclose(found[..., 3], np.sqrt(pictures.var(axis=0) + 1e-6).mean(), rtol=1e-5)
 
 
+def test_deviation_within_groups_is_a_number_for_each_and_only_in_training():
+    pictures = RNG.normal(size=(6, 4, 5, 3)).astype(np.float32)
+    pictures[3:] *= 0.1
+    layer = MinibatchDeviation(group=3)
+    found = np.asarray(layer(pictures, training=True))[..., 3]
+    for first in (0, 3):
+        expected = np.sqrt(pictures[first : first + 3].var(axis=0) + 1e-6).mean()
+        np.testing.assert_allclose(found[first : first + 3], expected, rtol=1e-5)
+    np.testing.assert_array_equal(np.asarray(layer(pictures)), np.asarray(MinibatchDeviation()(pictures)))
+    assert MinibatchDeviation.from_config(layer.get_config()).group == 3
+
+
 def test_pictures_grow_and_shrink_exactly():
     pictures = RNG.normal(size=(2, 4, 8, 3)).astype(np.float32)
     large = np.asarray(upscaled(pictures, 4))
