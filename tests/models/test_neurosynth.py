@@ -293,8 +293,7 @@ def test_run_folder_holds_pictures_and_models_of_the_way(model, runs):
     assert read_card(run.best).takes == "envelope"
 
 
-@pytest.mark.parametrize("model", ["neurosynth", "neurosynth-published"])
-def test_interrupted_run_goes_on_with_both_optimisers(model, runs, monkeypatch):
+def test_interrupted_run_goes_on_with_both_optimisers(runs, monkeypatch):
     from models import callbacks
 
     finish = callbacks.write_consequences
@@ -305,9 +304,9 @@ def test_interrupted_run_goes_on_with_both_optimisers(model, runs, monkeypatch):
 
     monkeypatch.setattr(callbacks, "write_consequences", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run_of(model=model)
+        run_of()
     monkeypatch.undo()
-    whole, part = runs[model], run_of(model=model)
+    whole, part = runs["neurosynth"], run_of()
     assert part.history() == whole.history()
     for a, b in zip(weights_of(whole.best), weights_of(part.best), strict=True):
         np.testing.assert_array_equal(a, b)
