@@ -18,7 +18,7 @@ from pydantic import Field
 from generators.doors import run_door
 from generators.dsp import modulation
 from generators.dsp.envelopes import attack_sustain_release
-from generators.errors import ParameterError, SettingsError, unknown
+from generators.errors import ParameterError, SettingsError, look_up
 from generators.generate import GeneratorSettings, generate_from_settings
 from generators.parameters import Parameter, ParameterSpace
 from generators.settings import DatasetName, Numbers, Settings
@@ -75,9 +75,7 @@ DRAWN = ("sin", "saw", "square")
 
 def waveform(name: str, phase: ArrayLike) -> Floats:
     """Return a waveform by name at phases in radians, float64 in their shape. Raises ParameterError for others."""
-    if name not in WAVEFORMS:
-        raise ParameterError(unknown("waveform", name, WAVEFORMS))
-    return WAVEFORMS[name](phase)
+    return look_up("waveform", name, WAVEFORMS, ParameterError)(phase)
 
 
 def envelope_space(attacks: Sequence[float], sustains: Sequence[float], releases: Sequence[float]) -> ParameterSpace:

@@ -4,7 +4,10 @@ Libraries raise them; a door (`generators.doors`) prints the message alone and e
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Entry = TypeVar("Entry")
 
 
 class InversynthError(Exception):
@@ -33,6 +36,13 @@ class ModelError(InversynthError):
 
 class RunError(InversynthError):
     """A run folder cannot be started, resumed or read."""
+
+
+def look_up(kind: str, name: str, known: Mapping[str, Entry], fault: type[InversynthError]) -> Entry:
+    """Return an entry of a table by its name. Raises `fault`, offering the nearest, for a name that is not in it."""
+    if name not in known:
+        raise fault(unknown(kind, name, known))
+    return known[name]
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

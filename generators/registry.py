@@ -9,7 +9,7 @@ from pydantic_settings import CliPositionalArg
 from generators import envelope_generator, note_generator
 from generators.doors import run_door
 from generators.envelope_generator import EnvelopeSynth
-from generators.errors import ParameterError, SettingsError, unknown
+from generators.errors import ParameterError, SettingsError, look_up
 from generators.fm_generator import FmSynth
 from generators.generate import GeneratorSettings, generate_from_settings
 from generators.parameters import ParameterSpace
@@ -31,9 +31,7 @@ DOORS: dict[str, Callable[[Sequence[str], str], int]] = {
 
 def find_synth(name: str) -> type[Synth]:
     """Return a synthesizer class by name. Raises ParameterError with the nearest name for an unknown one."""
-    if name not in SYNTHS:
-        raise ParameterError(unknown("synth", name, SYNTHS))
-    return SYNTHS[name]
+    return look_up("synth", name, SYNTHS, ParameterError)
 
 
 def declared_oscillators(space: ParameterSpace) -> tuple[Oscillator, ...]:

@@ -190,6 +190,40 @@ class LoadedModel:
             raise ModelError(f"{self.path} is a model of another parameter space: {difference}")
 
 
+@dataclass(frozen=True)
+class ModelAtWork:
+    """A trained model whose meaning is known: the base of what shapes, encodes, names and plays sounds with one."""
+
+    loaded: LoadedModel
+
+    @property
+    def sample_rate(self) -> int:
+        return self.loaded.sample_rate
+
+    @property
+    def samples(self) -> int:
+        """The length of the sounds that it was trained on."""
+        return self.loaded.samples
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells what it makes from that of any other model: the beginning of the hash of its weights."""
+        return self.loaded.card.weights_sha256[:16]
+
+
+def load_model_named(name: str, path: str | os.PathLike[str], purpose: str) -> LoadedModel:
+    """Load a model file, or the best model of a run folder, of one model alone.
+
+    Args:
+        purpose: what it is for, as the message begins: `notes are named`.
+    Raises: ModelError for one of another name, and as `load_model`.
+    """
+    loaded = load_model(path)
+    if loaded.name != name:
+        raise ModelError(f"{purpose} by a model '{name}'. Received: {loaded.name} in {path}")
+    return loaded
+
+
 def save_model(
     model: "keras.Model", path: str | os.PathLike[str], card: ModelCard, *, optimizer: bool = False
 ) -> ModelCard:

@@ -20,7 +20,7 @@ from generators.errors import ModelError, SettingsError
 from generators.parameters import ParameterSpace
 from models.architectures import NEUROSYNTH, NEUROSYNTH_PUBLISHED, fold
 from models.envelope_metrics import ATTRIBUTES
-from models.recipe import Recipe, check_channels_last, cosine_adam
+from models.recipe import Recipe, check_channels_last, cosine_adam, defaults_of
 from models.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -209,11 +209,6 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 """Settings that the networks and losses of each recipe take; what was published leaves little to choose."""
 
 
-def _defaults(settings: type[NeuroSynthSettings], options: Sequence[str]) -> dict[str, Any]:
-    fields = settings.model_fields
-    return {name: fields[name].default for name in ("batch_size", "epochs", "learning_rate", *options)}
-
-
 RECIPES: tuple[Recipe, ...] = tuple(
     Recipe(
         name,
@@ -231,7 +226,7 @@ RECIPES: tuple[Recipe, ...] = tuple(
         measure=_measure,
         draw=_draw,
         told=("mean absolute error {mae:.4f}", "envelope RMS error {env_rms:.4f}", "all three classes {joint:.1%}"),
-        defaults=MappingProxyType({**_defaults(settings, OPTIONS[name]), "loss": "wasserstein"}),
+        defaults=defaults_of(settings, "wasserstein", *OPTIONS[name]),
     )
     for name, summary, build, optimizer, critic_optimizer, settings in (
         (

@@ -22,11 +22,11 @@ from generators.errors import ModelError
 from generators.notes.labels import FAMILIES, QUALITIES, SOURCES
 from generators.parameters import ParameterSpace
 from models.architectures import NOTE_CLASSIFIER
-from models.model_files import LoadedModel, load_model
+from models.model_files import LoadedModel, ModelAtWork, load_model_named
 from models.nsynth import SOURCE, prepare
 from models.nsynth_baseline import BaselineSettings
-from models.recipe import Recipe, check_channels_last, cosine_adam, layer_seeds
-from models.spectral_autoencoder import PITCHES, SIZES, find_size
+from models.recipe import Recipe, check_channels_last, cosine_adam, defaults_of, layer_seeds
+from models.spectral_autoencoder import PITCHES, find_size
 
 if TYPE_CHECKING:
     import keras
@@ -61,11 +61,8 @@ class Judgement:
     features: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class NoteClassifier:
+class NoteClassifier(ModelAtWork):
     """A trained classifier with its meaning."""
-
-    loaded: LoadedModel
 
     def name(self, audio: NDArray[np.floating[Any]], batch_size: int = 32) -> NoteNames:
         """Name notes at the classifier's sample rate; what is shorter than its notes is followed by silence.
@@ -120,10 +117,7 @@ def named(logits: NDArray[np.floating[Any]]) -> NoteNames:
 
 def load_classifier(path: str | os.PathLike[str]) -> NoteClassifier:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that is no classifier."""
-    loaded = load_model(path)
-    if loaded.name != NOTE_CLASSIFIER:
-        raise ModelError(f"notes are named by a model '{NOTE_CLASSIFIER}'. Received: {loaded.name} in {path}")
-    return NoteClassifier(loaded)
+    return NoteClassifier(load_model_named(NOTE_CLASSIFIER, path, "notes are named"))
 
 
 def build_classifier(
@@ -224,15 +218,7 @@ RECIPES: tuple[Recipe, ...] = (
         options=MappingProxyType({"size": "tiny"}),
         measure=measure,
         told=("pitch {pitch:.1%}", "within a semitone {near:.1%}"),
-        defaults=MappingProxyType(
-            {
-                "batch_size": SIZES["tiny"].batch_size,
-                "epochs": ClassifierSettings.model_fields["epochs"].default,
-                "learning_rate": SIZES["tiny"].learning_rate,
-                "loss": "labels",
-                "size": "tiny",
-            }
-        ),
+        defaults=defaults_of(ClassifierSettings, "labels", "size"),
     ),
 )
 

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from generators.parameters import ParameterSpace
 from models.architectures import NSYNTH
-from models.recipe import Recipe, check_channels_last
+from models.recipe import Recipe, check_channels_last, defaults_of
 from models.settings import TrainingSettings
 from models.wavenet.sizes import SIZES, find_size
 
@@ -95,15 +95,13 @@ class NSynthSettings(TrainingSettings):
     @model_validator(mode="after")
     def _follow_the_size(self) -> Self:
         size = SIZES[self.size]
-        meant = {
-            "crop": size.crop,
-            "batch_size": size.batch_size,
-            "learning_rate": size.learning_rate,
-            "jitter": size.jitter,
-            "epochs": max(1, size.steps // (self.steps_per_epoch or STEPS_PER_EPOCH)),
-        }
-        for name in meant.keys() - self.model_fields_set:
-            object.__setattr__(self, name, meant[name])
+        self.follow(
+            crop=size.crop,
+            batch_size=size.batch_size,
+            learning_rate=size.learning_rate,
+            jitter=size.jitter,
+            epochs=max(1, size.steps // (self.steps_per_epoch or STEPS_PER_EPOCH)),
+        )
         return self
 
 
@@ -183,12 +181,7 @@ RECIPES: tuple[Recipe, ...] = (
         options=MappingProxyType({name: NSynthSettings.model_fields[name].default for name in OPTIONS}),
         measure=measure,
         told=("{nll:.3f} bits a sample", "{gain:.3f} below the unigram entropy of {unigram:.3f}"),
-        defaults=MappingProxyType(
-            {
-                **{n: NSynthSettings.model_fields[n].default for n in ("batch_size", "epochs", "learning_rate")},
-                "loss": "nll",
-            }
-        ),
+        defaults=defaults_of(NSynthSettings, "nll"),
     ),
 )
 

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from generators.parameters import ParameterSpace
 from models.architectures import NSYNTH_BASELINE
 from models.nsynth import SOURCE, prepare
-from models.recipe import Recipe, check_channels_last
+from models.recipe import Recipe, check_channels_last, defaults_of
 from models.settings import TrainingSettings
 from models.spectral_autoencoder import SIZES, find_size
 
@@ -65,8 +65,7 @@ class BaselineSettings(TrainingSettings):
     @model_validator(mode="after")
     def _follow_the_size(self) -> Self:
         size = SIZES[self.size]
-        for name in {"batch_size", "learning_rate"} - self.model_fields_set:
-            object.__setattr__(self, name, getattr(size, name))
+        self.follow(batch_size=size.batch_size, learning_rate=size.learning_rate)
         return self
 
 
@@ -125,15 +124,7 @@ RECIPES: tuple[Recipe, ...] = (
         options=MappingProxyType({"size": "tiny"}),
         measure=measure,
         told=("error {db_error:.1f} dB (the mean picture: {blind_db_error:.1f})",),
-        defaults=MappingProxyType(
-            {
-                "batch_size": SIZES["tiny"].batch_size,
-                "epochs": 20,
-                "learning_rate": SIZES["tiny"].learning_rate,
-                "loss": "mse",
-                "size": "tiny",
-            }
-        ),
+        defaults=defaults_of(BaselineSettings, "mse", "size"),
     ),
 )
 

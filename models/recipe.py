@@ -197,6 +197,17 @@ class Recipe:
         )
 
 
+def defaults_of(settings: type[TrainingSettings], loss: str, *names: str) -> Mapping[str, Any]:
+    """Return the defaults of a recipe as the settings of its door have them, with the loss it is trained by.
+
+    Args:
+        names: further settings, besides batch_size, epochs and learning_rate.
+    """
+    fields = settings.model_fields
+    told = {name: fields[name].default for name in ("batch_size", "epochs", "learning_rate")}
+    return MappingProxyType({**told, "loss": loss, **{name: fields[name].default for name in names}})
+
+
 def check_loss(loss: str) -> None:
     """Raise ModelError for an unknown loss."""
     if loss not in HEADS:

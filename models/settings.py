@@ -91,6 +91,11 @@ class TrainingSettings(Settings):
             "steps": self.steps_per_epoch,
         }
 
+    def follow(self, **meant: Any) -> None:
+        """Give settings that nobody set the values that another one, such as a size, implies."""
+        for name in meant.keys() - self.model_fields_set:
+            object.__setattr__(self, name, meant[name])
+
     def refuse(self, name: str) -> NoReturn:
         """Raise SettingsError for a setting that the model does not have."""
         raise SettingsError(f"{self.model} has no --{name}. Received: --{name} {getattr(self, name)}. Leave it out")

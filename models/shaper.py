@@ -1,7 +1,6 @@
 """A trained NeuroSynth at work: waveforms and classes in, shaped waveforms out, and how near they come to the ideal."""
 
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from generators.dsp.envelopes import attack_sustain_release
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.envelope_metrics import ATTRIBUTES, score
-from models.model_files import LoadedModel, load_model
+from models.model_files import LoadedModel, ModelAtWork, load_model
 
 if TYPE_CHECKING:
     import keras
@@ -26,24 +25,15 @@ SHOWN = 6
 Floats = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
-class Shaper:
-    """A generator with its meaning: which levels its classes stand for, and what sounds it was trained on."""
+class Shaper(ModelAtWork):
+    """A generator with its meaning: which levels its classes stand for, and what sounds it was trained on.
 
-    loaded: LoadedModel
+    Ours shapes sounds of any other length as well.
+    """
 
     @property
     def space(self) -> ParameterSpace:
         return self.loaded.space
-
-    @property
-    def sample_rate(self) -> int:
-        return self.loaded.sample_rate
-
-    @property
-    def samples(self) -> int:
-        """The length that it was trained on; ours shape any other as well."""
-        return self.loaded.samples
 
     @property
     def attacks(self) -> tuple[float, ...]:

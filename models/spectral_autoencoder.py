@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.errors import ModelError, unknown
+from generators.errors import ModelError, look_up
 from models.recipe import layer_seeds
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ SIZES: dict[str, PictureSize] = {
 
 def find_size(name: str) -> PictureSize:
     """Return a size by its name. Raises ModelError for an unknown one."""
-    if name not in SIZES:
-        raise ModelError(unknown("size", name, SIZES))
-    return SIZES[name]
+    return look_up("size", name, SIZES, ModelError)
 
 
 def bin_weights(bins: int, sample_rate: int) -> NDArray[np.float32]:

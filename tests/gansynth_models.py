@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from generators.parameters import Parameter, ParameterSpace
+from generators.notes.labels import SPACE
 from models.architectures import GANSYNTH
 from models.gansynth.networks import build_generator
 from models.gansynth.pictures import PictureForm
 from models.gansynth.sizes import find_size
 from models.model_files import ModelCard, save_model
-
-LEVELS = tuple(float(number) for number in range(128))
-SPACE = ParameterSpace("notes", (Parameter("pitch", LEVELS), Parameter("velocity", LEVELS)))
 
 
 def write_untrained(

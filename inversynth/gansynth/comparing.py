@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from generators.errors import ModelError
 from generators.notes.pitches import note_name
 from inversynth.gansynth.showing import Row, Shown, make_sounds, open_player
-from models.model_files import BEST
 
 if TYPE_CHECKING:
     from models.gansynth.player import NotePlayer
@@ -45,7 +43,7 @@ def contenders(model: str, other: str = "") -> list[Contender]:
     """
     player = open_player(model)
     if not other:
-        return [Contender(_label(player), player)]
+        return [Contender(player.name, player)]
     second = open_player(other)
     for what, unit in (("latent", "numbers a latent"), ("sample_rate", "Hz")):
         one, two = getattr(player, what), getattr(second, what)
@@ -59,7 +57,7 @@ def contenders(model: str, other: str = "") -> list[Contender]:
             f"models that are compared share notes. Received: {player.notes[0]} to {player.notes[-1]} in "
             f"{player.loaded.path}, {second.notes[0]} to {second.notes[-1]} in {second.loaded.path}"
         )
-    labels = [_label(player), _label(second)]
+    labels = [player.name, second.name]
     if labels[0] == labels[1]:
         labels = [f"{label}-{letter}" for label, letter in zip(labels, "ab", strict=True)]
     return [Contender(label, each, True) for label, each in zip(labels, (player, second), strict=True)]
@@ -91,10 +89,4 @@ def facts(models: Sequence[Contender]) -> dict[str, str]:
 
 def _described(player: "NotePlayer") -> str:
     notes = f"{len(player.notes)} notes from {note_name(player.notes[0])} to {note_name(player.notes[-1])}"
-    return f"{_label(player)} ({player.fingerprint}), {player.seconds:g} s at {player.sample_rate:,} Hz, {notes}"
-
-
-def _label(player: "NotePlayer") -> str:
-    """Return the name of a model file, or of its run where all files are called alike."""
-    path = Path(player.loaded.path)
-    return path.resolve().parent.name if path.name == BEST else path.stem
+    return f"{player.name} ({player.fingerprint}), {player.seconds:g} s at {player.sample_rate:,} Hz, {notes}"

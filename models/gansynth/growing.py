@@ -6,20 +6,17 @@ Weights and their averages are carried over, the state of the optimisers is not.
 from typing import Any
 
 import keras
-from keras import ops
 
 from models.gansynth.system import GanSynth
+from models.wavenet.averaging import AveragingAdam
 
 
 @keras.saving.register_keras_serializable("inversynth")
-class SteadyAdam(keras.optimizers.Adam):
+class SteadyAdam(AveragingAdam):
     """Adam whose averages begin at the weights it is built for, and keep one share of themselves at every step.
 
-    Keras' own begin at what the first step leaves, which would throw away what earlier stages averaged.
+    Others begin at what the first step leaves, which would throw away what earlier stages averaged.
     """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{"use_ema": True, **options})
 
     def build(self, variables: Any) -> None:
         super().build(variables)
@@ -31,11 +28,8 @@ class SteadyAdam(keras.optimizers.Adam):
         """The averages, in the order of the weights."""
         return list(self._model_variables_moving_average)
 
-    def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
-        """Take the place of Keras' rule; it hands over to this one after each step."""
-        for weight, average in zip(trainable_variables, self.averages, strict=True):
-            share = ops.cast(self.ema_momentum, weight.dtype)
-            average.assign(share * average + (1 - share) * weight)
+    def kept(self) -> Any:
+        return self.ema_momentum
 
 
 def grow(younger: GanSynth, older: GanSynth) -> None:

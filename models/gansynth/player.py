@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from generators.errors import ModelError
 from models.architectures import GANSYNTH
 from models.gansynth.pictures import Normaliser, PictureForm
 from models.gansynth.schedule import growth_of
-from models.model_files import BEST, LoadedModel, load_model
+from models.model_files import BEST, ModelAtWork, load_model_named
 
 if TYPE_CHECKING:
     import keras
@@ -27,29 +26,14 @@ LATENT_SEED = 0x6C61
 Floats = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
-class NotePlayer:
+class NotePlayer(ModelAtWork):
     """A generator with its meaning: which notes it knows, and what its pictures show."""
-
-    loaded: LoadedModel
 
     @property
     def name(self) -> str:
+        """The name of its file, or of its run, where all files are called alike."""
         path = self.loaded.path
-        return path.parent.name if path.name == BEST else path.stem
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells its latents from those of any other model: the beginning of the hash of its weights."""
-        return self.loaded.card.weights_sha256[:16]
-
-    @property
-    def sample_rate(self) -> int:
-        return self.loaded.sample_rate
-
-    @property
-    def samples(self) -> int:
-        return self.loaded.samples
+        return path.resolve().parent.name if path.name == BEST else path.stem
 
     @property
     def seconds(self) -> float:
@@ -126,7 +110,7 @@ class NotePlayer:
     def pictures(self, latents: ArrayLike, notes: ArrayLike, batch_size: int = 8) -> NDArray[np.float32]:
         """Make pictures in the units of `form`. Shapes: (n, latent), (n,) -> (n, frames, bins, 2)."""
         columns = self._asked(latents, notes)
-        return self._whole(_in_batches(self.loaded.model, columns, min(batch_size, max(len(columns[0]), 1))))
+        return self._whole(_in_batches(self.loaded.model, columns, _size(columns, batch_size)))
 
     def sounds(
         self,
@@ -148,7 +132,7 @@ class NotePlayer:
     def first_block(self, latents: ArrayLike, notes: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Return what the first convolution makes of latents and notes. Shapes: -> (n, frames, bins, width)."""
         columns = self._asked(latents, notes)
-        return _in_batches(self._split[0], columns, min(batch_size, max(len(columns[0]), 1)))
+        return _in_batches(self._split[0], columns, _size(columns, batch_size))
 
     def sounds_from_first_block(
         self, activations: Floats, batch_size: int = 8, on_notes: Callable[[int], None] | None = None
@@ -164,8 +148,8 @@ class NotePlayer:
         batch_size: int,
         on_notes: Callable[[int], None] | None,
     ) -> NDArray[np.float32]:
-        parts, size = [], min(batch_size, len(columns[0]))
-        for first in range(0, len(columns[0]), max(size, 1)):
+        parts, size = [], _size(columns, batch_size)
+        for first in range(0, len(columns[0]), size):
             part = [column[first : first + size] for column in columns]
             parts.append(self.form.sounds(self._whole(_in_batches(model, part, size))))
             if on_notes:
@@ -198,10 +182,12 @@ class NotePlayer:
 
 def load_player(path: str | os.PathLike[str]) -> NotePlayer:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that is no GANSynth."""
-    loaded = load_model(path)
-    if loaded.name != GANSYNTH:
-        raise ModelError(f"notes are made by a model '{GANSYNTH}'. Received: {loaded.name} in {path}")
-    return NotePlayer(loaded)
+    return NotePlayer(load_model_named(GANSYNTH, path, "notes are made"))
+
+
+def _size(columns: Sequence[Floats], batch_size: int) -> int:
+    """Return how many rows go at once: no more than there are."""
+    return max(1, min(batch_size, len(columns[0])))
 
 
 def _in_batches(model: "keras.Model", columns: Sequence[Floats], batch_size: int) -> NDArray[np.float32]:

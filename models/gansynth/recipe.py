@@ -20,7 +20,8 @@ from models.architectures import GANSYNTH
 from models.gansynth.presets import PRESETS
 from models.gansynth.schedule import blocks_of, growth_of
 from models.gansynth.sizes import find_size
-from models.recipe import Recipe, Stage, check_channels_last
+from models.nsynth import prepare
+from models.recipe import Recipe, Stage, check_channels_last, defaults_of
 from models.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -133,33 +134,27 @@ class GanSynthSettings(TrainingSettings):
     @model_validator(mode="after")
     def _follow_the_size(self) -> Self:
         preset = PRESETS[self.size]
-        meant: dict[str, Any] = {
-            "latent": preset.latent,
-            "stable_images": preset.growth.stable,
-            "transition_images": preset.growth.transition,
-            "total_images": preset.growth.total if self.progressive else preset.single_images,
-            "epoch_images": preset.epoch_images,
-            "batch_size": preset.batch_size,
-            "learning_rate": preset.learning_rate,
-        }
-        for name in meant.keys() - self.model_fields_set:
-            object.__setattr__(self, name, meant[name])
-        if "epochs" not in self.model_fields_set:
-            object.__setattr__(self, "epochs", max(1, self.total_images // self.epoch_images))
+        self.follow(
+            latent=preset.latent,
+            stable_images=preset.growth.stable,
+            transition_images=preset.growth.transition,
+            total_images=preset.growth.total if self.progressive else preset.single_images,
+            epoch_images=preset.epoch_images,
+            batch_size=preset.batch_size,
+            learning_rate=preset.learning_rate,
+        )
+        self.follow(epochs=max(1, self.total_images // self.epoch_images))
         return self
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    meant = {"folds": 1, "loss": None, "patches": None, "stream": False, "normalise": False, "steps_per_epoch": None}
-    settings.refuse_all_but(**meant)
+    settings.refuse_all_but(steps_per_epoch=None)
     if settings.precision != "float32":
         raise SettingsError(
             f"{GANSYNTH} trains in float32: its penalty and its phases need the digits. "
             f"Received: --precision {settings.precision}. Leave it out"
         )
-    from models.backend import start_keras
-
-    start_keras()
+    prepare(settings)
     from models.gansynth.data import open_pictures
 
     return open_pictures(settings, stack)
@@ -247,15 +242,7 @@ RECIPES: tuple[Recipe, ...] = (
         measure=measure,
         draw=_draw,
         told=("pitch within a semitone {tracked:.1%} (real notes: {real:.1%})",),
-        defaults=MappingProxyType(
-            {
-                "batch_size": PRESETS["tiny"].batch_size,
-                "epochs": PRESETS["tiny"].epochs,
-                "learning_rate": PRESETS["tiny"].learning_rate,
-                "loss": "wasserstein",
-                "size": "tiny",
-            }
-        ),
+        defaults=defaults_of(GanSynthSettings, "wasserstein", "size"),
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from generators.errors import ModelError, unknown
+from generators.errors import ModelError, look_up
 
 CHANNELS = 2
 """Of a picture: magnitude and phase."""
@@ -57,6 +57,4 @@ PARAMETER_COUNTS: dict[str, tuple[int, int]] = {
 
 def find_size(name: str) -> Size:
     """Return a size by its name. Raises ModelError for an unknown one."""
-    if name not in SIZES:
-        raise ModelError(unknown("preset", name, SIZES))
-    return SIZES[name]
+    return look_up("preset", name, SIZES, ModelError)

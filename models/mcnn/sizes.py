@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from generators.errors import ModelError, unknown
+from generators.errors import ModelError, look_up
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,4 @@ PARAMETER_COUNTS: dict[str, int] = {"paper": 7_793_938, "small": 594_202}
 
 def find_size(name: str) -> Size:
     """Return a size by its name. Raises ModelError for an unknown one."""
-    if name not in SIZES:
-        raise ModelError(unknown("size", name, SIZES))
-    return SIZES[name]
+    return look_up("size", name, SIZES, ModelError)

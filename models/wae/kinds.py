@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from generators.errors import ModelError, unknown
+from generators.errors import ModelError, look_up
 from models.wae.labels import NOTE_WIDTH
 
 Latent = Literal["none", "kl", "mmd"]
@@ -49,6 +49,4 @@ of a few tenths."""
 
 def find_kind(name: str) -> Kind:
     """Return a model by its name. Raises ModelError for an unknown one."""
-    if name not in KINDS:
-        raise ModelError(unknown("kind", name, KINDS))
-    return KINDS[name]
+    return look_up("kind", name, KINDS, ModelError)

@@ -6,7 +6,7 @@ layers are those of a student project by the same group, which the paper's model
 
 from dataclasses import dataclass
 
-from generators.errors import ModelError, unknown
+from generators.errors import ModelError, look_up
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,4 @@ MULTIPLICATIONS: dict[str, tuple[int, int]] = {"paper": (231_107_328, 8_937_391_
 
 def find_size(name: str) -> Size:
     """Return a size by its name. Raises ModelError for an unknown one."""
-    if name not in SIZES:
-        raise ModelError(unknown("preset", name, SIZES))
-    return SIZES[name]
+    return look_up("preset", name, SIZES, ModelError)

@@ -27,10 +27,14 @@ class AveragingAdam(keras.optimizers.Adam):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"use_ema": True, **options})
 
+    def kept(self) -> Any:
+        """Return the share that averages keep of themselves in this step."""
+        step = ops.cast(self.iterations, "float32")
+        return ops.minimum(self.ema_momentum, (1.0 + step) / (10.0 + step)) * ops.cast(step > 0, "float32")
+
     def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
         """Take the place of Keras' rule; it hands over to this one after each step."""
-        step = ops.cast(self.iterations, "float32")
-        kept = ops.minimum(self.ema_momentum, (1.0 + step) / (10.0 + step)) * ops.cast(step > 0, "float32")
+        kept = self.kept()
         for weight, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
             share = ops.cast(kept, weight.dtype)
             average.assign(share * average + (1 - share) * weight)

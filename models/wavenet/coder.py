@@ -9,7 +9,6 @@ import os
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.errors import ModelError
 from generators.files import written_whole
 from models.architectures import NSYNTH
 from models.layers.companding import mu_law_audio, mu_law_classes
-from models.model_files import LoadedModel, load_model
+from models.model_files import ModelAtWork, load_model_named
 
 if TYPE_CHECKING:
     from models.wavenet.generation import CachedDecoder, State
@@ -30,25 +28,8 @@ SAVE_SECONDS = 60.0
 """Between two writings of the state of a batch: the rings of the full size are 13 MB a sound."""
 
 
-@dataclass(frozen=True)
-class NoteCoder:
-    """Encoder and decoder with their meaning."""
-
-    loaded: LoadedModel
-
-    @property
-    def sample_rate(self) -> int:
-        return self.loaded.sample_rate
-
-    @property
-    def samples(self) -> int:
-        """The length of the notes that it was trained on; it takes any other."""
-        return self.loaded.samples
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells its codes from those of any other model: the beginning of the hash of its weights."""
-        return self.loaded.card.weights_sha256[:16]
+class NoteCoder(ModelAtWork):
+    """Encoder and decoder with their meaning; they take sounds of any length."""
 
     @property
     def hop(self) -> int:
@@ -139,10 +120,7 @@ class NoteCoder:
 
 def load_coder(path: str | os.PathLike[str]) -> NoteCoder:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that is no NSynth."""
-    loaded = load_model(path)
-    if loaded.name != NSYNTH:
-        raise ModelError(f"notes are encoded and decoded by a model '{NSYNTH}'. Received: {loaded.name} in {path}")
-    return NoteCoder(loaded)
+    return NoteCoder(load_model_named(NSYNTH, path, "notes are encoded and decoded"))
 
 
 def _write_state(path: Path, task: str, classes: NDArray[np.uint8], state: "State") -> None:

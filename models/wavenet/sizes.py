@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from generators.errors import ModelError, unknown
+from generators.errors import ModelError, look_up
 
 FILTER = 3
 """Length of every convolution that looks beyond its own sample (published)."""
@@ -78,6 +78,4 @@ PARAMETER_COUNTS: dict[str, int] = {"full": 61_804_048, "medium": 772_560, "tiny
 
 def find_size(name: str) -> Size:
     """Return a size by its name. Raises ModelError for an unknown one."""
-    if name not in SIZES:
-        raise ModelError(unknown("preset", name, SIZES))
-    return SIZES[name]
+    return look_up("preset", name, SIZES, ModelError)
