@@ -140,6 +140,9 @@ NOTE_CLASSIFIER = "note-classifier"
 GANSYNTH = "gansynth"
 """The progressive GAN of notes."""
 
+WAE = "wae"
+"""The Wasserstein autoencoder of notes, WAE-Fader by default."""
+
 INVERTER_VIEWS: dict[str, View] = {
     "short": View(
         512,
@@ -189,6 +192,7 @@ MODEL_NAMES: tuple[str, ...] = (
     NSYNTH_BASELINE,
     NOTE_CLASSIFIER,
     GANSYNTH,
+    WAE,
 )
 
 OTHER_NAMES: dict[str, str] = {
@@ -222,6 +226,7 @@ PARAMETER_COUNTS: dict[str, int] = {
     NSYNTH_BASELINE: 574_349,
     NOTE_CLASSIFIER: 257_044,
     GANSYNTH: 601_365,
+    WAE: 691_760,
 }
 """Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
 Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""

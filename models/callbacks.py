@@ -21,7 +21,7 @@ from models.runs import History, Run, best_epoch, finished_epochs, is_finished
 
 log = logging.getLogger(__name__)
 
-TOLD = ("loss", "val_loss", "val_mpr", "val_top1", "val_distance", "val_pitch")
+TOLD = ("loss", "val_loss", "val_mpr", "val_top1", "val_distance", "val_pitch", "val_reconstruction", "val_guessed")
 """What the line about an epoch tells, where it is measured."""
 
 LOOK_INTERVAL = 20

@@ -102,9 +102,9 @@ def cosine_adam(
     return keras.optimizers.Adam(schedule, beta_1, beta_2, **averages)
 
 
-Input = Literal["audio", "patches", "envelope", "notes", "latents"]
+Input = Literal["audio", "patches", "envelope", "notes", "latents", "pictures"]
 """What a model takes: a sound, the knob positions of a patch, a waveform with the classes of an envelope, pieces of
-notes as mu-law classes, or latents of a generator."""
+notes as mu-law classes, latents of a generator, or pictures of notes with their labels."""
 
 
 class Stage(NamedTuple):
@@ -131,6 +131,7 @@ class Recipe:
             latter, so that a run cannot go on beyond the epochs it was begun with.
         features: what the model sees of the sound, as it is written into a model's card.
         critic_optimizer: made in the same way for the critic of an adversarial system, from its own steps; None else.
+        counted: the critic's system is told how many steps there are altogether, for it has a schedule of its own.
         stages: of a model that grows as it is trained, from its options; `build` takes the `stage` then, and `grow`
             hands on what a compiled model has learned to that of the next stage.
         inputs: what it takes; a model of patches gives knob positions in place of probabilities.
@@ -153,6 +154,7 @@ class Recipe:
     scheduled: bool = False
     features: Mapping[str, Any] = field(default_factory=dict)
     critic_optimizer: Callable[[float, int], "keras.optimizers.Optimizer"] | None = None
+    counted: bool = False
     stages: Callable[[Mapping[str, Any]], Sequence[Stage]] | None = None
     grow: Callable[[Any, Any], None] | None = None
     inputs: Input = "audio"
@@ -188,8 +190,9 @@ class Recipe:
     ) -> None:
         """Make a built model ready for `fit` on (audio, classes), in so many steps altogether."""
         if self.critic_optimizer:
-            critic_steps = steps * model.critic_steps
-            model.compile(self.optimizer(learning_rate, steps), self.critic_optimizer(learning_rate, critic_steps))
+            pair = (self.optimizer, steps), (self.critic_optimizer, steps * model.critic_steps)
+            told = {"steps": steps} if self.counted else {}
+            model.compile(*(make(learning_rate, count) for make, count in pair), **told)
             return
         loss = loss or str(self.defaults["loss"])
         model.compile(

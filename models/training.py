@@ -41,6 +41,7 @@ EXAMPLES = {
     "envelope": "waveforms",
     "notes": "notes",
     "latents": "notes",
+    "pictures": "notes",
 }
 """What the examples of a test are, by what a model takes."""
 

@@ -12,7 +12,8 @@ from generators.errors import ModelError
 from models.architectures import GANSYNTH
 from models.gansynth.pictures import Normaliser, PictureForm
 from models.gansynth.schedule import growth_of
-from models.model_files import BEST, ModelAtWork, load_model_named
+from models.model_files import load_model_named
+from models.notes_at_work import NotesAtWork
 
 if TYPE_CHECKING:
     import keras
@@ -20,39 +21,16 @@ if TYPE_CHECKING:
 FIRST = "block1_first_normalisation"
 """The layer whose output is the first that a latent and a note make: what GANSpaceSynth looks for directions in."""
 
-LATENT_SEED = 0x6C61
-"""Sets the latents of a seed apart from all else that is drawn from it."""
-
 Floats = NDArray[np.floating[Any]]
 
 
-class NotePlayer(ModelAtWork):
+class NotePlayer(NotesAtWork):
     """A generator with its meaning: which notes it knows, and what its pictures show."""
-
-    @property
-    def name(self) -> str:
-        """The name of its file, or of its run, where all files are called alike."""
-        path = self.loaded.path
-        return path.resolve().parent.name if path.name == BEST else path.stem
-
-    @property
-    def seconds(self) -> float:
-        return self.samples / self.sample_rate
 
     @property
     def latent(self) -> int:
         """Numbers that stand for a timbre."""
         return int(self.loaded.model.input_shape[0][-1])
-
-    @property
-    def notes(self) -> tuple[int, ...]:
-        """MIDI notes that it was trained on, rising."""
-        return tuple(self._features["notes"])
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """How often it met each of them."""
-        return tuple(self._features["counts"])
 
     @cached_property
     def form(self) -> PictureForm:
@@ -63,10 +41,6 @@ class NotePlayer(ModelAtWork):
     def normaliser(self) -> Normaliser:
         return Normaliser(tuple(self._features["scale"]), tuple(self._features["offset"]))
 
-    @property
-    def _features(self) -> dict[str, Any]:
-        return self.loaded.card.features
-
     @cached_property
     def progress(self) -> float:
         """How far its last block had been faded in when it was saved."""
@@ -74,16 +48,6 @@ class NotePlayer(ModelAtWork):
         images = int(self.loaded.card.training.get("epoch", 0)) * int(self._features["epoch_images"])
         blocks = growth.blocks - (self.form.frames // self.loaded.model.output_shape[1]).bit_length() + 1
         return float(np.clip(growth.progress(max(images - 1, 0)), max(blocks - 2, 0), blocks - 1))
-
-    def draw_latents(self, count: int, seed: int = 0) -> NDArray[np.float32]:
-        """Draw timbres, each from (seed, its number) alone. Shapes: (count, latent), from N(0, I)."""
-        rows = [np.random.default_rng([LATENT_SEED, seed, row]).normal(size=self.latent) for row in range(count)]
-        return np.asarray(rows, np.float32).reshape(count, self.latent)
-
-    def draw_notes(self, count: int, seed: int = 0) -> NDArray[np.intp]:
-        """Draw MIDI notes, as often as they occurred in the data. Shapes: (count,)."""
-        shares = np.asarray(self.counts, float) / np.sum(self.counts)
-        return np.random.default_rng([LATENT_SEED, seed]).choice(np.asarray(self.notes, np.intp), count, p=shares)
 
     def check_notes(self, notes: ArrayLike) -> NDArray[np.intp]:
         """Return notes as an array. Raises ModelError for one that the model was not trained on."""
@@ -95,17 +59,6 @@ class NotePlayer(ModelAtWork):
                 f"Received: note {', '.join(map(str, strange[:6]))}"
             )
         return asked.astype(np.intp)
-
-    def check_latents(self, latents: ArrayLike) -> NDArray[np.float32]:
-        """Return latents as an array (n, latent). Raises ModelError for other shapes, and numbers that are none."""
-        given = np.asarray(latents, np.float32)
-        if given.ndim != 2 or given.shape[1] != self.latent:
-            raise ModelError(
-                f"latents of {self.name} must have shape (n, {self.latent}). Received: {tuple(given.shape)}"
-            )
-        if not np.isfinite(given).all():
-            raise ModelError(f"latents must be finite. Received: NaN or infinity among {given.size} numbers")
-        return given
 
     def pictures(self, latents: ArrayLike, notes: ArrayLike, batch_size: int = 8) -> NDArray[np.float32]:
         """Make pictures in the units of `form`. Shapes: (n, latent), (n,) -> (n, frames, bins, 2)."""

@@ -40,9 +40,10 @@ class ParallelHeads(keras.layers.Layer):
     Every convolution is followed by ELU, the last one, of one filter, too.
 
     Args:
-        filters: of each convolution; the last is 1. width: of all kernels. stride: by which each lengthens its input.
+        filters: of each convolution; the last is 1. width: of all kernels. stride: by which each lengthens its input,
+            one for all or one each.
         biased: False leaves biases out, so that silence stays silence whatever is learned.
-    Shapes: (batch, frames, bins) -> (batch, frames x stride^len(filters)).
+    Shapes: (batch, frames, bins) -> (batch, frames x the product of all strides).
     """
 
     def __init__(
@@ -50,15 +51,18 @@ class ParallelHeads(keras.layers.Layer):
         heads: int,
         filters: Sequence[int],
         width: int = 13,
-        stride: int = 2,
+        stride: int | Sequence[int] = 2,
         biased: bool = True,
         seed: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.heads, self.filters, self.width, self.stride = heads, tuple(filters), width, stride
+        self.heads, self.filters, self.width = heads, tuple(filters), width
+        self.stride = stride if isinstance(stride, int) else tuple(stride)
+        self.strides = (stride,) * len(self.filters) if isinstance(stride, int) else tuple(stride)
         self.biased, self.seed = biased, seed
-        if heads < 1 or not self.filters or self.filters[-1] != 1 or not 1 <= stride <= width:
+        fitting = len(self.strides) == len(self.filters) and all(1 <= one <= width for one in self.strides)
+        if heads < 1 or not self.filters or self.filters[-1] != 1 or not fitting:
             raise ValueError(
                 "there must be a head or more, whose last convolution has 1 filter, and kernels as wide as the stride. "
                 f"Received: heads {heads}, filters {self.filters}, width {width}, stride {stride}"
@@ -83,16 +87,17 @@ class ParallelHeads(keras.layers.Layer):
     def call(self, spectra: Any) -> Any:
         hidden = ops.expand_dims(spectra, 0)
         for number, kernel in enumerate(self.kernels):
-            hidden = upsample(hidden, ops.convert_to_tensor(kernel), self.stride)
+            hidden = upsample(hidden, ops.convert_to_tensor(kernel), self.strides[number])
             hidden = ops.elu(hidden + self.biases[number] if self.biased else hidden)
         return ops.sum(hidden[..., 0] * ops.reshape(self.scales, (-1, 1, 1)), axis=0)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         frames = input_shape[1]
-        return (input_shape[0], None if frames is None else frames * self.stride ** len(self.filters))
+        return (input_shape[0], None if frames is None else frames * int(np.prod(self.strides)))
 
     def get_config(self) -> dict[str, Any]:
-        own = {"heads": self.heads, "filters": list(self.filters), "width": self.width, "stride": self.stride}
+        stride = self.stride if isinstance(self.stride, int) else list(self.stride)
+        own = {"heads": self.heads, "filters": list(self.filters), "width": self.width, "stride": stride}
         return {**super().get_config(), **own, "biased": self.biased, "seed": self.seed}
 
 

@@ -14,7 +14,8 @@ class Size:
     """How large pictures and networks are, and how they are trained.
 
     Attributes:
-        bands, frames: of a picture. encoder: filters of the layers that halve it. dense: units between map and latent.
+        bands, frames: of a picture. fft_length, hop_length: samples of its analysis.
+        encoder: filters of the layers that halve it. dense: units between map and latent.
         factor: by which each block of the decoder enlarges its map. decoder: kernel and filters of these blocks.
         full: kernel and filters of the layer that is the first at full size. closing: kernel of the last layer.
         latent: numbers that stand for a note. embedding: units that the labels are turned into.
@@ -23,6 +24,8 @@ class Size:
 
     bands: int
     frames: int
+    fft_length: int
+    hop_length: int
     encoder: tuple[int, ...]
     dense: tuple[int, int]
     factor: int
@@ -36,6 +39,11 @@ class Size:
     learning_rate: float
 
     @property
+    def samples(self) -> int:
+        """Of the note that a picture shows; its frames lie wholly inside."""
+        return self.fft_length + (self.frames - 1) * self.hop_length
+
+    @property
     def start(self) -> tuple[int, int, int]:
         """Rows, columns and channels of the smallest map, in which the encoder ends and the decoder begins."""
         halvings = len(self.encoder)
@@ -46,6 +54,8 @@ SIZES: dict[str, Size] = {
     "paper": Size(
         500,
         128,
+        2048,
+        256,
         (16, 32, 64, 128, 256),
         (1024, 256),
         3,
@@ -60,7 +70,9 @@ SIZES: dict[str, Size] = {
     ),
     "tiny": Size(
         128,
-        128,
+        64,
+        2048,
+        512,
         (8, 16, 32, 64, 64),
         (256, 128),
         4,
@@ -76,6 +88,8 @@ SIZES: dict[str, Size] = {
     "smoke": Size(
         20,
         8,
+        512,
+        64,
         (4, 8),
         (16, 12),
         3,
@@ -89,8 +103,8 @@ SIZES: dict[str, Size] = {
         learning_rate=1e-3,
     ),
 }
-"""`tiny` is ours for two cores: a quarter of the bands, and maps that stay small until the last two layers. Its steps
-take 0.43 s each, 200 epochs of 1,500 notes 35 minutes. `smoke` only shows that all parts fit."""
+"""`tiny` is ours for two cores: a quarter of the bands, half of the frames, and maps that stay small until the last two
+layers. `smoke` only shows that all parts fit."""
 
 PARAMETER_COUNTS: dict[str, tuple[int, int]] = {"paper": (18_137_411, 18_629_601), "tiny": (467_939, 417_713)}
 """Weights of encoder and decoder, with 12 styles."""

@@ -1,0 +1,113 @@
+"""Training data of the autoencoders of notes: pictures of whole notes, with their pitch and one label, the style.
+
+Which label that is, is free: the instrument, the playing style, or a tag of one's own. Pictures are made as they are
+needed and kept. Source: Esling et al. 2019, arXiv 1904.06215.
+"""
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import DatasetError, unknown
+from generators.store import Dataset
+from models.data import Batch, Rows
+from models.note_data import WholeNotes
+from models.slaney import MelAnalysis, mel_magnitudes, picture_of, whole_note
+from models.wae.labels import conditions
+from models.wae.sizes import Size, find_size
+
+KEPT_BYTES = 1 << 30
+"""Pictures that are kept once they are made, at most."""
+
+
+class StyledNotes(WholeNotes):
+    """Notes of a dataset file as pictures, and what a decoder is told of them.
+
+    Args:
+        size: of pictures. label: what tells the style: `instrument`, `style`, `family` or a tag.
+    Attributes:
+        analysis: at the rate of the dataset; notes are cut or filled up to its samples. styles: names, in order.
+        style, pitch: of all rows, (n,); numbers of styles, and MIDI notes.
+    Batches: (pictures (batch, bands, frames, 1), conditions (batch, 21 + styles)).
+    Raises: DatasetError for a dataset of something else, a label that it lacks, fewer than two styles, or a style
+        without a note in the training; ModelError for notes outside of C0 to B8.
+    """
+
+    def __init__(self, dataset: Dataset, *, size: Size, label: str = "instrument", **options: Any) -> None:
+        super().__init__(dataset, **options)
+        rate = dataset.card.sample_rate
+        self.analysis = MelAnalysis(rate, size.samples, size.fft_length, size.hop_length, size.bands)
+        self.label, (self.styles, self.style) = label, _styles(dataset, label)
+        self.pitch = dataset.read_columns(slice(None), ("classes",))[0][:, 0].astype(np.intp)
+        self.conditions = conditions(self.pitch, np.eye(len(self.styles), dtype=np.float32)[self.style])
+        heard = np.bincount(self.style[self.rows("training")], minlength=len(self.styles))
+        if not heard.all():
+            raise DatasetError(
+                f"every style must have notes in the training. Received: none of {self.styles[int(heard.argmin())]} "
+                f"in {dataset.path}. Generate it with --split_by note"
+            )
+        self._picture = lru_cache(maxsize=max(1, KEPT_BYTES // (4 * size.bands * size.frames)))(self._shown)
+
+    @property
+    def known(self) -> dict[str, Any]:
+        notes, counts = np.unique(self.pitch[self.rows("training")], return_counts=True)
+        return {
+            "analysis": asdict(self.analysis),
+            "styles": list(self.styles),
+            "notes": notes.tolist(),
+            "counts": counts.tolist(),
+        }
+
+    def examples(self) -> Rows:
+        return _PictureRows(self)
+
+    def pictures(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return log(1 + magnitude) of rows. Shapes: (n,) -> (n, bands, frames)."""
+        return np.stack([self._picture(int(row)) for row in rows])
+
+    def audio(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return what pictures of these rows are made of. Shapes: (n,) -> (n, samples), at a peak of 1."""
+        return whole_note(self._dataset.read_columns(rows, ("audio",))[0], self.analysis.samples)
+
+    def _shown(self, row: int) -> NDArray[np.float32]:
+        mels = mel_magnitudes(self.audio(np.asarray([row])), self.analysis)
+        return np.asarray(picture_of(mels)[0].T, np.float32)
+
+
+class _PictureRows:
+    def __init__(self, source: StyledNotes) -> None:
+        self._source = source
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> Batch:
+        return self._source.pictures(rows)[..., None], self._source.conditions[rows]
+
+
+def _styles(dataset: Dataset, label: str) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Return names of the styles that occur, and which one each row has."""
+    known = [name for name in dataset.labels if name not in ("split", "qualities")]
+    if label not in known:
+        raise DatasetError(f"{unknown('label', label, known)}, in {dataset.path}")
+    (column,) = dataset.read_columns(slice(None), (label,))
+    occurring, style = np.unique(column.astype(np.intp), return_inverse=True)
+    names = tuple(dataset.card.names[label][number] for number in occurring)
+    if len(names) < 2:
+        raise DatasetError(
+            f"notes must be of two styles or more to tell them apart. Received: {dataset.path} with {label} "
+            f"{', '.join(names)} alone. Add notes of others, or name another label with --style_label: "
+            f"{', '.join(known)}"
+        )
+    return names, style
+
+
+def open_notes(settings: Any, stack: ExitStack) -> tuple[StyledNotes, str]:
+    """Return the notes that settings mean, and what to name the run after; `stack` closes the dataset.
+
+    Raises: DatasetError and ModelError as `StyledNotes` does.
+    """
+    dataset = stack.enter_context(Dataset(settings.dataset_path))
+    source = StyledNotes(dataset, size=find_size(settings.size), label=settings.style_label, **settings.split)
+    return source, settings.dataset_path.stem
