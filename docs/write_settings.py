@@ -97,7 +97,7 @@ def settings_classes() -> dict[str, type[Settings]]:
     """Return the settings class of each command, and of what a synth or a model has of its own behind it."""
     behind = {
         "generate": [f"generate {synth}" for synth in DOORS],
-        "gansynth": [f"gansynth {door}" for door in gansynth.DOORS],
+        "gansynth": [f"gansynth {door}" for door in gansynth.GROUP.doors],
         "train": [f"train {name}" for name in OF_THEIR_OWN],
     }
     names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]

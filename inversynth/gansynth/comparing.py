@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from generators.errors import ModelError
 from generators.notes.pitches import note_name
-from inversynth.gansynth.showing import Row, Shown, make_sounds, open_player
+from inversynth.gansynth.showing import make_sounds, open_player
+from inversynth.showing import Row, Shown
 
 if TYPE_CHECKING:
     from models.gansynth.player import NotePlayer

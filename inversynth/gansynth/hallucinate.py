@@ -26,8 +26,9 @@ from inversynth.gansynth.course import Course, draw_course
 from inversynth.gansynth.envelopes import envelope
 from inversynth.gansynth.latents import arc, read_latents, write_latents
 from inversynth.gansynth.random import LATENTS_FILE
-from inversynth.gansynth.showing import SHARED, Row, Showing, ShowingSettings, Shown, finite, open_player, tell_showing
+from inversynth.gansynth.showing import MAKER, GansynthSettings, open_player
 from inversynth.mixing import mix
+from inversynth.showing import SHARED, Row, Showing, Shown, finite, tell_showing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,7 +116,7 @@ def hallucinate(
         with tqdm(total=len(latents), desc="making", unit="notes", disable=None) as bar:
             for first in range(0, len(latents), batch_size):
                 part = latents[first : first + batch_size]
-                made = finite(player, player.sounds(part, [note] * len(part), batch_size=batch_size))
+                made = finite(player.sounds(part, [note] * len(part), batch_size=batch_size), player.name)
                 for number, audio in enumerate(made, start=first):
                     yield round(number * grain.spacing * rate), grain.shape(audio, rate)
                 bar.update(len(part))
@@ -125,7 +126,7 @@ def hallucinate(
     return whole * np.float32(gain), gain
 
 
-class HallucinateSettings(ShowingSettings):
+class HallucinateSettings(GansynthSettings):
     """Drift through timbres at one note: a WAV and a picture, the points it passes, and a page."""
 
     flags_only: ClassVar = SHARED | {
@@ -191,6 +192,7 @@ def _run(settings: HallucinateSettings) -> None:
         _course_drawer(audio, player.sample_rate, Course(keys, (count - 1) * grain.spacing or seconds)),
     )
     showing = Showing(
+        maker=MAKER,
         title=f"A hallucination at {note_name(note)}",
         lead=f"{len(keys)} timbres, and {settings.steps} more between each two of them: each sounds for "
         f"{grain.seconds:.3g} s, and begins {grain.spacing:g} s after the one before.",

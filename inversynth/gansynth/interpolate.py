@@ -18,7 +18,8 @@ from generators.notes.pitches import note_list, note_name
 from inversynth.gansynth.comparing import contenders, facts, told
 from inversynth.gansynth.latents import arc, read_latent, write_latents
 from inversynth.gansynth.random import LATENTS_FILE
-from inversynth.gansynth.showing import SHARED, Row, Showing, ShowingSettings, tell_showing
+from inversynth.gansynth.showing import MAKER, GansynthSettings
+from inversynth.showing import SHARED, Row, Showing, tell_showing
 
 if TYPE_CHECKING:
     from models.gansynth.player import NotePlayer
@@ -27,7 +28,7 @@ MOST_SOUNDS = 2000
 """Of one call: more than anybody listens to, and at 50 ms a note under two minutes of work."""
 
 
-class InterpolateSettings(ShowingSettings):
+class InterpolateSettings(GansynthSettings):
     """Go from one timbre to another along the arc between their latents: a WAV and a picture each, and a page."""
 
     flags_only: ClassVar = SHARED | {"steps", "note", "origin", "target", "compare"}
@@ -64,6 +65,7 @@ def _run(settings: InterpolateSettings) -> None:
     made = [model.shown(latents, played, names, captions * len(notes), settings.batch_size) for model in models]
     write_latents(settings.output_directory / LATENTS_FILE, way, player)
     showing = Showing(
+        maker=MAKER,
         title="From one timbre to another",
         lead=f"Made by {told(models)}: {settings.steps} latents at even steps along an arc, both ends among them"
         f"{f', each at {len(notes)} notes' if len(notes) > 1 else ''}.",

@@ -27,19 +27,11 @@ from inversynth.gansynth.comparing import Contender, contenders, facts
 from inversynth.gansynth.course import Course, draw_course, random_course
 from inversynth.gansynth.envelopes import envelope
 from inversynth.gansynth.latents import read_latents, write_latents
-from inversynth.gansynth.showing import (
-    MOST_EMBEDDED,
-    SHARED,
-    Row,
-    Showing,
-    ShowingSettings,
-    Shown,
-    finite,
-    tell_showing,
-)
+from inversynth.gansynth.showing import MAKER, GansynthSettings
 from inversynth.mixing import LONGEST, mix, write_mix
 from inversynth.notes import Note, Score, read_score
 from inversynth.playing import counted
+from inversynth.showing import MOST_EMBEDDED, SHARED, Row, Showing, Shown, finite, tell_showing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,7 +100,7 @@ class Performance:
                 batch = range(pair, min(pair + size, len(first)))
                 filled = first[np.arange(pair, pair + size) % len(first)]  # one size, for which all is compiled once
                 audio = self.player.sounds(latents[filled], [notes[place].pitch for place in filled], size)
-                made |= zip(batch, finite(self.player, audio), strict=False)
+                made |= zip(batch, finite(audio, self.player.name), strict=False)
                 on_made(sum(uses[number] for number in batch))
             yield round(note.start * self.player.sample_rate), self.shape(note, made[pair])
             uses[pair] -= 1
@@ -175,7 +167,7 @@ def _span(low: int, high: int) -> str:
 # --- the door --------------------------------------------------------------------------------------------------
 
 
-class MidiSettings(ShowingSettings):
+class MidiSettings(GansynthSettings):
     """Play a MIDI file, its timbre gliding from one latent to the next, into a WAV."""
 
     flags_only: ClassVar = SHARED | {
@@ -274,6 +266,7 @@ def _showing(
             "Envelope": f"up in {ATTACK:g} s, held up to {performance.longest:g} s, down in {performance.release:g} s",
             "Peak": f"{settings.peak:g}",
         },
+        MAKER,
     )
 
 

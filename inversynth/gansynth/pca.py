@@ -6,6 +6,7 @@ sound: its level, its brightness and how fast it rises. `--sliders` moves along 
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,7 +31,8 @@ from inversynth.gansynth.directions import (
     write_directions,
 )
 from inversynth.gansynth.latents import read_latent
-from inversynth.gansynth.showing import SHARED, Row, Showing, ShowingSettings, Shown, finite, tell_showing
+from inversynth.gansynth.showing import MAKER, GansynthSettings
+from inversynth.showing import SHARED, Row, Showing, Shown, tell_showing, with_bar
 from inversynth.tables import text_table
 
 if TYPE_CHECKING:
@@ -70,20 +72,16 @@ def move(
     Shapes: amplitudes (n, directions or fewer), base (frames, bins, width) -> (n, samples). Raises: ParameterError,
         ModelError.
     """
-    from tqdm import tqdm
-
     moved = directions.moved(amplitudes, None if base is None else base.ravel())
-    with tqdm(total=len(moved), desc="making", unit="notes", disable=None) as bar:
-        sounds = player.sounds_from_first_block(
-            moved.reshape(-1, *activation_shape(player)), batch_size, on_notes=bar.update
-        )
-    return finite(player, sounds)
+    activations = moved.reshape(-1, *activation_shape(player))
+    make = partial(player.sounds_from_first_block, activations, batch_size)
+    return with_bar(make, len(moved), player.name)
 
 
 # --- the door --------------------------------------------------------------------------------------------------
 
 
-class PcaSettings(ShowingSettings):
+class PcaSettings(GansynthSettings):
     """Find the directions in which timbres differ most, and hear what each does; or move along them by sliders."""
 
     flags_only: ClassVar = SHARED | {
@@ -133,6 +131,7 @@ def _run(settings: PcaSettings) -> None:
         rows = _swept(settings, model, directions, base)
     start = "a latent's own activation" if settings.on_top else "the mean activation"
     showing = Showing(
+        maker=MAKER,
         title=f"Directions of timbre at {note_name(note)}",
         lead=f"What happens to {start} of the first block when it moves along the directions in which activations "
         "differ most. Numbers are standard deviations.",

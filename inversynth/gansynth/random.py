@@ -19,7 +19,8 @@ from generators.errors import SettingsError
 from generators.notes.pitches import note_list, note_name
 from inversynth.gansynth.comparing import contenders, facts, side_by_side, told
 from inversynth.gansynth.latents import read_latents, write_latents
-from inversynth.gansynth.showing import SHARED, Showing, ShowingSettings, tell_showing
+from inversynth.gansynth.showing import MAKER, GansynthSettings
+from inversynth.showing import SHARED, Showing, tell_showing
 
 if TYPE_CHECKING:
     from models.gansynth.player import NotePlayer
@@ -30,7 +31,7 @@ FEW = 8
 """Sounds that are made where nobody says how many."""
 
 
-class RandomSettings(ShowingSettings):
+class RandomSettings(GansynthSettings):
     """Draw timbres at random and hear them: a WAV and a picture each, their latents, and a page."""
 
     flags_only: ClassVar = SHARED | {"count", "note", "latents", "same_latent", "compare"}
@@ -64,6 +65,7 @@ def _run(settings: RandomSettings) -> None:
     made = [model.shown(latents, notes, names, captions, settings.batch_size) for model in models]
     write_latents(settings.output_directory / LATENTS_FILE, latents, models[0].player)
     showing = Showing(
+        maker=MAKER,
         title=f"One timbre at {len(notes)} notes" if settings.same_latent else f"{len(notes)} timbres at random",
         lead=f"Made by {told(models)}: {'one latent' if settings.same_latent else 'each a latent'} "
         f"of {latents.shape[1]} numbers, {'given' if settings.latents else 'drawn'}, at the note that it is told.",

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from inversynth import showing
 from inversynth.cli import main
-from inversynth.gansynth import showing
 from inversynth.gansynth.hallucinate import Grain, hallucinate, points_between
-from inversynth.gansynth.showing import Row, Showing, Shown
+from inversynth.showing import Row, Showing, Shown
 from models.gansynth.player import NotePlayer, load_player
 from tests.gansynth_models import write_untrained
 
