@@ -226,7 +226,7 @@ PARAMETER_COUNTS: dict[str, int] = {
     NSYNTH_BASELINE: 574_349,
     NOTE_CLASSIFIER: 257_044,
     GANSYNTH: 601_365,
-    WAE: 691_760,
+    WAE: 931_455,
 }
 """Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
 Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""

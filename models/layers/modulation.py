@@ -99,7 +99,7 @@ class AdaptiveInstanceNormalization(keras.layers.Layer):
     """Normalise each channel of each picture, then scale and shift it by amounts that follow from a condition.
 
     y = (x - mean) / sqrt(variance + EPSILON) (1 + scale) + shift. Both are linear in the condition and begin at zero.
-    Shapes: [(batch, rows, columns, channels), (batch, width)] -> (batch, rows, columns, channels).
+    Shapes: [(batch, rows, columns, channels), (batch, width)] -> (batch, rows, columns, channels); so without rows.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -115,10 +115,12 @@ class AdaptiveInstanceNormalization(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         pictures, condition = inputs
-        amounts = ops.cast(self.amounts(condition), "float32")[:, None, None, :]
+        amounts = ops.cast(self.amounts(condition), "float32")
+        places = tuple(range(1, len(pictures.shape) - 1))
+        amounts = ops.expand_dims(amounts, places)
         scale, shift = ops.split(amounts, 2, axis=-1)
         values = ops.cast(pictures, "float32")  # squares leave the range of float16
-        mean, variance = ops.moments(values, axes=(1, 2), keepdims=True)
+        mean, variance = ops.moments(values, axes=places, keepdims=True)
         gain = (1.0 + scale) * ops.rsqrt(variance + EPSILON)
         return ops.cast(values * gain + (shift - mean * gain), self.compute_dtype)
 

@@ -2,10 +2,12 @@
 
 The encoder sees a picture and nothing else. The decoder is told labels by FiLM in its dense layers and by adaptive
 instance normalisation in its maps, where statistics of an instance exist; the paper names both mechanisms, but not
-where they sit. Its maps grow by repeated points and a convolution, which leaves no chequered pattern.
+where they sit. Its maps grow by repeated points and a convolution, which leaves no chequered pattern; they run over
+bands and frames as published, or over frames alone.
 Source: Esling et al. 2019, arXiv 1904.06215; layers after a student project of the same group, see `models.wae.sizes`.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +97,8 @@ def build_decoder(
         return layers.LeakyReLU(SLOPE, name=f"{name}_relu")(hidden)
 
     def drawing(hidden: Any, kernel: int, filters: int, name: str) -> Any:
-        hidden = layers.Conv2D(filters, kernel, padding="same", kernel_initializer=drawn(), name=name)(hidden)
+        convolution = layers.Conv2D if size.full else layers.Conv1D
+        hidden = convolution(filters, kernel, padding="same", kernel_initializer=drawn(), name=name)(hidden)
         hidden = AdaptiveInstanceNormalization(name=f"{name}_adain")([hidden, embedding])
         return relu(hidden, name)
 
@@ -106,24 +109,26 @@ def build_decoder(
         hidden = layers.Dense(units, kernel_initializer=drawn(), name=f"dense{number}")(hidden)
         hidden = FeatureModulation(neutral=True, name=f"dense{number}_film")([hidden, embedding])
         hidden = relu(hidden, f"dense{number}")
-    rows, columns, channels = size.start
-    hidden = layers.Dense(rows * columns * channels, kernel_initializer=drawn(), name="map")(hidden)
+    hidden = layers.Dense(math.prod(size.start), kernel_initializer=drawn(), name="map")(hidden)
     hidden = layers.Reshape(size.start, name="map_shape")(relu(hidden, "map"))
     for number, (kernel, filters) in enumerate(size.decoder, start=1):
-        hidden = Upscale(size.factor, name=f"up{number}_enlarged")(hidden)
-        hidden = drawing(hidden, kernel, filters, f"up{number}")
-    hidden = layers.Resizing(size.bands, size.frames, interpolation="nearest", name="full_size")(hidden)
-    hidden = drawing(hidden, *size.full, "full")
-    picture = layers.Conv2D(
-        1,
-        size.closing,
-        padding="same",
-        activation="softplus",
-        kernel_initializer=drawn(),
-        bias_initializer=keras.initializers.Constant(NEAR_SILENCE),
-        dtype="float32",
-        name="picture",
-    )(hidden)
+        larger = Upscale(size.factor, name=f"up{number}_enlarged") if size.full else layers.UpSampling1D(size.factor)
+        hidden = drawing(larger(hidden), kernel, filters, f"up{number}")
+    closing = {
+        "padding": "same",
+        "activation": "softplus",
+        "kernel_initializer": drawn(),
+        "bias_initializer": keras.initializers.Constant(NEAR_SILENCE),
+        "dtype": "float32",
+        "name": "picture",
+    }
+    if size.full:
+        hidden = layers.Resizing(size.bands, size.frames, interpolation="nearest", name="full_size")(hidden)
+        hidden = drawing(hidden, *size.full, "full")
+        picture = layers.Conv2D(1, size.closing, **closing)(hidden)
+    else:
+        frames = layers.Conv1D(size.bands, size.closing, **{**closing, "name": "frames"})(hidden)
+        picture = layers.Reshape((size.bands, size.frames, 1), name="picture")(layers.Permute((2, 1))(frames))
     return keras.Model([latent, condition], picture, name="decoder")
 
 
