@@ -150,7 +150,7 @@ def _bundled_summary(path: Path) -> str:
     if card.takes == "envelope":
         test = card.scores["test"]
         return f"{told}; mean absolute error {test['mae']['All']:.4f} on {test['n']} waveforms"
-    if card.takes in ("notes", "latents", "pictures"):
+    if card.takes in ("notes", "latents", "pictures", "mels"):
         from models.registry import find_recipe
 
         test = card.scores["test"]

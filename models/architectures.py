@@ -143,6 +143,9 @@ GANSYNTH = "gansynth"
 WAE = "wae"
 """The Wasserstein autoencoder of notes, WAE-Fader by default."""
 
+MCNN = "mcnn"
+"""What renders their pictures."""
+
 INVERTER_VIEWS: dict[str, View] = {
     "short": View(
         512,
@@ -193,6 +196,7 @@ MODEL_NAMES: tuple[str, ...] = (
     NOTE_CLASSIFIER,
     GANSYNTH,
     WAE,
+    MCNN,
 )
 
 OTHER_NAMES: dict[str, str] = {
@@ -227,6 +231,7 @@ PARAMETER_COUNTS: dict[str, int] = {
     NOTE_CLASSIFIER: 257_044,
     GANSYNTH: 601_365,
     WAE: 931_455,
+    MCNN: 466_856,
 }
 """Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
 Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""

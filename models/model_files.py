@@ -39,12 +39,13 @@ OTHER_INPUTS = {
     "notes": ("a model of notes", "inversynth decode, or a classifier with python -m benchmarks.nsynth"),
     "latents": ("a generator of notes", "inversynth gansynth"),
     "pictures": ("an autoencoder of pictures of notes", "inversynth wae"),
+    "mels": ("a renderer of mel magnitudes", "inversynth wae random --renderer mcnn"),
 }
 """Models that do not hear a sound to name its settings: what they are, and the command for them."""
 
-ANY_SHAPE = frozenset({"envelope", "notes", "latents", "pictures"})
-"""Inputs whose models are asked for by what looks after them: `models.shaper`, `models.wavenet`, `models.gansynth`
-and `models.wae`."""
+ANY_SHAPE = frozenset({"envelope", "notes", "latents", "pictures", "mels"})
+"""Inputs whose models are asked for by what looks after them: `models.shaper`, `models.wavenet`, `models.gansynth`,
+`models.wae` and `models.mcnn`."""
 
 BEST = "best.keras"
 """The model file of a run folder that `load_model` takes."""

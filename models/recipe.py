@@ -102,9 +102,9 @@ def cosine_adam(
     return keras.optimizers.Adam(schedule, beta_1, beta_2, **averages)
 
 
-Input = Literal["audio", "patches", "envelope", "notes", "latents", "pictures"]
+Input = Literal["audio", "patches", "envelope", "notes", "latents", "pictures", "mels"]
 """What a model takes: a sound, the knob positions of a patch, a waveform with the classes of an envelope, pieces of
-notes as mu-law classes, latents of a generator, or pictures of notes with their labels."""
+notes as mu-law classes, latents of a generator, pictures of notes with their labels, or mel magnitudes of notes."""
 
 
 class Stage(NamedTuple):
@@ -138,7 +138,8 @@ class Recipe:
         settings: what its door reads. open_source: opens its data, where that differs from sounds and their classes.
         told: what the last line of a training says, of each measure over all parameters.
         draw: draws what a model makes of a few examples of a source, every `print_interval` epochs.
-        options: settings of its own that `build` takes, with what they are. measure: how it is measured after training,
+        options: settings of its own that `build` takes, with what they are. loss_options: those that `loss` takes, too.
+        compiled: let XLA have it, where Keras would. measure: how it is measured after training,
             where that differs from `models.training.measure`.
         defaults: settings of its paper, by their names; `loss` is that of a run whose settings name none.
     """
@@ -163,6 +164,8 @@ class Recipe:
     told: tuple[str, ...] = ("MPR {mpr:.2f}", "top-1 {top1:.1%}", "mean error {mae:.2f} class steps")
     draw: Callable[["keras.Model", "Source", Path], None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    loss_options: tuple[str, ...] = ()
+    compiled: bool = True
     measure: Callable[["LoadedModel", "Source"], dict[str, Any]] | None = None
     defaults: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType(
@@ -172,7 +175,13 @@ class Recipe:
 
     def with_options(self, **options: Any) -> "Recipe":
         """Return the recipe with other values of its own settings."""
-        return replace(self, build=partial(self.build, **options), options={**self.options, **options})
+        weighed = {name: value for name, value in options.items() if name in self.loss_options}
+        return replace(
+            self,
+            build=partial(self.build, **options),
+            loss=partial(self.loss, **weighed) if weighed else self.loss,
+            options={**self.options, **options},
+        )
 
     def tell(self, measures: Mapping[str, Any]) -> str:
         """Say what was measured, over all parameters; `measures` as `measure` returns them."""
@@ -196,7 +205,10 @@ class Recipe:
             return
         loss = loss or str(self.defaults["loss"])
         model.compile(
-            optimizer=self.optimizer(learning_rate, steps), loss=self.loss(space, loss), metrics=self.metrics(space)
+            optimizer=self.optimizer(learning_rate, steps),
+            loss=self.loss(space, loss),
+            metrics=self.metrics(space),
+            jit_compile="auto" if self.compiled else False,
         )
 
 

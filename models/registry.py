@@ -14,12 +14,13 @@ from models import (
 )
 from models.architectures import MODEL_NAMES, OTHER_NAMES, fold
 from models.gansynth import recipe as gansynth
+from models.mcnn import recipe as mcnn
 from models.recipe import Recipe
 from models.wae import recipe as wae
 
 _MODULES = (
     *(spectrogram_cnn, e2e_cnn, baselines, inverter, macros),
-    *(neurosynth, nsynth, nsynth_baseline, note_classifier, gansynth, wae),
+    *(neurosynth, nsynth, nsynth_baseline, note_classifier, gansynth, wae, mcnn),
 )
 _GATHERED = {recipe.name: recipe for module in _MODULES for recipe in module.RECIPES}
 

@@ -42,6 +42,7 @@ EXAMPLES = {
     "notes": "notes",
     "latents": "notes",
     "pictures": "notes",
+    "mels": "notes",
 }
 """What the examples of a test are, by what a model takes."""
 

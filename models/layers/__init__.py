@@ -28,7 +28,8 @@ from models.layers.oscillators import (
     Pointer,
     PointerMixture,
 )
-from models.layers.parallel_heads import ParallelHeads, ScaledSoftsign
+from models.layers.parallel_heads import FrameSigns, ParallelHeads, ScaledSoftsign
+from models.layers.partials import LevelLogarithm, NeighbourMixture, PartialBank, PartialLevels
 from models.layers.pictures import AddedHiss, PictureError, RelativeSpectrogram
 from models.layers.resolution import Downscale, FadeIn, FadeOver, Upscale
 from models.layers.spectrogram import LogSpectrogram
@@ -51,14 +52,19 @@ __all__ = [
     "FadeOver",
     "FeatureModulation",
     "FirstOf",
+    "FrameSigns",
     "GatedTanh",
     "HandCraftedFeatures",
+    "LevelLogarithm",
     "LevelNormalization",
     "LogSpectrogram",
     "MinibatchDeviation",
+    "NeighbourMixture",
     "OscillatorCandidates",
     "ParallelHeads",
     "ParameterSoftmax",
+    "PartialBank",
+    "PartialLevels",
     "PictureError",
     "PixelNormalization",
     "PointedItems",

@@ -126,3 +126,36 @@ class ScaledSoftsign(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gain": self.gain, "bend": self.bend}
+
+
+@keras.saving.register_keras_serializable("inversynth")
+class FrameSigns(keras.layers.Layer):
+    """Turn the signs of features over from frame to frame, as a fixed draw has it.
+
+    Heads behind it make of frames that are alike hops that are not: noise, in place of a tone of one period a hop.
+
+    Args:
+        seed: of the draw, which comes round again after `PERIOD` frames.
+    Shapes: (batch, frames, features) -> the same.
+    """
+
+    PERIOD = 256
+
+    def __init__(self, seed: int = 0, **options: Any) -> None:
+        super().__init__(**options)
+        self.seed = seed
+
+    def call(self, features: Any) -> Any:
+        rng = np.random.default_rng(self.seed)
+        signs = rng.choice(np.asarray([-1.0, 1.0], np.float32), (self.PERIOD, features.shape[-1]))
+        if features.shape[1] is not None:
+            table = np.resize(signs, features.shape[1:])
+        else:
+            table = ops.take(signs, ops.arange(ops.shape(features)[1]) % self.PERIOD, axis=0)
+        return features * ops.cast(table, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "seed": self.seed}

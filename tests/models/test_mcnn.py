@@ -1,5 +1,7 @@
 """MCNN: merged heads against the plain sum, losses against what is known of them, and a tone learned by heart."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -7,16 +9,22 @@ from keras import ops
 
 from generators.errors import ModelError
 from models.backend import start_keras
-from models.layers.parallel_heads import ParallelHeads, ScaledSoftsign, upsample
+from models.layers.parallel_heads import FrameSigns, ParallelHeads, ScaledSoftsign, upsample
 from models.mcnn.losses import ALONE, PAIRED, TERMS, WaveformLoss
 from models.mcnn.networks import build_mcnn, note_renderer
+from models.mcnn.presets import find_preset
 from models.mcnn.sizes import PARAMETER_COUNTS, SIZES, Size, find_size
 from models.slaney import MelAnalysis, mel_magnitudes, padded_mels, padded_note
+from models.wae.sizes import SIZES as WAE_SIZES
 from tests.harness import check_layer
 
 start_keras()
 RNG = np.random.default_rng(0)
 SPECTRA = RNG.uniform(size=(3, 7, 10)).astype(np.float32)
+PLAIN = Size(2, (4, 1), 5, 4, front=6)
+"""Without a harmonic head, as the published one is."""
+TOLD = Size(2, (4, 1), 9, 4, front=6, noisy=True, biased=False, partials=8, units=6, bend=0.1)
+"""With one."""
 NOTES = MelAnalysis(sample_rate=4096, samples=1024, fft_length=128, hop_length=16, bands=20)
 
 
@@ -61,7 +69,9 @@ def test_heads_do_not_hear_each_other():
 def test_heads_and_softsign_pass_the_harness(tmp_path):
     check_layer(ParallelHeads(2, (3, 1), 5, 2, seed=1), SPECTRA, (28,), tmp_path)
     check_layer(ParallelHeads(2, (1,), 4, 4, biased=False, seed=1), SPECTRA, (28,), tmp_path)
+    check_layer(ParallelHeads(2, (3, 1), 5, (2, 4), seed=1), SPECTRA, (56,), tmp_path)
     check_layer(ScaledSoftsign(), SPECTRA, (7, 10), tmp_path)
+    check_layer(FrameSigns(seed=1), SPECTRA, (7, 10), tmp_path)
 
 
 def test_softsign_is_that_of_the_formula():
@@ -69,7 +79,7 @@ def test_softsign_is_that_of_the_formula():
     np.testing.assert_allclose(found, [-4.0, 0.0, 3.0, 6.0], rtol=1e-4)
 
 
-@pytest.mark.parametrize("fields", [{"heads": 0}, {"filters": (4, 2)}, {"filters": ()}, {"width": 1}])
+@pytest.mark.parametrize("fields", [{"heads": 0}, {"filters": (4, 2)}, {"filters": ()}, {"width": 1}, {"stride": (2,)}])
 def test_heads_that_cannot_be_are_refused(fields):
     with pytest.raises(ValueError, match="there must be a head or more"):
         ParallelHeads(**{"heads": 2, "filters": (4, 1), **fields})
@@ -77,10 +87,20 @@ def test_heads_that_cannot_be_are_refused(fields):
 
 @pytest.mark.parametrize("name", PARAMETER_COUNTS)
 def test_weights_are_as_many_as_known_and_a_frame_is_a_hop(name):
-    network = build_mcnn(find_size(name), 500, 128)
+    preset = find_preset(name)
+    network = build_mcnn(find_size(name), preset.bands, preset.frames)
     assert network.count_params() == PARAMETER_COUNTS[name]
-    assert network.output_shape == (None, 32768)
-    assert SIZES[name].hop_length == 256
+    assert network.output_shape == (None, preset.frames * preset.hop_length)
+    assert PARAMETER_COUNTS["tiny"] * 4 < 2.5e6
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("paper", "paper"), ("small", "paper"), ("tiny", "tiny"), ("smoke", "smoke")]
+)
+def test_notes_are_those_of_the_autoencoders(name, other):
+    decoder = WAE_SIZES[other]
+    wanted = MelAnalysis(22050, decoder.samples, decoder.fft_length, decoder.hop_length, decoder.bands)
+    assert find_preset(name).analysis(22050) == wanted
 
 
 def test_the_published_network_over_linear_bins_has_its_weights_too():
@@ -101,17 +121,47 @@ def test_unknown_size_is_named():
 
 
 def test_silence_stays_silence_and_one_seed_makes_one_network():
-    network = build_mcnn(SIZES["small"], 20, seed=3)
+    network = build_mcnn(SIZES["tiny"], 128, seed=3)
     network.set_weights([RNG.normal(size=weight.shape) for weight in network.get_weights()])
-    assert np.all(np.asarray(network(np.zeros((1, 4, 20), np.float32))) == 0)
-    one, other, third = (build_mcnn(SIZES["smoke"], 10, seed=seed)(SPECTRA) for seed in (1, 1, 2))
+    assert np.all(np.asarray(network([np.zeros((1, 4, 128), np.float32), np.full((1, 1), 60.0)])) == 0)
+    one, other, third = (build_mcnn(PLAIN, 10, seed=seed)(SPECTRA) for seed in (1, 1, 2))
     np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
     assert np.abs(np.asarray(third) - np.asarray(one)).max() > 1e-3
 
 
+def test_a_harmonic_head_sounds_only_where_the_note_is_known():
+    network = told_network()
+    mels = RNG.uniform(size=(1, 6, NOTES.bands)).astype(np.float32)
+    unknown, known, other = (np.asarray(network([mels, np.full((1, 1), note)])) for note in (0, 69, 70))
+    bare = keras.Model(network.inputs, network.get_layer("heads").output)
+    softsign = network.get_layer("softsign")
+    np.testing.assert_allclose(unknown, np.asarray(softsign(bare([mels, np.zeros((1, 1))]))), atol=1e-6)
+    assert np.abs(known - unknown).max() > 0.01
+    assert np.abs(known - other).max() > 0.01
+
+
+def told_network(**options):
+    options = {"fft_length": NOTES.fft_length, "sample_rate": NOTES.sample_rate, "seed": 0, **options}
+    return build_mcnn(TOLD, NOTES.bands, **options)
+
+
+def test_turned_signs_make_unlike_hops_of_alike_frames():
+    steady = np.repeat(SPECTRA[:1, :1], 12, axis=1)
+    quiet, noisy = (build_mcnn(replace(PLAIN, noisy=noisy), 10, seed=0)(steady) for noisy in (False, True))
+    hops = [np.asarray(sound).reshape(12, 16)[4:8] for sound in (quiet, noisy)]
+    assert np.abs(np.diff(hops[0], axis=0)).max() < 1e-6 < 1e-3 < np.abs(np.diff(hops[1], axis=0)).max()
+
+
+def test_signs_are_the_same_however_many_frames_are_known_beforehand():
+    layer, anything = FrameSigns(seed=2), keras.Input((None, 10))
+    free = keras.Model(anything, layer(anything))
+    np.testing.assert_array_equal(free.predict(SPECTRA, verbose=0), np.asarray(layer(SPECTRA)))
+    assert set(np.unique(np.asarray(layer(np.ones_like(SPECTRA))))) == {-1.0, 1.0}
+
+
 def test_a_steady_spectrum_makes_a_tone_that_repeats_every_hop():
     """So a steady partial can only come out at a multiple of sample rate / hop: no phase goes in, none is kept."""
-    network = build_mcnn(SIZES["smoke"], 10, seed=0)
+    network = build_mcnn(PLAIN, 10, seed=0)
     sound = np.asarray(network(np.repeat(SPECTRA[:1, :1], 20, axis=1)))[0].reshape(20, 16)
     np.testing.assert_allclose(sound[4:16], np.broadcast_to(sound[8], (12, 16)), atol=1e-6)
     assert np.abs(sound[8]).max() > 1e-3
@@ -121,7 +171,7 @@ def test_a_steady_spectrum_makes_a_tone_that_repeats_every_hop():
 
 
 def test_renderer_makes_the_whole_note_of_what_the_network_says_around_it():
-    network = build_mcnn(SIZES["smoke"], NOTES.bands, seed=0)
+    network = build_mcnn(PLAIN, NOTES.bands, seed=0)
     mels = RNG.uniform(size=(2, NOTES.frames, NOTES.bands)).astype(np.float32)
     renderer = note_renderer(network, NOTES)
     note, around = np.asarray(renderer(mels)), np.asarray(network(padded_mels(mels, NOTES)))
@@ -131,17 +181,17 @@ def test_renderer_makes_the_whole_note_of_what_the_network_says_around_it():
 
 
 def test_renderer_comes_back_from_a_file(tmp_path):
-    renderer = note_renderer(build_mcnn(SIZES["smoke"], NOTES.bands, seed=0), NOTES)
-    mels = RNG.uniform(size=(1, NOTES.frames, NOTES.bands)).astype(np.float32)
+    renderer = note_renderer(told_network(), NOTES)
+    given = [RNG.uniform(size=(1, NOTES.frames, NOTES.bands)).astype(np.float32), np.full((1, 1), 60.0, np.float32)]
     renderer.save(tmp_path / "renderer.keras")
     again = keras.saving.load_model(tmp_path / "renderer.keras", safe_mode=True)
-    np.testing.assert_array_equal(np.asarray(again(mels)), np.asarray(renderer(mels)))
+    np.testing.assert_array_equal(np.asarray(again(given)), np.asarray(renderer(given)))
 
 
 @pytest.mark.parametrize(
     ("size", "bands", "message"),
     [
-        (SIZES["smoke"], 21, "the same bands. Received: 21, 20"),
+        (PLAIN, 21, "the same bands. Received: 21, 20"),
         (Size(1, (1,), 4, 4), 20, "4 samples a frame, hop_length 16"),
     ],
 )
@@ -164,6 +214,26 @@ def test_a_tone_is_learned_by_heart():
     spectrum = np.abs(np.fft.rfft(sound[0] * np.hanning(sound.shape[1]), 1 << 16))
     assert 20 * np.log10(float(loss.terms(target, sound)["convergence"][0])) < -15
     assert spectrum.argmax() * analysis.sample_rate / (1 << 16) == pytest.approx(hertz, abs=1.0)
+
+
+def test_a_tone_of_any_frequency_is_learned_by_heart_where_the_note_is_known():
+    """A third of a semitone above the note, and no multiple of sample rate / hop."""
+    analysis = MelAnalysis(sample_rate=8000, samples=2048, fft_length=512, hop_length=64, bands=40)
+    hertz = 440 * 2 ** (0.3 / 12)
+    note = 0.3 * np.sin(2 * np.pi * hertz * np.arange(analysis.samples) / analysis.sample_rate)[None].astype(np.float32)
+    size = Size(1, (4, 1), 9, 8, front=4, biased=False, partials=4, units=12, bend=0.1)
+    renderer = note_renderer(build_mcnn(size, 40, seed=0, fft_length=512, sample_rate=8000), analysis)
+    loss = WaveformLoss({"convergence": 1.0}, analysis.fft_length, analysis.hop_length)
+    renderer.compile(optimizer=keras.optimizers.Adam(1e-2, clipnorm=5.0), loss=loss, jit_compile=False)
+    given = [mel_magnitudes(note, analysis), np.full((1, 1), 69.0, np.float32)]
+    columns = [np.repeat(one, 80, axis=0) for one in (*given, note)]
+    renderer.fit(columns[:2], columns[2], batch_size=1, verbose=0)
+    sound = np.asarray(renderer(given))
+    spectrum = np.abs(np.fft.rfft(sound[0] * np.hanning(sound.shape[1]), 1 << 17))
+    assert 20 * np.log10(float(loss.terms(note, sound)["convergence"][0])) < -15
+    assert spectrum.argmax() * analysis.sample_rate / (1 << 17) == pytest.approx(hertz, abs=1.0)
+    silence = np.asarray(renderer([0 * given[0], given[1]]))
+    assert np.abs(silence).max() < 1e-3
 
 
 # --- losses ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,121 @@
+"""Training data of MCNN: mel magnitudes of notes, and the notes; whole, or in pieces of so many frames.
+
+Hop k of a note with silence around it is the middle of frame k, so any frames and their hops are input and target.
+"""
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import SettingsError
+from generators.store import Dataset
+from models.data import Batch, DatasetBatches, Rows
+from models.mcnn.presets import find_preset
+from models.mcnn.sizes import find_size
+from models.note_data import WholeNotes
+from models.slaney import MelAnalysis, mel_magnitudes, padded_mels, padded_note, whole_note
+
+MOST_SAMPLES = 1 << 19
+"""Samples in a batch where nothing is learned: a bank of 96 sines keeps 200 MB of them."""
+
+
+class RenderedNotes(WholeNotes):
+    """Notes of a dataset file as mels and sound, with silence around them.
+
+    Args:
+        analysis: of the mels. segment: frames of a training example; 0 for whole notes. told: hand over MIDI notes.
+    Batches: mels (batch, frames, bands), or (these, MIDI notes (batch, 1) float32), and sound (batch, frames x hop).
+    Raises: DatasetError for a dataset of something else.
+    """
+
+    def __init__(self, dataset: Dataset, *, analysis: MelAnalysis, segment: int, told: bool, **options: Any) -> None:
+        super().__init__(dataset, **options)
+        self.analysis, self.segment, self.told = analysis, segment, told
+
+    @property
+    def known(self) -> dict[str, Any]:
+        return {"analysis": asdict(self.analysis)}
+
+    def examples(self) -> Rows:
+        return _RenderedRows(self)
+
+    def audio(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return notes as they are learned, at a peak of 1. Shapes: (n,) -> (n, samples)."""
+        return whole_note(self._dataset.read_columns(rows, ("audio",))[0], self.analysis.samples)
+
+    def pitch(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return MIDI notes. Shapes: (n,) -> (n,)."""
+        return self._dataset.read_columns(rows, ("classes",))[0][:, 0].astype(np.float32)
+
+    def training(self, batch_size: int) -> DatasetBatches:
+        rows, seed, steps = self.rows("training"), self.seed, self._steps
+        return SegmentBatches(self.examples(), rows, batch_size, seed, steps, segment=self._piece)
+
+    def validation(self, batch_size: int) -> DatasetBatches:
+        return self._measured("validation", batch_size)
+
+    def test(self, batch_size: int) -> DatasetBatches:
+        return self._measured("test", batch_size)
+
+    def _measured(self, split: str, batch_size: int) -> DatasetBatches:
+        size = max(1, min(batch_size, MOST_SAMPLES // self.analysis.samples))
+        return SegmentBatches(self.examples(), self.rows(split), size, segment=self._piece)
+
+    @property
+    def _piece(self) -> tuple[int, int] | None:
+        return (self.segment, self.analysis.hop_length) if self.segment else None
+
+
+class SegmentBatches(DatasetBatches):
+    """Rows of a table of mels and sound, whole or in pieces: from anywhere where there is a seed, else the middle.
+
+    Args:
+        segment: frames of a piece, and samples of a hop; None for whole notes.
+    """
+
+    def __init__(self, *table: Any, segment: tuple[int, int] | None, **options: Any) -> None:
+        super().__init__(*table, **options)
+        self._segment = segment
+
+    def make(self, epoch: int, number: int) -> Batch:
+        heard, sound = super().make(epoch, number)
+        if self._segment is None:
+            return heard, sound
+        frames, hop = self._segment
+        mels = heard[0] if isinstance(heard, tuple) else heard
+        last = mels.shape[1] - frames
+        starts = np.full(len(mels), last // 2)
+        if self._seed is not None:
+            starts = np.random.default_rng([self._seed, epoch, number]).integers(0, last + 1, len(mels))
+        cut = np.stack([one[first : first + frames] for one, first in zip(mels, starts, strict=True)])
+        said = [one[first * hop : (first + frames) * hop] for one, first in zip(sound, starts, strict=True)]
+        return ((cut, *heard[1:]) if isinstance(heard, tuple) else cut), np.stack(said)
+
+
+class _RenderedRows:
+    def __init__(self, source: RenderedNotes) -> None:
+        self._source = source
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> Batch:
+        audio, analysis = self._source.audio(rows), self._source.analysis
+        mels = padded_mels(mel_magnitudes(audio, analysis), analysis).astype(np.float32)
+        heard = (mels, self._source.pitch(rows)[:, None]) if self._source.told else mels
+        return heard, padded_note(audio, analysis)
+
+
+def open_rendered(settings: Any, stack: ExitStack) -> tuple[RenderedNotes, str]:
+    """Return the notes that settings mean, and what to name the run after; `stack` closes the dataset.
+
+    Raises: DatasetError as `RenderedNotes` does; SettingsError for a segment longer than a note.
+    """
+    dataset = stack.enter_context(Dataset(settings.dataset_path))
+    analysis = find_preset(settings.size).analysis(dataset.card.sample_rate)
+    whole = analysis.frames + 2 * analysis.margin
+    if settings.segment > whole:
+        raise SettingsError(f"a note has {whole} frames. Received: --segment {settings.segment}. Lower it, or take 0")
+    told = find_size(settings.size).partials > 0
+    source = RenderedNotes(dataset, analysis=analysis, segment=settings.segment, told=told, **settings.split)
+    return source, settings.dataset_path.stem
