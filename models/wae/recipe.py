@@ -43,6 +43,7 @@ def build_wae(
     reduction: str = "mel",
     kernel: str = "rbf",
     form: str = "uniform",
+    critic_steps: int = 5,
     styles: Sequence[str] = (),
     loss: str = "wasserstein",
     data_format: str = "channels_last",
@@ -53,7 +54,8 @@ def build_wae(
 
     Args:
         kind: a key of `models.wae.kinds.KINDS`. size: a key of `models.wae.sizes.SIZES`. latent: numbers of a note.
-        alpha, beta, reduction, kernel, form: as `NoteAutoencoder` takes them. styles: their names; by default twelve.
+        alpha, beta, reduction, kernel, form, critic_steps: as `NoteAutoencoder` takes them.
+        styles: their names; by default twelve.
         others: what the data is known by besides.
     Raises: ModelError for an unknown kind or size, or another layout than channels_last.
     """
@@ -73,6 +75,7 @@ def build_wae(
         reduction=reduction,
         kernel=kernel,
         form=form,
+        critic_steps=critic_steps,
         seed=seed,
         name=WAE,
     )
@@ -105,6 +108,7 @@ class WaeSettings(TrainingSettings):
     form: Literal["uniform", "reverse", "complement"] = Field(
         "uniform", description="what the encoder pays for a style that can be guessed"
     )
+    critic_steps: int = Field(5, ge=1, description="steps of the discriminator for one of the autoencoder; 1 published")
     dataset_name: str = Field("notes", description="trains on <dataset_dir>/<dataset_name>.hdf5")
     epochs: int = Field(SIZES["tiny"].epochs, ge=1, description="passes over the notes; 400 for paper")
     patience: int = Field(100_000, ge=1, description="has no meaning here: the newest epoch counts as the best")
@@ -153,7 +157,7 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
     }
 
 
-OPTIONS = ("kind", "size", "style_label", "latent", "alpha", "beta", "reduction", "kernel", "form")
+OPTIONS = ("kind", "size", "style_label", "latent", "alpha", "beta", "reduction", "kernel", "form", "critic_steps")
 
 RECIPES: tuple[Recipe, ...] = (
     Recipe(

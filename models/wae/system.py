@@ -1,12 +1,12 @@
 """The six autoencoders of notes as one system with a training step of its own.
 
-One step of encoder and decoder down the sum of their terms, then, where there is a discriminator, one step of it on the
-latents of the same forward pass, from the first step on; for the encoder its guesses weigh nothing until the schedule
-lets them. The published order is unknown.
+One step of encoder and decoder down the sum of their terms, then, where there is a discriminator, a step of it or more
+on the latents of the same forward pass, from the first step on; for the encoder its guesses weigh nothing until the
+schedule lets them. The published order is unknown.
 Source: Esling et al. 2019, arXiv 1904.06215; Lample et al. 2017 (Fader Networks), arXiv 1706.00409.
 """
 
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import keras
 from keras import ops
@@ -19,6 +19,9 @@ from models.wae.losses import discrepancy, divergence, evasion, guess_loss, reco
 from models.wae.networks import build_autoencoder
 from models.wae.schedule import ALPHA, alpha_at
 
+WRITTEN = ("kind", "alpha", "beta", "reduction", "kernel", "form", "critic_steps", "seed")
+"""What is written of a system, besides its networks."""
+
 
 @keras.saving.register_keras_serializable("inversynth")
 class NoteAutoencoder(keras.Model):
@@ -28,13 +31,11 @@ class NoteAutoencoder(keras.Model):
         encoder, decoder, discriminator: as `models.wae.networks` builds them; the last only for a kind that has one.
         kind: a key of `models.wae.kinds.KINDS`. alpha: what the adversary weighs in the end. beta: what the term of
             the latent weighs; by default that of the kind. reduction, kernel, form: see `models.wae.losses`.
+        critic_steps: of the discriminator, for one of encoder and decoder.
         seed: of points drawn from the prior, and around means.
     Shapes: what `fit` takes is (pictures (batch, bands, frames, 1), conditions (batch, 21 + styles)); styles one-hot.
     Raises: ModelError where kind, networks and numbers do not fit.
     """
-
-    critic_steps: ClassVar[int] = 1
-    """Of the discriminator, for one of encoder and decoder."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class NoteAutoencoder(keras.Model):
         reduction: str = "mel",
         kernel: str = "rbf",
         form: str = "uniform",
+        critic_steps: int = 1,
         seed: int | None = None,
         **options: Any,
     ) -> None:
@@ -55,7 +57,7 @@ class NoteAutoencoder(keras.Model):
         self.kind, self.traits = kind, find_kind(kind)
         self.encoder, self.decoder, self.discriminator = encoder, decoder, discriminator
         self.alpha, self.beta = float(alpha), float(self.traits.beta if beta is None else beta)
-        self.reduction, self.kernel, self.form = reduction, kernel, form
+        self.reduction, self.kernel, self.form, self.critic_steps = reduction, kernel, form, critic_steps
         self.seed, self.seed_generator = seed, keras.random.SeedGenerator(seed)
         self.latent = int(decoder.input_shape[0][-1])
         self.steps: int | None = None
@@ -145,7 +147,9 @@ class NoteAutoencoder(keras.Model):
         total, (terms, latent) = descend(loss, *autoencoder)
         told = {"loss": total, **terms}
         for optimizer, variables in others:
-            told |= {"alpha": alpha, **self._learn_guessing(latent, conditions, optimizer, variables)}
+            told["alpha"] = alpha
+            for _ in range(self.critic_steps):
+                told |= self._learn_guessing(latent, conditions, optimizer, variables)
         for name, value in told.items():
             self.means[name].update_state(value)
         return {name: mean.result() for name, mean in self.means.items()}
@@ -171,7 +175,7 @@ class NoteAutoencoder(keras.Model):
         return {
             "name": self.name,
             **dict(zip(("encoder", "decoder", "discriminator"), written, strict=True)),
-            **{name: getattr(self, name) for name in ("kind", "alpha", "beta", "reduction", "kernel", "form", "seed")},
+            **{name: getattr(self, name) for name in WRITTEN},
         }
 
     @classmethod
