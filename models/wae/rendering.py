@@ -1,7 +1,7 @@
 """How pictures become sound: by Griffin-Lim, which is slow and needs no network, or by an MCNN in one pass."""
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from generators.errors import ModelError
 from models.griffin_lim import MEL_ROUNDS, sound_of_mels
 from models.slaney import MelAnalysis
 from models.wae.player import Renderer
+
+if TYPE_CHECKING:
+    from models.mcnn.player import WaveRenderer
 
 Name = Literal["griffinlim", "mcnn"]
 
@@ -24,7 +27,12 @@ def griffin_lim_renderer(analysis: MelAnalysis, rounds: int = MEL_ROUNDS, seed: 
 
 
 def mcnn_renderer(path: str | os.PathLike[str], analysis: MelAnalysis) -> Renderer:
-    """Return a renderer that is a trained MCNN.
+    """Return a renderer that is a trained MCNN. Raises: ModelError as `matching_renderer` does."""
+    return matching_renderer(path, analysis).sounds
+
+
+def matching_renderer(path: str | os.PathLike[str], analysis: MelAnalysis) -> "WaveRenderer":
+    """Load a trained MCNN for the pictures of a model.
 
     Raises: ModelError for a file that is none, or one of another analysis.
     """
@@ -37,7 +45,7 @@ def mcnn_renderer(path: str | os.PathLike[str], analysis: MelAnalysis) -> Render
             f"Received: {path}, {_told(renderer.analysis)}. Take --renderer griffinlim, or train one: "
             "inversynth train --model mcnn"
         )
-    return renderer.sounds
+    return renderer
 
 
 def _told(analysis: MelAnalysis) -> str:

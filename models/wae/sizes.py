@@ -87,7 +87,7 @@ SIZES: dict[str, Size] = {
         3,
         latent=3,
         embedding=64,
-        epochs=200,
+        epochs=130,
         batch_size=64,
         learning_rate=2e-3,
     ),
