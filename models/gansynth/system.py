@@ -15,6 +15,7 @@ from keras import ops
 
 from models.adversarial import EPSILON, Round, Term, WassersteinGAN
 from models.gradients import input_gradients
+from models.recipe import device_kind
 
 TERMS: Mapping[str, float] = {"penalty": 10.0, "drift": 1e-3, "pitch": 10.0}
 """What the terms count for (the release)."""
@@ -50,7 +51,7 @@ class GanSynth(WassersteinGAN):
 
     def compile(self, *optimizers: keras.optimizers.Optimizer) -> None:
         super().compile(*optimizers)
-        if not keras.distribution.list_devices("gpu"):
+        if device_kind() != "gpu":
             self.jit_compile = False  # on CPUs XLA takes ten seconds a stage, and is slower from then on
 
     def generate(self, inputs: Any, training: bool = False) -> Any:

@@ -24,6 +24,8 @@ from models.gansynth.sizes import find_size  # noqa: E402
 from models.metrics import mean_percentile_rank  # noqa: E402
 from models.recipe import Recipe  # noqa: E402
 from models.registry import RECIPES  # noqa: E402
+from models.wae.labels import conditions  # noqa: E402
+from models.wae.sizes import find_size as find_wae_size  # noqa: E402
 from models.wavenet.generation import CachedDecoder  # noqa: E402
 from tests.backends.__main__ import REFERENCE  # noqa: E402
 
@@ -203,6 +205,29 @@ def check_growing(recipe: Recipe, folder: Path) -> None:
     assert difference < TOLERANCE, f"pictures differ by {difference:.2g} from {REFERENCE}"
 
 
+def check_pictures(recipe: Recipe, folder: Path) -> None:
+    """Train encoder, decoder and discriminator, and decode as the reference does."""
+    size, rng = find_wae_size("smoke"), np.random.default_rng(7)
+    pictures = rng.uniform(0, 1, (8, size.bands, size.frames, 1)).astype(np.float32)
+    told = conditions(60 + np.arange(8), np.eye(3, dtype=np.float32)[rng.integers(0, 3, 8)])
+    file, outputs = folder / f"{recipe.name}.keras", folder / f"{recipe.name}.npy"
+    system = recipe.build(NOTES, 8000, size.samples, size="smoke", latent=size.latent, styles=("a", "b", "c"), seed=0)
+    if BACKEND not in ("tensorflow", "torch"):
+        with pytest.raises(ModelError, match="adversarial systems train on TensorFlow and PyTorch"):
+            recipe.compile(system, NOTES)
+    else:
+        recipe.compile(system, NOTES, learning_rate=1e-3, steps=30)
+        history = system.fit(pictures, told, batch_size=8, epochs=30, verbose=0).history
+        assert all(np.all(np.isfinite(values)) for values in history.values()), history
+        assert history["reconstruction"][-1] < history["reconstruction"][0], history["reconstruction"]
+    if BACKEND == REFERENCE:
+        system.for_inference().save(file)
+        np.save(outputs, system.for_inference().predict([pictures, told], verbose=0))
+    made = keras.saving.load_model(file, safe_mode=True).predict([pictures, told], verbose=0)
+    difference = np.abs(made - np.load(outputs)).max()
+    assert difference < TOLERANCE, f"pictures differ by {difference:.2g} from {REFERENCE}"
+
+
 def check_layouts(recipe: Recipe) -> None:
     """Compute the convolutions channels_first, where this backend has them on this device."""
     first = train(recipe, "bce", data_format="channels_first")
@@ -224,6 +249,8 @@ def main(folder: Path) -> int:
     checks += [(r.name, lambda r=r: check_notes(r, folder)) for r in RECIPES.values() if r.inputs == "notes"]
     growing = [recipe for recipe in RECIPES.values() if recipe.inputs == "latents"]
     checks += [(recipe.name, lambda r=recipe: check_growing(r, folder)) for recipe in growing]
+    drawn = [recipe for recipe in RECIPES.values() if recipe.inputs == "pictures"]
+    checks += [(recipe.name, lambda r=recipe: check_pictures(r, folder)) for recipe in drawn]
     checks.append(("C1 categorical", lambda: train(RECIPES["C1"], "categorical")))
     if BACKEND != REFERENCE or any(device.startswith("gpu") for device in keras.distribution.list_devices()):
         checks += [(f"{name} channels_first", lambda n=name: check_layouts(RECIPES[n])) for name in ("C1", "C6", "e2e")]
