@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
-import numpy as np
 from keras import ops
 
 from models.adversarial import EPSILON, Round, Term, WassersteinGAN
@@ -74,7 +73,7 @@ class GanSynth(WassersteinGAN):
         much less: the norm over all is that over the points here, divided by `repeats`.
         """
         slope = input_gradients(lambda candidate: self.judge(candidate, one.inputs, training=True)["score"], one.mix)
-        slope = slope * np.asarray(self.units, np.float32) / self.repeats
+        slope = slope * ops.convert_to_tensor(self.units, "float32") / self.repeats
         norm = ops.sqrt(ops.sum(ops.square(slope), axis=(1, 2, 3)) + EPSILON)
         return ops.mean(ops.square(norm - self.penalty_target))
 
