@@ -1,5 +1,6 @@
 """What trained models of notes with a latent space have in common, once they are loaded: notes, latents, a name."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,7 @@ class NotesAtWork(ModelAtWork):
     @property
     def name(self) -> str:
         """The name of its file, or of its run, where all files are called alike."""
-        path = self.loaded.path
-        return path.resolve().parent.name if path.name == BEST else path.stem
+        return name_of(self.loaded.path)
 
     @property
     def latent(self) -> int:
@@ -65,3 +65,8 @@ class NotesAtWork(ModelAtWork):
         if not np.isfinite(given).all():
             raise ModelError(f"{what} must be finite. Received: NaN or infinity among {given.size} numbers")
         return given
+
+
+def name_of(path: Path) -> str:
+    """Return what a model file is called: by its own name, or that of its run, where all files are called alike."""
+    return path.resolve().parent.name if path.name == BEST else path.stem

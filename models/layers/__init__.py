@@ -30,7 +30,7 @@ from models.layers.oscillators import (
 )
 from models.layers.parallel_heads import FrameSigns, ParallelHeads, ScaledSoftsign
 from models.layers.partials import LevelLogarithm, NeighbourMixture, PartialBank, PartialLevels
-from models.layers.pictures import AddedHiss, PictureError, RelativeSpectrogram
+from models.layers.pictures import AddedHiss, MelsOfPicture, PictureError, RelativeSpectrogram
 from models.layers.resolution import Downscale, FadeIn, FadeOver, Upscale
 from models.layers.spectrogram import LogSpectrogram
 
@@ -58,6 +58,7 @@ __all__ = [
     "LevelLogarithm",
     "LevelNormalization",
     "LogSpectrogram",
+    "MelsOfPicture",
     "MinibatchDeviation",
     "NeighbourMixture",
     "OscillatorCandidates",

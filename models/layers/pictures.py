@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from models.features import check_window, power_spectrogram
+from models.slaney import mels_of
 
 RANGE_DB = 120.0
 """Decibels between black and white (NSynth, spectral baseline)."""
@@ -111,3 +112,17 @@ class AddedHiss(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "range_db": list(self.range_db), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("inversynth")
+class MelsOfPicture(keras.layers.Layer):
+    """Undo the logarithm of a picture of mel magnitudes, and lay frames first, as what renders them takes them.
+
+    Shapes: log(1 + magnitude) (batch, bands, frames, 1) -> magnitudes (batch, frames, bands).
+    """
+
+    def call(self, picture: Any) -> Any:
+        return mels_of(ops.transpose(picture[..., 0], (0, 2, 1)), ops)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], input_shape[2], input_shape[1])

@@ -27,6 +27,7 @@ class RenderedNotes(WholeNotes):
 
     Args:
         analysis: of the mels. segment: frames of a training example; 0 for whole notes. told: hand over MIDI notes.
+    Attributes: pitch: MIDI notes of all rows, (n,).
     Batches: mels (batch, frames, bands), or (these, MIDI notes (batch, 1) float32), and sound (batch, frames x hop).
     Raises: DatasetError for a dataset of something else.
     """
@@ -34,6 +35,7 @@ class RenderedNotes(WholeNotes):
     def __init__(self, dataset: Dataset, *, analysis: MelAnalysis, segment: int, told: bool, **options: Any) -> None:
         super().__init__(dataset, **options)
         self.analysis, self.segment, self.told = analysis, segment, told
+        self.pitch = dataset.read_columns(slice(None), ("classes",))[0][:, 0].astype(np.float32)
 
     @property
     def known(self) -> dict[str, Any]:
@@ -45,10 +47,6 @@ class RenderedNotes(WholeNotes):
     def audio(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Return notes as they are learned, at a peak of 1. Shapes: (n,) -> (n, samples)."""
         return whole_note(self._dataset.read_columns(rows, ("audio",))[0], self.analysis.samples)
-
-    def pitch(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """Return MIDI notes. Shapes: (n,) -> (n,)."""
-        return self._dataset.read_columns(rows, ("classes",))[0][:, 0].astype(np.float32)
 
     def training(self, batch_size: int) -> DatasetBatches:
         rows, seed, steps = self.rows("training"), self.seed, self._steps
@@ -102,7 +100,7 @@ class _RenderedRows:
     def read(self, rows: NDArray[np.integer[Any]]) -> Batch:
         audio, analysis = self._source.audio(rows), self._source.analysis
         mels = padded_mels(mel_magnitudes(audio, analysis), analysis).astype(np.float32)
-        heard = (mels, self._source.pitch(rows)[:, None]) if self._source.told else mels
+        heard = (mels, self._source.pitch[rows, None]) if self._source.told else mels
         return heard, padded_note(audio, analysis)
 
 

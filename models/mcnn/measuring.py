@@ -63,14 +63,15 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
 
     renderer, rows = WaveRenderer(loaded), source.rows("test")  # type: ignore[attr-defined]
     rows = rows[np.linspace(0, len(rows) - 1, min(MOST_MEASURED, len(rows))).astype(np.intp)]
-    notes, pitch = source.audio(rows), source.pitch(rows)  # type: ignore[attr-defined]
+    notes, pitch = source.audio(rows), source.pitch[rows]  # type: ignore[attr-defined]
     made = renderer.sounds(mel_magnitudes(notes, renderer.analysis), pitch)
     return {
         "n": len(rows),
-        **_means(note_errors(notes, made, renderer.analysis)),
-        **_means(griffin_lim_errors(notes, renderer.analysis), "griffin_lim_"),
+        **means_of(note_errors(notes, made, renderer.analysis)),
+        **means_of(griffin_lim_errors(notes, renderer.analysis), "griffin_lim_"),
     }
 
 
-def _means(errors: Mapping[str, NDArray[np.float64]], prefix: str = "") -> dict[str, dict[str, float]]:
+def means_of(errors: Mapping[str, NDArray[np.float64]], prefix: str = "") -> dict[str, dict[str, float]]:
+    """Return means as `Recipe.tell` takes them. Shapes: (n,) each."""
     return {f"{prefix}{name}": {"All": float(np.mean(values))} for name, values in errors.items()}

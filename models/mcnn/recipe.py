@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.architectures import MCNN
 from models.mcnn.presets import PRESETS, find_preset
@@ -29,6 +30,9 @@ LONG = 100_000
 
 PUBLISHED_DECAY = (0.94, 5_000)
 """By which the rate is multiplied, and after how many steps each time."""
+
+CLIP = 5.0
+"""Norm of all gradients, at most: a bank of sines has steep ones where its frequencies are nearly right."""
 
 WEIGHTS = ("convergence", "log_magnitude", "frequency", "phase")
 
@@ -113,9 +117,12 @@ def weighed_loss(space: ParameterSpace, loss: str, *, size: str = "tiny", **weig
 
     preset = find_preset(size)
     terms = {name: weights.get(f"{name}_weight", getattr(preset, name)) for name in WEIGHTS}
-    return WaveformLoss(
-        {name: weight for name, weight in terms.items() if weight}, preset.fft_length, preset.hop_length
-    )
+    weighed = {name: weight for name, weight in terms.items() if weight}
+    if not weighed:
+        raise ModelError(
+            f"something must be weighed. Received: 0 for each of {', '.join(WEIGHTS)}. Set --convergence_weight"
+        )
+    return WaveformLoss(weighed, preset.fft_length, preset.hop_length)
 
 
 def _adam(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
@@ -129,10 +136,6 @@ def _adam(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
         optimizer = keras.optimizers.Adam(schedule)
     optimizer.global_clipnorm = CLIP
     return optimizer
-
-
-CLIP = 5.0
-"""Norm of all gradients, at most: a bank of sines has steep ones where its frequencies are nearly right."""
 
 
 def _measure(loaded: Any, source: "Source") -> dict[str, Any]:

@@ -86,6 +86,26 @@ class _PictureRows:
         return self._source.pictures(rows)[..., None], self._source.conditions[rows]
 
 
+class PairedNotes(StyledNotes):
+    """Notes as pictures and as sounds, for a decoder and what renders it.
+
+    Batches: ((pictures, conditions, MIDI notes (batch, 1)), {picture, sound (batch, samples)}).
+    """
+
+    def examples(self) -> Rows:
+        return _PairRows(self)
+
+
+class _PairRows:
+    def __init__(self, source: PairedNotes) -> None:
+        self._source = source
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> Batch:
+        pictures, audio = self._source.pictures(rows)[..., None], self._source.audio(rows)
+        targets: Any = {"picture": pictures, "sound": audio}
+        return (pictures, self._source.conditions[rows], self._source.pitch[rows, None].astype(np.float32)), targets
+
+
 def _styles(dataset: Dataset, label: str) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Return names of the styles that occur, and which one each row has."""
     known = [name for name in dataset.labels if name not in ("split", "qualities")]

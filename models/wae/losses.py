@@ -39,6 +39,21 @@ def reconstruction(pictures: Any, found: Any, reduction: str = "mel") -> Any:
     return REDUCTIONS[reduction](ops.squeeze(squares, axis=-1))
 
 
+@keras.saving.register_keras_serializable("inversynth")
+class PictureLoss(keras.losses.Loss):
+    """`reconstruction` as a loss of Keras, with a weight. Shapes: (batch, bands, frames, 1) both -> one number."""
+
+    def __init__(self, reduction_of: str = "mel", weight: float = 1.0, name: str = "picture", **options: Any) -> None:
+        super().__init__(name=name, **options)
+        self.reduction_of, self.weight = reduction_of, weight
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self.weight * reconstruction(y_true, y_pred, self.reduction_of)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "reduction_of": self.reduction_of, "weight": self.weight}
+
+
 REDUCTIONS: Mapping[str, Callable[[Any], Any]] = {
     "mel": lambda squares: ops.mean(ops.sum(squares, axis=1)),
     "sum": lambda squares: ops.mean(ops.sum(squares, axis=(1, 2))),
