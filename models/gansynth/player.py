@@ -13,7 +13,7 @@ from models.architectures import GANSYNTH
 from models.gansynth.pictures import Normaliser, PictureForm
 from models.gansynth.schedule import growth_of
 from models.model_files import load_model_named
-from models.notes_at_work import NotesAtWork
+from models.notes_at_work import NotesAtWork, in_batches
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +63,7 @@ class NotePlayer(NotesAtWork):
     def pictures(self, latents: ArrayLike, notes: ArrayLike, batch_size: int = 8) -> NDArray[np.float32]:
         """Make pictures in the units of `form`. Shapes: (n, latent), (n,) -> (n, frames, bins, 2)."""
         columns = self._asked(latents, notes)
-        return self._whole(_in_batches(self.loaded.model, columns, _size(columns, batch_size)))
+        return self._whole(in_batches(self.loaded.model, columns, _size(columns, batch_size)))
 
     def sounds(
         self,
@@ -85,7 +85,7 @@ class NotePlayer(NotesAtWork):
     def first_block(self, latents: ArrayLike, notes: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Return what the first convolution makes of latents and notes. Shapes: -> (n, frames, bins, width)."""
         columns = self._asked(latents, notes)
-        return _in_batches(self._split[0], columns, _size(columns, batch_size))
+        return in_batches(self._split[0], columns, _size(columns, batch_size))
 
     def sounds_from_first_block(
         self, activations: Floats, batch_size: int = 8, on_notes: Callable[[int], None] | None = None
@@ -104,7 +104,7 @@ class NotePlayer(NotesAtWork):
         parts, size = [], _size(columns, batch_size)
         for first in range(0, len(columns[0]), size):
             part = [column[first : first + size] for column in columns]
-            parts.append(self.form.sounds(self._whole(_in_batches(model, part, size))))
+            parts.append(self.form.sounds(self._whole(in_batches(model, part, size))))
             if on_notes:
                 on_notes(len(part[0]))
         return np.concatenate(parts).astype(np.float32) if parts else np.empty((0, self.samples), np.float32)
@@ -141,13 +141,3 @@ def load_player(path: str | os.PathLike[str]) -> NotePlayer:
 def _size(columns: Sequence[Floats], batch_size: int) -> int:
     """Return how many rows go at once: no more than there are."""
     return max(1, min(batch_size, len(columns[0])))
-
-
-def _in_batches(model: "keras.Model", columns: Sequence[Floats], batch_size: int) -> NDArray[np.float32]:
-    """Run a network on batches of one size; the last is filled up with its own rows."""
-    count, parts = len(columns[0]), []
-    for first in range(0, count, batch_size):
-        rows = np.arange(first, first + batch_size) % count
-        made = np.asarray(model.predict_on_batch([column[rows] for column in columns]))
-        parts.append(made[: count - first])
-    return np.concatenate(parts) if parts else np.empty((0, *model.output_shape[1:]), np.float32)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from generators.errors import ModelError
 from models.architectures import MCNN
 from models.model_files import ModelAtWork, load_model_named
+from models.notes_at_work import in_batches
 from models.slaney import MelAnalysis
 
 if TYPE_CHECKING:
@@ -57,14 +58,8 @@ class WaveRenderer(ModelAtWork):
             )
         if not np.isfinite(asked).all() or not np.isfinite(given).all() or (given.size and given.min() < 0):
             raise ModelError("mel magnitudes must be 0 or more, and they and notes finite. Received: others among them")
-        if not len(given):
-            return np.empty((0, self.samples), np.float32)
-        parts = []
-        for first in range(0, len(given), batch_size):
-            part = given[first : first + batch_size]
-            told: Any = [part, asked[first : first + batch_size, None]] if self.told else part
-            parts.append(np.asarray(self.network.predict_on_batch(told), np.float32))
-        return np.concatenate(parts)
+        columns = [given, asked[:, None]] if self.told else [given]
+        return in_batches(self.network, columns, max(1, min(batch_size, len(given))))
 
 
 def load_renderer(path: str | os.PathLike[str]) -> WaveRenderer:

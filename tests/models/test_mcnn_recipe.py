@@ -182,4 +182,5 @@ def test_errors_are_in_decibels_of_the_note():
     assert note_errors(note, note, ANALYSIS)["convergence"] < -150
     assert found["lsd"] == pytest.approx(20 * np.log10(1 / 0.9), abs=1e-3)
     tone = 0.5 * np.sin(2 * np.pi * 500 * np.arange(ANALYSIS.samples) / RATE)
-    assert griffin_lim_errors(tone[None], ANALYSIS, rounds=30)["convergence"] < -3
+    none, thirty = (griffin_lim_errors(tone[None], ANALYSIS, rounds)["convergence"] for rounds in (0, 30))
+    assert thirty < none < 0
