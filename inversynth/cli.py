@@ -39,7 +39,7 @@ COMMANDS: dict[str, Command] = {
         Command("invert", "inversynth.inversion:main", "estimate the settings behind a sound, and write a report"),
         Command("refine", "inversynth.refine:main", "search on from a patch for one nearer to a sound"),
         Command("play", "inversynth.playing:main", "play a patch over a MIDI file or a range of notes"),
-        Command("export", "inversynth.export:main", "write a patch as JSON, CSV or MIDI control changes, and back"),
+        Command("export", "inversynth.export:main", "write a patch, or a network, for other programs"),
         Command("macros", "inversynth.macros:main", "render what each macro control does: a page, sounds, patches"),
         Command("shape", "inversynth.shaping:main", "put sounds under an amplitude envelope, by a network"),
         Command("encode", "inversynth.encoding:main", "hear sounds in the codes of an NSynth"),

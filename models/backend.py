@@ -1,10 +1,12 @@
 """Starting Keras without its backend's start-up chatter on the terminal."""
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 from generators.errors import SettingsError
 
@@ -30,12 +32,19 @@ def start_keras() -> None:
         _wake()
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what it cannot optimise it calls an error; those raise, too
+    with silent_libraries():
+        _wake()
+
+
+@contextlib.contextmanager
+def silent_libraries() -> Iterator[None]:
+    """Drop what compiled libraries write to the file behind standard error, unless what is done here fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as chatter:
         os.dup2(chatter.fileno(), 2)
         try:
-            _wake()
+            yield
         except BaseException:
             chatter.seek(0)
             os.write(kept, chatter.read())

@@ -221,7 +221,7 @@ def test_fault_of_a_midi_patch_is_told_in_one_line(
     [
         (["a.json"], "--output is required where PATCH has the format to write. Received: a.json"),
         (["a.json", "--format", "csv", "--output", "a.txt"], "--output must end in .csv for --format csv"),
-        (["a.json", "--format", "cvs"], "format must be 'json', 'csv' or 'midi-cc'. Received: --format cvs"),
+        (["a.json", "--format", "cvs"], "'saved_model' or 'litert'. Received: --format cvs"),
         (["absent.json", "--format", "csv"], "no such patch: absent.json"),
         (["absent.csv", "--output", "b.json"], "no such patch: absent.csv"),
         (["absent.mid", "--output", "b.json"], "no such MIDI file: absent.mid"),
