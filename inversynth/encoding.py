@@ -89,9 +89,7 @@ class Ear:
         sound = self._read(path)
         coder = self.load()
         audio = resample(sound.audio, sound.sample_rate, coder.sample_rate)
-        if (sound.sample_rate, sound.channels) != (coder.sample_rate, 1):
-            was = f"{sound.sample_rate:,} Hz, {sound.channels} channel{'s' if sound.channels > 1 else ''}"
-            log.info("converted %s: %s -> %s Hz, mono", path, was, f"{coder.sample_rate:,}")
+        tell_conversion(path, sound.sample_rate, sound.channels, coder.sample_rate)
         if (peak := float(np.abs(audio).max())) > 1.0:
             log.info("%s is clipped to full scale. Its peak is %.2f", path, peak)
         codes = coder.encode(audio[np.newaxis])[0]
@@ -126,6 +124,13 @@ def named(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     """Give each file the name of its sound, and a number where two have the same name."""
     names = name_folders([Path(f"{name_of(path)}{BARE}") for path in paths])
     return [(path, name) for path, (_, name) in zip(paths, names, strict=True)]
+
+
+def tell_conversion(path: Path, sample_rate: int, channels: int, wanted: int) -> None:
+    """Log that a sound was brought to mono and to another rate, where it was."""
+    if (sample_rate, channels) != (wanted, 1):
+        was = f"{sample_rate:,} Hz, {channels} channel{'s' if channels > 1 else ''}"
+        log.info("converted %s: %s -> %s Hz, mono", path, was, f"{wanted:,}")
 
 
 def described(codes: Codes) -> str:

@@ -57,14 +57,14 @@ def spectrogram(
     Shapes: audio (samples,). `size` is width and height in inches, for letters of 8 points.
     """
     width, height = size
-    figure, (axes,) = _figure(*size, [[0.55 / width, 0.2 / height, 1.0 - 0.77 / width, 1.0 - 0.28 / height]])
+    figure, (axes,) = bare_figure(*size, [[0.55 / width, 0.2 / height, 1.0 - 0.77 / width, 1.0 - 0.28 / height]])
     _draw_spectrogram(axes, audio, sample_rate, limits, palette)
     return figure
 
 
 def spectrogram_pair(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palette: Palette = PAGE) -> "Figure":
     """Draw target and match side by side on one colour scale, with its bar."""
-    figure, panels = _figure(
+    figure, panels = bare_figure(
         9.6, 3.0, [[0.065, 0.10, 0.40, 0.79], [0.505, 0.10, 0.40, 0.79], [0.925, 0.10, 0.012, 0.79]]
     )
     limits = decibel_limits([target, match])
@@ -92,7 +92,7 @@ def spectrogram_grid(sounds: NDArray[Any], sample_rate: int, palette: Palette = 
         for row in range(rows)
         for column in range(columns)
     ][: len(sounds)]
-    figure, panels = _figure(2.4 * columns, 1.4 * rows, places)
+    figure, panels = bare_figure(2.4 * columns, 1.4 * rows, places)
     for axes, audio in zip(panels, sounds, strict=True):
         _draw_spectrogram(axes, audio, sample_rate, decibel_limits([audio]), palette)
         axes.axis("off")
@@ -114,13 +114,13 @@ def thumbnail(audio: NDArray[Any], limits: tuple[float, float]) -> bytes:
 
 def waveforms(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palette: Palette = PAGE) -> "Figure":
     """Lay the two waveforms over each other: amplitude over seconds, drawn as the range that each step covers."""
-    figure, (axes,) = _figure(4.4, 1.9, [[0.11, 0.1, 0.85, 0.88]])
+    figure, (axes,) = bare_figure(4.4, 1.9, [[0.11, 0.1, 0.85, 0.88]])
     seconds = len(target) / sample_rate
     for audio, colour, strength in ((target, palette.target, 0.55), (match, palette.match, 0.55)):
         low, high = outline(audio, COLUMNS)
         time = np.linspace(0.0, seconds, len(low))
         axes.fill_between(time, low, high, color=colour, alpha=strength, linewidth=0)
-    _dress(axes, "s", "amplitude", palette)
+    dress(axes, "s", "amplitude", palette)
     peak = _peak(target, match)
     axes.set(xlim=(0.0, seconds), ylim=(-1.05 * peak, 1.05 * peak))
     return figure
@@ -128,13 +128,13 @@ def waveforms(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palet
 
 def close_up(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palette: Palette = PAGE) -> "Figure":
     """Show the 20 ms of the target around its loudest moment, and the same moment of the match, sample by sample."""
-    figure, (axes,) = _figure(4.4, 1.9, [[0.11, 0.1, 0.85, 0.88]])
+    figure, (axes,) = bare_figure(4.4, 1.9, [[0.11, 0.1, 0.85, 0.88]])
     count = min(len(target), max(2, round(ZOOM * sample_rate)))
     start = min(max(int(np.argmax(np.abs(target))) - count // 2, 0), len(target) - count)
     time = 1000.0 * np.arange(start, start + count) / sample_rate
     for audio, colour in ((target, palette.target), (match, palette.match)):
         axes.plot(time, audio[start : start + count], color=colour, linewidth=1.4, alpha=0.9)
-    _dress(axes, "ms", "", palette)
+    dress(axes, "ms", "", palette)
     peak = _peak(target[start : start + count], match[start : start + count])
     axes.set(xlim=(float(time[0]), float(time[-1])), ylim=(-1.08 * peak, 1.08 * peak))
     return figure
@@ -145,7 +145,7 @@ def knob_panel(
 ) -> "Figure":
     """Draw every parameter as a knob with its value; a dot outside the scale marks the true class where it is known."""
     rows = math.ceil(len(patch.space) / columns)
-    figure, (axes,) = _figure(1.2 * columns, 1.5 * rows, [[0.0, 0.0, 1.0, 1.0]])
+    figure, (axes,) = bare_figure(1.2 * columns, 1.5 * rows, [[0.0, 0.0, 1.0, 1.0]])
     axes.set(xlim=(0, columns), ylim=(1.25 * rows, 0), aspect="equal")
     axes.axis("off")
     for column, parameter in enumerate(patch.space.parameters):
@@ -174,14 +174,28 @@ def colour_stops(count: int = 9) -> tuple[str, ...]:
     return tuple(to_hex(matplotlib.colormaps[COLOURS](place)) for place in np.linspace(0.0, 1.0, count))
 
 
-# --- drawing ---------------------------------------------------------------------------------------------------
-
-
-def _figure(width: float, height: float, places: Sequence[Sequence[float]]) -> tuple["Figure", list["Axes"]]:
+def bare_figure(width: float, height: float, places: Sequence[Sequence[float]]) -> tuple["Figure", list["Axes"]]:
+    """Return a figure of so many inches, with axes at places: left, bottom, width and height as parts of it."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
     return figure, [figure.add_axes((place[0], place[1], place[2], place[3])) for place in places]
+
+
+def dress(axes: "Axes", x_unit: str, y_label: str, palette: Palette) -> None:
+    """Give axes the look that all pictures share: no box, a faint grid, small labels."""
+    for side in axes.spines.values():
+        side.set_visible(False)
+    axes.tick_params(colors=palette.ink, labelsize=8, length=0, pad=4)
+    axes.grid(visible=True, color=palette.line, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(_steps(6))
+    axes.yaxis.set_major_locator(_steps(4))
+    axes.xaxis.set_major_formatter(lambda place, _: f"{place:g} {x_unit}")
+    axes.set_ylabel(y_label, color=palette.ink, fontsize=8, loc="top", labelpad=2)
+
+
+# --- drawing ---------------------------------------------------------------------------------------------------
 
 
 def _draw_spectrogram(
@@ -201,24 +215,11 @@ def _draw_spectrogram(
         cmap=COLOURS,
         interpolation="none" if palette is PAGE else "bilinear",
     )
-    _dress(axes, "s", "Hz", palette)
+    dress(axes, "s", "Hz", palette)
     axes.grid(visible=False)
     axes.yaxis.set_major_formatter(lambda hertz, _: f"{hertz:,.0f}")
     axes.yaxis.set_major_locator(_steps(5))
     return image
-
-
-def _dress(axes: "Axes", x_unit: str, y_label: str, palette: Palette) -> None:
-    """Give axes the look that all pictures share: no box, a faint grid, small labels."""
-    for side in axes.spines.values():
-        side.set_visible(False)
-    axes.tick_params(colors=palette.ink, labelsize=8, length=0, pad=4)
-    axes.grid(visible=True, color=palette.line, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.xaxis.set_major_locator(_steps(6))
-    axes.yaxis.set_major_locator(_steps(4))
-    axes.xaxis.set_major_formatter(lambda place, _: f"{place:g} {x_unit}")
-    axes.set_ylabel(y_label, color=palette.ink, fontsize=8, loc="top", labelpad=2)
 
 
 def _steps(count: int) -> Any:

@@ -1,7 +1,5 @@
 """The scores of an evaluation, and how they are told: a table for the terminal, JSON and CSV for programs."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +11,7 @@ from generators.errors import RunError
 from generators.files import written_whole
 from inversynth.audio_metrics import MEASURES
 from inversynth.intervals import LEVEL, RESAMPLES, Estimate
-from inversynth.tables import text_table
+from inversynth.tables import csv_text, text_table
 from models.metrics import TOP_K
 
 SCHEMA = "inversynth-evaluation/1"
@@ -70,20 +68,17 @@ class Evaluation:
 
     def to_csv(self) -> str:
         """Write one line a number, with what it is of: ready for a spreadsheet or a data frame."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
-            ["name", "kind", "of", "subject", "measure", "value", "low", "high", "n", "seed", "render_budget"]
-        )
+        head = ["name", "kind", "of", "subject", "measure", "value", "low", "high", "n", "seed", "render_budget"]
+        rows: list[list[Any]] = []
         for result in self.results:
             for of, subject, measure, e in _lines(result):
                 about = [result.name, result.kind, of, subject, measure]
-                writer.writerow([*about, e.value, e.low, e.high, self.n, self.seed, result.render_budget])
+                rows.append([*about, e.value, e.low, e.high, self.n, self.seed, result.render_budget])
         if self.bound is not None:
             for of, subject, measure, e in _lines(self.bound):
                 about = ["identifiability", "bound", of, subject, measure]
-                writer.writerow([*about, e.value, e.low, e.high, self.bound.n, self.seed, ""])
-        return text.getvalue()
+                rows.append([*about, e.value, e.low, e.high, self.bound.n, self.seed, ""])
+        return csv_text(head, rows)
 
     def to_text(self) -> str:
         """Write what a person wants to see first: the sounds, then each model's parameters."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators.audio import write_audio
-from generators.errors import ModelError
+from generators.errors import ModelError, SettingsError
 from generators.files import writing
 from generators.settings import Settings
 from inversynth import plots, report
@@ -30,6 +30,9 @@ PAGE_FILE = "index.html"
 
 MOST_EMBEDDED = 12_000_000
 """Samples that a page holds, 32 MB of it: 25 minutes at 8 kHz."""
+
+MOST_SOUNDS = 2000
+"""Of one call: more than anybody listens to, and at 50 ms a note under two minutes of work."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,17 @@ class Shown:
 
 @dataclass(frozen=True)
 class Row:
-    """Sounds that belong side by side; one alone is shown large."""
+    """Sounds that belong side by side; one alone is shown large.
+
+    `picture` is drawn above them in the colours of a palette, and `name` names its file; `label` says what it shows.
+    """
 
     title: str
     sounds: Sequence[Shown]
     words: str = ""
+    name: str = ""
+    label: str = ""
+    picture: "Callable[[Palette], Figure] | None" = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class Showing:
     """What one call made.
 
     Attributes: title and `lead`, a sentence below it, head the page, and above them in small print the `maker`. facts:
-    further names and values, at its foot.
+    further names and values, at its foot. table: lines of words above them, the first its head.
     """
 
     title: str
@@ -68,6 +77,7 @@ class Showing:
     sample_rate: int
     facts: Mapping[str, str] = field(default_factory=dict)
     maker: str = ""
+    table: Sequence[Sequence[str]] = ()
 
     @property
     def sounds(self) -> list[Shown]:
@@ -88,6 +98,12 @@ class ShowingSettings(Settings):
 
 
 SHARED = ShowingSettings.flags_only
+
+
+def check_count(count: int, received: str) -> None:
+    """Raise SettingsError where one call would make too many sounds."""
+    if count > MOST_SOUNDS:
+        raise SettingsError(f"one call makes {MOST_SOUNDS:,} sounds at most. Received: {received}. Take fewer")
 
 
 def with_bar(
@@ -136,6 +152,10 @@ def write_showing(showing: Showing, folder: Path, *, pictures: bool = True, page
             path = folder / f"{shown.name}.png"
             with writing(path):
                 to_png(_drawn(shown, showing.sample_rate, limits, PAPER), path)
+    for row in showing.rows:
+        if pictures and row.picture:
+            with writing(folder / f"{row.name}.png"):
+                to_png(row.picture(PAPER), folder / f"{row.name}.png")
     samples = sum(len(shown.audio) for shown in showing.sounds)
     if page and samples > MOST_EMBEDDED:
         minutes = samples / showing.sample_rate / 60
@@ -161,12 +181,14 @@ def render_showing(showing: Showing, limits: tuple[float, float] | None = None) 
             {
                 "title": row.title,
                 "words": row.words,
+                "drawing": to_svg(row.picture(PAGE), row.label) if row.picture else "",
                 "cells": [_cell(shown, next(sources), showing.sample_rate, limits, row) for shown in row.sounds],
             }
             for row in showing.rows
         ],
         columns=lengths.pop() if len(showing.rows) > 1 and len(lengths) == 1 else 0,
         facts=showing.facts,
+        table=showing.table,
         gain=gain,
         limits=limits,
         colours=plots.colour_stops(),

@@ -1,7 +1,10 @@
-"""Plain-text tables for a terminal: words to the left, numbers to the right."""
+"""Tables: plain text for a terminal, words to the left and numbers to the right, and CSV for programs."""
 
+import csv
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 NUMBER = re.compile(r"[-+0-9.,\[\] %]*")
 
@@ -21,3 +24,10 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def csv_text(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Write a table for a spreadsheet or a data frame: every digit, lines that end in a newline."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
+    return text.getvalue()

@@ -21,9 +21,9 @@ from generators.doors import run_door
 from generators.errors import SettingsError
 from generators.notes.pitches import midi_number, note_name
 from inversynth.drawing import Palette
+from inversynth.envelopes import envelope
 from inversynth.gansynth.comparing import Contender, facts
 from inversynth.gansynth.course import Course, draw_course
-from inversynth.gansynth.envelopes import envelope
 from inversynth.gansynth.latents import arc, read_latents, write_latents
 from inversynth.gansynth.random import LATENTS_FILE
 from inversynth.gansynth.showing import MAKER, GansynthSettings, open_player

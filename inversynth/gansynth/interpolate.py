@@ -13,19 +13,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators.doors import run_door
-from generators.errors import SettingsError
 from generators.notes.pitches import note_list, note_name
 from inversynth.gansynth.comparing import contenders, facts, told
 from inversynth.gansynth.latents import arc, read_latent, write_latents
 from inversynth.gansynth.random import LATENTS_FILE
 from inversynth.gansynth.showing import MAKER, GansynthSettings
-from inversynth.showing import SHARED, Row, Showing, tell_showing
+from inversynth.showing import SHARED, Row, Showing, check_count, tell_showing
 
 if TYPE_CHECKING:
     from models.gansynth.player import NotePlayer
-
-MOST_SOUNDS = 2000
-"""Of one call: more than anybody listens to, and at 50 ms a note under two minutes of work."""
 
 
 class InterpolateSettings(GansynthSettings):
@@ -52,7 +48,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth int
 
 def _run(settings: InterpolateSettings) -> None:
     asked = note_list(settings.note) if settings.note else ()
-    _check_count(settings.steps, len(asked))
+    check_count(settings.steps * len(asked), f"{settings.steps} steps at {len(asked)} notes")
     models = contenders(settings.model, settings.compare)
     player = models[0].player
     notes = asked or (player.notes[len(player.notes) // 2],)
@@ -93,13 +89,6 @@ def ends(settings: InterpolateSettings, player: "NotePlayer") -> tuple[NDArray[n
     first = read_latent(settings.origin, player) if settings.origin else drawn[0]
     last = read_latent(settings.target, player) if settings.target else drawn[1]
     return first, last
-
-
-def _check_count(steps: int, notes: int) -> None:
-    if steps * notes > MOST_SOUNDS:
-        raise SettingsError(
-            f"one call makes {MOST_SOUNDS:,} sounds at most. Received: {steps} steps at {notes} notes. Take fewer"
-        )
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from generators.errors import AudioError, ModelError, SettingsError
 from inversynth.cli import main
+from inversynth.compass import best_transposition, playable
 from inversynth.drawing import PAPER
+from inversynth.envelopes import envelope
 from inversynth.gansynth.course import Course, draw_course, random_course
-from inversynth.gansynth.envelopes import envelope
 from inversynth.gansynth.latents import slerp
-from inversynth.gansynth.midi import Performance, best_transposition, playable
+from inversynth.gansynth.midi import Performance
 from inversynth.mixing import mix
 from inversynth.notes import Note, Score
 from tests.gansynth_models import write_untrained
