@@ -24,8 +24,8 @@ install: $(STAMP) ## make .venv and install everything pinned into it (once)
 demo: $(STAMP) ## invert five bundled sounds in less than a minute (ARGS=--train: make a network of your own)
 	$(VENV)/bin/python -m inversynth.demo $(ARGS)
 
-test: $(STAMP) ## run the tests
-	$(VENV)/bin/python -m pytest $(ARGS)
+test: $(STAMP) ## run the tests, file by file on all cores (ARGS="-n 0 -k …": some of them, in one process)
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(STAMP) ## ruff, ruff format, mypy and the import contract
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" task check
