@@ -70,7 +70,7 @@ class PartialLevels(keras.layers.Layer):
     def call(self, inputs: Sequence[Any]) -> Any:
         mels, notes = ops.cast(inputs[0], "float32"), ops.cast(inputs[1], "float32")
         table = tone_mels(mels.shape[-1], self.fft_length, self.sample_rate)
-        hertz = hertz_of(notes) * np.arange(1, self.partials + 1, dtype=np.float32)
+        hertz = hertz_of(notes) * _numbers(self.partials)
         audible = audible_share(hertz, self.sample_rate) * is_known(notes)
         place = ops.minimum(hertz * (self.fft_length / self.sample_rate), float(len(table)) - 1.001)
         whole = ops.floor(place)
@@ -179,7 +179,7 @@ class PartialBank(keras.layers.Layer):
     def call(self, inputs: Sequence[Any]) -> Any:
         levels, detuning, stiffness, notes = (ops.cast(part, "float32") for part in inputs)
         hop, partials = self.hop_length, levels.shape[-1]
-        number = np.arange(1, partials + 1, dtype=np.float32)
+        number = _numbers(partials)
         multiple = number * ops.sqrt(1.0 + self.stretch * stiffness * number**2)
         hertz = hertz_of(notes) * ops.exp(detuning[..., 0] * float(self.cents * np.log(2.0) / 1200.0))
         levels = levels * audible_share(hertz[..., None] * multiple[:, None], self.sample_rate)
@@ -187,9 +187,9 @@ class PartialBank(keras.layers.Layer):
         now, then = cycles[:, :-1], cycles[:, 1:]
         across = 0.5 * hop * (now + then)[..., None] * multiple[:, None]
         across = across - ops.stop_gradient(ops.floor(across))
-        start = ops.cumsum(across, axis=1) - across + _first_phases(partials)
+        start = ops.cumsum(across, axis=1) - across + ops.convert_to_tensor(_first_phases(partials))
         start = start - ops.stop_gradient(ops.floor(start))
-        sample = (np.arange(hop, dtype=np.float32) + 0.5)[None, None]
+        sample = ops.convert_to_tensor((np.arange(hop, dtype=np.float32) + 0.5)[None, None])
         along = now[..., None] * sample + (then - now)[..., None] * (0.5 / hop * sample**2)
         one = ops.stack([ops.ones_like(along), along], axis=-1)
         other = ops.stack([start, start * 0.0 + multiple[:, None]], axis=-2)
@@ -208,6 +208,11 @@ class PartialBank(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         own = {"hop_length": self.hop_length, "sample_rate": self.sample_rate}
         return {**super().get_config(), **own, "cents": self.cents, "stretch": self.stretch}
+
+
+def _numbers(partials: int) -> Any:
+    """Return 1, 2, … as a tensor, for PyTorch multiplies no array from the right."""
+    return ops.convert_to_tensor(np.arange(1, partials + 1, dtype=np.float32))
 
 
 def _held(values: Any, count: int) -> Any:
