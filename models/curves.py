@@ -13,6 +13,9 @@ PANELS = (
     ("top1", "top-1 accuracy"),
     ("critic_loss", "loss of the critic"),
     ("generator_loss", "loss of the generator"),
+    ("reconstruction", "error of pictures"),
+    ("latent", "latents from the prior"),
+    ("guessed", "styles guessed"),
 )
 COLOURS = {"training": "#8a8f98", "validation": "#1f5fa8"}
 """Grey for what was learned, blue for what counts; told apart without colour vision, too."""

@@ -13,6 +13,7 @@ GROUP = Group(
         Command("reconstruct", "inversynth.wae.reconstruct:main", "notes of a test, or of yours, and what comes back"),
         Command("morph", "inversynth.wae.morph:main", "from one style to another, and beyond"),
         Command("transfer", "inversynth.wae.transfer:main", "a sound, note by note, in other styles"),
+        Command("map", "inversynth.wae.map:main", "where notes lie in the latent spaces of models, as pictures"),
     ),
 )
 

@@ -7,6 +7,7 @@ said where it stands.
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -157,6 +158,12 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
     }
 
 
+def _draw(model: Any, source: "Source", path: Path) -> None:
+    from models.wae.drawing import draw_space
+
+    draw_space(model, source, path)
+
+
 OPTIONS = ("kind", "size", "style_label", "latent", "alpha", "beta", "reduction", "kernel", "form", "critic_steps")
 
 RECIPES: tuple[Recipe, ...] = (
@@ -175,6 +182,7 @@ RECIPES: tuple[Recipe, ...] = (
         open_source=_open,
         options=MappingProxyType({name: WaeSettings.model_fields[name].default for name in OPTIONS}),
         measure=measure,
+        draw=_draw,
         told=("error of pictures {rmse:.4f} (the mean picture: {mean:.4f})", "latents {mmd:.3f} from the prior"),
         defaults=defaults_of(WaeSettings, "wasserstein", "size", "kind"),
     ),
