@@ -145,7 +145,7 @@ def inverse_stft(real: Any, imaginary: Any, hop_length: int, xp: Any = np) -> An
 
 def transform(frames: Any, xp: Any = np) -> tuple[Any, Any]:
     """Window frames by Hann and transform them. Shapes: (…, fft) -> real and imaginary parts, each (…, fft / 2 + 1)."""
-    windowed = frames * hann_window(frames.shape[-1])
+    windowed = frames * xp.array(hann_window(frames.shape[-1]))  # PyTorch multiplies none of NumPy by what is learned
     if xp is np:
         spectrum = np.fft.rfft(windowed)
         return spectrum.real, spectrum.imag
