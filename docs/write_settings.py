@@ -15,6 +15,7 @@ from generators.registry import DOORS
 from generators.settings import PREFIX, Settings
 from inversynth.cli import COMMANDS
 from inversynth.gansynth import door as gansynth
+from inversynth.wae import door as wae
 
 PAGE = Path(__file__).with_name("settings.md")
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
@@ -36,9 +37,12 @@ OTHERWISE = {
                 *("steps_per_epoch", "size"),
             ),
         ),
-        "train gansynth": (
-            *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
-            "size",
+        **dict.fromkeys(
+            ("train gansynth", "train wae", "train mcnn"),
+            (
+                *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
+                *("size", "kind", "latent", "print_interval"),
+            ),
         ),
         "train nsynth": (
             *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
@@ -49,7 +53,7 @@ OTHERWISE = {
 }
 """Settings that one door has another default for than the rest."""
 
-OF_THEIR_OWN = ("neurosynth", "nsynth", "nsynth-baseline", "note-classifier", "gansynth")
+OF_THEIR_OWN = ("neurosynth", "nsynth", "nsynth-baseline", "note-classifier", "gansynth", "wae", "mcnn")
 """Models whose training has settings that others do not have."""
 
 HEAD = f"""\
@@ -98,6 +102,7 @@ def settings_classes() -> dict[str, type[Settings]]:
     behind = {
         "generate": [f"generate {synth}" for synth in DOORS],
         "gansynth": [f"gansynth {door}" for door in gansynth.GROUP.doors],
+        "wae": [f"wae {door}" for door in wae.GROUP.doors],
         "train": [f"train {name}" for name in OF_THEIR_OWN],
     }
     names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]

@@ -47,6 +47,7 @@ COMMANDS: dict[str, Command] = {
         Command("interpolate", "inversynth.interpolation:main", "make sounds that lie between others, or last longer"),
         Command("grid", "inversynth.grid.door:main", "render a pad of notes between four sounds, with a page to play"),
         Command("gansynth", "inversynth.gansynth.door:main", "hear a GANSynth: random timbres, and what lies between"),
+        Command("wae", "inversynth.wae.door:main", "hear a WAE-Fader: notes in styles, and your sounds in others"),
         Command("compare", "inversynth.compare:main", "lay dataset, regenerated and reconstructed sounds side by side"),
         Command("evaluate", "inversynth.evaluation:main", "score models on a dataset, beside chance and an oracle"),
         Command("inspect", "inversynth.inspection:main", "say what a dataset, a run, a model file or a model holds"),

@@ -105,7 +105,7 @@ def _run(settings: ReconstructSettings) -> None:
         Row(
             f"{note_name(int(note))} · {style}",
             [Shown(f"{name}_input", before, "input"), Shown(f"{name}_output", after, "reconstruction")],
-            ", ".join(f"{word} {number}" for word, number in zip(HEAD.values(), line[3:], strict=True)),
+            "RMSE {}, LSD {} dB, spectral convergence {}".format(*line[3:]),
             name,
             f"Mel magnitudes of {name} and of what came back",
             partial(draw_reconstruction, picture, back, maker.seconds),

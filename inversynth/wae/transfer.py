@@ -7,7 +7,6 @@ tempered scale: a glide or a vibrato is lost, unless the latent tells of it.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -148,7 +147,7 @@ def _rows(title: str, shown: Sequence[Shown], notes: int) -> list[Row]:
     """Show a melody large in each style, and single notes side by side."""
     if notes == 1:
         return [Row(title, shown)]
-    return [Row(one.caption, [replace(one, caption="")]) for one in shown]
+    return [Row(one.caption, [one]) for one in shown]
 
 
 def _told(heard: Sequence[Heard], notes: NDArray[np.intp]) -> str:
