@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +42,17 @@ class Speed:
 COLUMNS = ("model", "threads", "notes at once", "ms", "ms a note", "x real time")
 
 
-def measure(path: Path, name: str, threads: int) -> list[Speed]:
-    """Measure a model file in a process of its own, which takes so many threads."""
+def measure(
+    path: Path, name: str, threads: int, module: str = "benchmarks.gansynth_speed", *others: str
+) -> list[Speed]:
+    """Measure a model file in a process of its own, which takes so many threads.
+
+    Args:
+        module: what is run, with the path and `others` behind it; it prints what `time_batches` returns.
+    """
     variables = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gansynth_speed", str(path)],
+        [sys.executable, "-m", module, str(path), *others],
         env={**os.environ, **dict.fromkeys(variables, str(threads))},
         stdout=subprocess.PIPE,
         text=True,
@@ -57,25 +64,33 @@ def measure(path: Path, name: str, threads: int) -> list[Speed]:
     ]
 
 
-def time_batches(path: str, rounds: int = ROUNDS) -> dict[str, object]:
-    """Return `note_seconds`, and the median `seconds` of each batch once the network is compiled."""
+def time_batches(play: Callable[[int], object], note_seconds: float, rounds: int = ROUNDS) -> str:
+    """Return as JSON `note_seconds`, and the median `seconds` that each batch takes once networks are compiled.
+
+    Args:
+        play: makes so many notes.
+    """
+    seconds = {}
+    for batch in BATCHES:
+        taken = []
+        for _ in range(rounds + 2):
+            started = time.perf_counter()
+            play(batch)
+            taken.append(time.perf_counter() - started)
+        seconds[str(batch)] = statistics.median(taken[2:])
+    return json.dumps({"note_seconds": note_seconds, "seconds": seconds})
+
+
+def _time(path: str) -> str:
     from models.backend import start_keras
 
     start_keras()
     from models.gansynth.player import load_player
 
     player = load_player(path)
-    seconds = {}
-    for batch in BATCHES:
-        latents, notes = player.draw_latents(batch), player.draw_notes(batch)
-        taken = []
-        for _ in range(rounds + 2):
-            started = time.perf_counter()
-            player.sounds(latents, notes, batch_size=batch)
-            taken.append(time.perf_counter() - started)
-        seconds[str(batch)] = statistics.median(taken[2:])
-    return {"note_seconds": player.seconds, "seconds": seconds}
+    drawn = {batch: (player.draw_latents(batch), player.draw_notes(batch)) for batch in BATCHES}
+    return time_batches(lambda batch: player.sounds(*drawn[batch], batch_size=batch), player.seconds)
 
 
 if __name__ == "__main__":
-    print(json.dumps(time_batches(sys.argv[1])))
+    print(_time(sys.argv[1]))

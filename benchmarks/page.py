@@ -11,10 +11,10 @@ from generators.files import written_whole
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
-SECTIONS = ("render", "dataset", "training", "neurosynth", "wavenet", "nsynth", "gansynth")
+SECTIONS = ("render", "dataset", "training", "neurosynth", "wavenet", "nsynth", "gansynth", "wae")
 """In the order of the page."""
 
-PREPARED = frozenset({"nsynth", "gansynth"})
+PREPARED = frozenset({"nsynth", "gansynth", "wae"})
 """Those that need models and a dataset to be made first, and are run by name alone."""
 
 HEAD = """\
@@ -22,9 +22,9 @@ HEAD = """\
 
 Written by the modules of `benchmarks`, each its own section: `python -m benchmarks.render`, `python -m
 benchmarks.dataset`, `python -m benchmarks.training`, `python -m benchmarks.neurosynth`, `python -m
-benchmarks.wavenet`, `python -m benchmarks.nsynth`, `python -m benchmarks.gansynth`. `python -m benchmarks` (or `make
-bench`) runs all but the last two, which need trained models and a dataset. Figures are medians; speeds move by a few
-percent from one run to the next on the same machine.
+benchmarks.wavenet`, `python -m benchmarks.nsynth`, `python -m benchmarks.gansynth`, `python -m benchmarks.wae`.
+`python -m benchmarks` (or `make bench`) runs all but the last three, which need trained models and a dataset. Figures
+are medians; speeds move by a few percent from one run to the next on the same machine.
 """
 
 

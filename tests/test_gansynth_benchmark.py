@@ -15,6 +15,7 @@ from generators.notes.labels import SPACE
 from inversynth.intervals import Estimate
 from models import spectral_autoencoder
 from models.architectures import NOTE_CLASSIFIER
+from models.gansynth.player import load_player
 from models.model_files import ModelCard, save_model
 from models.note_classifier import Judgement, build_classifier
 from tests.gansynth_models import write_untrained
@@ -119,10 +120,17 @@ def test_judge_measures_sets_with_known_answers():
 
 
 def test_batches_are_timed(files):
-    found = time_batches(str(files / "made.keras"), rounds=1)
+    player = load_player(files / "made.keras")
+    played = []
+
+    def play(batch):
+        played.append(len(player.sounds(player.draw_latents(batch), player.draw_notes(batch), batch_size=batch)))
+
+    found = json.loads(time_batches(play, player.seconds, rounds=1))
     assert found["note_seconds"] == SAMPLES / RATE
     assert list(found["seconds"]) == [str(batch) for batch in BATCHES]
     assert all(seconds > 0 for seconds in found["seconds"].values())
+    assert played == [batch for batch in BATCHES for _ in range(3)]  # two of each to warm up
 
 
 def test_section_tells_figures_goals_and_what_was_not_checked():

@@ -1,0 +1,31 @@
+"""How fast an autoencoder of notes and an MCNN make notes: `python -m benchmarks.wae_speed WAE MCNN` prints JSON.
+
+From latents and labels to samples, in a process of its own, as in `benchmarks.gansynth_speed`.
+"""
+
+import sys
+
+from benchmarks.gansynth_speed import BATCHES, time_batches
+
+
+def _time(path: str, mcnn: str) -> str:
+    from models.backend import start_keras
+
+    start_keras()
+    import numpy as np
+
+    from models.wae.player import load_maker
+    from models.wae.rendering import mcnn_renderer
+
+    maker = load_maker(path)
+    renderer = mcnn_renderer(mcnn, maker.analysis)
+    weights = np.eye(len(maker.styles), dtype=np.float32)
+    drawn = {
+        batch: (maker.draw_latents(batch), maker.draw_notes(batch), weights[np.arange(batch) % len(weights)])
+        for batch in BATCHES
+    }
+    return time_batches(lambda batch: maker.sounds(*drawn[batch], renderer, batch_size=batch), maker.seconds)
+
+
+if __name__ == "__main__":
+    print(_time(*sys.argv[1:3]))
