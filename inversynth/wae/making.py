@@ -115,9 +115,11 @@ def open_studio(settings: WaeSettings) -> Studio:
     path = find_model(settings.model)
 
     from models.wae.player import load_maker
-    from models.wae.rendering import griffin_lim_renderer, mcnn_renderer
 
     maker = load_maker(path)
+
+    from models.wae.rendering import griffin_lim_renderer, mcnn_renderer
+
     if settings.renderer == "griffinlim":
         renderer = griffin_lim_renderer(maker.analysis, settings.rounds, settings.seed)
         return Studio(maker, renderer, f"Griffin-Lim, {settings.rounds} rounds", settings.batch_size)
