@@ -53,9 +53,9 @@ SYSTEMS: dict[str, System] = {
         System(
             "WAE-Fader",
             "expressive notes from a small latent space, in real time through MCNN",
-            "",
-            "",
-            "planned",
+            "Esling et al. 2019, arXiv 1904.06215; MCNN: Arik et al. 2019, arXiv 1808.06719",
+            "inversynth wae random",
+            "works",
         ),
     )
 }

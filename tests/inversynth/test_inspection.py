@@ -282,7 +282,7 @@ def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["name"] for row in said["synths"]] == list(SYNTHS)
     assert [row["name"] for row in said["models"]] == list(RECIPES)
     assert set(RECIPES) == set(MODEL_NAMES)
-    notes = ("nsynth", "note-classifier", "gansynth")
+    notes = ("nsynth", "note-classifier", "gansynth", "wae", "mcnn")
     assert {row["name"] for row in said["bundled"]} == {"inverter", "C6XL", *notes, *SHAPERS}
     told = {row["name"]: row["summary"] for row in said["bundled"]}
     measures = {**dict.fromkeys(SHAPERS, "mean absolute error 0.0"), "inverter": "MPR 88.3 on 1000", "C6XL": "MPR 72.5"}

@@ -21,6 +21,8 @@ from models.model_files import ModelCard, check_weights, load_model, read_card, 
 from models.note_scores import shares, track
 from models.registry import find_recipe
 from models.shaper import load_shaper
+from models.wae.player import load_maker
+from models.wae.rendering import mcnn_renderer
 from models.wavenet.coder import load_coder
 from tests.styled_notes import write_notes
 from tests.wae_models import write_untrained_pair
@@ -40,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_names_of_bundled_models_are_found_whatever_their_case() -> None:
     assert set(bundled()) == {
         *("inverter", "C6XL", "neurosynth", "neurosynth-adversarial"),
-        *("nsynth", "note-classifier", "gansynth"),
+        *("nsynth", "note-classifier", "gansynth", "wae", "mcnn"),
     }
     assert DEFAULT in bundled()
     assert find_model("c6xl") == bundled()["C6XL"]
@@ -105,6 +107,22 @@ def test_the_bundled_gansynth_is_small_and_plays_its_notes_in_many_timbres() -> 
     spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)
     likeness = (spectra @ spectra.T)[np.triu_indices(8, 1)]
     assert likeness.mean() < 0.95
+
+
+def test_the_bundled_autoencoder_and_its_renderer_are_small_and_play_what_they_are_told() -> None:
+    """Every style at notes of its own, of latents that no figure was taken from."""
+    paths = bundled()["wae"], bundled()["mcnn"]
+    assert sum(path.stat().st_size for path in paths) <= 5e6
+    maker = load_maker(paths[0])
+    assert (maker.kind, maker.latent, len(maker.styles)) == ("wae-fader", 3, 12)
+    notes, styles = 48 + 2 * np.arange(12), np.eye(12)
+    latents = maker.draw_latents(12, seed=708)
+    sounds = maker.sounds(latents, notes, styles, mcnn_renderer(paths[1], maker.analysis))
+    near, _ = shares(track(sounds, maker.sample_rate), notes.astype(float))
+    assert near >= 11 / 12
+    one = maker.pictures(latents[:1].repeat(12, axis=0), [60] * 12, styles).reshape(12, -1)
+    other = maker.pictures(latents, [60] * 12, styles[:1].repeat(12, axis=0)).reshape(12, -1)
+    assert one.std(axis=0).mean() > 2 * other.std(axis=0).mean()  # the label decides more than the latent
 
 
 @pytest.mark.parametrize(("name", "weight"), [("neurosynth", 10.0), ("neurosynth-adversarial", 0.0)])
