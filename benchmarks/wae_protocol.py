@@ -31,6 +31,9 @@ from models.wae.player import NoteMaker, Renderer
 
 LABELS = ("style", "semitone", "octave")
 
+USUAL_FORM = "uniform"
+"""What the encoder of an adversarial model pays where its row does not say otherwise."""
+
 SHARED = range(48, 72)
 """Notes of the octaves 3 and 4, which all instruments of the paper have."""
 
@@ -55,12 +58,13 @@ class Answers:
     name: str
     kind: str
     latent: int
+    form: str = USUAL_FORM
     scores: dict[str, float] = field(default_factory=dict)
     draws: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
-        return f"{self.kind}, {self.latent}"
+        return f"{self.kind}, {self.latent}" + ("" if self.form == USUAL_FORM else f", {self.form}")
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,8 @@ class Questions:
 
     def ask(self, maker: NoteMaker, name: str, draws: int) -> Answers:
         """Ask a model everything."""
-        answers = Answers(name, maker.kind, maker.latent)
+        form = str(maker.loaded.card.features["form"]) if maker.traits.adversary else USUAL_FORM
+        answers = Answers(name, maker.kind, maker.latent, form)
         latents = {part: maker.latents_of(self.source.pictures(rows)) for part, rows in self._parts.items()}
         self._ask_for_notes_back(maker, latents["held out"], answers.scores)
         self._ask_latents(latents, answers.scores)

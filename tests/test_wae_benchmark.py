@@ -69,7 +69,9 @@ def test_macro_f1_counts_every_style_alike():
 
 def group(name, style, probe):
     draws = {key: np.full(50, 1.0) for key in benchmark.GENERATED} | {"shared_style": np.repeat([1.0, 0.0], 25)}
-    answers = Answers(name, f"wae-{name}", 3, {"probe_style": probe, "close": 1.0, "shared_f1": 0.5}, draws)
+    answers = Answers(
+        name, f"wae-{name}", 3, scores={"probe_style": probe, "close": 1.0, "shared_f1": 0.5}, draws=draws
+    )
     estimates = {key: accuracy([answers], key, 0) for key in draws}
     return Group(answers.group, [answers], {**estimates, "shared_style": Estimate(*style)})
 

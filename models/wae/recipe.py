@@ -43,7 +43,7 @@ def build_wae(
     beta: float | None = None,
     reduction: str = "mel",
     kernel: str = "rbf",
-    form: str = "reverse",
+    form: str = "uniform",
     critic_steps: int = 5,
     styles: Sequence[str] = (),
     loss: str = "wasserstein",
@@ -107,7 +107,7 @@ class WaeSettings(TrainingSettings):
     )
     kernel: Literal["rbf", "gaussian", "multiquadric"] = Field("rbf", description="of the discrepancy: five Gaussians")
     form: Literal["uniform", "reverse", "complement"] = Field(
-        "reverse", description="what the encoder pays for a style that can be guessed"
+        "uniform", description="what the encoder pays for a style that can be guessed"
     )
     critic_steps: int = Field(5, ge=1, description="steps of the discriminator for one of the autoencoder; 1 published")
     dataset_name: str = Field("notes", description="trains on <dataset_dir>/<dataset_name>.hdf5")

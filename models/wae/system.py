@@ -48,7 +48,7 @@ class NoteAutoencoder(keras.Model):
         beta: float | None = None,
         reduction: str = "mel",
         kernel: str = "rbf",
-        form: str = "reverse",
+        form: str = "uniform",
         critic_steps: int = 1,
         seed: int | None = None,
         **options: Any,
