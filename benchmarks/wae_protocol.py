@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from inversynth.intervals import Estimate, mean_estimates
 from models.mcnn.measuring import griffin_lim_errors, note_errors
+from models.model_files import BEST
 from models.slaney import mel_magnitudes
 from models.wae.data import StyledNotes
 from models.wae.judging import Judges, train_judges
@@ -51,20 +52,22 @@ RENDERED = 40
 class Answers:
     """What one model answered.
 
-    Attributes: `scores` are numbers by name; `draws`, (n,) each by name: of every draw of latent and note the share of
-    styles at which the label came out as asked.
+    Attributes: `alone` are models in files of their own, which share no row. `scores` are numbers by name; `draws` are,
+    for every draw of latent and note, (n,), the share of styles at which a label came out as asked, by name.
     """
 
     name: str
     kind: str
     latent: int
     form: str = USUAL_FORM
+    alone: bool = False
     scores: dict[str, float] = field(default_factory=dict)
     draws: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
-        return f"{self.kind}, {self.latent}" + ("" if self.form == USUAL_FORM else f", {self.form}")
+        alike = f"{self.kind}, {self.latent}" + ("" if self.form == USUAL_FORM else f", {self.form}")
+        return f"{self.name}: {alike}" if self.alone else alike
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Questions:
     def ask(self, maker: NoteMaker, name: str, draws: int) -> Answers:
         """Ask a model everything."""
         form = str(maker.loaded.card.features["form"]) if maker.traits.adversary else USUAL_FORM
-        answers = Answers(name, maker.kind, maker.latent, form)
+        answers = Answers(name, maker.kind, maker.latent, form, alone=maker.loaded.path.name != BEST)
         latents = {part: maker.latents_of(self.source.pictures(rows)) for part, rows in self._parts.items()}
         self._ask_for_notes_back(maker, latents["held out"], answers.scores)
         self._ask_latents(latents, answers.scores)

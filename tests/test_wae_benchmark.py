@@ -49,7 +49,7 @@ def test_an_untrained_model_is_asked_everything_and_gives_chance(files, capsys, 
     (scores,) = found["models"]
     assert {"rmse", "probe_style", "purity_octave", "discrepancy", "mix_rank", "shared_f1", "back_style"} <= set(scores)
     assert found["data"]["chance"]["style"] == pytest.approx(1 / 3)
-    shares = found["groups"]["wae-fader, 3"]
+    shares = found["groups"]["wae: wae-fader, 3"]
     assert shares["shared_style"]["value"] == pytest.approx(1 / 3)  # all styles look alike: one of three is named
     assert list(found["rendered"]) == ["MCNN", "Griffin-Lim, 50 rounds", "through wae, MCNN"]
     assert "12 x as fast as real time on one core (goal 20: missed)" in text
