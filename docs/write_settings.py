@@ -41,7 +41,7 @@ OTHERWISE = {
             ("train gansynth", "train wae", "train mcnn"),
             (
                 *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
-                *("size", "kind", "latent", "print_interval"),
+                *("size", "latent", "print_interval"),
             ),
         ),
         "train nsynth": (

@@ -65,7 +65,8 @@ class Settings(BaseSettings):
     """Base of every settings class: fields are flags, and variables in upper case.
 
     `other_names` maps a field to further names it answers to, as a flag and as a variable; `other_flags` to names that
-    are flags only. Fields listed in `flags_only` are read from the command line alone (a sound to invert has no place
+    are flags only, and `other_variables` to the variable it answers to in place of its own name, where that means
+    something else at another door. Fields listed in `flags_only` are read from the command line alone (a sound to invert has no place
     in `.env`). `preliminary` settings are read before others, which they choose.
     """
 
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     )
     other_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     other_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    other_variables: ClassVar[Mapping[str, str]] = {}
     flags_only: ClassVar[frozenset[str]] = frozenset()
     preliminary: ClassVar[bool] = False
 
@@ -94,7 +96,10 @@ class Settings(BaseSettings):
         """Names of the variables that set a field, the strongest first; none for a field that is a flag only."""
         if field in cls.flags_only:
             return ()
-        names = [field.upper(), *(name.upper() for name in cls.other_names.get(field, ()))]
+        names = [
+            cls.other_variables.get(field, field).upper(),
+            *(name.upper() for name in cls.other_names.get(field, ())),
+        ]
         return tuple(PREFIX + name for name in names) + tuple(name for name in names if name not in TAKEN)
 
     @classmethod

@@ -1,5 +1,6 @@
 """Models that come with the package: the inverter, C6XL as its paper describes it, two that shape envelopes, and five
-of notes: an NSynth with the classifier that it is measured by, a GANSynth, and a WAE-Fader with the MCNN that renders it.
+of notes: an NSynth with the classifier that it is measured by, a GANSynth, and a WAE-Fader with the MCNN that renders
+it.
 
 Each is a `.keras` file with its card: parameter space, features, settings it was trained with, scores and a hash of its
 weights, which loading checks. They are made from runs by `python -m inversynth.pretrained.bundle`.

@@ -90,6 +90,7 @@ class WaeSettings(TrainingSettings):
     """Train a Wasserstein autoencoder of notes on a dataset of them."""
 
     other_flags: ClassVar = {"size": ("preset",)}
+    other_variables: ClassVar = {"kind": "wae_kind"}
 
     model: str = Field(WAE, description=WAE)
     kind: Literal["ae", "vae", "wae-mmd", "wae-note", "wae-style", "wae-fader"] = Field(

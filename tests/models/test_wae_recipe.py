@@ -7,6 +7,7 @@ from generators.errors import DatasetError, ModelError, SettingsError
 from generators.notes.labels import SPACE
 from generators.store import Dataset
 from models.architectures import PARAMETER_COUNTS
+from models.gansynth.recipe import GanSynthSettings
 from models.model_files import read_card
 from models.registry import find_recipe
 from models.slaney import mel_magnitudes, mels_of, picture_of
@@ -48,6 +49,13 @@ def test_settings_follow_the_size_where_they_are_not_set():
     paper = WaeSettings.parse(["--size", "paper"])
     assert (paper.latent, paper.epochs, paper.batch_size, paper.learning_rate) == (3, 400, 64, 5e-4)
     assert WaeSettings.parse(["--preset", "paper", "--latent", "16"]).latent == 16
+
+
+def test_the_kind_has_a_variable_that_gansynth_does_not_read(monkeypatch):
+    monkeypatch.setenv("KIND", "linear")
+    monkeypatch.setenv("WAE_KIND", "wae-note")
+    assert WaeSettings.parse([]).kind == "wae-note"
+    assert GanSynthSettings.parse([]).kind == "linear"
 
 
 def test_pictures_are_of_peak_normalised_notes_of_the_model_s_length(path):
