@@ -66,8 +66,8 @@ class Settings(BaseSettings):
 
     `other_names` maps a field to further names it answers to, as a flag and as a variable; `other_flags` to names that
     are flags only, and `other_variables` to the variable it answers to in place of its own name, where that means
-    something else at another door. Fields listed in `flags_only` are read from the command line alone (a sound to invert has no place
-    in `.env`). `preliminary` settings are read before others, which they choose.
+    something else at another door. Fields listed in `flags_only` are read from the command line alone (a sound to
+    invert has no place in `.env`). `preliminary` settings are read before others, which they choose.
     """
 
     model_config = SettingsConfigDict(
