@@ -19,7 +19,6 @@ from models.model_files import OTHER_INPUTS, load_model, read_card
 
 if TYPE_CHECKING:
     from models.gansynth.player import NotePlayer
-    from models.mcnn.player import WaveRenderer
     from models.wae.player import NoteMaker
 
 FULL_SCALE = "full scale is -1 to 1"
@@ -165,9 +164,10 @@ def _wae(path: Path, mcnn: Path | None) -> Exportable:
     from models.slaney import mels_of
     from models.wae.labels import LOWEST, NOTE_WIDTH, OCTAVES, SEMITONES, conditions
     from models.wae.player import load_maker
+    from models.wae.rendering import matching_renderer
 
     maker = load_maker(path)
-    renderer = _renderer_for(maker, mcnn)
+    renderer = None if mcnn is None else matching_renderer(mcnn, maker.analysis)
     analysis, styles = maker.analysis, len(maker.styles)
     known = np.arange(LOWEST, LOWEST + SEMITONES * OCTAVES)
     labels = conditions(known, np.zeros((len(known), styles)))[:, :NOTE_WIDTH]
@@ -239,20 +239,6 @@ def _mcnn(path: Path, mcnn: Path | None) -> Exportable:
         {"analysis": asdict(analysis)},
         OF_PARTIALS if renderer.told else TOLERANCE,
     )
-
-
-def _renderer_for(maker: "NoteMaker", mcnn: Path | None) -> "WaveRenderer | None":
-    """Load the MCNN that renders the pictures of a model. Raises ModelError for one of other pictures."""
-    if mcnn is None:
-        return None
-    from models.mcnn.player import load_renderer
-
-    renderer = load_renderer(mcnn)
-    if renderer.analysis != maker.analysis:
-        raise ModelError(
-            f"the MCNN must render the pictures of the model: {maker.analysis}. Received: {renderer.analysis} in {mcnn}"
-        )
-    return renderer
 
 
 def _levels(space: ParameterSpace, name: str, first: int) -> dict[str, Any]:

@@ -124,10 +124,9 @@ def open_studio(settings: WaeSettings) -> Studio:
         renderer = griffin_lim_renderer(maker.analysis, settings.rounds, settings.seed)
         return Studio(maker, renderer, f"Griffin-Lim, {settings.rounds} rounds", settings.batch_size)
     try:
-        network = find_model(settings.mcnn)
+        renderer = mcnn_renderer(find_model(settings.mcnn), maker.analysis)
     except ModelError as error:
         raise ModelError(f"{error}. Or take --renderer griffinlim") from None
-    renderer = mcnn_renderer(network, maker.analysis)
     return Studio(maker, renderer, f"MCNN {settings.mcnn}", settings.batch_size)
 
 

@@ -42,8 +42,7 @@ def matching_renderer(path: str | os.PathLike[str], analysis: MelAnalysis) -> "W
     if renderer.analysis != analysis:
         raise ModelError(
             f"the MCNN must render the pictures of the model, {_told(analysis)}. "
-            f"Received: {path}, {_told(renderer.analysis)}. Take --renderer griffinlim, or train one: "
-            "inversynth train --model mcnn"
+            f"Received: {path}, {_told(renderer.analysis)}. Train one: inversynth train --model mcnn"
         )
     return renderer
 
