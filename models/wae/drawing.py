@@ -82,7 +82,7 @@ def draw_grid(columns: Mapping[str, NDArray[np.floating[Any]]], attributes: Sequ
     """
     across = len(columns) > 1
     rows, width = (len(attributes), len(columns)) if across else (1, len(attributes))
-    figure = _figure(2.9 * width + (1.3 if across else 3.0), 2.75 * rows + 0.5)
+    figure = _figure(2.9 * width + (1.3 if across else 3.0), 2.75 * rows + (0.5 if across else 1.0))
     for row, attribute in enumerate(attributes):
         for column, (name, points) in enumerate(columns.items()):
             place = row * width + column + 1 if across else row + 1

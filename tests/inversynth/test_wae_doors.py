@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from inversynth.cli import main
 from inversynth.wae.hearing import Heard, heard_seconds
@@ -208,3 +209,31 @@ def test_models_of_other_kinds_are_refused(folder: Path, capsys: pytest.CaptureF
     words = ["--model", str(folder / "wae.keras"), "--mcnn", str(folder / "wae.keras")]
     assert main(["wae", "random", *words]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+# --- map -------------------------------------------------------------------------------------------------------------
+
+
+def test_latent_spaces_are_drawn_side_by_side_and_a_training_as_an_animation(folder, tmp_path, capsys):
+    run = tmp_path / "mine"
+    (run / "pictures").mkdir(parents=True)
+    (run / "best.keras").write_bytes((folder / "wae.keras").read_bytes())
+    for epoch, level in ((5, 0), (10, 255)):
+        Image.new("RGB", (40, 30), (level, 0, 0)).save(run / "pictures" / f"epoch_{epoch:05d}.png")
+    models = f"{folder / 'wae.keras'},{run}"
+    words = ["wae", "map", "--models", models, "--dataset_file", str(folder / "notes.hdf5")]
+    assert main([*words, "--output_directory", "out"]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["mine.gif", "space.png", "tsne.png"]
+    for name in ("space.png", "tsne.png"):
+        with Image.open(Path("out") / name) as picture:
+            assert picture.width > 2 * 300  # two models
+    with Image.open("out/mine.gif") as film:
+        assert film.n_frames == 2
+    assert capsys.readouterr().out.splitlines() == ["out/tsne.png", "out/space.png", "out/mine.gif"]
+
+
+def test_models_of_other_notes_are_not_drawn(folder, tmp_path, capsys):
+    other = write_notes(tmp_path / "other.hdf5", styles=("flute", "reed"))
+    assert main(["wae", "map", "--models", str(folder / "wae.keras"), "--dataset_file", str(other)]) == 2
+    assert "models must have learned the styles of the dataset, 2 of instrument" in capsys.readouterr().err
+    assert not Path("output").exists()
