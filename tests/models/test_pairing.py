@@ -4,17 +4,12 @@ import numpy as np
 import pytest
 
 from generators.errors import ModelError
-from generators.store import Dataset
-from models.mcnn.data import RenderedNotes
 from models.mcnn.player import load_renderer
-from models.mcnn.presets import find_preset
 from models.model_files import ModelCard, save_model
-from models.registry import find_recipe
-from models.wae.data import StyledNotes
 from models.wae.pairing import PairingSettings, main, pair
 from models.wae.player import load_maker
-from models.wae.sizes import find_size
-from tests.styled_notes import RATE, write_notes
+from tests.styled_notes import write_notes
+from tests.wae_models import write_untrained_pair
 
 
 @pytest.fixture(scope="module")
@@ -25,20 +20,7 @@ def path(tmp_path_factory):
 @pytest.fixture(scope="module")
 def models(path, tmp_path_factory):
     """An autoencoder and an MCNN that learned nothing."""
-    folder = tmp_path_factory.mktemp("models")
-    with Dataset(path) as dataset:
-        sources = {
-            "wae": StyledNotes(dataset, size=find_size("smoke")),
-            "mcnn": RenderedNotes(dataset, analysis=find_preset("smoke").analysis(RATE), segment=0, told=True),
-        }
-        for name, source in sources.items():
-            recipe = find_recipe(name)
-            options = {**recipe.options, "size": "smoke", **source.known}
-            network = recipe.build(source.space, RATE, source.samples, seed=0, **options)
-            features = {**recipe.features, **options}
-            card = ModelCard(name, source.synth, source.space.to_json(), RATE, source.length, features, {"seed": 0})
-            save_model(network, folder / f"{name}.keras", card)
-    return folder / "wae.keras", folder / "mcnn.keras"
+    return write_untrained_pair(path, tmp_path_factory.mktemp("models"))
 
 
 def weights(network):
