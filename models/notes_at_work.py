@@ -76,6 +76,11 @@ def name_of(path: Path) -> str:
     return path.resolve().parent.name if path.name == BEST else path.stem
 
 
+def fitting_batch(columns: Sequence[NDArray[np.floating[Any]]], batch_size: int) -> int:
+    """Return how many rows go through a network at once: no more than there are."""
+    return max(1, min(batch_size, len(columns[0])))
+
+
 def in_batches(
     model: "keras.Model", columns: Sequence[NDArray[np.floating[Any]]], batch_size: int
 ) -> NDArray[np.float32]:

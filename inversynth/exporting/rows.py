@@ -180,7 +180,7 @@ def _wae(path: Path, mcnn: Path | None) -> Exportable:
         if renderer is None:
             return {"picture": picture}
         mels = mels_of(ops.transpose(picture, (0, 2, 1)), ops)
-        return {"sound": renderer.network([mels, note] if renderer.told else mels, training=False)}
+        return {"sound": renderer.render(mels, note)}
 
     def draw_styles(rng: np.random.Generator, count: int) -> NDArray[Any]:
         return rng.dirichlet(np.ones(styles), count)
@@ -216,8 +216,7 @@ def _mcnn(path: Path, mcnn: Path | None) -> Exportable:
     analysis = renderer.analysis
 
     def run(given: Mapping[str, Any]) -> dict[str, Any]:
-        taken = [given["mels"], given["note"]] if renderer.told else given["mels"]
-        return {"sound": renderer.network(taken, training=False)}
+        return {"sound": renderer.render(given["mels"], given.get("note"))}
 
     def draw_mels(rng: np.random.Generator, count: int) -> NDArray[Any]:
         slope = 10.0 ** rng.uniform(-3.0, 0.5, (count, 1, analysis.bands))

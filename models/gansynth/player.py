@@ -13,7 +13,7 @@ from models.architectures import GANSYNTH
 from models.gansynth.pictures import Normaliser, PictureForm
 from models.gansynth.schedule import growth_of
 from models.model_files import load_model_named
-from models.notes_at_work import NotesAtWork, in_batches
+from models.notes_at_work import NotesAtWork, fitting_batch, in_batches
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +63,7 @@ class NotePlayer(NotesAtWork):
     def pictures(self, latents: ArrayLike, notes: ArrayLike, batch_size: int = 8) -> NDArray[np.float32]:
         """Make pictures in the units of `form`. Shapes: (n, latent), (n,) -> (n, frames, bins, 2)."""
         columns = self._asked(latents, notes)
-        return self._whole(in_batches(self.loaded.model, columns, _size(columns, batch_size)))
+        return self._whole(in_batches(self.loaded.model, columns, fitting_batch(columns, batch_size)))
 
     def sounds(
         self,
@@ -85,7 +85,7 @@ class NotePlayer(NotesAtWork):
     def first_block(self, latents: ArrayLike, notes: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Return what the first convolution makes of latents and notes. Shapes: -> (n, frames, bins, width)."""
         columns = self._asked(latents, notes)
-        return in_batches(self._split[0], columns, _size(columns, batch_size))
+        return in_batches(self._split[0], columns, fitting_batch(columns, batch_size))
 
     def sounds_from_first_block(
         self, activations: Floats, batch_size: int = 8, on_notes: Callable[[int], None] | None = None
@@ -101,7 +101,7 @@ class NotePlayer(NotesAtWork):
         batch_size: int,
         on_notes: Callable[[int], None] | None,
     ) -> NDArray[np.float32]:
-        parts, size = [], _size(columns, batch_size)
+        parts, size = [], fitting_batch(columns, batch_size)
         for first in range(0, len(columns[0]), size):
             part = [column[first : first + size] for column in columns]
             parts.append(self.form.sounds(self._whole(in_batches(model, part, size))))
@@ -136,8 +136,3 @@ class NotePlayer(NotesAtWork):
 def load_player(path: str | os.PathLike[str]) -> NotePlayer:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that is no GANSynth."""
     return NotePlayer(load_model_named(GANSYNTH, path, "notes are made"))
-
-
-def _size(columns: Sequence[Floats], batch_size: int) -> int:
-    """Return how many rows go at once: no more than there are."""
-    return max(1, min(batch_size, len(columns[0])))

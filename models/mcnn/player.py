@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from generators.errors import ModelError
 from models.architectures import MCNN
 from models.model_files import ModelAtWork, load_model_named
-from models.notes_at_work import in_batches
+from models.notes_at_work import fitting_batch, in_batches
 from models.slaney import MelAnalysis
 
 if TYPE_CHECKING:
@@ -59,7 +59,14 @@ class WaveRenderer(ModelAtWork):
         if not np.isfinite(asked).all() or not np.isfinite(given).all() or (given.size and given.min() < 0):
             raise ModelError("mel magnitudes must be 0 or more, and they and notes finite. Received: others among them")
         columns = [given, asked[:, None]] if self.told else [given]
-        return in_batches(self.network, columns, max(1, min(batch_size, len(given))))
+        return in_batches(self.network, columns, fitting_batch(columns, batch_size))
+
+    def render(self, mels: Any, notes: Any) -> Any:
+        """Render tensors, as `sounds` does arrays; a network that is not told notes leaves them out.
+
+        Shapes: magnitudes (batch, frames, bands), MIDI notes (batch, 1) -> (batch, samples).
+        """
+        return self.network([mels, notes] if self.told else mels, training=False)
 
 
 def load_renderer(path: str | os.PathLike[str]) -> WaveRenderer:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from generators.errors import ModelError, look_up
 from models.architectures import WAE
 from models.model_files import load_model_named
-from models.notes_at_work import NotesAtWork
+from models.notes_at_work import NotesAtWork, fitting_batch, in_batches
 from models.slaney import MelAnalysis, mel_magnitudes, mels_of, picture_of, whole_note
 from models.wae.kinds import Kind, find_kind
 from models.wae.labels import conditions
@@ -80,7 +80,8 @@ class NoteMaker(NotesAtWork):
 
     def latents_of(self, pictures: NDArray[np.floating], batch_size: int = 64) -> NDArray[np.float32]:
         """Find where pictures lie. Shapes: (n, bands, frames) -> (n, latent)."""
-        return self._run(self.encoder, [np.asarray(pictures, np.float32)[..., None]], batch_size)[:, : self.latent]
+        columns = [np.asarray(pictures, np.float32)[..., None]]
+        return in_batches(self.encoder, columns, fitting_batch(columns, batch_size))[:, : self.latent]
 
     def encode(self, audio: NDArray[np.floating], batch_size: int = 64) -> NDArray[np.float32]:
         """Find where sounds lie. Shapes: (n, any) at the model's rate -> (n, latent)."""
@@ -99,7 +100,8 @@ class NoteMaker(NotesAtWork):
         told = conditions(asked, mixed)
         if len(given) != len(told):
             raise ModelError(f"each latent is decoded at a note. Received: {len(given)} latents, {len(told)} notes")
-        return np.asarray(self._run(self.decoder, [given, told], batch_size)[..., 0], np.float32)
+        columns = [given, told]
+        return in_batches(self.decoder, columns, fitting_batch(columns, batch_size))[..., 0]
 
     def sounds(
         self,
@@ -161,29 +163,10 @@ class NoteMaker(NotesAtWork):
             raise ModelError(f"one style or more must have a weight other than 0. Received: {len(self.styles)} zeros")
         return given
 
-    def _run(
-        self, network: "keras.Model", columns: Sequence[NDArray[np.float32]], batch_size: int
-    ) -> NDArray[np.float32]:
-        """Run a network in batches of at most `batch_size`."""
-        count = len(columns[0])
-        if not count:
-            return np.empty((0, *network.output_shape[1:]), np.float32)
-        parts = [
-            np.asarray(network.predict_on_batch(_batch(columns, first, batch_size)))
-            for first in range(0, count, batch_size)
-        ]
-        return np.concatenate(parts)
-
 
 def load_maker(path: str | os.PathLike[str]) -> NoteMaker:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that is no such autoencoder."""
     return NoteMaker(load_model_named(WAE, path, "notes are made"))
-
-
-def _batch(columns: Sequence[NDArray[np.float32]], first: int, size: int) -> Any:
-    """Return some of the rows, in a list only where there are several inputs."""
-    rows = [column[first : first + size] for column in columns]
-    return rows if len(rows) > 1 else rows[0]
 
 
 def _weight(text: str, mixture: str) -> float:
