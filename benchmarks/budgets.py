@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from inversynth.drawing import PAPER, to_png
+from inversynth.report.figures import PAPER, to_png
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "budgets.png"
 

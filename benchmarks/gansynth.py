@@ -16,15 +16,15 @@ from pydantic import Field
 
 from benchmarks.gansynth_speed import COLUMNS, ROUNDS, Speed
 from benchmarks.page import Section, markdown_table, publish
-from generators.doors import run_door
+from generators.command import run_door
+from generators.dataset import Dataset
 from generators.errors import ModelError
-from generators.executors import available_cores
 from generators.files import written_whole
+from generators.parallel import available_cores
 from generators.settings import Settings
-from generators.store import Dataset
-from inversynth.intervals import Estimate
-from models.architectures import GANSYNTH, NOTE_CLASSIFIER
-from models.note_statistics import CELLS
+from inversynth.evaluation.bootstrap import Estimate
+from models.estimation.architectures import GANSYNTH, NOTE_CLASSIFIER
+from models.notes.statistics import CELLS
 
 MEASURES = {
     **{"pitch": "named", "near": "± a semitone", "tracked": "heard ± a semitone", "entropy": "entropy"},
@@ -171,7 +171,7 @@ def _run(settings: GANSynthBenchmarkSettings) -> None:
     for path in paths:
         if (card := read_card(path)).model != GANSYNTH:
             raise ModelError(f"notes are made by a model '{GANSYNTH}'. Received: {card.model} in {path}")
-    from models.backend import start_keras
+    from models.training.backend import start_keras
 
     start_keras()
     rows, data = _scores(settings, paths)
@@ -202,9 +202,9 @@ def _scores(settings: GANSynthBenchmarkSettings, paths: Sequence[Path]) -> tuple
 
     from benchmarks.gansynth_protocol import Judge, Notes, read_notes
     from inversynth.pretrained import find_model
-    from models.gansynth.player import load_player
-    from models.note_classifier import load_classifier
-    from models.note_statistics import highest_inception_score
+    from models.gansynth.inference import load_player
+    from models.notes.classifier import load_classifier
+    from models.notes.statistics import highest_inception_score
 
     count, seed = settings.count, settings.seed
     players = [load_player(path) for path in paths]

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.dataset import Dataset
 from generators.errors import ModelError
-from generators.store import Dataset
-from inversynth.intervals import Estimate, mean_estimates, median_estimates, set_estimate
-from models.gansynth.pictures import PictureForm
-from models.note_classifier import NoteClassifier
-from models.note_data import WholeNotes, note_labels
-from models.note_scores import track
-from models.note_statistics import (
+from inversynth.evaluation.bootstrap import Estimate, mean_estimates, median_estimates, set_estimate
+from models.gansynth.representation import PictureForm
+from models.notes.classifier import NoteClassifier
+from models.notes.data import WholeNotes, note_labels
+from models.notes.metrics import track
+from models.notes.statistics import (
     CELLS,
     Cells,
     Moments,
@@ -100,7 +100,7 @@ class Judge:
 
         Returns, with intervals over notes: shares `pitch` (named as the very note), `near` (within a semitone) and
             `tracked` (heard within a semitone by YIN); `entropy` of the naming, nats; of the first `together` notes
-            `inception`, `frechet`, `bins` and `divergence` (see `models.note_statistics`); `nearest`, the median
+            `inception`, `frechet`, `bins` and `divergence` (see `models.notes.statistics`); `nearest`, the median
             distance to the nearest training note in that of held-out notes; `spread`, the distance between notes of
             one pitch in that of training notes.
         """

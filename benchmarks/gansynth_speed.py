@@ -82,10 +82,10 @@ def time_batches(play: Callable[[int], object], note_seconds: float, rounds: int
 
 
 def _time(path: str) -> str:
-    from models.backend import start_keras
+    from models.training.backend import start_keras
 
     start_keras()
-    from models.gansynth.player import load_player
+    from models.gansynth.inference import load_player
 
     player = load_player(path)
     drawn = {batch: (player.draw_latents(batch), player.draw_notes(batch)) for batch in BATCHES}

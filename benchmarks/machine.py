@@ -7,7 +7,7 @@ import resource
 import sys
 from pathlib import Path
 
-from generators.executors import available_cores
+from generators.parallel import available_cores
 
 SOFTWARE = ("numpy", "numba", "h5py", "keras", "tensorflow", "jax", "torch")
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from generators.registry import build_synth
 from generators.sampling import sample_classes
-from models.backend import start_keras
+from models.training.backend import start_keras
 
 PAGE = Path(__file__).parents[1] / "docs" / "macros.md"
 MARKED = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -89,11 +89,11 @@ def measure(corpus: str, count: int, macros: int, folder: Path) -> dict[str, flo
     start_keras()
     from sklearn.decomposition import PCA
 
+    from models.macros.data import PatchSource
+    from models.macros.patch_sets import patch_set
     from models.model_files import load_model
-    from models.patch_data import PatchSource
-    from models.patch_sets import patch_set
     from models.registry import find_recipe
-    from models.training import train
+    from models.training.loop import train
 
     synth = build_synth("fm")
     known = CORPORA[corpus](count, 1).astype(np.float32)

@@ -31,11 +31,11 @@ from benchmarks.neurosynth_protocol import (
     published,
 )
 from benchmarks.page import Section, markdown_table, publish
-from generators.doors import run_door
+from generators.command import run_door
 from generators.envelope_generator import SAMPLES
 from generators.files import written_whole
 from generators.settings import Settings
-from models.envelope_metrics import MEASURES
+from models.neurosynth.metrics import MEASURES
 
 THREE_DIGITS = frozenset({"nrmse", "r_mean", "r_5", "attack", "sustain", "release", "joint"})
 
@@ -47,7 +47,7 @@ WORDS = {
 
 
 class Shapes(Protocol):
-    """What is asked of a network: `models.shaper.Shaper` is one."""
+    """What is asked of a network: `models.neurosynth.inference.Shaper` is one."""
 
     def shape(self, basic: Sounds, classes: NDArray[np.integer[Any]]) -> Sounds: ...
 
@@ -184,7 +184,7 @@ def _run(settings: NeurosynthSettings) -> None:
     from inversynth.pretrained import find_model
 
     paths = [find_model(name) for name in settings.models]
-    from models.shaper import load_shaper
+    from models.neurosynth.inference import load_shaper
 
     inputs, scored = input_sets(), []
     for path in paths:

@@ -23,7 +23,7 @@ from generators.envelope_generator import (
     SUSTAINS,
     waveform,
 )
-from models.envelope_metrics import MEASURES, score
+from models.neurosynth.metrics import MEASURES, score
 
 Sounds = NDArray[np.floating[Any]]
 Scores = dict[str, dict[str, float]]

@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from benchmarks.page import Section, publish
-from generators.doors import run_door
+from generators.command import run_door
+from generators.dataset import Dataset
 from generators.errors import ModelError
 from generators.files import written_whole
 from generators.settings import Settings
-from generators.store import Dataset
-from models.architectures import NOTE_CLASSIFIER, NSYNTH, NSYNTH_BASELINE
+from models.estimation.architectures import NOTE_CLASSIFIER, NSYNTH, NSYNTH_BASELINE
 
 PUBLISHED = {"the notes": 0.916, "WaveNet": 0.796, "spectral baseline": 0.734}
 """Pitch named by the classifier of Engel et al. 2017, on NSynth's own test notes: recalled, and not checked against
@@ -109,9 +109,9 @@ def _run(settings: NSynthBenchmarkSettings) -> None:
     from tqdm import tqdm
 
     from models.model_files import load_model
-    from models.note_classifier import load_classifier
-    from models.note_scores import held_out, likelihood, said_by_baseline, said_by_wavenet, score
-    from models.wavenet.coder import NoteCoder
+    from models.notes.classifier import load_classifier
+    from models.notes.metrics import held_out, likelihood, said_by_baseline, said_by_wavenet, score
+    from models.nsynth.inference import NoteCoder
 
     classifier = load_classifier(find_model(settings.classifier))
     with Dataset(settings.dataset) as dataset:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.other_engines import RIVALS, Render
 from benchmarks.page import Section, publish
-from benchmarks.rivals import RIVALS, Render
-from generators.executors import available_cores
+from generators.parallel import available_cores
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 
@@ -115,7 +115,7 @@ def main() -> None:
                 f"band-limited synth. The goal of {GOAL:,} x real time is {'met' if best >= GOAL else 'missed'}."
             ),
             after=(
-                "The other engines play voices of their own (see `benchmarks/rivals.py`), so the figures compare "
+                "The other engines play voices of their own (see `benchmarks/other_engines.py`), so the figures compare "
                 "engines, not sounds; all of them ran on this processor. For scale: torchsynth reports 16,200 x real "
                 f"time on one GPU.{absent}"
             ),

@@ -19,11 +19,11 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.page import Section, publish
+from generators.dataset import Card, Dataset
 from generators.generate import generate_dataset
 from generators.registry import build_synth
-from generators.store import Card, Dataset
-from models.backend import start_keras
 from models.registry import find_recipe
+from models.training.backend import start_keras
 
 MODEL = "C6"
 BATCH_SIZE = 64
@@ -52,7 +52,7 @@ class Speed:
 
 def measure_speed(folder: Path, examples: int = EXAMPLES, rounds: int = ROUNDS, model_name: str = MODEL) -> list[Speed]:
     """Fit the same model on the same number of examples in three ways, in turns; the first turn is not counted."""
-    from models.data import DatasetBatches, StreamBatches
+    from models.training.data import DatasetBatches, StreamBatches
 
     synth, recipe = build_synth("fm"), find_recipe(model_name)
     path = folder / "speed.hdf5"
@@ -119,8 +119,8 @@ def measure_memory(size: int, folder: Path, steps: int = MEMORY_STEPS) -> dict[s
     The audio is left as a hole in the file, which reads as silence and needs no room on the disk: what is held in
     memory is the same.
     """
-    from models.data import DatasetSource
-    from models.training import train
+    from models.training.data import DatasetSource
+    from models.training.loop import train
 
     synth, recipe = build_synth("fm"), find_recipe(MODEL)
     path = folder / f"{size}.hdf5"

@@ -14,16 +14,16 @@ import numpy as np
 from pydantic import Field
 from tqdm import tqdm
 
-from benchmarks.foreign import Audio, instruments, made
-from generators.doors import run_door
+from benchmarks.unseen_sounds import Audio, instruments, made
+from generators.command import run_door
 from generators.errors import AudioError
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.settings import Settings
+from inversynth.inversion.target import read_target
+from inversynth.inversion.verdict import WORDS, judge
 from inversynth.pretrained import find_model
-from inversynth.refinement import refine
-from inversynth.targets import read_target
-from inversynth.verdict import WORDS, judge
+from inversynth.search.search import refine
 from models.model_files import load_model
 
 CERTAINTY = 1.09

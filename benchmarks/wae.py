@@ -16,13 +16,13 @@ from pydantic import Field
 
 from benchmarks.gansynth_speed import COLUMNS, ROUNDS, Speed, measure
 from benchmarks.page import Section, markdown_table, publish
-from generators.doors import run_door
+from generators.command import run_door
+from generators.dataset import Dataset
 from generators.errors import ModelError
 from generators.files import written_whole
 from generators.settings import Settings
-from generators.store import Dataset
-from inversynth.intervals import Estimate
-from models.architectures import WAE
+from inversynth.evaluation.bootstrap import Estimate
+from models.estimation.architectures import WAE
 
 if TYPE_CHECKING:
     from benchmarks.wae_protocol import Answers
@@ -264,7 +264,7 @@ def _run(settings: WaeBenchmarkSettings) -> None:
     for path in paths:
         if (card := read_card(path)).model != WAE:
             raise ModelError(f"notes are made by a model '{WAE}'. Received: {card.model} in {path}")
-    from models.backend import start_keras
+    from models.training.backend import start_keras
 
     start_keras()
     groups, data, rendered = _scores(settings, paths)
@@ -299,10 +299,10 @@ def _scores(
     from benchmarks.wae_protocol import Questions, accuracy, chance_of, render
     from inversynth.pretrained import find_model
     from models.wae.data import StyledNotes
-    from models.wae.measures import chance_discrepancy
-    from models.wae.player import load_maker
-    from models.wae.rendering import mcnn_renderer
-    from models.wae.sizes import find_size
+    from models.wae.inference import load_maker
+    from models.wae.metrics import chance_discrepancy
+    from models.wae.presets import find_size
+    from models.wae.vocoders import mcnn_renderer
 
     makers = [load_maker(path) for path in paths]
     first = makers[0].loaded.card.features

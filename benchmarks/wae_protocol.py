@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inversynth.intervals import Estimate, mean_estimates
-from models.mcnn.measuring import griffin_lim_errors, note_errors
+from generators.analysis.mel import mel_magnitudes
+from inversynth.evaluation.bootstrap import Estimate, mean_estimates
+from models.mcnn.metrics import griffin_lim_errors, note_errors
 from models.model_files import BEST
-from models.slaney import mel_magnitudes
+from models.wae.classifiers import Judges, train_judges
+from models.wae.conditions import OCTAVES, SEMITONES, note_labels
 from models.wae.data import StyledNotes
-from models.wae.judging import Judges, train_judges
-from models.wae.labels import OCTAVES, SEMITONES, note_labels
-from models.wae.measures import (
+from models.wae.inference import NoteMaker, Renderer
+from models.wae.metrics import (
     latent_quality,
     mixing,
     pairs_of,
@@ -28,7 +29,6 @@ from models.wae.measures import (
     purity_by_chance,
     reconstruction,
 )
-from models.wae.player import NoteMaker, Renderer
 
 LABELS = ("style", "semitone", "octave")
 

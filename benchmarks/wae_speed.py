@@ -9,13 +9,13 @@ from benchmarks.gansynth_speed import BATCHES, time_batches
 
 
 def _time(path: str, mcnn: str) -> str:
-    from models.backend import start_keras
+    from models.training.backend import start_keras
 
     start_keras()
     import numpy as np
 
-    from models.wae.player import load_maker
-    from models.wae.rendering import mcnn_renderer
+    from models.wae.inference import load_maker
+    from models.wae.vocoders import mcnn_renderer
 
     maker = load_maker(path)
     renderer = mcnn_renderer(mcnn, maker.analysis)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.page import Section, publish
-from models.backend import start_keras
-from models.wavenet.sizes import PARAMETER_COUNTS, SIZES, Size
+from models.nsynth.presets import PARAMETER_COUNTS, SIZES, Size
+from models.training.backend import start_keras
 
 ROUNDS = {"tiny": 11, "medium": 7, "full": 3}
 BATCHES = (1, 16)
@@ -66,8 +66,8 @@ class Speed:
 
 def measure(name: str, batch: int, rounds: int, naive_samples: int) -> Speed:
     """Generate one code's samples a round, and a few samples by the network as a whole."""
-    from models.wavenet.generation import CachedDecoder
-    from models.wavenet.networks import decoder
+    from models.nsynth.generation import CachedDecoder
+    from models.nsynth.networks import decoder
 
     size, rng = SIZES[name], np.random.default_rng(0)
     network = decoder(size, seed=0)
@@ -89,8 +89,8 @@ def measure_step(name: str, rounds: int) -> float:
     """Return the seconds that one step of training takes, at the crop and the batch of a size."""
     import keras
 
-    from models.wavenet.averaging import falling_adam
-    from models.wavenet.networks import autoencoder
+    from models.nsynth.networks import autoencoder
+    from models.training.optimizers import falling_adam
 
     size = SIZES[name]
     model = autoencoder(size, seed=0)

@@ -14,8 +14,8 @@ from docs.write_commands import settings_behind
 from generators.registry import DOORS
 from generators.settings import PREFIX, Settings
 from inversynth.cli import COMMANDS
-from inversynth.gansynth import door as gansynth
-from inversynth.wae import door as wae
+from inversynth.gansynth import commands as gansynth
+from inversynth.wae import commands as wae
 
 PAGE = Path(__file__).with_name("settings.md")
 EXAMPLE = Path(__file__).parents[1] / ".env.example"

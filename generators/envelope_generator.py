@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from generators.doors import run_door
+from generators.command import run_door
 from generators.dsp import modulation
 from generators.dsp.envelopes import attack_sustain_release
 from generators.errors import ParameterError, SettingsError, look_up

@@ -1,6 +1,6 @@
 """Faults of the input, each told in one line: what must hold, what came, what to do.
 
-Libraries raise them; a door (`generators.doors`) prints the message alone and exits with 2. A traceback means a bug.
+Libraries raise them; a door (`generators.command`) prints the message alone and exits with 2. A traceback means a bug.
 """
 
 import difflib

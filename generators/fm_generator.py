@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 from generators.dsp import envelopes, filters, modulation, oscillators
 from generators.dsp.units import midi_to_hz
 from generators.generate import generator_door
+from generators.oscillator_spec import Oscillator
 from generators.parameters import Parameter, ParameterSpace, even_steps
-from generators.structure import Oscillator
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
 WAVEFORMS = ("sin", "saw", "tri", "sqr")
@@ -103,7 +103,7 @@ class FmSynth(Synth):
         Shapes: values (23,) -> (samples,) float32; the first `length` seconds equal `render` where `held` is
         `note_length`.
         """
-        from generators.fm_kernel import render_fm
+        from generators.fm.kernel import render_fm
 
         row = np.asarray(self.space.check_values(values), np.float64)
         release, cutoff, q = (row[self.space.index(name)] for name in ("release", "f_cut", "q"))
@@ -111,7 +111,7 @@ class FmSynth(Synth):
         return render_fm(row[np.newaxis], round(seconds * self.sample_rate) + 1, self.sample_rate, held, GAIN)[0]
 
     def _render_batch(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        from generators.fm_kernel import render_fm  # Numba takes a third of a second that `--help` never needs
+        from generators.fm.kernel import render_fm  # Numba takes a third of a second that `--help` never needs
 
         return render_fm(values, self.samples, self.sample_rate, self.note_length, GAIN)
 

@@ -18,12 +18,12 @@ from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
 from generators.audio import normalise_peak, read_audio, write_audio
-from generators.doors import run_door
+from generators.command import run_door
+from generators.dataset import Card, Dataset, dataset_path
 from generators.errors import AudioError, DatasetError, ParameterError
-from generators.executors import available_cores, ordered_map
+from generators.parallel import available_cores, ordered_map
 from generators.sampling import sample_classes
 from generators.settings import DatasetName, Settings
-from generators.store import Card, Dataset, dataset_path
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
 log = logging.getLogger(__name__)

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.audio import normalise_peak, write_audio
-from generators.doors import run_door
-from generators.executors import ordered_map
+from generators.command import run_door
+from generators.dataset import Card, Dataset, dataset_path
 from generators.generate import Progress, fill_rows, open_dataset
 from generators.notes.labels import SPACE, NoteTable, options_of
 from generators.notes.settings import NoteSettings
 from generators.notes.source import NoteSource
-from generators.store import Card, Dataset, dataset_path
+from generators.parallel import ordered_map
 
 log = logging.getLogger(__name__)
 

@@ -7,14 +7,14 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators import envelope_generator, note_generator
-from generators.doors import run_door
+from generators.command import run_door
 from generators.envelope_generator import EnvelopeSynth
 from generators.errors import ParameterError, SettingsError, look_up
 from generators.fm_generator import FmSynth
 from generators.generate import GeneratorSettings, generate_from_settings
+from generators.oscillator_spec import Oscillator
 from generators.parameters import ParameterSpace
 from generators.sine_generator import SineSynth
-from generators.structure import Oscillator
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
 SYNTHS: dict[str, type[Synth]] = {synth.name: synth for synth in (FmSynth, SineSynth, EnvelopeSynth)}

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import ParameterError
+from generators.oscillator_spec import Oscillator
 from generators.parameters import ParameterSpace
-from generators.structure import Oscillator
 
 DEFAULT_SAMPLE_RATE = 16384
 """Hertz; the rate of the InverSynth paper, which makes one second a power of two."""

@@ -35,23 +35,41 @@ COMMANDS: dict[str, Command] = {
     for command in (
         Command("start", "inversynth.start:main", "make .env and the data folders in this folder"),
         Command("generate", "generators.registry:main", "render random patches of a synth into a dataset"),
-        Command("train", "inversynth.training:main", "train a model on a dataset, or on freshly rendered sounds"),
-        Command("invert", "inversynth.inversion:main", "estimate the settings behind a sound, and write a report"),
-        Command("refine", "inversynth.refine:main", "search on from a patch for one nearer to a sound"),
-        Command("play", "inversynth.playing:main", "play a patch over a MIDI file or a range of notes"),
-        Command("export", "inversynth.export:main", "write a patch, or a network, for other programs"),
+        Command("train", "inversynth.train:main", "train a model on a dataset, or on freshly rendered sounds"),
+        Command(
+            "invert", "inversynth.inversion.inversion:main", "estimate the settings behind a sound, and write a report"
+        ),
+        Command("refine", "inversynth.inversion.refine:main", "search on from a patch for one nearer to a sound"),
+        Command("play", "inversynth.playback.play:main", "play a patch over a MIDI file or a range of notes"),
+        Command("export", "inversynth.export.command:main", "write a patch, or a network, for other programs"),
         Command("macros", "inversynth.macros:main", "render what each macro control does: a page, sounds, patches"),
-        Command("shape", "inversynth.shaping:main", "put sounds under an amplitude envelope, by a network"),
-        Command("encode", "inversynth.encoding:main", "hear sounds in the codes of an NSynth"),
-        Command("decode", "inversynth.decoding:main", "say codes, or sounds, by an NSynth"),
-        Command("interpolate", "inversynth.interpolation:main", "make sounds that lie between others, or last longer"),
-        Command("grid", "inversynth.grid.door:main", "render a pad of notes between four sounds, with a page to play"),
-        Command("gansynth", "inversynth.gansynth.door:main", "hear a GANSynth: random timbres, and what lies between"),
-        Command("wae", "inversynth.wae.door:main", "hear a WAE-Fader: notes in styles, and your sounds in others"),
-        Command("compare", "inversynth.compare:main", "lay dataset, regenerated and reconstructed sounds side by side"),
-        Command("evaluate", "inversynth.evaluation:main", "score models on a dataset, beside chance and an oracle"),
-        Command("inspect", "inversynth.inspection:main", "say what a dataset, a run, a model file or a model holds"),
-        Command("list", "inversynth.inspection:list_main", "name the synths, models, presets and systems"),
+        Command("shape", "inversynth.neurosynth.shape:main", "put sounds under an amplitude envelope, by a network"),
+        Command("encode", "inversynth.nsynth.encode:main", "hear sounds in the codes of an NSynth"),
+        Command("decode", "inversynth.nsynth.decode:main", "say codes, or sounds, by an NSynth"),
+        Command(
+            "interpolate", "inversynth.nsynth.interpolate:main", "make sounds that lie between others, or last longer"
+        ),
+        Command(
+            "grid",
+            "inversynth.nsynth.grid.command:main",
+            "render a pad of notes between four sounds, with a page to play",
+        ),
+        Command(
+            "gansynth", "inversynth.gansynth.commands:main", "hear a GANSynth: random timbres, and what lies between"
+        ),
+        Command("wae", "inversynth.wae.commands:main", "hear a WAE-Fader: notes in styles, and your sounds in others"),
+        Command(
+            "compare",
+            "inversynth.evaluation.compare:main",
+            "lay dataset, regenerated and reconstructed sounds side by side",
+        ),
+        Command(
+            "evaluate", "inversynth.evaluation.command:main", "score models on a dataset, beside chance and an oracle"
+        ),
+        Command(
+            "inspect", "inversynth.inspection.command:main", "say what a dataset, a run, a model file or a model holds"
+        ),
+        Command("list", "inversynth.inspection.command:list_main", "name the synths, models, presets and systems"),
         Command("demo", "inversynth.demo:main", "invert five bundled sounds; --train: make a network of your own"),
     )
 }

@@ -2,7 +2,7 @@
 
 Five bundled sounds are inverted with the bundled network and the search behind it: two of the `fm` synth, whose truth
 is known, and three recordings, which the synth can only come near to. With `--train` an inverter of one's own is made
-instead (`inversynth.tour`).
+instead (`inversynth.train_demo`).
 """
 
 import sys
@@ -15,12 +15,12 @@ import numpy as np
 from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
-from generators.doors import run_door
+from generators.command import run_door
 from generators.settings import Settings
 from inversynth.examples import EXAMPLES, Example
-from inversynth.inversion import Inversion, invert, write_inversion
-from inversynth.report import describe, write_index
-from inversynth.targets import read_target
+from inversynth.inversion.inversion import Inversion, invert, write_inversion
+from inversynth.inversion.target import read_target
+from inversynth.report.report import describe, write_index
 
 
 class DemoSettings(Settings):
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth demo") -> in
 
     def action(settings: DemoSettings) -> None:
         if settings.train:
-            from inversynth.tour import run_tour
+            from inversynth.train_demo import run_tour
 
             run_tour(settings.directory, settings.num_examples, settings.epochs, settings.model)
         else:

@@ -18,17 +18,17 @@ from pydantic_settings import CliPositionalArg
 from tqdm import tqdm
 
 from generators.audio import write_audio
-from generators.doors import run_door
+from generators.command import run_door
 from generators.parameters import ParameterSpace
 from generators.settings import Settings
-from inversynth import plots, report
-from inversynth.inversion import model_synth
-from inversynth.knobs import format_value
-from inversynth.patches import Patch, write_patch, write_text
+from inversynth.inversion.inversion import model_synth
+from inversynth.patches.patch import Patch, write_patch, write_text
+from inversynth.report import plots, report
+from inversynth.report.controls import format_value
 
 if TYPE_CHECKING:
     from generators.synth import Synth
-    from models.macros import MacroControls
+    from models.macros.recipe import MacroControls
 
 Floats = NDArray[np.floating[Any]]
 
@@ -202,7 +202,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth macros") -> 
 
 
 def _run(settings: MacrosSettings) -> None:
-    from models.macros import check_card, open_controls
+    from models.macros.recipe import check_card, open_controls
     from models.model_files import load_model, read_card
 
     check_card(read_card(settings.run), settings.run)  # before Keras starts

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from generators.doors import run_door
+from generators.command import run_door
 from generators.errors import SettingsError
 from generators.settings import ENV_FILE, Settings
 

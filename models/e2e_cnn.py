@@ -1,97 +1,14 @@
-"""CE2E of InverSynth: a network that hears the raw wave and learns its own filter bank in place of a spectrogram.
-
-Four strided 1-D convolutions turn 16,384 samples into 64 x 257 numbers, and the six rows of C6 read them as a
-picture. Also a door: `python -m models.e2e_cnn` trains it.
-"""
+"""Train CE2E, the InverSynth network on raw audio: `python -m models.e2e_cnn`."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
-from generators.parameters import ParameterSpace
-from models.architectures import E2E, HEADS, SPECTROGRAM_CNNS, WAVE_FRONT, WaveConvolution
-from models.recipe import INVERSYNTH, Recipe, check_loss, layer_seeds
-from models.spectrogram_cnn import classify, convolve
-
-if TYPE_CHECKING:
-    import keras
-
-
-def build_e2e_cnn(
-    sizes: Sequence[int],
-    samples: int,
-    *,
-    head: str = "sigmoid",
-    data_format: str = "channels_last",
-    seed: int | None = None,
-) -> "keras.Model":
-    """Build CE2E.
-
-    Args:
-        sizes: class count of each parameter. samples: length of the sounds. head: 'sigmoid' or 'softmax'.
-    Shapes: audio (batch, samples) -> (batch, ceil(samples / 256), 257, 1) -> probabilities (batch, sum of sizes).
-    """
-    import keras
-
-    from models.layers import ChannelsLast, ExpandChannels
-
-    seeds = layer_seeds(seed)
-    audio = keras.Input((samples,), name="audio", dtype="float32")
-    wave = ExpandChannels(data_format, name="wave")(audio)
-    wave = convolve_wave(wave, WAVE_FRONT, data_format, seeds, "wave_")
-    frames = ChannelsLast(data_format, name="frames")(wave)  # the filters become the bins of a picture
-    picture = ExpandChannels(data_format, name="picture")(frames)
-    hidden = convolve(picture, SPECTROGRAM_CNNS["CE2E_2D"], data_format, seeds)
-    return keras.Model(audio, classify(hidden, sizes, head, data_format, seeds), name=E2E)
-
-
-def convolve_wave(
-    wave: Any,
-    rows: Sequence[WaveConvolution],
-    data_format: str,
-    seeds: Iterator[int | None],
-    prefix: str,
-    initializer: str = "GlorotUniform",
-) -> Any:
-    """Walk the rows of a table over time x channels; `prefix` stands before the names of the layers."""
-    import keras
-
-    for number, row in enumerate(rows, start=1):
-        wave = keras.layers.Conv1D(
-            row.filters,
-            row.kernel,
-            strides=row.stride,
-            padding="same",
-            activation="relu",
-            data_format=data_format,
-            kernel_initializer=getattr(keras.initializers, initializer)(next(seeds)),
-            name=f"{prefix}conv{number}",
-        )(wave)
-    return wave
-
-
-def _build(
-    space: ParameterSpace, sample_rate: int, samples: int, *, loss: str = "bce", **options: Any
-) -> "keras.Model":
-    check_loss(loss)
-    return build_e2e_cnn(space.sizes, samples, head=HEADS[loss], **options)
-
-
-RECIPES: tuple[Recipe, ...] = (
-    Recipe(
-        E2E,
-        "CE2E: four strided 1-D convolutions over raw audio, then the six of C6",
-        INVERSYNTH,
-        _build,
-        features={"input": "audio"},
-    ),
-)
+from models.estimation.architectures import E2E
+from models.train import main as train
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train CE2E: the door `python -m models.e2e_cnn`."""
-    from models.training import main as train
-
+    """Train the model with the settings of flags, environment and `.env`; returns the exit code."""
     return train(argv, default_model=E2E, prog="python -m models.e2e_cnn")
 
 

@@ -24,7 +24,7 @@ from generators.audio import normalise_peak
 from generators.errors import ModelError, ParameterError
 from generators.files import written_whole
 from generators.parameters import ParameterSpace
-from models.backend import start_keras
+from models.training.backend import start_keras
 
 if TYPE_CHECKING:
     import keras
@@ -44,7 +44,7 @@ OTHER_INPUTS = {
 """Models that do not hear a sound to name its settings: what they are, and the command for them."""
 
 ANY_SHAPE = frozenset({"envelope", "notes", "latents", "pictures", "mels"})
-"""Inputs whose models are asked for by what looks after them: `models.shaper`, `models.wavenet`, `models.gansynth`,
+"""Inputs whose models are asked for by what looks after them: `models.neurosynth.inference`, `models.nsynth`, `models.gansynth`,
 `models.wae` and `models.mcnn`."""
 
 BEST = "best.keras"

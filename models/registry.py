@@ -1,21 +1,16 @@
 """Every recipe by name. Comes last: concrete models hand themselves over here, and the machinery finds them."""
 
 from generators.errors import ModelError, unknown
-from models import (
-    baselines,
-    e2e_cnn,
-    inverter,
-    macros,
-    neurosynth,
-    note_classifier,
-    nsynth,
-    nsynth_baseline,
-    spectrogram_cnn,
-)
-from models.architectures import MODEL_NAMES, OTHER_NAMES, fold
+from models.estimation import baselines, e2e_cnn, inverter, spectrogram_cnn
+from models.estimation.architectures import MODEL_NAMES, OTHER_NAMES, fold
 from models.gansynth import recipe as gansynth
+from models.macros import recipe as macros
 from models.mcnn import recipe as mcnn
-from models.recipe import Recipe
+from models.neurosynth import recipe as neurosynth
+from models.notes import classifier as note_classifier
+from models.nsynth import baseline as nsynth_baseline
+from models.nsynth import recipe as nsynth
+from models.training.recipe import Recipe
 from models.wae import recipe as wae
 
 _MODULES = (

@@ -5,9 +5,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from generators.notes.labels import SPACE
-from models.architectures import GANSYNTH
+from models.estimation.architectures import GANSYNTH
 from models.gansynth.networks import build_generator
-from models.gansynth.pictures import PictureForm
+from models.gansynth.representation import PictureForm
 from models.gansynth.sizes import find_size
 from models.model_files import ModelCard, save_model
 

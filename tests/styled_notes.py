@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
+from generators.dataset import Card, Dataset
 from generators.notes.labels import SPACE
-from generators.store import Card, Dataset
 
 RATE, COUNT = 8000, 48
 STYLES = ("flute", "reed", "horn")

@@ -12,14 +12,14 @@ from benchmarks.gansynth_protocol import Judge, Notes
 from benchmarks.gansynth_speed import BATCHES, Speed, time_batches
 from generators.errors import ModelError
 from generators.notes.labels import SPACE
-from inversynth.intervals import Estimate
-from models import spectral_autoencoder
-from models.architectures import NOTE_CLASSIFIER
-from models.gansynth.player import load_player
+from inversynth.evaluation.bootstrap import Estimate
+from models.estimation.architectures import NOTE_CLASSIFIER
+from models.gansynth.inference import load_player
 from models.model_files import ModelCard, save_model
-from models.note_classifier import Judgement, build_classifier
+from models.notes.classifier import Judgement, build_classifier
+from models.nsynth import baseline_networks as spectral_autoencoder
 from tests.gansynth_models import write_untrained
-from tests.models.test_note_classifier import NOTES, RATE, SMALL, write_labelled_notes
+from tests.models.notes.test_classifier import NOTES, RATE, SMALL, write_labelled_notes
 
 SAMPLES = 160
 

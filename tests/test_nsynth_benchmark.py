@@ -8,13 +8,13 @@ import pytest
 from benchmarks import nsynth as benchmark
 from benchmarks.nsynth import PUBLISHED, Row, name_of, section
 from generators.notes.labels import SPACE
-from models import spectral_autoencoder
-from models.architectures import NOTE_CLASSIFIER, NSYNTH, NSYNTH_BASELINE
+from models.estimation.architectures import NOTE_CLASSIFIER, NSYNTH, NSYNTH_BASELINE
 from models.model_files import ModelCard, save_model
-from models.note_classifier import build_classifier
-from models.nsynth import build_nsynth
-from models.spectral_autoencoder import build_spectral_autoencoder
-from tests.models.test_note_classifier import RATE, SAMPLES, SMALL, write_labelled_notes
+from models.notes.classifier import build_classifier
+from models.nsynth import baseline_networks as spectral_autoencoder
+from models.nsynth.baseline_networks import build_spectral_autoencoder
+from models.nsynth.recipe import build_nsynth
+from tests.models.notes.test_classifier import RATE, SAMPLES, SMALL, write_labelled_notes
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -6,7 +6,7 @@ import pytest
 
 from docs import write_settings
 from generators.settings import Settings
-from models.settings import TrainingSettings
+from models.training.settings import TrainingSettings
 
 VARIABLE = re.compile(r"^#([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 

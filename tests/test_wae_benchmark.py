@@ -11,7 +11,7 @@ from benchmarks import wae_protocol
 from benchmarks.gansynth_speed import Speed
 from benchmarks.wae import Data, Group, section
 from benchmarks.wae_protocol import Answers, accuracy, macro_f1
-from inversynth.intervals import Estimate
+from inversynth.evaluation.bootstrap import Estimate
 from tests.styled_notes import write_notes
 from tests.wae_models import write_untrained_pair
 

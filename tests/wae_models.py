@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from generators.store import Dataset
+from generators.dataset import Dataset
 from models.mcnn.data import RenderedNotes
 from models.mcnn.presets import find_preset
 from models.model_files import ModelCard, save_model
 from models.registry import find_recipe
 from models.wae.data import StyledNotes
-from models.wae.sizes import find_size
+from models.wae.presets import find_size
 from tests.styled_notes import RATE
 
 

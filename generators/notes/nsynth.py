@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from generators.audio import read_audio
 from generators.errors import AudioError, DatasetError
 from generators.notes.labels import FAMILIES, QUALITIES, SOURCES, SPLITS, note_table
-from generators.notes.records import Record, parse_example, read_record, scan_records
 from generators.notes.source import NoteSource
+from generators.notes.tfrecord import Record, parse_example, read_record, scan_records
 
 EXAMPLES, AUDIO = "examples.json", "audio"
 SAMPLE_RATE, SAMPLES = 16000, 64000

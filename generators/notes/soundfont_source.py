@@ -19,7 +19,7 @@ HELD, LENGTH, SAMPLE_RATE = 3.0, 4.0, 16000
 """Seconds, seconds and hertz of a note of NSynth."""
 
 RENDERING = 1
-"""Counts up when `generators.notes.sampler` renders otherwise, so that datasets of both are never mixed."""
+"""Counts up when `generators.notes.soundfont_player` renders otherwise, so that datasets of both are never mixed."""
 
 Preset = tuple[int, int]
 
@@ -69,7 +69,9 @@ def soundfont_source(
     samples = round(length * sample_rate)
 
     def read(numbers: NDArray[np.intp]) -> NDArray[np.float32]:
-        from generators.notes.sampler import render_note  # Numba takes a while to load, and `--help` never needs it
+        from generators.notes.soundfont_player import (
+            render_note,  # Numba takes a while to load, and `--help` never needs it
+        )
 
         options = {"held": held, "samples": samples, "sample_rate": sample_rate, "gain": gain}
         return np.stack([render_note(font, *played[number], **options) for number in numbers])  # type: ignore[arg-type]

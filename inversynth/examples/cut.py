@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.audio import read_audio, resample, write_audio
-from generators.doors import run_door
+from generators.command import run_door
 from generators.registry import build_synth
 from generators.settings import Settings
 from inversynth.examples import EXAMPLES

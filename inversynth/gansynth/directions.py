@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import DatasetError, ParameterError
-from inversynth.arrays import Content, finite_floats, read_arrays, write_arrays
+from inversynth.npz import Content, finite_floats, read_arrays, write_arrays
 
 if TYPE_CHECKING:
-    from models.gansynth.player import NotePlayer
+    from models.gansynth.inference import NotePlayer
 
 ENDING = ".pca.npz"
 

@@ -17,23 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from generators.doors import run_door
+from generators.command import run_door
 from generators.errors import SettingsError
 from generators.notes.pitches import midi_number, note_name
-from inversynth.drawing import Palette
-from inversynth.envelopes import envelope
-from inversynth.gansynth.comparing import Contender, facts
-from inversynth.gansynth.course import Course, draw_course
+from inversynth.gansynth.common import MAKER, GansynthSettings, open_player
+from inversynth.gansynth.latent_path import Course, draw_course
 from inversynth.gansynth.latents import arc, read_latents, write_latents
-from inversynth.gansynth.random import LATENTS_FILE
-from inversynth.gansynth.showing import MAKER, GansynthSettings, open_player
-from inversynth.mixing import mix
-from inversynth.showing import SHARED, Row, Showing, Shown, finite, tell_showing
+from inversynth.gansynth.model_pair import Contender, facts
+from inversynth.gansynth.sample import LATENTS_FILE
+from inversynth.playback.envelope import envelope
+from inversynth.playback.mixdown import mix
+from inversynth.report.audio_page import SHARED, Row, Showing, Shown, finite, tell_showing
+from inversynth.report.figures import Palette
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from models.gansynth.player import NotePlayer
+    from models.gansynth.inference import NotePlayer
 
 log = logging.getLogger(__name__)
 

@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from generators.doors import run_door
+from generators.command import run_door
 from generators.notes.pitches import note_list, note_name
-from inversynth.gansynth.comparing import contenders, facts, told
+from inversynth.gansynth.common import MAKER, GansynthSettings
 from inversynth.gansynth.latents import arc, read_latent, write_latents
-from inversynth.gansynth.random import LATENTS_FILE
-from inversynth.gansynth.showing import MAKER, GansynthSettings
-from inversynth.showing import SHARED, Row, Showing, check_count, tell_showing
+from inversynth.gansynth.model_pair import contenders, facts, told
+from inversynth.gansynth.sample import LATENTS_FILE
+from inversynth.report.audio_page import SHARED, Row, Showing, check_count, tell_showing
 
 if TYPE_CHECKING:
-    from models.gansynth.player import NotePlayer
+    from models.gansynth.inference import NotePlayer
 
 
 class InterpolateSettings(GansynthSettings):

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import DatasetError
-from inversynth.arrays import Content, finite_floats, read_array, read_arrays, write_arrays
+from inversynth.npz import Content, finite_floats, read_array, read_arrays, write_arrays
 
 if TYPE_CHECKING:
-    from models.gansynth.player import NotePlayer
+    from models.gansynth.inference import NotePlayer
 
 log = logging.getLogger(__name__)
 

@@ -19,24 +19,24 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.audio import normalise_peak, read_audio
-from generators.doors import run_door
+from generators.command import run_door
 from generators.errors import AudioError, SettingsError
-from inversynth.compass import playable
-from inversynth.drawing import Palette
-from inversynth.envelopes import envelope
-from inversynth.gansynth.comparing import Contender, contenders, facts
-from inversynth.gansynth.course import Course, draw_course, random_course
+from inversynth.gansynth.common import MAKER, GansynthSettings
+from inversynth.gansynth.latent_path import Course, draw_course, random_course
 from inversynth.gansynth.latents import read_latents, write_latents
-from inversynth.gansynth.showing import MAKER, GansynthSettings
-from inversynth.mixing import LONGEST, mix, write_mix
-from inversynth.notes import Note, read_score
-from inversynth.playing import counted
-from inversynth.showing import MOST_EMBEDDED, SHARED, Row, Showing, Shown, finite, tell_showing
+from inversynth.gansynth.model_pair import Contender, contenders, facts
+from inversynth.playback.envelope import envelope
+from inversynth.playback.midi import Note, read_score
+from inversynth.playback.mixdown import LONGEST, mix, write_mix
+from inversynth.playback.play import counted
+from inversynth.playback.transpose import playable
+from inversynth.report.audio_page import MOST_EMBEDDED, SHARED, Row, Showing, Shown, finite, tell_showing
+from inversynth.report.figures import Palette
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from models.gansynth.player import NotePlayer
+    from models.gansynth.inference import NotePlayer
 
 log = logging.getLogger(__name__)
 

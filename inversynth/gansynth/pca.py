@@ -15,12 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
-from generators.doors import run_door
+from generators.command import run_door
 from generators.errors import SettingsError
 from generators.notes.pitches import note_name
 from generators.settings import Numbers
-from inversynth.encoding import MidiNote
-from inversynth.gansynth.comparing import Contender, contenders, facts
+from inversynth.gansynth.common import MAKER, GansynthSettings
 from inversynth.gansynth.directions import (
     ENDING,
     PER_NUMBER,
@@ -31,12 +30,13 @@ from inversynth.gansynth.directions import (
     write_directions,
 )
 from inversynth.gansynth.latents import read_latent
-from inversynth.gansynth.showing import MAKER, GansynthSettings
-from inversynth.showing import SHARED, Row, Showing, Shown, tell_showing, with_bar
-from inversynth.tables import text_table
+from inversynth.gansynth.model_pair import Contender, contenders, facts
+from inversynth.nsynth.encode import MidiNote
+from inversynth.report.audio_page import SHARED, Row, Showing, Shown, tell_showing, with_bar
+from inversynth.report.tables import text_table
 
 if TYPE_CHECKING:
-    from models.gansynth.player import NotePlayer
+    from models.gansynth.inference import NotePlayer
 
 WINDOW = 0.010
 """Seconds over which a level is taken where a rise is timed."""

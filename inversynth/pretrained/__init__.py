@@ -9,7 +9,7 @@ weights, which loading checks. They are made from runs by `python -m inversynth.
 from pathlib import Path
 
 from generators.errors import ModelError
-from models.architectures import fold
+from models.estimation.architectures import fold
 from models.model_files import SUFFIX, find_model_file
 
 FOLDER = Path(__file__).parent

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.doors import run_door
+from generators.command import run_door
 from generators.errors import ModelError, SettingsError
 from generators.files import written_whole
 from generators.generate import render_rows

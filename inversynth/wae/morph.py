@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.doors import run_door
+from generators.command import run_door
 from generators.errors import ModelError, SettingsError
 from generators.notes.pitches import note_list, note_name
 from generators.settings import Numbers
-from inversynth.showing import Row, Showing, Shown, check_count, tell_showing
-from inversynth.wae.hearing import Heard, hear_note, note_of
-from inversynth.wae.making import (
+from inversynth.report.audio_page import Row, Showing, Shown, check_count, tell_showing
+from inversynth.wae.segmentation import Heard, hear_note, note_of
+from inversynth.wae.session import (
     MAKER,
     NOTES_FILE,
     Mixture,
@@ -34,7 +34,7 @@ from inversynth.wae.making import (
 )
 
 if TYPE_CHECKING:
-    from models.wae.player import NoteMaker
+    from models.wae.inference import NoteMaker
 
 
 class MorphSettings(WaeSettings):

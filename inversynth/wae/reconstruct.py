@@ -17,21 +17,21 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.audio import check_audible, resample
-from generators.doors import run_door
+from generators.command import run_door
+from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError, SettingsError, look_up, unknown
 from generators.notes.pitches import note_name
-from generators.store import Dataset
-from inversynth.encoding import MidiNote, tell_conversion
-from inversynth.patches import write_text
-from inversynth.shaping import check_apart
-from inversynth.showing import Row, Showing, Shown, check_count, tell_showing
-from inversynth.tables import csv_text, text_table
-from inversynth.wae.drawing import draw_reconstruction
-from inversynth.wae.hearing import hear_note, note_of
-from inversynth.wae.making import MAKER, WaeSettings, apart, mixture, open_studio, slug
+from inversynth.neurosynth.shape import check_apart
+from inversynth.nsynth.encode import MidiNote, tell_conversion
+from inversynth.patches.patch import write_text
+from inversynth.report.audio_page import Row, Showing, Shown, check_count, tell_showing
+from inversynth.report.tables import csv_text, text_table
+from inversynth.wae.plots import draw_reconstruction
+from inversynth.wae.segmentation import hear_note, note_of
+from inversynth.wae.session import MAKER, WaeSettings, apart, mixture, open_studio, slug
 
 if TYPE_CHECKING:
-    from models.wae.player import NoteMaker
+    from models.wae.inference import NoteMaker
 
 MEASURES_FILE = "measures.csv"
 
@@ -84,8 +84,8 @@ def _run(settings: ReconstructSettings) -> None:
         given = nearest_styles(given, pictures, latents, maker)
     found = maker.pictures(latents, given.notes, given.weights)
 
-    from models.slaney import whole_note
-    from models.wae.measures import reconstruction
+    from generators.analysis.mel import whole_note
+    from models.wae.metrics import reconstruction
 
     scores = reconstruction(pictures, found)
     names = apart(
@@ -142,7 +142,7 @@ def nearest_styles(
     given: Given, pictures: NDArray[np.float32], latents: NDArray[np.float32], maker: "NoteMaker"
 ) -> Given:
     """Give each note the style in which most of it comes back: the one with the least error of its picture."""
-    from models.wae.measures import reconstruction
+    from models.wae.metrics import reconstruction
 
     eye = np.eye(len(maker.styles), dtype=np.float32)
     errors = [
@@ -167,7 +167,7 @@ def _of_sounds(settings: ReconstructSettings, maker: "NoteMaker") -> Given:
 
 def _of_dataset(settings: ReconstructSettings, maker: "NoteMaker") -> Given:
     """Read notes of a test. Raises: DatasetError, ModelError."""
-    from models.note_data import WholeNotes
+    from models.notes.data import WholeNotes
 
     assert settings.dataset_file is not None
     with Dataset(settings.dataset_file) as dataset:

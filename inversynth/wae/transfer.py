@@ -16,19 +16,19 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.audio import normalise_peak, read_audio, resample
-from generators.doors import run_door
+from generators.command import run_door
 from generators.errors import SettingsError
 from generators.notes.pitches import note_name
-from inversynth.compass import playable
-from inversynth.encoding import MidiNote
-from inversynth.envelopes import envelope
-from inversynth.mixing import mix
-from inversynth.notes import Note, Score
-from inversynth.playing import counted
-from inversynth.shaping import check_apart
-from inversynth.showing import Row, Showing, Shown, check_count, tell_showing
-from inversynth.wae.hearing import Heard, hear_note, hear_notes
-from inversynth.wae.making import (
+from inversynth.neurosynth.shape import check_apart
+from inversynth.nsynth.encode import MidiNote
+from inversynth.playback.envelope import envelope
+from inversynth.playback.midi import Note, Score
+from inversynth.playback.mixdown import mix
+from inversynth.playback.play import counted
+from inversynth.playback.transpose import playable
+from inversynth.report.audio_page import Row, Showing, Shown, check_count, tell_showing
+from inversynth.wae.segmentation import Heard, hear_note, hear_notes
+from inversynth.wae.session import (
     MAKER,
     NOTES_FILE,
     STYLES,
@@ -42,7 +42,7 @@ from inversynth.wae.making import (
 )
 
 if TYPE_CHECKING:
-    from models.wae.player import NoteMaker
+    from models.wae.inference import NoteMaker
 
 Audio = NDArray[np.float32]
 

@@ -1,7 +1,8 @@
-"""The door `python -m models.gansynth`."""
+"""Train GANSynth: `python -m models.gansynth`."""
 
 import sys
 
-from models.gansynth.recipe import main
+from models.estimation.architectures import GANSYNTH
+from models.train import main
 
-sys.exit(main())
+sys.exit(main(default_model=GANSYNTH, prog="python -m models.gansynth"))

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.dataset import Dataset
 from generators.errors import SettingsError
-from generators.store import Dataset
-from models.data import Batch, Batches
-from models.gansynth.pictures import PUBLISHED, Kind, Normaliser, PictureForm
+from models.gansynth.representation import PUBLISHED, Kind, Normaliser, PictureForm
 from models.gansynth.schedule import Growth, growth_of
 from models.gansynth.sizes import Size, find_size
-from models.note_data import Turns, WholeNotes
+from models.notes.data import Turns, WholeNotes
+from models.training.data import Batch, Batches
 
 KEPT_BYTES = 1 << 30
 """Pictures that are kept once they are made, at most."""

@@ -9,7 +9,7 @@ Source: Engel et al. 2019, arXiv 1902.08710, and its code; Karras et al. 2018, a
 from typing import TYPE_CHECKING, Any
 
 from models.gansynth.sizes import CHANNELS, Size
-from models.recipe import layer_seeds
+from models.training.recipe import layer_seeds
 
 if TYPE_CHECKING:
     import keras

@@ -16,20 +16,20 @@ from pydantic import Field, model_validator
 
 from generators.errors import SettingsError
 from generators.parameters import ParameterSpace
-from models.architectures import GANSYNTH
+from models.estimation.architectures import GANSYNTH
 from models.gansynth.presets import PRESETS
 from models.gansynth.schedule import blocks_of, growth_of
 from models.gansynth.sizes import find_size
-from models.nsynth import prepare
-from models.recipe import Recipe, Stage, check_channels_last, defaults_of
-from models.settings import TrainingSettings
+from models.nsynth.recipe import prepare
+from models.training.recipe import Recipe, Stage, check_channels_last, defaults_of
+from models.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
-    from models.data import Source
     from models.gansynth.system import GanSynth
     from models.model_files import LoadedModel
+    from models.training.data import Source
 
 SOURCE = "Engel et al.: GANSynth: Adversarial Neural Audio Synthesis, ICLR 2019, arXiv 1902.08710"
 
@@ -166,7 +166,7 @@ def stages_of(options: Mapping[str, Any]) -> tuple[Stage, ...]:
 
 
 def _grow(younger: Any, older: Any) -> None:
-    from models.gansynth.growing import grow
+    from models.gansynth.progressive import grow
 
     grow(younger, older)
 
@@ -175,7 +175,7 @@ def _adam(averages: bool, learning_rate: float, steps: int) -> "keras.optimizers
     """Return the optimiser of the generator, whose weights are averaged, or of the critic."""
     import keras
 
-    from models.gansynth.growing import SteadyAdam
+    from models.gansynth.progressive import SteadyAdam
 
     numbers = {"beta_1": 0.0, "beta_2": 0.99, "epsilon": 1e-8}
     if averages:
@@ -188,8 +188,8 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
 
     Returns: `n` notes made; shares `tracked` of them, and `real` of the held-out ones.
     """
-    from models.gansynth.player import NotePlayer
-    from models.note_scores import shares, track
+    from models.gansynth.inference import NotePlayer
+    from models.notes.metrics import shares, track
 
     player = NotePlayer(loaded)
     notes = player.draw_notes(MEASURED)
@@ -203,7 +203,7 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
 
 
 def _draw(model: "keras.Model", source: "Source", path: Path) -> None:
-    from models.gansynth.drawing import draw_notes
+    from models.gansynth.plots import draw_notes
 
     draw_notes(model, source, path)
 
@@ -245,10 +245,3 @@ RECIPES: tuple[Recipe, ...] = (
         defaults=defaults_of(GanSynthSettings, "wasserstein", "size"),
     ),
 )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Train GANSynth: the door `python -m models.gansynth`."""
-    from models.training import main as train
-
-    return train(argv, default_model=GANSYNTH, prog="python -m models.gansynth")

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from models.adversarial import EPSILON, Round, Term, WassersteinGAN
-from models.gradients import input_gradients
-from models.recipe import device_kind
+from models.training.adversarial import EPSILON, Round, Term, WassersteinGAN
+from models.training.gradients import input_gradients
+from models.training.recipe import device_kind
 
 TERMS: Mapping[str, float] = {"penalty": 10.0, "drift": 1e-3, "pitch": 10.0}
 """What the terms count for (the release)."""

@@ -2,6 +2,7 @@
 
 from models.layers.bag_of_frames import BagOfFrames
 from models.layers.causal import AddHeld, FirstOf, GatedTanh, ShiftRight
+from models.layers.channels import ChannelsLast, CropBins, ExpandChannels, for_prediction
 from models.layers.companding import CompandedLevel
 from models.layers.components import PrincipalComponents
 from models.layers.equalised import (
@@ -13,14 +14,14 @@ from models.layers.equalised import (
 )
 from models.layers.hand_crafted import HandCraftedFeatures
 from models.layers.heads import ParameterSoftmax
-from models.layers.layout import ChannelsLast, CropBins, ExpandChannels, for_prediction
-from models.layers.level import LevelNormalization, WaveEnvelope
+from models.layers.loudness import LevelNormalization, WaveEnvelope
 from models.layers.modulation import (
     AdaptiveInstanceNormalization,
     FeatureModulation,
     RepeatInTime,
     TimeCoordinate,
 )
+from models.layers.note_spectrograms import AddedHiss, MelsOfPicture, PictureError, RelativeSpectrogram
 from models.layers.oscillators import (
     DotProductAttention,
     OscillatorCandidates,
@@ -30,7 +31,6 @@ from models.layers.oscillators import (
 )
 from models.layers.parallel_heads import FrameSigns, ParallelHeads, ScaledSoftsign
 from models.layers.partials import LevelLogarithm, NeighbourMixture, PartialBank, PartialLevels
-from models.layers.pictures import AddedHiss, MelsOfPicture, PictureError, RelativeSpectrogram
 from models.layers.resolution import Downscale, FadeIn, FadeOver, Upscale
 from models.layers.spectrogram import LogSpectrogram
 

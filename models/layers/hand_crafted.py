@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from models.features import (
+from generators.analysis.spectrogram import (
     FFT_LENGTH,
     FLOOR,
     HOP_LENGTH,

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from models.metrics import split_head
+from models.training.metrics import split_head
 
 
 @keras.saving.register_keras_serializable("inversynth")

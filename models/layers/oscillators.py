@@ -15,8 +15,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from generators.analysis.spectrogram import log_spectrogram
 from generators.errors import ModelError
-from models.features import log_spectrogram
 
 HARMONICS = 5
 """Harmonics whose level is followed along the course of a candidate."""

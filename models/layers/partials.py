@@ -13,9 +13,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from generators.analysis.mel import mel_filters
+from generators.analysis.spectrogram import bin_count
 from generators.errors import ModelError
-from models.features import bin_count
-from models.slaney import slaney_matrix
 
 UPPERMOST = 0.96
 """Of half the sample rate: partials above it are silent, for they would fold back."""
@@ -47,7 +47,7 @@ def tone_mels(bands: int, fft_length: int, sample_rate: int) -> NDArray[np.float
     lobe[:2] = fft_length / 4.0, fft_length / 8.0  # of a Hann window, on a bin and beside it
     places = np.arange(bin_count(fft_length))
     spectra = lobe[np.minimum(np.abs(places[:, None] - places), len(lobe) - 1)]
-    return np.asarray(spectra @ slaney_matrix(bands, fft_length, sample_rate), np.float32)
+    return np.asarray(spectra @ mel_filters(bands, fft_length, sample_rate), np.float32)
 
 
 @keras.saving.register_keras_serializable("inversynth")

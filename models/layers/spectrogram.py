@@ -4,7 +4,14 @@ from typing import Any
 
 import keras
 
-from models.features import FFT_LENGTH, HOP_LENGTH, bin_count, check_window, frame_count, log_spectrogram
+from generators.analysis.spectrogram import (
+    FFT_LENGTH,
+    HOP_LENGTH,
+    bin_count,
+    check_window,
+    frame_count,
+    log_spectrogram,
+)
 
 CENTRE_DB = -10.0
 HALF_RANGE_DB = 50.0

@@ -1,7 +1,8 @@
-"""The door `python -m models.mcnn`."""
+"""Train MCNN: `python -m models.mcnn`."""
 
 import sys
 
-from models.mcnn.recipe import main
+from models.estimation.architectures import MCNN
+from models.train import main
 
-sys.exit(main())
+sys.exit(main(default_model=MCNN, prog="python -m models.mcnn"))

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis.mel import MelAnalysis, mel_magnitudes, padded_mels, padded_note, whole_note
+from generators.dataset import Dataset
 from generators.errors import SettingsError
-from generators.store import Dataset
-from models.data import Batch, DatasetBatches, Rows
 from models.mcnn.presets import find_preset
 from models.mcnn.sizes import find_size
-from models.note_data import WholeNotes
-from models.slaney import MelAnalysis, mel_magnitudes, padded_mels, padded_note, whole_note
+from models.notes.data import WholeNotes
+from models.training.data import Batch, DatasetBatches, Rows
 
 MOST_SAMPLES = 1 << 19
 """Samples in a batch where nothing is learned: a bank of 96 sines keeps 200 MB of them."""

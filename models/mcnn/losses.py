@@ -13,9 +13,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from generators.analysis.mel import mel_filters
+from generators.analysis.spectrogram import stft
 from generators.errors import ModelError, unknown
-from models.features import stft
-from models.slaney import slaney_matrix
 
 EPSILON = 1e-4
 """Of a full-scale sine, -80 dB: added to magnitudes under a logarithm, and what counts as silence."""
@@ -153,7 +153,7 @@ class WaveformLoss(keras.losses.Loss):
                 raise ModelError(
                     f"mel terms need bands and sample_rate. Received: bands {bands}, sample_rate {sample_rate}"
                 )
-            matrix = slaney_matrix(bands, fft_length, sample_rate)
+            matrix = mel_filters(bands, fft_length, sample_rate)
             self._bank = (matrix / np.maximum(matrix.sum(axis=0), 1e-9)).astype(np.float32)
 
     def terms(self, target: Any, output: Any) -> dict[str, Any]:

@@ -10,10 +10,10 @@ Source: Arik, Jun and Diamos 2019, arXiv 1808.06719.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from generators.analysis.mel import MelAnalysis, note_edges
 from generators.errors import ModelError
 from models.mcnn.sizes import Size
-from models.recipe import layer_seeds
-from models.slaney import MelAnalysis, note_edges
+from models.training.recipe import layer_seeds
 
 if TYPE_CHECKING:
     import keras

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from generators.analysis.mel import MelAnalysis
 from generators.errors import ModelError, look_up
 from models.mcnn.sizes import find_size
-from models.slaney import MelAnalysis
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ PRESETS: dict[str, Preset] = {
         Preset("smoke", 20, 8, 512, 0, 4, 2, 2e-3),
     )
 }
-"""Notes are those of `models.wae.sizes`, `small` those of its `paper`. A bank of sines can know frequencies and not
+"""Notes are those of `models.wae.presets`, `small` those of its `paper`. A bank of sines can know frequencies and not
 phases, so the terms that hear these count for nothing beside it; and of notes that fade away the distance of logarithms
 is mostly about what lies near silence, so it does not count six times, as recalled of the paper."""
 

@@ -3,7 +3,6 @@
 Arik, Jun and Diamos 2019, arXiv 1808.06719, `paper`; and smaller ones with a harmonic head, which are told the note.
 """
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -12,16 +11,16 @@ from pydantic import Field, model_validator
 
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
-from models.architectures import MCNN
+from models.estimation.architectures import MCNN
 from models.mcnn.presets import PRESETS, find_preset
-from models.nsynth import prepare
-from models.recipe import Recipe, check_channels_last, cosine_adam, defaults_of
-from models.settings import TrainingSettings
+from models.nsynth.recipe import prepare
+from models.training.recipe import Recipe, check_channels_last, cosine_adam, defaults_of
+from models.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
 
-    from models.data import Source
+    from models.training.data import Source
 
 SOURCE = "Arik, Jun, Diamos: Fast Spectrogram Inversion using Multi-head CNNs, IEEE SPL 2019, arXiv 1808.06719"
 
@@ -139,7 +138,7 @@ def _adam(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
 
 
 def _measure(loaded: Any, source: "Source") -> dict[str, Any]:
-    from models.mcnn.measuring import measure
+    from models.mcnn.metrics import measure
 
     return measure(loaded, source)
 
@@ -168,10 +167,3 @@ RECIPES: tuple[Recipe, ...] = (
         defaults=defaults_of(McnnSettings, "spectra", "size"),
     ),
 )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Train MCNN: the door `python -m models.mcnn`."""
-    from models.training import main as train
-
-    return train(argv, default_model=MCNN, prog="python -m models.mcnn")

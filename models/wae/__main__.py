@@ -1,7 +1,8 @@
-"""The door `python -m models.wae`."""
+"""Train WAE-Fader: `python -m models.wae`."""
 
 import sys
 
-from models.wae.recipe import main
+from models.estimation.architectures import WAE
+from models.train import main
 
-sys.exit(main())
+sys.exit(main(default_model=WAE, prog="python -m models.wae"))

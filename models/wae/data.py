@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis.mel import MelAnalysis, mel_magnitudes, picture_of, whole_note
+from generators.dataset import Dataset
 from generators.errors import DatasetError, unknown
-from generators.store import Dataset
-from models.data import Batch, Rows
-from models.note_data import WholeNotes
-from models.slaney import MelAnalysis, mel_magnitudes, picture_of, whole_note
-from models.wae.labels import conditions
-from models.wae.sizes import Size, find_size
+from models.notes.data import WholeNotes
+from models.training.data import Batch, Rows
+from models.wae.conditions import conditions
+from models.wae.presets import Size, find_size
 
 KEPT_BYTES = 1 << 30
 """Pictures that are kept once they are made, at most."""

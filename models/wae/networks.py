@@ -4,16 +4,16 @@ The encoder sees a picture and nothing else. The decoder is told labels by FiLM 
 instance normalisation in its maps, where statistics of an instance exist; the paper names both mechanisms, but not
 where they sit. Its maps grow by repeated points and a convolution, which leaves no chequered pattern; they run over
 bands and frames as published, or over frames alone.
-Source: Esling et al. 2019, arXiv 1904.06215; layers after a student project of the same group, see `models.wae.sizes`.
+Source: Esling et al. 2019, arXiv 1904.06215; layers after a student project of the same group, see `models.wae.presets`.
 """
 
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from models.recipe import layer_seeds
-from models.wae.labels import NOTE_WIDTH
-from models.wae.sizes import Size
+from models.training.recipe import layer_seeds
+from models.wae.conditions import NOTE_WIDTH
+from models.wae.presets import Size
 
 if TYPE_CHECKING:
     import keras

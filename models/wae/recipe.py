@@ -15,17 +15,17 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from generators.parameters import ParameterSpace
-from models.architectures import WAE
-from models.nsynth import prepare
-from models.recipe import Recipe, check_channels_last, defaults_of
-from models.settings import TrainingSettings
-from models.wae.kinds import find_kind
+from models.estimation.architectures import WAE
+from models.nsynth.recipe import prepare
+from models.training.recipe import Recipe, check_channels_last, defaults_of
+from models.training.settings import TrainingSettings
+from models.wae.presets import SIZES, find_size
 from models.wae.schedule import ALPHA, discriminator_adam, halving_adam
-from models.wae.sizes import SIZES, find_size
+from models.wae.variants import find_kind
 
 if TYPE_CHECKING:
-    from models.data import Source
     from models.model_files import LoadedModel
+    from models.training.data import Source
     from models.wae.system import NoteAutoencoder
 
 SOURCE = "Esling, Chemla–Romeu-Santos, Bitton: Generative timbre spaces / WAE-Fader, 2019, arXiv 1904.06215"
@@ -54,7 +54,7 @@ def build_wae(
     """Build an autoencoder and what it is trained against, untrained.
 
     Args:
-        kind: a key of `models.wae.kinds.KINDS`. size: a key of `models.wae.sizes.SIZES`. latent: numbers of a note.
+        kind: a key of `models.wae.variants.KINDS`. size: a key of `models.wae.presets.SIZES`. latent: numbers of a note.
         alpha, beta, reduction, kernel, form, critic_steps: as `NoteAutoencoder` takes them.
         styles: their names; by default twelve.
         others: what the data is known by besides.
@@ -142,8 +142,8 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
     Returns: `n` notes; root mean square errors of pictures, `rmse`, and `mean`, of the mean picture of the training;
         `mmd`, the discrepancy of latents and prior.
     """
+    from models.wae.inference import NoteMaker
     from models.wae.losses import discrepancy
-    from models.wae.player import NoteMaker
 
     maker, rows = NoteMaker(loaded), source.rows("test")  # type: ignore[attr-defined]
     pictures, told = source.examples().read(rows)  # type: ignore[attr-defined]
@@ -160,7 +160,7 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
 
 
 def _draw(model: Any, source: "Source", path: Path) -> None:
-    from models.wae.drawing import draw_space
+    from models.wae.plots import draw_space
 
     draw_space(model, source, path)
 
@@ -188,10 +188,3 @@ RECIPES: tuple[Recipe, ...] = (
         defaults=defaults_of(WaeSettings, "wasserstein", "size", "kind"),
     ),
 )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Train an autoencoder of notes: the door `python -m models.wae`."""
-    from models.training import main as train
-
-    return train(argv, default_model=WAE, prog="python -m models.wae")

@@ -12,12 +12,12 @@ import keras
 from keras import ops
 
 from generators.errors import ModelError
-from models.gradients import adversarial_backend, descend
-from models.wae.kinds import find_kind
-from models.wae.labels import NOTE_WIDTH
+from models.training.gradients import adversarial_backend, descend
+from models.wae.conditions import NOTE_WIDTH
 from models.wae.losses import discrepancy, divergence, evasion, guess_loss, reconstruction
 from models.wae.networks import build_autoencoder
 from models.wae.schedule import ALPHA, alpha_at
+from models.wae.variants import find_kind
 
 WRITTEN = ("kind", "alpha", "beta", "reduction", "kernel", "form", "critic_steps", "seed")
 """What is written of a system, besides its networks."""
@@ -29,7 +29,7 @@ class NoteAutoencoder(keras.Model):
 
     Args:
         encoder, decoder, discriminator: as `models.wae.networks` builds them; the last only for a kind that has one.
-        kind: a key of `models.wae.kinds.KINDS`. alpha: what the adversary weighs in the end. beta: what the term of
+        kind: a key of `models.wae.variants.KINDS`. alpha: what the adversary weighs in the end. beta: what the term of
             the latent weighs; by default that of the kind. reduction, kernel, form: see `models.wae.losses`.
         critic_steps: of the discriminator, for one of encoder and decoder.
         seed: of points drawn from the prior, and around means.

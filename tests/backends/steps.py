@@ -6,7 +6,7 @@ import time
 import traceback
 from pathlib import Path
 
-from models.backend import start_keras
+from models.training.backend import start_keras
 
 start_keras()
 
@@ -14,20 +14,20 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-import models.keras_metrics  # noqa: E402
 import models.layers  # noqa: E402
-import models.losses  # noqa: E402, F401
+import models.training.keras_metrics  # noqa: E402
+import models.training.losses  # noqa: E402, F401
 from generators.errors import ModelError  # noqa: E402
 from generators.notes.labels import SPACE as NOTES  # noqa: E402
 from generators.registry import build_synth  # noqa: E402
 from models.gansynth.sizes import find_size  # noqa: E402
 from models.mcnn.presets import find_preset  # noqa: E402
-from models.metrics import mean_percentile_rank  # noqa: E402
-from models.recipe import Recipe  # noqa: E402
+from models.nsynth.generation import CachedDecoder  # noqa: E402
 from models.registry import RECIPES  # noqa: E402
-from models.wae.labels import conditions  # noqa: E402
-from models.wae.sizes import find_size as find_wae_size  # noqa: E402
-from models.wavenet.generation import CachedDecoder  # noqa: E402
+from models.training.metrics import mean_percentile_rank  # noqa: E402
+from models.training.recipe import Recipe  # noqa: E402
+from models.wae.conditions import conditions  # noqa: E402
+from models.wae.presets import find_size as find_wae_size  # noqa: E402
 from tests.backends.__main__ import REFERENCE  # noqa: E402
 
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it complains of many models in one process
@@ -124,7 +124,7 @@ def check_adversarial(recipe: Recipe, folder: Path) -> None:
         with pytest.raises(ModelError, match="adversarial systems train on TensorFlow and PyTorch"):
             recipe.compile(system, synth.space)
     else:
-        closed = ["tests/models/test_gradients.py", "tests/models/test_adversarial.py"]
+        closed = ["tests/models/training/test_gradients.py", "tests/models/training/test_adversarial.py"]
         assert pytest.main(["-q", "--no-header", "-W", "ignore", *closed]) == 0
         recipe.compile(system, synth.space, learning_rate=1e-3, steps=20)
         start = system.get_weights()

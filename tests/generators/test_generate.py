@@ -13,12 +13,12 @@ import pytest
 
 from generators import fm_generator, registry, sine_generator
 from generators.audio import read_audio
+from generators.dataset import Dataset
 from generators.errors import DatasetError, ParameterError
-from generators.executors import ordered_map
 from generators.fm_generator import FmSynth
 from generators.generate import _runs, generate_dataset, wavefile_path
+from generators.parallel import ordered_map
 from generators.sine_generator import SineSynth
-from generators.store import Dataset
 
 ROOT = Path(__file__).parents[2]
 

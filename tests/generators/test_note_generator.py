@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from generators import note_generator, registry
+from generators.dataset import Dataset
 from generators.errors import DatasetError, ParameterError
 from generators.note_generator import generate_notes, write_note_files
 from generators.notes.labels import FAMILIES, QUALITIES, note_table, quality_mask, quality_names
@@ -15,7 +16,6 @@ from generators.notes.pitches import note_list
 from generators.notes.settings import NoteSettings
 from generators.notes.source import NoteSource
 from generators.notes.splits import split_notes
-from generators.store import Dataset
 
 RATE, SAMPLES = 4000, 200
 

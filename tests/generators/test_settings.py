@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.doors import run_door
+from generators.command import run_door
 from generators.errors import DatasetError, SettingsError
 from generators.settings import Settings
 

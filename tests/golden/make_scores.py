@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inversynth import audio_metrics
-from inversynth.intervals import mean_estimates, median_estimates
+from inversynth.evaluation import audio_metrics
+from inversynth.evaluation.bootstrap import mean_estimates, median_estimates
 
 FILE = Path(__file__).with_name("scores.json")
 SAMPLE_RATE, SAMPLES = 16384, 16384

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from generators.registry import build_synth
 from generators.synth import Synth
 from models.model_files import ModelCard
-from tests.inversynth.coders import Toy
+from tests.inversynth.nsynth.coders import Toy
 
 VOID = {"meta", "link", "path", "rect", "circle", "col", "br", "image", "img", "input", "use"}
 
@@ -67,7 +67,7 @@ def oracle_of() -> Callable[..., Oracle]:
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a real, untrained network for the `sine` synth at 8,000 Hz and a quarter of a second."""
-    from models.backend import start_keras
+    from models.training.backend import start_keras
 
     start_keras()
     import keras
@@ -85,7 +85,7 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
     """Make every model file an autoencoder of notes that can be worked out by hand; there is one, toy.keras."""
-    from models.wavenet import coder
+    from models.nsynth import inference as coder
 
     toy = Toy(tmp_path / "toy.keras")
     toy.path.touch()

@@ -9,7 +9,7 @@ from generators.audio import read_audio
 from generators.registry import build_synth
 from inversynth.demo import main
 from inversynth.examples import EXAMPLES, FOLDER
-from inversynth.patches import read_patch
+from inversynth.patches.patch import read_patch
 
 
 def test_demo_inverts_all_examples_and_finds_the_knobs_of_the_synth(

@@ -11,8 +11,8 @@ import soundfile
 from generators.registry import build_synth
 from inversynth import macros
 from inversynth.cli import main
-from inversynth.patches import Patch, read_patch, render_patch, write_patch
-from inversynth.training import read_patches
+from inversynth.patches.patch import Patch, read_patch, render_patch, write_patch
+from inversynth.train import read_patches
 
 SYNTH = build_synth("sine", 8000, 0.25)
 

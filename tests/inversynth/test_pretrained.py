@@ -16,14 +16,14 @@ from generators.generate import render_columns, render_rows
 from generators.registry import build_synth
 from inversynth.pretrained import DEFAULT, bundled, find_model
 from inversynth.pretrained.bundle import bundle, read_scores
-from models.gansynth.player import load_player
+from models.gansynth.inference import load_player
 from models.model_files import ModelCard, check_weights, load_model, read_card, save_model
-from models.note_scores import shares, track
+from models.neurosynth.inference import load_shaper
+from models.notes.metrics import shares, track
+from models.nsynth.inference import load_coder
 from models.registry import find_recipe
-from models.shaper import load_shaper
-from models.wae.player import load_maker
-from models.wae.rendering import mcnn_renderer
-from models.wavenet.coder import load_coder
+from models.wae.inference import load_maker
+from models.wae.vocoders import mcnn_renderer
 from tests.styled_notes import write_notes
 from tests.wae_models import write_untrained_pair
 
@@ -145,7 +145,7 @@ def test_the_bundled_inverter_scores_what_its_card_says() -> None:
     synth = build_synth("fm")
     model = load_model(bundled()["inverter"])
     audio, classes, _ = render_rows(synth, 0, 48, 987654)
-    from models.metrics import mean_percentile_rank
+    from models.training.metrics import mean_percentile_rank
 
     mpr = float(np.mean(mean_percentile_rank(classes, model.predict(audio), synth.space.slices)))
     assert mpr == pytest.approx(model.card.scores["network"]["mpr"], abs=3.0)

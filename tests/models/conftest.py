@@ -2,11 +2,11 @@
 
 import pytest
 
+from generators.dataset import Dataset
 from generators.generate import generate_dataset
 from generators.sine_generator import SineSynth
-from generators.store import Dataset
-from models.backend import start_keras
-from models.recipe import Recipe
+from models.training.backend import start_keras
+from models.training.recipe import Recipe
 
 SYNTH = SineSynth(sample_rate=4000, length=0.064)  # 256 samples
 
@@ -30,7 +30,7 @@ def tiny_recipe():
 
 
 def one_metric(space):
-    from models.keras_metrics import MeanPercentileRank
+    from models.training.keras_metrics import MeanPercentileRank
 
     return [MeanPercentileRank(space.sizes)]
 

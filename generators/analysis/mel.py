@@ -1,0 +1,193 @@
+"""Mel magnitudes of notes, as WAE-Fader and MCNN see them, and the linear magnitudes that may lie behind them.
+
+Slaney's bank (Auditory Toolbox, 1998): mels are linear up to 1 kHz and logarithmic above, each triangle has the same
+area. Frames lie wholly inside the note, so the first is centred half a window behind its beginning.
+Source: Bitton et al. 2019, arXiv 1904.06215 (500 bands, 128 frames); its group's earlier code for the rest.
+"""
+
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.analysis.spectrogram import bin_count, check_window, cut_frames, power_of_frames
+from generators.errors import ModelError
+
+Matrix = NDArray[np.float64]
+
+SMALLEST = 1e-3
+"""Mel magnitudes below count as 0 in a picture (the group's earlier code)."""
+
+INVERSION_ROUNDS = 200
+"""Of the mel inversion: what is left of the error of a note's mels is then below a thousandth."""
+
+_TINY = 1e-14
+"""Power below which a magnitude is held, so that the gradient of its square root stays finite (-194 dB)."""
+
+
+@dataclass(frozen=True)
+class MelAnalysis:
+    """How notes become mel magnitudes; what is given here is the paper's.
+
+    Attributes:
+        sample_rate: Hz. samples: of a note, 1.567 s. fft_length, hop_length: samples. bands: of the mel bank.
+    Raises: ModelError where frames do not fill the note to its last sample, or a band would hear no bin.
+    """
+
+    sample_rate: int = 22050
+    samples: int = 34560
+    fft_length: int = 2048
+    hop_length: int = 256
+    bands: int = 500
+
+    def __post_init__(self) -> None:
+        check_window(self.fft_length, self.hop_length)
+        frames, rest = divmod(self.samples - self.fft_length, self.hop_length)
+        if frames < 0 or rest:
+            raise ModelError(
+                "a note must be a window and whole hops long. "
+                f"Received: samples {self.samples}, fft_length {self.fft_length}, hop_length {self.hop_length}"
+            )
+        if self.bands < 1 or not self.matrix.any(axis=0).all():
+            raise ModelError(
+                "every mel band must hear a bin: take fewer bands, or a longer window. "
+                f"Received: bands {self.bands}, fft_length {self.fft_length}, sample_rate {self.sample_rate}"
+            )
+
+    @property
+    def frames(self) -> int:
+        return (self.samples - self.fft_length) // self.hop_length + 1
+
+    @property
+    def bins(self) -> int:
+        return bin_count(self.fft_length)
+
+    @property
+    def matrix(self) -> Matrix:
+        """What each band takes of each bin, (bins, bands)."""
+        return mel_filters(self.bands, self.fft_length, self.sample_rate)
+
+    @property
+    def margin(self) -> int:
+        """Frames of silence on either side with which hops, one a frame, cover the whole note; see `padded_mels`."""
+        return -(-(self.fft_length - self.hop_length) // 2 // self.hop_length)
+
+
+@lru_cache(maxsize=8)
+def mel_filters(bands: int, fft_length: int, sample_rate: int, htk: bool = False) -> Matrix:
+    """Return the weight of each bin in each mel band, by librosa.
+
+    Args:
+        htk: the HTK mel scale with triangles of height 1; otherwise Slaney's scale with triangles of area 1.
+    Shapes: (fft_length / 2 + 1, bands), read-only.
+    """
+    import librosa
+
+    options = {"htk": True, "norm": None} if htk else {"htk": False, "norm": "slaney"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a band without a bin is for the caller to refuse
+        filters = librosa.filters.mel(sr=sample_rate, n_fft=fft_length, n_mels=bands, dtype=np.float64, **options)
+    matrix: Matrix = np.ascontiguousarray(filters.T)
+    matrix.flags.writeable = False
+    return matrix
+
+
+def whole_note(audio: NDArray[np.floating], samples: int) -> NDArray[np.float32]:
+    """Cut sounds to a note's length or fill them with silence, then bring each to a peak of 1; silence stays silent.
+
+    Shapes: (batch, any) -> (batch, samples).
+    """
+    kept = np.asarray(audio, np.float32)[:, :samples]
+    kept = np.pad(kept, ((0, 0), (0, samples - kept.shape[-1])))
+    peak = np.abs(kept).max(axis=-1, keepdims=True)
+    return np.asarray(kept / np.where(peak > 0, peak, 1), np.float32)
+
+
+def linear_magnitudes(audio: Any, analysis: MelAnalysis, xp: Any = np) -> Any:
+    """Take magnitudes of frames that lie wholly inside the note; a full-scale sine reaches fft_length / 4.
+
+    Shapes: (batch, samples) -> (batch, frames, bins). Raises: ModelError where notes have another length.
+    """
+    if audio.shape[-1] != analysis.samples:
+        raise ModelError(f"a note must have {analysis.samples} samples. Received: {audio.shape[-1]}")
+    frames = cut_frames(audio, analysis.fft_length, analysis.hop_length, analysis.frames, xp)
+    return xp.sqrt(xp.maximum(power_of_frames(frames, xp), _TINY))
+
+
+def mel_magnitudes(audio: Any, analysis: MelAnalysis, xp: Any = np) -> Any:
+    """Sum magnitudes by mel bands. Shapes: (batch, samples) -> (batch, frames, bands)."""
+    return xp.matmul(linear_magnitudes(audio, analysis, xp), analysis.matrix.astype(np.float32))
+
+
+def picture_of(mels: Any, xp: Any = np) -> Any:
+    """Return log(1 + S) of magnitudes, of which those below 1e-3 count as 0. Shapes: any -> the same."""
+    return xp.where(mels < SMALLEST, xp.zeros_like(mels), xp.log1p(mels))
+
+
+def mels_of(picture: Any, xp: Any = np) -> Any:
+    """Undo `picture_of`; what a network makes negative is 0. Shapes: any -> the same."""
+    return xp.expm1(xp.maximum(picture, 0.0))
+
+
+def padded_mels(mels: Any, analysis: MelAnalysis, xp: Any = np) -> Any:
+    """Put silent frames around a note's, so that a network of one hop a frame makes all of it.
+
+    A frame of 2,048 samples has its hop of 256 in its middle; 128 frames alone would lack 896 samples at either end.
+
+    Shapes: (batch, frames, bands) -> (batch, frames + 2 margin, bands).
+    """
+    return xp.pad(mels, ((0, 0), (analysis.margin, analysis.margin), (0, 0)))
+
+
+def padded_note(audio: Any, analysis: MelAnalysis, xp: Any = np) -> Any:
+    """Put the silence around notes that makes hop k of them the middle of frame k of `padded_mels`.
+
+    So frames a to b and samples a x hop to b x hop are input and target, for any piece of the note.
+
+    Shapes: (batch, samples) -> (batch, (frames + 2 margin) x hop).
+    """
+    left, right = note_edges(analysis)
+    return xp.pad(audio, ((0, 0), (left, right)))
+
+
+def note_edges(analysis: MelAnalysis) -> tuple[int, int]:
+    """Return the samples before and behind the note in what a network makes of `padded_mels`."""
+    hops = analysis.frames + 2 * analysis.margin
+    left = analysis.margin * analysis.hop_length - (analysis.fft_length - analysis.hop_length) // 2
+    return left, hops * analysis.hop_length - left - analysis.samples
+
+
+def linear_of_mels(
+    mels: NDArray[np.floating], analysis: MelAnalysis, rounds: int = INVERSION_ROUNDS
+) -> NDArray[np.float32]:
+    """Find linear magnitudes, none negative, whose mels come nearest to those given in least squares.
+
+    There are fewer bands than bins, so many magnitudes have these mels: a search that begins at silence finds one of
+    little power among them. It is a projected gradient with Nesterov's momentum (Beck and Teboulle 2009), restarted
+    where it overshoots, on bands brought to one norm.
+
+    Shapes: (…, frames, bands) -> (…, frames, bins). Raises: ModelError where there are other bands than that.
+    """
+    from scipy.sparse import csr_array
+
+    if mels.shape[-1] != analysis.bands:
+        raise ModelError(f"mel magnitudes must have {analysis.bands} bands. Received: {mels.shape[-1]}")
+    scale = 1.0 / np.linalg.norm(analysis.matrix, axis=0)
+    matrix = analysis.matrix * scale
+    bank, back = csr_array(matrix.T), csr_array(matrix)
+    steepest = float(np.abs(matrix).sum(axis=0).max() * np.abs(matrix).sum(axis=1).max())  # bounds the square norm
+    wanted = np.reshape(np.asarray(mels, np.float64), (-1, analysis.bands)).T * scale[:, None]
+    found = np.zeros((analysis.bins, wanted.shape[1]))
+    ahead, pace = found, 1.0
+    for _ in range(rounds):
+        slope = back @ (bank @ ahead - wanted)
+        new = np.maximum(ahead - slope / steepest, 0.0)
+        if np.vdot(slope, new - found) > 0:
+            pace = 1.0
+        faster = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * pace * pace))
+        ahead = new + (new - found) * ((pace - 1.0) / faster)
+        found, pace = new, faster
+    return np.reshape(found.T, (*mels.shape[:-1], analysis.bins)).astype(np.float32)

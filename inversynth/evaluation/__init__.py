@@ -1,0 +1,1 @@
+"""Evaluation: methods, conditions, measures, intervals and the tables of the InverSynth paper."""

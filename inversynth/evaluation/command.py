@@ -1,0 +1,217 @@
+"""`inversynth evaluate`: score trained models on a dataset, beside chance and an oracle.
+
+What is measured, and how, is in `inversynth.evaluation.evaluator`; how it is told, in `inversynth.evaluation.scores`. A model is refused
+before the work begins where its parameter space, sample rate or length is not the dataset's.
+"""
+
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from pydantic_settings import CliPositionalArg, CliToggleFlag
+
+from generators.command import run_door
+from generators.dataset import Dataset
+from generators.errors import ModelError, ParameterError, RunError, unknown
+from generators.settings import Settings
+from inversynth.evaluation.conditions import find_condition
+from inversynth.evaluation.evaluator import choose_rows, dataset_synth, evaluate_contenders
+from inversynth.evaluation.methods import Contender, chance, network, oracle, search
+from inversynth.evaluation.paper_tables import paper_tables
+from inversynth.evaluation.scores import score_files, write_scores
+from inversynth.patches.patch import write_text
+from inversynth.pretrained import FOLDER, find_model
+from inversynth.search.search import BUDGETS
+from models.estimation.architectures import INVERTER
+from models.model_files import OTHER_INPUTS, ModelCard, read_card
+from models.training.runs import Run
+from models.training.splits import split_rows
+
+log = logging.getLogger(__name__)
+
+
+class EvaluationSettings(Settings):
+    """Score trained models on a dataset: parameters and re-synthesised sounds, beside chance and an oracle."""
+
+    other_names: ClassVar = {"as_json": ("json",)}
+    flags_only: ClassVar = frozenset(  # a measurement must not hang on a variable that was set for something else
+        {
+            *("runs", "dataset", "num_examples", "seed", "batch_size", "budgets", "condition", "paper"),
+            *("identifiability", "output", "as_json"),
+        }
+    )
+
+    runs: CliPositionalArg[list[str]] = Field(
+        ["inverter", "C6XL"], description="run folders, .keras files, or names of bundled models"
+    )
+    dataset: Path = Field(description="the sounds to score on: an HDF5 dataset")
+    budgets: list[str] = Field(
+        [], description="search from the inverter's (else the first model's) answers: fast, full, or numbers of renders"
+    )
+    condition: str = Field("clean", description="how sounds are heard: clean, noise (20 dB), late (50 ms) or phases")
+    paper: CliToggleFlag[bool] = Field(
+        False, description="Tables 3 and 4 of the paper, printed rows beside ours; searches fast and full"
+    )
+    num_examples: int = Field(1000, ge=1, description="sounds, drawn by the seed; all where the dataset has fewer")
+    seed: int = Field(0, ge=0, description="draws the sounds, the chance row and the bootstrap")
+    batch_size: int = Field(64, ge=1, description="sounds in memory at a time")
+    identifiability: int = Field(100, ge=0, description="sounds on which to measure what can be known; 0 skips it")
+    output: Path | None = Field(
+        None, description="JSON file, CSV (and with --paper Markdown) beside it; default: in the first run"
+    )
+    as_json: bool = Field(False, description="print JSON in place of tables")
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "inversynth evaluate") -> int:
+    """Evaluate runs on a dataset; returns the exit code."""
+    return run_door(EvaluationSettings, _evaluate, argv, prog, resumes=False)
+
+
+def _evaluate(settings: EvaluationSettings) -> None:
+    with Dataset(settings.dataset) as dataset:
+        paths = [find_model(run) for run in settings.runs]
+        names = _names([_check_card(path, dataset) for path in paths], paths)  # before any time is spent on one
+        budgets = check_budgets(settings.budgets or (["fast", "full"] if settings.paper else []))
+        condition = find_condition(settings.condition)
+        bundled = paths[0].parent == FOLDER  # nothing is written into the package
+        output = settings.output or (Path("evaluation") if bundled else paths[0].parent / "evaluation")
+        _check_writable(output)
+        rows = choose_rows(held_out_rows(dataset, paths), settings.num_examples, settings.seed)
+        evaluation = evaluate_contenders(
+            dataset,
+            _contenders(names, paths, dataset, budgets, settings),
+            rows=rows,
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+            bound_examples=settings.identifiability,
+            condition=condition,
+            progress=True,
+        )
+    written = [*write_scores(output, evaluation)]
+    if settings.paper:
+        written.append(write_text(written[0].with_suffix(".md"), paper_tables(evaluation)))
+    print(evaluation.to_json() if settings.as_json else evaluation.to_text())
+    log.info("written: %s", ", ".join(map(str, written)))
+
+
+def held_out_rows(dataset: Dataset, paths: Sequence[Path]) -> NDArray[np.intp]:
+    """Return the finished rows that none of the models was trained or chosen on.
+
+    Rows of one seed are the same sounds in every dataset that has them, whatever its size, so a dataset made with the
+    seed of the training data holds training sounds. Of a run's own dataset, its test split is left.
+    Raises: ModelError where nothing is left.
+    """
+    rows = dataset.finished()
+    for path in paths:
+        unseen = np.setdiff1d(rows, _seen_rows(dataset, path))
+        if len(rows) and not len(unseen):
+            raise ModelError(
+                f"{path} must be scored on sounds that it was not trained on. Received: {dataset.path}, of the seed "
+                f"{dataset.card.seed} that it was trained with. Generate another with --seed {dataset.card.seed + 1}"
+            )
+        if len(unseen) < len(rows):
+            log.info(
+                "%s: %d of %d sounds are left that %s was not trained on", dataset.path, *map(len, (unseen, rows)), path
+            )
+        rows = unseen
+    return rows
+
+
+def _seen_rows(dataset: Dataset, path: Path) -> NDArray[np.intp]:
+    """Return the rows that a model was trained on, or chosen by; all of its dataset's where no run tells the split."""
+    training, card = read_card(path).training, dataset.card
+    data = training.get("data", {})
+    identity = {"synth": card.synth, "seed": card.seed, "sampling_method": card.sampling_method}
+    if any(data.get(name) != value for name, value in identity.items()):
+        return np.empty(0, np.intp)
+    run, count = Run(path.parent), int(data["num_examples"])
+    settings = run.settings()["settings"] if run.settings_file.is_file() else {}
+    if "validation_split" not in settings or settings.get("seed") != training.get("seed"):
+        return np.arange(count)
+    named = ("seed", "validation_split", "test_split", "folds")
+    split = {name: settings[name] for name in named if name in settings}
+    return np.setdiff1d(np.arange(count), split_rows(count, **split, fold=settings.get("fold", 1) - 1)["test"])
+
+
+def _contenders(
+    names: Sequence[str],
+    paths: Sequence[Path],
+    dataset: Dataset,
+    budgets: Sequence[str],
+    settings: EvaluationSettings,
+) -> Iterator[Contender]:
+    """Yield the models one after another, each loaded when its turn comes, then searches, chance and the oracle."""
+    from models.model_files import load_model
+
+    for name, path in zip(names, paths, strict=True):
+        yield network(name, load_model(path), settings.batch_size)
+    if budgets:
+        first = next((place for place, name in enumerate(names) if name.startswith(INVERTER)), 0)
+        model, synth = load_model(paths[first]), dataset_synth(dataset)
+        for budget in budgets:
+            renders = f"{budget} renders" if budget.isdigit() else budget
+            yield search(f"{names[first]} + {renders}", model, synth, budget)
+    yield chance(dataset.space, settings.seed)
+    yield oracle(dataset.space)
+
+
+def check_budgets(budgets: Sequence[str]) -> Sequence[str]:
+    """Return budgets that are names or numbers of renders. Raises ParameterError for others."""
+    for budget in budgets:
+        if not (budget.isdigit() and int(budget) > 0) and budget not in BUDGETS:
+            raise ParameterError(f"{unknown('budget', budget, BUDGETS)}, or a number of renders")
+    return budgets
+
+
+def _check_card(path: Path, dataset: Dataset) -> ModelCard:
+    """Return a model's card. Raises ModelError where the model does not fit the dataset."""
+    card = read_card(path)
+    difference = card_difference(card, dataset)
+    if difference:
+        raise ModelError(f"{path} must be a model of the sounds in {dataset.path}. Received: {difference}")
+    return card
+
+
+def card_difference(card: ModelCard, dataset: Dataset) -> str:
+    """Name the first thing in which a model's sounds differ from those of a dataset, or return an empty string."""
+    if card.takes != "audio":
+        return f"{card.model}, {OTHER_INPUTS[card.takes][0]}"
+    difference = card.parameter_space.difference(dataset.space)
+    for name in ("sample_rate", "length"):
+        mine, theirs = getattr(card, name), getattr(dataset.card, name)
+        if mine != theirs and not difference:
+            difference = f"{name} {mine:g} against {theirs:g}"
+    return difference
+
+
+def _names(cards: Sequence[ModelCard], paths: Sequence[Path]) -> list[str]:
+    """Name each model, with its file where two are of one name."""
+    names = [card.model for card in cards]
+    return [
+        name if names.count(name) == 1 else f"{name} ({path.parent.name}/{path.name})"
+        for name, path in zip(names, paths, strict=True)
+    ]
+
+
+def _check_writable(output: Path) -> None:
+    """Raise RunError before the work where the scores could not be written after it."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+        for path in score_files(output):
+            if path.is_dir():
+                raise IsADirectoryError(None, "it is a folder", path)
+    except OSError as error:
+        what, why = error.filename or output, error.strerror or error
+        raise RunError(f"cannot write {what}: {why}. Name an --output that you may write to") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main(prog="python -m inversynth.evaluation.command"))

@@ -1,0 +1,97 @@
+"""The course of timbre over a piece: latents at even times, and the arc between two neighbours.
+
+Source: Engel et al. 2019, GANSynth, arXiv 1902.08710, and its code, which draws int(seconds / seconds apart) latents
+and fails for fewer than two; here there are two at least.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from inversynth.gansynth.latents import slerp
+from inversynth.report import plots
+from inversynth.report.figures import PAGE, Palette
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from models.gansynth.inference import NotePlayer
+
+SIZE = (9.6, 3.4)
+"""Inches: as wide as the page."""
+
+STRIPES = 2400
+"""Columns of a spectrogram that are drawn at most: as many as a wide page can show."""
+
+NAMED = 24
+"""Timbres up to which each is numbered in a picture."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Latents (n, latent) that a piece of so many seconds passes, the first at its beginning and the last at its end.
+
+    A single one stays for all of it.
+    """
+
+    keys: NDArray[np.float32]
+    seconds: float
+
+    def at(self, times: ArrayLike) -> NDArray[np.float32]:
+        """Return the latents at some seconds. Shapes: (notes,) -> (notes, latent)."""
+        times = np.atleast_1d(np.asarray(times, np.float64))
+        if len(self.keys) == 1:
+            return np.repeat(self.keys, len(times), axis=0)
+        places = np.clip(times / self.seconds, 0.0, 1.0) * (len(self.keys) - 1)
+        before = np.minimum(places.astype(int), len(self.keys) - 2)
+        between = [slerp(self.keys[i], self.keys[i + 1], place - i) for i, place in zip(before, places, strict=True)]
+        return np.asarray(between, np.float32).reshape(len(times), self.keys.shape[1])
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """The second of each latent."""
+        return np.linspace(0.0, self.seconds, len(self.keys))
+
+
+def random_course(player: "NotePlayer", seconds: float, apart: float, seed: int) -> Course:
+    """Draw a latent for every `apart` seconds, two at least."""
+    return Course(player.draw_latents(max(2, int(seconds / apart)), seed), seconds)
+
+
+def draw_course(audio: NDArray[np.float32], sample_rate: int, course: Course, palette: Palette = PAGE) -> "Figure":
+    """Draw the spectrogram of a piece, and below it how much of which latent its notes have.
+
+    Shapes: audio (samples,).
+    """
+    figure = plots.spectrogram(audio, sample_rate, plots.decibel_limits([audio]), SIZE, palette)
+    (sound,) = figure.axes
+    _thin(sound.images[0])
+    x, y, width, height = sound.get_position().bounds
+    share = 0.25 * height
+    sound.set_position((x, y + share, width, height - share))
+    sound.tick_params(labelbottom=False)
+    strip = figure.add_axes((x, y, width, 0.7 * share), sharex=sound)
+    times = course.times if len(course.keys) > 1 else np.array([0.0, course.seconds])
+    odd = np.arange(len(times)) % 2 if len(course.keys) > 1 else np.zeros(2)
+    for weights, colour in ((1 - odd, palette.target), (odd, palette.match)):
+        strip.fill_between(times, weights, color=colour, alpha=0.45, linewidth=0)
+    if len(course.keys) <= NAMED:
+        for number, time in enumerate(course.times):
+            side = {0: "left", len(course.keys) - 1: "right"}.get(number, "center")
+            strip.text(time, 0.1, f"  {number + 1}  ", color=palette.ink, fontsize=8, ha=side)
+    strip.set(xlim=(0.0, max(course.seconds, len(audio) / sample_rate)), ylim=(0.0, 1.0), yticks=[])
+    strip.set_ylabel("timbre", color=palette.ink, fontsize=8)
+    strip.tick_params(colors=palette.ink, labelsize=8, length=0, pad=4)
+    for edge in strip.spines.values():
+        edge.set_visible(False)
+    return figure
+
+
+def _thin(image: Any) -> None:
+    """Keep the loudest of neighbouring columns where there are more than a picture can show."""
+    levels = np.asarray(image.get_array())
+    step = -(-levels.shape[1] // STRIPES)
+    if step > 1:
+        image.set_data(np.maximum.reduceat(levels, np.arange(0, levels.shape[1], step), axis=1))

@@ -1,0 +1,1 @@
+"""`inversynth inspect` and `inversynth list`: descriptions of files, runs, models and synthesizers."""

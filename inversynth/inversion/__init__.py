@@ -1,0 +1,1 @@
+"""Inversion of one sound: target, network, search, verdict and result."""

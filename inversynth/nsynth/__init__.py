@@ -1,0 +1,1 @@
+"""The commands of NSynth: encode, decode, interpolate and grid."""

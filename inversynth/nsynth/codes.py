@@ -1,0 +1,184 @@
+"""Code files: what an NSynth heard of a sound, k times a few numbers, with the model that alone can say it again.
+
+`<name>.codes.npz` holds `codes` and a card in JSON: the model's fingerprint, hop and rate, the note, the length of the
+sound, and mean, deviation and range of every number. The arrays that other software hands over (`.npy`) have no card:
+they are taken for codes of the model at hand. Nothing is unpickled.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.errors import DatasetError, ModelError
+from generators.files import writing, written_whole
+from generators.notes.folder import labels_in_name
+from inversynth.npz import Content, finite_floats, read_array, read_arrays, write_arrays
+
+if TYPE_CHECKING:
+    from models.nsynth.inference import NoteCoder
+
+SCHEMA = "inversynth-codes/1"
+ENDING = ".codes.npz"
+CONTENT = Content("codes", "inversynth encode")
+BARE = ".npy"
+BARE_ENDING = "_embeddings.npy"
+"""What the published code puts behind the name of a sound."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The codes of one sound.
+
+    Attributes:
+        codes: (k, width) float32. name: of the sound. pitch: its MIDI note, where it is known.
+        fingerprint: of the model. hop: samples a code. sample_rate: hertz. samples: of the sound, at most hop k.
+        Of codes from elsewhere nobody knows these four: they are empty and 0.
+    """
+
+    codes: NDArray[np.float32]
+    name: str
+    pitch: int | None = None
+    fingerprint: str = ""
+    hop: int = 0
+    sample_rate: int = 0
+    samples: int = 0
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def seconds(self) -> float:
+        """How long the sound is; 0 for codes from elsewhere, before a model takes them."""
+        return self.samples / self.sample_rate if self.sample_rate else 0.0
+
+    @property
+    def digest(self) -> str:
+        """What tells these numbers from others: the beginning of their hash."""
+        return hashlib.sha256(repr(self.codes.shape).encode() + self.codes.tobytes()).hexdigest()[:16]
+
+    @property
+    def statistics(self) -> dict[str, list[float]]:
+        """Mean, standard deviation, least and greatest of each of the numbers, over time."""
+        codes = self.codes.astype(np.float64)
+        taken = {"mean": codes.mean(0), "std": codes.std(0), "min": codes.min(0), "max": codes.max(0)}
+        return {name: [round(float(number), 6) for number in numbers] for name, numbers in taken.items()}
+
+    def said_by(self, coder: "NoteCoder") -> "Codes":
+        """Return the codes as those of a model, which gives those from elsewhere their meaning.
+
+        Raises: ModelError for codes of another model, or of another width.
+        """
+        if self.fingerprint not in ("", coder.fingerprint):
+            raise ModelError(
+                f"codes are said by the model that made them, {self.fingerprint}. Received: {self.name} for "
+                f"{coder.loaded.path}, which is {coder.fingerprint}. Name the other with --model, or encode again"
+            )
+        if self.codes.shape[1] != coder.width:
+            raise ModelError(
+                f"a code of {coder.loaded.path} has {coder.width} numbers. Received: {self.codes.shape[1]} in "
+                f"{self.name}. Name the model that they are of with --model"
+            )
+        if self.fingerprint:
+            return self
+        return replace(
+            self,
+            fingerprint=coder.fingerprint,
+            hop=coder.hop,
+            sample_rate=coder.sample_rate,
+            samples=len(self) * coder.hop,
+        )
+
+
+def pitch_in_name(name: str) -> int | None:
+    """Return the MIDI note in `<sound>_<note>`, or in a note of NSynth such as `keyboard_acoustic_004-060-025`."""
+    instrument, *numbers = name.rsplit("-", 2)
+    if len(numbers) == 2 and all(len(number) == 3 and number.isdecimal() for number in (*numbers, instrument[-3:])):
+        return int(numbers[0]) if int(numbers[0]) < 128 else None
+    pitch = labels_in_name(name).get("pitch")
+    return None if pitch is None else int(pitch)
+
+
+def is_code_file(path: Path) -> bool:
+    """Say whether a path names codes: a code file, or a bare array."""
+    return path.suffix.lower() in (".npz", BARE)
+
+
+def name_of(path: Path) -> str:
+    """Return the name of the sound that a file is of, without what the kind of file puts behind it."""
+    for ending in (ENDING, BARE_ENDING):
+        if path.name.lower().endswith(ending) and len(path.name) > len(ending):
+            return path.name[: -len(ending)]
+    return path.stem or "sound"
+
+
+# --- files -----------------------------------------------------------------------------------------------------
+
+
+def write_codes(path: str | os.PathLike[str], codes: Codes) -> Path:
+    """Write a code file, whole or not at all. Raises DatasetError where it cannot be written."""
+    card = {
+        "schema": SCHEMA,
+        "name": codes.name,
+        "fingerprint": codes.fingerprint,
+        "hop": codes.hop,
+        "sample_rate": codes.sample_rate,
+        "samples": codes.samples,
+        "pitch": codes.pitch,
+        "statistics": codes.statistics,
+    }
+    return write_arrays(path, codes=codes.codes, card=np.asarray(json.dumps(card, ensure_ascii=False)))
+
+
+def write_bare(path: str | os.PathLike[str], codes: Codes) -> Path:
+    """Write the numbers alone, (k, width) float32, as other software reads them. Raises DatasetError."""
+    path = Path(path)
+    with writing(path, DatasetError), written_whole(path) as partial, partial.open("wb") as file:
+        np.save(file, codes.codes, allow_pickle=False)
+    return path
+
+
+def read_codes(path: str | os.PathLike[str]) -> Codes:
+    """Read a code file, or an array (k, width) or (1, k, width) from elsewhere.
+
+    Raises: DatasetError for a file that is missing or none, is damaged, or holds anything else than finite numbers.
+    """
+    path = Path(path)
+    if path.suffix.lower() == BARE:
+        codes = read_array(path, CONTENT)
+        if codes.ndim == 3 and len(codes) == 1:
+            codes = codes[0]
+        name = name_of(path)
+        return Codes(_checked(codes, path), name, pitch_in_name(name))
+    held = read_arrays(path, ("codes", "card"), CONTENT)
+    return _with_card(path, _checked(held["codes"], path), str(held["card"]))
+
+
+def _checked(codes: NDArray[Any], path: Path) -> NDArray[np.float32]:
+    if codes.ndim != 2 or not codes.size:
+        raise DatasetError(f"codes have shape (k, width), neither of them 0. Received: {codes.shape} in {path}")
+    return finite_floats(codes, CONTENT, path)
+
+
+def _with_card(path: Path, codes: NDArray[np.float32], text: str) -> Codes:
+    try:
+        card = json.loads(text)
+        if card["schema"] != SCHEMA:
+            raise DatasetError(f"{path} must follow schema '{SCHEMA}'. Received: {card['schema']!r}")
+        name, fingerprint, pitch = str(card["name"]), str(card["fingerprint"]), card["pitch"]
+        hop, sample_rate, samples = (int(card[key]) for key in ("hop", "sample_rate", "samples"))
+        sound = Codes(codes, name, None if pitch is None else int(pitch), fingerprint, hop, sample_rate, samples)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path} has a card that cannot be read: {type(error).__name__} {error}") from None
+    fits = hop > 0 and sample_rate > 0 and hop * (len(codes) - 1) < samples <= hop * len(codes)
+    if not (fits and fingerprint and (sound.pitch is None or 0 <= sound.pitch <= 127)):
+        raise DatasetError(
+            f"the card of {path} must fit its {len(codes)} codes. Received: {samples} samples, hop {hop}, "
+            f"{sample_rate} Hz, pitch {pitch}, model '{fingerprint}'. Encode the sound again"
+        )
+    return sound

@@ -1,0 +1,121 @@
+"""The pad itself: one file of rows as the players of the Open NSynth Super read it, its settings, and a page to play.
+
+The page works from the disk: it asks for nothing over a network, and loads the notes of a pitch, a script each, when
+that pitch is first played.
+"""
+
+import base64
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from generators.errors import AudioError, DatasetError
+from inversynth.nsynth.grid.job import CARD, Job
+from inversynth.nsynth.grid.trim import LEVEL_DB, cut_note
+from inversynth.report import report
+
+SCHEMA = "inversynth-pad/1"
+LOOP = {"how": "ping-pong", "start": 0.2, "end": 0.41}
+"""Where a held note goes to and fro, as parts of its length (published)."""
+
+PAGE = "pad.html"
+SCRIPTS = "pad"
+"""Folder of the notes for the page."""
+
+
+def pad_settings(job: Job) -> dict[str, Any]:
+    """Return what a player has to know of a pad."""
+    return {
+        "schema": SCHEMA,
+        "file": f"{job.name}.bin",
+        "corners": list(job.sounds),
+        "corner_order": "top-left, top-right, bottom-left, bottom-right",
+        "resolution": job.resolution,
+        "pitches": list(job.pitches),
+        "length": job.final_length,
+        "sample_rate": job.sample_rate,
+        "row_order": "(y * resolution + x) * len(pitches) + pitch; y downwards; samples are little-endian int16",
+        "loop": LOOP,
+        "level_db": LEVEL_DB,
+        "model": job.model,
+        "temperature": job.temperature,
+        "seed": job.seed,
+    }
+
+
+def build_pad(job: Job, folder: Path) -> Path:
+    """Write rows, settings and page of a rendered pad, each whole or not; returns the path of the page.
+
+    Raises: AudioError for a note that cannot be read.
+    """
+    settings = pad_settings(job)
+    with tempfile.TemporaryDirectory(prefix=".building_", dir=folder) as place:  # one's own: shares may end together
+        made = Path(place)
+        shape = job.resolution**2, len(job.pitches), job.final_length
+        rows: NDArray[np.int16] = np.memmap(made / settings["file"], "<i2", "w+", shape=shape)
+        flat = rows.reshape(-1, job.final_length)
+        for note in job.notes:
+            flat[note.row] = cut_note(_read(job.path_of(note, folder)), job.sample_rate, job.final_length)
+        for number, pitch in enumerate(job.pitches):
+            text = base64.b64encode(np.ascontiguousarray(rows[:, number]).tobytes()).decode()
+            _write(made / SCRIPTS / f"pitch_{pitch}.js", f'received({pitch}, "{text}");\n')
+        _write(made / f"{job.name}.json", json.dumps(settings, indent=2) + "\n")
+        _write(made / PAGE, render_page(job))
+        del rows, flat
+        for path in sorted(made.rglob("*")):
+            if path.is_file():
+                target = folder / path.relative_to(made)
+                target.parent.mkdir(exist_ok=True)
+                path.replace(target)
+    for state in folder.glob(".batch_*"):  # of batches of another size, once begun and done otherwise
+        state.unlink(missing_ok=True)
+    return folder / PAGE
+
+
+def render_page(job: Job) -> str:
+    """Return the page as HTML."""
+    return report.render(
+        "pad.html", title=", ".join(job.sounds), settings=pad_settings(job), scripts=SCRIPTS, card=CARD
+    )
+
+
+def open_pad(path: str | Path) -> tuple[dict[str, Any], NDArray[np.int16]]:
+    """Open a pad by its settings file.
+
+    Shapes: -> settings, rows (resolution, resolution, pitches, length) of int16, read as they are asked for.
+    Raises: DatasetError where it is none, or the file of rows is of another size.
+    """
+    path = Path(path)
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        if settings["schema"] != SCHEMA:
+            raise ValueError(settings["schema"])
+        resolution, length = settings["resolution"], settings["length"]
+        shape = resolution, resolution, len(settings["pitches"]), length
+        file = path.parent / Path(settings["file"]).name
+        size = file.stat().st_size
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"a pad is opened by the .json file beside its .bin file. Received: {path}, {error}"
+        ) from None
+    if size != 2 * int(np.prod(shape)):
+        raise DatasetError(f"{file} must hold {2 * int(np.prod(shape)):,} bytes. Received: {size:,}. Copy it again")
+    return settings, np.memmap(file, "<i2", "r", shape=shape)
+
+
+def _read(path: Path) -> NDArray[np.int16]:
+    try:
+        audio, _ = soundfile.read(path, dtype="int16")
+    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+        raise AudioError(f"cannot read {path}. Received: {error}. Remove it, and run the same command again") from None
+    return np.asarray(audio, np.int16)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")

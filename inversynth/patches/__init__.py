@@ -1,0 +1,1 @@
+"""Patches: one setting of one synthesizer, as files."""

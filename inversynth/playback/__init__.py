@@ -1,0 +1,1 @@
+"""Playing patches and note models over MIDI files and note ranges."""

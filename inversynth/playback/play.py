@@ -1,0 +1,242 @@
+"""`inversynth play PATCH`: one patch as an instrument, over a MIDI file or a range of notes.
+
+A note moves every carrier by the same ratio, note / root, and the depths of frequency modulation with them, so that
+the whole course of the pitch is transposed; rates, times and the filter stay. The root is the lowest carrier that is
+heard. Each note starts the patch anew (modulators, gater and envelope with it), is held for its own length and then
+released. Velocity scales the amplitude of the patch at its own level: gain = velocity / 127.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from generators.audio import write_audio
+from generators.command import run_door
+from generators.dsp.units import midi_to_hz
+from generators.errors import AudioError, ParameterError, SettingsError
+from generators.notes.pitches import note_name, note_number
+from generators.oscillator_spec import oscillator_columns
+from generators.parameters import Floats
+from generators.registry import build_synth
+from generators.settings import Settings
+from inversynth.patches.patch import Patch
+from inversynth.playback.midi import Note, Score, note_range, read_score
+from inversynth.playback.mixdown import LONGEST, mix, write_mix
+
+log = logging.getLogger(__name__)
+
+HEARD = 0.1
+"""Part of the loudest amplitude (-20 dB) from which an oscillator counts for the root; below, it colours at most."""
+
+LONGEST_NOTE = 600.0
+"""Seconds: what keeps a stuck key from filling the memory."""
+
+
+class Instrument:
+    """A patch that plays notes.
+
+    Args:
+        sample_rate: hertz, that of the patch where it is None. root: the pitch in hertz at which the patch stands
+            as it is; None takes the lowest carrier that is heard.
+    Raises: ParameterError for a synth without notes, or a sample rate that does not fit it.
+    """
+
+    def __init__(self, patch: Patch, sample_rate: int | None = None, root: float | None = None) -> None:
+        self.synth = build_synth(patch.space.synth, sample_rate or patch.sample_rate, patch.length)
+        self.sample_rate = self.synth.sample_rate
+        space = patch.space
+        columns = oscillator_columns(space, self.synth.oscillators)
+        self._carriers = [f for f, _, _, _ in columns] or list(space.groups.get("Notes", ()))
+        self._amplitudes = [amplitude for _, _, amplitude, _ in columns]
+        self._depths = [depth for _, _, _, depth in columns]
+        if not self._carriers:
+            raise ParameterError(f"a synth to play has parameters of group 'Notes'. Received: '{space.synth}'")
+        self._patch = np.asarray(patch.values, np.float64)
+        self._gain = 10.0 ** (patch.level_db / 20.0)
+        self.root = root or float(self._patch[self._carriers][self._heard].min())
+
+    @property
+    def _heard(self) -> NDArray[np.bool_]:
+        """Which carriers are heard."""
+        if not self._amplitudes:
+            return np.ones(len(self._carriers), np.bool_)
+        amplitudes = self._patch[self._amplitudes]
+        return amplitudes >= HEARD * amplitudes.max()
+
+    def values(self, pitch: int) -> tuple[Floats, int]:
+        """Return the values (parameters,) at a MIDI number, and how many heard oscillators are left.
+
+        An oscillator whose highest instantaneous frequency is beyond half the sample rate would fold back: it is
+        silenced (frequency, depth and amplitude 0).
+        """
+        values = self._patch.copy()
+        moved = self._carriers + self._depths
+        values[moved] *= float(midi_to_hz(pitch)) / self.root
+        highest = values[self._carriers] + (values[self._depths] if self._depths else 0.0)
+        beyond = highest >= self.sample_rate / 2
+        for columns in (self._carriers, self._depths, self._amplitudes):
+            if columns:
+                values[np.asarray(columns)[beyond]] = 0.0
+        return values, int((self._heard & ~beyond).sum())
+
+    @property
+    def voices(self) -> int:
+        """How many oscillators are heard."""
+        return int(self._heard.sum())
+
+    def render(self, note: Note) -> NDArray[np.float32]:
+        """Render one note with its release, (samples,) float32."""
+        audio = self.synth.render_note(self.values(note.pitch)[0], min(note.held, LONGEST_NOTE))
+        return audio * np.float32(self._gain * note.velocity / 127)
+
+    def playable(self, score: Score) -> tuple[Note, ...]:
+        """Return the notes that this patch can sound; what is left out or altered is logged in a line each.
+
+        Raises: AudioError where none is left, or the whole is longer than a WAV file can be.
+        """
+        if score.percussion:
+            log.info("skipped %s of channel 10 (percussion)", counted(score.percussion))
+        left = {pitch: self.values(pitch)[1] for pitch in {note.pitch for note in score.notes}}
+        notes = tuple(note for note in score.notes if left[note.pitch])
+        limit = f"half the sample rate, {self.sample_rate / 2:g} Hz (a higher --sample_rate lets them sound)"
+        if not notes:
+            raise AudioError(f"a note must stay below {limit}. Received: {counted(len(score.notes))} above")
+        if len(notes) < len(score.notes):
+            log.info("skipped %s above %s", counted(len(score.notes) - len(notes)), limit)
+        thinned = sum(left[note.pitch] < self.voices for note in notes)
+        if thinned:
+            log.info("silenced the oscillators of %s that reach above %s", counted(thinned), limit)
+        long = sum(note.held > LONGEST_NOTE for note in notes)
+        if long:
+            log.info("ended %s after %g minutes", counted(long), LONGEST_NOTE / 60)
+        seconds = max(note.start + min(note.held, LONGEST_NOTE) for note in notes)
+        if seconds * self.sample_rate > LONGEST:
+            raise AudioError(
+                f"a WAV file holds up to {LONGEST / self.sample_rate / 3600:.0f} hours at {self.sample_rate} Hz. "
+                f"Received: notes up to hour {seconds / 3600:.0f}"
+            )
+        return notes
+
+    def sounds(self, notes: Sequence[Note]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield the first sample and the sound of each note, with a bar on a terminal."""
+        from tqdm import tqdm
+
+        for note in tqdm(notes, desc="playing", unit="notes", disable=None):
+            yield round(note.start * self.sample_rate), self.render(note)
+
+
+def play(instrument: Instrument, score: Score, path: str | os.PathLike[str]) -> tuple[int, float]:
+    """Play a score into one WAV; returns the number of notes played and the gain (1 or less) of the whole.
+
+    Raises: AudioError where nothing is left to play or the file cannot be written.
+    """
+    notes = instrument.playable(score)
+    return len(notes), write_mix(path, mix(instrument.sounds(notes)), instrument.sample_rate)
+
+
+def play_apart(instrument: Instrument, score: Score, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write one WAV per note, named by MIDI number and note, and at the level of the synth; returns the paths."""
+    notes = instrument.playable(score)
+    paths, loudest = [], 0.0
+    for note, (_, audio) in zip(notes, instrument.sounds(notes), strict=True):
+        loudest = max(loudest, float(np.abs(audio).max()))
+        name = f"{note.pitch:03d}_{note_name(note.pitch)}.wav"
+        paths.append(write_audio(Path(folder) / name, audio, instrument.sample_rate))
+    if loudest > 1.0:
+        log.info("the loudest note reaches %.2f, above full scale: the files are float, turn your player down", loudest)
+    return paths
+
+
+# --- the door --------------------------------------------------------------------------------------------------
+
+
+class PlaySettings(Settings):
+    """Play a patch over a MIDI file, or over a range of notes, into a WAV file."""
+
+    flags_only: ClassVar = frozenset(
+        ["patch", "midi", "notes", "output", "root", "sample_rate", "step", "length", "velocity", "separate"]
+    )
+
+    patch: CliPositionalArg[Path] = Field(description="a patch: patch.json, or what `inversynth export` wrote")
+    midi: Path | None = Field(None, description="the MIDI file to play")
+    notes: str = Field("", description="the notes to play in place of a MIDI file: C3:C5, or one of them")
+    output: Path | None = Field(
+        None, description="where to write: a WAV file, with --separate a folder; named after the notes if left out"
+    )
+    root: str = Field("", description="pitch of the patch as it is, a note or Hz; its lowest heard carrier if left out")
+    sample_rate: int | None = Field(None, ge=1, description="hertz; that of the patch if left out")
+    step: int = Field(1, ge=1, description="semitones between the notes of --notes")
+    length: float | None = Field(
+        None, gt=0, le=LONGEST_NOTE, description="seconds from note to note of --notes; that of the patch if left out"
+    )
+    velocity: int = Field(127, ge=1, le=127, description="velocity of --notes")
+    separate: bool = Field(False, description="write one WAV for each note of --notes")
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "inversynth play") -> int:
+    """Play a patch; returns the exit code."""
+    return run_door(PlaySettings, _run, argv, prog, resumes=False)
+
+
+def _run(settings: PlaySettings) -> None:
+    from inversynth.patches.formats import read_any_patch
+
+    if (settings.midi is None) == (not settings.notes):
+        raise SettingsError("name what to play: either --midi FILE or --notes C3:C5. See --help")
+    if settings.separate and settings.midi is not None:
+        raise SettingsError("--separate goes with --notes. Received: --midi")
+    output = _output(settings)
+    patch = read_any_patch(settings.patch)
+    instrument = Instrument(patch, settings.sample_rate, root_frequency(settings.root))
+    score = read_score(settings.midi) if settings.midi is not None else _range(settings, instrument)
+    if settings.separate:
+        print(f"{counted(len(play_apart(instrument, score, output)))} -> {output}")
+        return
+    count, gain = play(instrument, score, output)
+    if gain < 1.0:
+        log.info("turned down by %.1f dB, to full scale", -20 * np.log10(gain))
+    print(f"{counted(count)} -> {output}")
+
+
+def root_frequency(root: str) -> float | None:
+    """Return hertz for a note name or a number; None for an empty word. Raises ParameterError."""
+    if not root:
+        return None
+    try:
+        frequency = float(root)
+    except ValueError:
+        return float(midi_to_hz(note_number(root)))
+    if not 1.0 <= frequency <= 100_000.0:
+        raise ParameterError(f"a root must lie in 1..100000 Hz. Received: {root}")
+    return frequency
+
+
+def counted(notes: int) -> str:
+    """Return `1 note`, `2 notes`, …"""
+    return f"{notes} note{'' if notes == 1 else 's'}"
+
+
+def _range(settings: PlaySettings, instrument: Instrument) -> Score:
+    length = settings.length or instrument.synth.length
+    held = instrument.synth.note_fraction * length
+    return note_range(settings.notes, step=settings.step, length=length, held=held, velocity=settings.velocity)
+
+
+def _output(settings: PlaySettings) -> Path:
+    named = settings.midi.stem if settings.midi is not None else f"{settings.patch.stem}_notes"
+    output = settings.output or Path(named if settings.separate else f"{named}.wav")
+    if not settings.separate and output.suffix.lower() != ".wav":
+        raise SettingsError(f"--output must end in .wav. Received: {output}")
+    return output
+
+
+if __name__ == "__main__":
+    sys.exit(main(prog="python -m inversynth.playback.play"))

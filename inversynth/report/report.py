@@ -1,0 +1,208 @@
+"""Reports: one HTML file each, which needs nothing beside itself.
+
+Sounds are embedded as 16-bit WAV, pictures as inline SVG in the colours of the page, and a content policy in the page
+forbids every request. What a page shows is gathered here as plain data; how it looks is in `templates/`.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from generators import __version__
+from inversynth.patches.patch import Patch, render_patch, write_text
+from inversynth.report import plots
+from inversynth.report import search_summary as findings
+from inversynth.report.controls import panels
+from inversynth.report.figures import to_svg
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from inversynth.inversion.inversion import Inversion
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+PLAYED_PEAK = 0.9
+"""Peak of the loudest sound of a set in its players: just below clipping, for players that resample."""
+
+SURE = 0.5
+"""Probability from which on a knob counts as sure: no other class can then be as likely."""
+
+MOST_PLAYERS = 60
+"""Sounds up to which an index carries their players: 90 KB each."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One score: its name, the number and how to read it."""
+
+    name: str
+    number: str
+    words: str
+
+
+def write_report(path: Path, inversion: "Inversion") -> Path:
+    """Write the report of one inversion."""
+    return write_text(path, render_report(inversion))
+
+
+def render_report(inversion: "Inversion") -> str:
+    """Return the report of one inversion as HTML."""
+    target, patch, match = inversion.target, inversion.patch, inversion.match
+    rate = target.sample_rate
+    limits = plots.decibel_limits([target.audio, match])
+    others = [render_patch(replace(patch, values=o.values, level_db=o.level_db)) for o in patch.alternatives]
+    players, gain = embed_sounds([target.audio, match, *others], rate)
+    seconds = f"{len(target.audio) / rate:g} s"
+    return render(
+        "report.html",
+        title=target.name,
+        target=target,
+        patch=patch,
+        players=players,
+        gain=gain,
+        summary=summarise(patch, inversion.truth),
+        tiles=tiles(patch.scores),
+        more=further_scores(patch.scores),
+        spectrograms=[
+            to_svg(plots.spectrogram(target.audio, rate, limits), f"Spectrogram of the target over {seconds}"),
+            to_svg(plots.spectrogram(match, rate, limits), f"Spectrogram of the match over {seconds}"),
+        ],
+        limits=limits,
+        colours=plots.colour_stops(),
+        waveforms=to_svg(
+            plots.waveforms(target.audio, match, rate), f"Waveforms of target and match over {seconds}, overlaid"
+        ),
+        close_up=to_svg(
+            plots.close_up(target.audio, match, rate), "Waveforms of target and match at the target's loudest moment"
+        ),
+        panels=panels(patch, inversion.truth),
+        verdict=findings.verdict(patch),
+        alternatives=findings.alternatives(patch, players[2:]),
+        budget=patch.refinement.get("budget", ""),
+        spent=findings.spent(patch),
+        stages=findings.stages(patch),
+        has_free=patch.determined is not None and not bool(patch.determined.all()),
+        knows_truth=inversion.truth is not None,
+        has_probabilities=patch.probabilities is not None,
+        treatment=target.treatment,
+        assumptions=inversion.assumptions,
+        patch_uri=data_uri("application/json", patch.to_json().encode()),
+    )
+
+
+def write_index(path: Path, done: "Sequence[tuple[Inversion, Path]]", faults: Sequence[tuple[Path, str]] = ()) -> Path:
+    """Write the page that leads to several reports, with their scores and sounds, and names the sounds at fault."""
+    rows = []
+    for inversion, report in done:
+        sounds = [inversion.target.audio, inversion.match] if len(done) <= MOST_PLAYERS else []
+        players = embed_sounds(sounds, inversion.target.sample_rate)[0] if sounds else []
+        rows.append(
+            {
+                "name": inversion.target.name,
+                "file": inversion.target.source.get("file", ""),
+                "link": report.relative_to(path.parent).as_posix(),
+                "players": players,
+                "tiles": tiles(inversion.patch.scores),
+                "verdict": inversion.patch.verdict.get("sentence", ""),
+            }
+        )
+    first = done[0][0] if done else None
+    page = render(
+        "index.html",
+        title=f"{len(rows)} sound{'' if len(rows) == 1 else 's'}",
+        rows=rows,
+        faults=[message for _, message in faults],
+        assumptions=first.assumptions if first else {},
+    )
+    return write_text(path, page)
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill a template of `templates/`; text is escaped, drawings made by `to_svg` are trusted."""
+    return _environment().get_template(template).render(version=__version__, **context)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> "jinja2.Environment":
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["drawing"] = Markup
+    return environment
+
+
+# --- what a page shows -----------------------------------------------------------------------------------------
+
+
+def embed_sounds(sounds: Sequence[NDArray[Any]], sample_rate: int) -> tuple[list[str], float]:
+    """Return a data URI for each sound, all turned up or down alike, and by how many decibels."""
+    peak = max(max(float(np.abs(sound).max()) for sound in sounds), 1e-9)
+    gain = PLAYED_PEAK / peak
+    uris = []
+    for sound in sounds:
+        buffer = io.BytesIO()
+        soundfile.write(buffer, np.asarray(sound) * gain, sample_rate, format="WAV", subtype="PCM_16")
+        uris.append(data_uri("audio/wav", buffer.getvalue()))
+    return uris, float(20.0 * np.log10(gain))
+
+
+def summarise(patch: Patch, truth: NDArray[Any] | None) -> str:
+    """Say in a sentence or two how sure the network is, and how right where that is known."""
+    count = len(patch.space)
+    words = []
+    if patch.probabilities is not None:
+        best = [float(patch.probabilities[part].max()) for part in patch.space.slices]
+        sure = sum(probability >= SURE for probability in best)
+        words.append(f"The model is sure of {sure} of {count} knobs ({SURE:.0%} or more on one class).")
+    if truth is not None:
+        steps = np.abs(patch.classes.astype(int) - truth.astype(int))
+        words.append(f"{int((steps == 0).sum())} are exactly right, {int((steps <= 1).sum())} within one step.")
+    return " ".join(words)
+
+
+def tiles(scores: Mapping[str, float]) -> list[Tile]:
+    """Return the scores that stand large on a page, in the order of the paper."""
+    known = {
+        "stft_pcc": ("STFT PCC", "{:.2f}", "likeness of the spectrograms; 100 is the same. Lenient"),
+        "ft_pcc": ("FT PCC", "{:.2f}", "likeness of the whole spectrum; 100 is the same. Strict about pitch"),
+        "f_delta": ("F-delta", "{:.1f}", "distance of the spectrograms in dB; 0 is the same"),
+        "mpr": ("MPR", "{:.2f}", "mean percentile rank of the true settings; 50 is chance, 100 perfect"),
+    }
+    return [Tile(name, form.format(scores[key]), words) for key, (name, form, words) in known.items() if key in scores]
+
+
+def describe(scores: Mapping[str, float]) -> str:
+    """Write the main scores of one sound on one line."""
+    return ", ".join(f"{tile.name} {tile.number}" for tile in tiles(scores))
+
+
+def further_scores(scores: Mapping[str, float]) -> list[str]:
+    """Return the other measures of two sounds, each as words and a number."""
+    from inversynth.evaluation.audio_metrics import MEASURES
+
+    return [
+        f"{measure.title} {scores[name]:.{measure.decimals}f}"
+        for name, measure in MEASURES.items()
+        if name in scores and name not in ("stft_pcc", "ft_pcc", "f_delta")
+    ]
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Return content as a URI that carries it; `kind` is its media type."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

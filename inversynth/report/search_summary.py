@@ -1,0 +1,93 @@
+"""What a search found out about a sound, in words for a page: verdict, stages with their cost, alternatives."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from inversynth.patches.patch import Alternative, Patch
+from inversynth.report.controls import format_value
+
+KINDS = {"reachable": "good", "doubtful": "", "out of reach": "poor"}
+"""Verdicts, and how they are marked."""
+
+TITLES = {"reachable": "Within reach.", "doubtful": "Doubtful.", "out of reach": "Out of reach."}
+
+MOST_CHANGES = 8
+"""Parameters named of an alternative, the most changed first; the rest is counted."""
+
+
+def verdict(patch: Patch) -> dict[str, str] | None:
+    """Return the verdict of a patch: kind, title, sentence and basis, or None where nobody judged."""
+    word = str(patch.verdict.get("word", ""))
+    if word not in KINDS:
+        return None
+    basis = f"Distance {_number(patch.verdict, 'distance'):.3f}, where 0 is alike and 1 is as far as silence."
+    left = patch.refinement.get("residual_db")
+    if isinstance(left, int | float):
+        basis += f" Of the waveform {left:.1f} dB are left."
+    if abs(patch.level_db) >= 0.05:
+        louder = "louder" if patch.level_db > 0 else "quieter"
+        basis += f" The sound is {abs(patch.level_db):.1f} dB {louder} than the synthesizer makes it."
+    return {
+        "kind": KINDS[word],
+        "title": TITLES[word],
+        "sentence": str(patch.verdict.get("sentence", "")),
+        "basis": basis,
+    }
+
+
+def stages(patch: Patch) -> list[dict[str, str]]:
+    """Return a row for each stage of the search: what it spent beside what it declares."""
+    from inversynth.search.stages import STAGES
+
+    rows = []
+    for stage in patch.refinement.get("stages") or []:
+        known = STAGES.get(str(stage.get("name"))) if isinstance(stage, dict) else None
+        if known is None:
+            continue
+        rows.append(
+            {
+                "name": known.name,
+                "summary": known.summary,
+                "renders": f"{_number(stage, 'renders'):,.0f} (about {known.renders:,})",
+                "seconds": f"{_number(stage, 'seconds'):.2f} (about {known.seconds:g})",
+                "left": f"{_number(stage, 'residual_db'):.1f} dB",
+                "distance": f"{_number(stage, 'distance'):.3f}",
+            }
+        )
+    return rows
+
+
+def spent(patch: Patch) -> str:
+    """Say what the whole search spent."""
+    record = patch.refinement
+    words = f"{_number(record, 'renders'):,.0f} renders in {_number(record, 'seconds'):.2f} s"
+    return words + (", interrupted" if record.get("interrupted") else "")
+
+
+def alternatives(patch: Patch, uris: Sequence[str]) -> list[dict[str, Any]]:
+    """Return each alternative with its player's address, its distance in words, and what it changes."""
+    found = []
+    for number, (other, uri) in enumerate(zip(patch.alternatives, uris, strict=True), start=1):
+        words = f"Distance {other.distance:.3f}; of the waveform {other.residual_db:.1f} dB are left."
+        found.append({"name": f"Alternative {number}", "uri": uri, "words": words, "changes": changes(patch, other)})
+    return found
+
+
+def changes(patch: Patch, other: Alternative) -> list[tuple[str, str]]:
+    """Name the parameters in which an alternative differs, the most changed first: (name, "before → after")."""
+    space = patch.space
+    steps = abs(space.values_to_unit(other.values) - space.values_to_unit(patch.values))
+    order = [int(column) for column in (-steps).argsort(kind="stable") if steps[column] > 1e-6]
+    rows = []
+    for column in order[:MOST_CHANGES]:
+        unit = space.parameters[column].unit
+        before, after = (format_value(float(one.values[column]), unit) for one in (patch, other))
+        rows.append((space.names[column], f"{before} → {after}"))
+    if len(order) > MOST_CHANGES:
+        rows.append(("and", f"{len(order) - MOST_CHANGES} more"))
+    return rows
+
+
+def _number(card: Mapping[str, Any], name: str) -> float:
+    value = card.get(name)
+    return float(value) if isinstance(value, int | float) else float("nan")

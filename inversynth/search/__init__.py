@@ -1,0 +1,1 @@
+"""Search at inference time: from a posterior to the patch that makes a sound."""

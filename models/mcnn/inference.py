@@ -1,0 +1,74 @@
+"""A trained MCNN at work: mel magnitudes and MIDI notes in, whole notes out."""
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from generators.analysis.mel import MelAnalysis
+from generators.errors import ModelError
+from models.estimation.architectures import MCNN
+from models.inference import fitting_batch, in_batches
+from models.model_files import ModelAtWork, load_model_named
+
+if TYPE_CHECKING:
+    import keras
+
+
+class WaveRenderer(ModelAtWork):
+    """A network with its meaning: what the magnitudes that it renders are of."""
+
+    @cached_property
+    def analysis(self) -> MelAnalysis:
+        return MelAnalysis(**self.loaded.card.features["analysis"])
+
+    @property
+    def samples(self) -> int:
+        return self.analysis.samples
+
+    @cached_property
+    def network(self) -> "keras.Model":
+        """What makes whole notes, see `models.mcnn.networks.note_renderer`."""
+        from models.mcnn.networks import note_renderer
+
+        return note_renderer(self.loaded.model, self.analysis)
+
+    @property
+    def told(self) -> bool:
+        """Whether it has a harmonic head, and is told the note."""
+        return len(self.network.inputs) > 1
+
+    def sounds(self, mels: NDArray[np.floating[Any]], notes: ArrayLike, batch_size: int = 8) -> NDArray[np.float32]:
+        """Render notes.
+
+        Args:
+            notes: MIDI notes, 0 or less where they are unknown; fractions lie between semitones.
+            batch_size: notes at once.
+        Shapes: magnitudes, not logarithms, (n, frames, bands), and (n,) -> (n, samples).
+        Raises: ModelError for other shapes, and for magnitudes that are negative or no numbers.
+        """
+        given, asked = np.asarray(mels, np.float32), np.atleast_1d(np.asarray(notes, np.float32))
+        shape = (self.analysis.frames, self.analysis.bands)
+        if given.ndim != 3 or given.shape[1:] != shape or asked.shape != (len(given),):
+            raise ModelError(
+                f"MCNN renders mel magnitudes of shape (n, {shape[0]}, {shape[1]}) at n notes. "
+                f"Received: {given.shape} at {asked.shape}"
+            )
+        if not np.isfinite(asked).all() or not np.isfinite(given).all() or (given.size and given.min() < 0):
+            raise ModelError("mel magnitudes must be 0 or more, and they and notes finite. Received: others among them")
+        columns = [given, asked[:, None]] if self.told else [given]
+        return in_batches(self.network, columns, fitting_batch(columns, batch_size))
+
+    def render(self, mels: Any, notes: Any) -> Any:
+        """Render tensors, as `sounds` does arrays; a network that is not told notes leaves them out.
+
+        Shapes: magnitudes (batch, frames, bands), MIDI notes (batch, 1) -> (batch, samples).
+        """
+        return self.network([mels, notes] if self.told else mels, training=False)
+
+
+def load_renderer(path: str | os.PathLike[str]) -> WaveRenderer:
+    """Load a model file, or the best model of a run folder. Raises ModelError for one that is no MCNN."""
+    return WaveRenderer(load_model_named(MCNN, path, "mel magnitudes are rendered"))

@@ -1,0 +1,77 @@
+"""How near rendered notes come to the real ones, beside Griffin-Lim on the same magnitudes."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.analysis.griffin_lim import sound_of_mels
+from generators.analysis.mel import MelAnalysis, linear_magnitudes, mel_magnitudes
+from models.mcnn.losses import EPSILON
+
+if TYPE_CHECKING:
+    from models.model_files import LoadedModel
+    from models.training.data import Source
+
+COMPARED_ROUNDS = 50
+"""Of Griffin-Lim, to which the paper compares itself among others."""
+
+MOST_MEASURED = 60
+"""Notes that a finished training is measured on: Griffin-Lim takes half a second for each."""
+
+FLOOR = 5e-3
+"""Below it magnitudes do not count in the log-spectral distance (the group of WAE-Fader), of a window's own scale."""
+
+
+def note_errors(
+    notes: NDArray[np.floating[Any]], made: NDArray[np.floating[Any]], analysis: MelAnalysis
+) -> dict[str, NDArray[np.float64]]:
+    """Measure how far notes lie from what they should be, on magnitudes of frames wholly inside them.
+
+    Shapes: (n, samples) twice -> `convergence`, 20 log10 of the norm of the difference over the norm, in dB;
+        `log_magnitude`, the mean distance of natural logarithms of magnitudes, held at -80 dB of a full-scale sine;
+        `lsd`, the root mean square of decibels a frame, averaged: (n,) each.
+    """
+    wanted, found = (np.asarray(linear_magnitudes(one, analysis), np.float64) for one in (notes, made))
+    norms = np.linalg.norm(wanted - found, axis=(1, 2)) / np.maximum(np.linalg.norm(wanted, axis=(1, 2)), 1e-9)
+    scale = 4.0 / analysis.fft_length
+    logarithms = [np.log(one * scale + EPSILON) for one in (wanted, found)]
+    decibels = [20.0 * np.log10(np.maximum(one, FLOOR)) for one in (wanted, found)]
+    return {
+        "convergence": 20.0 * np.log10(np.maximum(norms, 1e-9)),
+        "log_magnitude": np.abs(logarithms[0] - logarithms[1]).mean(axis=(1, 2)),
+        "lsd": np.sqrt(np.mean((decibels[0] - decibels[1]) ** 2, axis=2)).mean(axis=1),
+    }
+
+
+def griffin_lim_errors(
+    notes: NDArray[np.floating[Any]], analysis: MelAnalysis, rounds: int = COMPARED_ROUNDS
+) -> dict[str, NDArray[np.float64]]:
+    """Measure what Griffin-Lim makes of the mels of notes, as `note_errors` does."""
+    made = [sound_of_mels(one, analysis, rounds) for one in mel_magnitudes(notes, analysis)]
+    return note_errors(notes, np.stack(made), analysis)
+
+
+def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
+    """Measure a trained network on notes of the test, from their true mels.
+
+    Returns: `n` notes; means of `convergence` (dB), `log_magnitude` and `lsd` (dB), and with `griffin_lim_` before
+        their names those of Griffin-Lim.
+    """
+    from models.mcnn.inference import WaveRenderer
+
+    renderer, rows = WaveRenderer(loaded), source.rows("test")  # type: ignore[attr-defined]
+    rows = rows[np.linspace(0, len(rows) - 1, min(MOST_MEASURED, len(rows))).astype(np.intp)]
+    notes, pitch = source.audio(rows), source.pitch[rows]  # type: ignore[attr-defined]
+    made = renderer.sounds(mel_magnitudes(notes, renderer.analysis), pitch)
+    return {
+        "n": len(rows),
+        **means_of(note_errors(notes, made, renderer.analysis)),
+        **means_of(griffin_lim_errors(notes, renderer.analysis), "griffin_lim_"),
+    }
+
+
+def means_of(errors: Mapping[str, NDArray[np.float64]], prefix: str = "") -> dict[str, dict[str, float]]:
+    """Return means as `Recipe.tell` takes them. Shapes: (n,) each."""
+    return {f"{prefix}{name}": {"All": float(np.mean(values))} for name, values in errors.items()}

@@ -1,0 +1,88 @@
+"""NeuroSynth as adversarial systems: which terms their losses have, and how the critic is held to its slope.
+
+Ours is WGAN-GP with a class head: one critic loss, the penalty on the candidate alone, three softmaxes. The published
+one is kept with all its peculiarities, for comparison: a score behind a sigmoid, three optimiser steps a critic step,
+and a penalty on every input plane, at each moment by itself.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import keras
+from keras import ops
+
+from models.training.adversarial import EPSILON, Round, Term, WassersteinGAN
+from models.training.gradients import input_gradients
+
+
+@keras.saving.register_keras_serializable("inversynth")
+class NeuroSynth(WassersteinGAN):
+    """A generator of shaped sounds, whose critic also guesses the classes of the shape.
+
+    Args:
+        sizes: how many classes each of attack, sustain and release has. Further arguments: see `WassersteinGAN`.
+    Shapes: what `fit` takes is ((basic (batch, samples), one-hot (batch, sum of sizes)), shaped (batch, samples)).
+    """
+
+    watched: ClassVar[tuple[str, ...]] = ("l1",)
+
+    def __init__(self, generator: keras.Model, critic: keras.Model, *, sizes: Sequence[int], **options: Any) -> None:
+        self.sizes = tuple(sizes)
+        super().__init__(generator, critic, **options)
+
+    def critic_terms(self) -> dict[str, Term]:
+        return {
+            **super().critic_terms(),
+            "classes": lambda one: self.class_loss(one.judged_real["classes"], one.inputs[1]),
+        }
+
+    def generator_terms(self) -> dict[str, Term]:
+        return {
+            **super().generator_terms(),
+            "classes": lambda one: self.class_loss(one.judged_fake["classes"], one.inputs[1]),
+            "l1": lambda one: ops.mean(ops.abs(one.fake - one.real)),
+        }
+
+    def class_loss(self, logits: Any, one_hot: Any) -> Any:
+        """Return the cross-entropy of one softmax an attribute, added up. Shapes: (batch, sum of sizes) -> ()."""
+        losses, start = [], 0
+        for size in self.sizes:
+            part = slice(start, start := start + size)
+            losses.append(keras.losses.categorical_crossentropy(one_hot[:, part], logits[:, part], from_logits=True))
+        return ops.mean(sum(losses))
+
+    def training_loss(self, told: dict[str, Any]) -> Any:
+        return told["generator_l1"]  # beside the error of the validation
+
+    def validation_measures(self, inputs: Any, real: Any) -> dict[str, Any]:
+        """Measure the mean absolute error: what a shaped sound must be is known."""
+        return {"loss": ops.mean(ops.abs(self.generate(inputs) - real))}
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "sizes": list(self.sizes)}
+
+
+@keras.saving.register_keras_serializable("inversynth")
+class PublishedNeuroSynth(NeuroSynth):
+    """The system as published. Source: eoin-og/NeuroSynth, the losses and the loop of its trainer."""
+
+    def judge(self, candidate: Any, inputs: Any, training: bool = False) -> Any:
+        return self.critic(self._planes(candidate, inputs[0]), training=training)
+
+    def class_loss(self, logits: Any, one_hot: Any) -> Any:
+        """Return nine binary cross-entropies, averaged over batch and classes, as if no choice excluded another."""
+        return ops.mean(keras.losses.binary_crossentropy(one_hot, logits, from_logits=True))
+
+    def gradient_penalty(self, one: Round) -> Any:
+        """Return mean (|gradient of the score for all planes at one moment| - target)^2."""
+        slope = input_gradients(
+            lambda planes: self.critic(planes, training=True)["score"], self._planes(one.mix, one.inputs[0])
+        )
+        norm = ops.sqrt(ops.sum(ops.square(slope), axis=-1) + EPSILON)
+        return ops.mean(ops.square(norm - self.penalty_target))
+
+    @staticmethod
+    def _planes(candidate: Any, basic: Any) -> Any:
+        """Lay out what the critic sees. Shapes: twice (batch, samples) -> (batch, samples, 3), index and all."""
+        index = ops.cumsum(ops.ones_like(basic), axis=-1) - 1.0
+        return ops.stack([candidate, basic, index], axis=-1)

@@ -1,0 +1,1 @@
+"""What the note systems share: training data, a note classifier, and measures of reconstructed and generated notes."""

@@ -1,0 +1,272 @@
+"""Training data of the autoencoders of notes: pieces of sounds, read straight from a dataset file as mu-law classes.
+
+In training a piece begins anywhere, anew each time its note comes up; where what is learned is measured, it lies in the
+middle of the sound, as in the published code. A dataset whose notes are labelled with their split keeps to it, so that
+instruments that are tested on were never heard.
+"""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.dataset import Dataset
+from generators.errors import DatasetError, SettingsError
+from generators.notes import labels
+from models.layers.companding import CLASSES, mu_law_classes
+from models.training.data import Batch, Batches, DatasetSource, Rows
+
+SPLITS: Mapping[str, str] = dict(zip(("training", "validation", "test"), labels.SPLITS, strict=True))
+"""Splits, and what they are called among the labels of notes (those of NSynth)."""
+
+MOST_MEASURED = 1024
+"""Notes that validation and test look at, evenly spread over theirs: the mean over their samples has settled long
+before."""
+
+MOST_SAMPLES = 131_072
+"""Samples in a batch of pieces where nothing is learned: a layer of the full size keeps half a gigabyte of them."""
+
+
+class Turns:
+    """Rows coming round again and again, in another order each time: what is drawn where epochs are not passes."""
+
+    def __init__(self, rows: NDArray[np.intp], seed: int) -> None:
+        self._rows, self._seed = rows, seed
+        self._pass = lru_cache(maxsize=3)(self._shuffled)
+
+    def at(self, turns: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+        """Return whose turn it is. Shapes: numbers (n,), counted from 0 over all passes -> rows (n,)."""
+        passes, places = np.divmod(turns, len(self._rows))
+        return np.asarray([self._pass(int(one))[place] for one, place in zip(passes, places, strict=True)], np.intp)
+
+    def _shuffled(self, number: int) -> NDArray[np.intp]:
+        """Return all rows in the order of one pass over them."""
+        return np.random.default_rng([self._seed, number]).permutation(self._rows)
+
+
+class CropBatches(Batches):
+    """Pieces of notes, in and out: what a network hears of a sound is what it should say of it.
+
+    Args:
+        rows: of the dataset. length: samples of a piece. count: pieces of an epoch, each row's turn coming round.
+        seed: of order and places; None for rows in their order, and the middle of each sound.
+        within: samples from the beginning that a piece keeps to, where its place is drawn.
+        pitch: hand over MIDI notes, too. jitter: classes by which what is heard is off at most, in standard deviations
+            that are drawn for each piece; what should be said is not.
+    Batches: classes (batch, length), or (classes, notes (batch, 1)), and classes (batch, length); int32.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        rows: NDArray[np.intp],
+        batch_size: int,
+        *,
+        length: int,
+        count: int | None = None,
+        seed: int | None = None,
+        within: int | None = None,
+        pitch: bool = False,
+        jitter: float = 0.0,
+    ) -> None:
+        super().__init__(count or len(rows), batch_size, len(rows))
+        self._dataset, self._rows, self._seed, self._jitter = dataset, rows, seed, jitter
+        self._length, self._within, self._pitch = length, within or dataset.samples, pitch
+        self._turns = Turns(rows, seed or 0)
+
+    def make(self, epoch: int, number: int) -> Batch:
+        first, last = self.rows_of(number)
+        if self._seed is None:
+            rows = self._rows[first:last]
+            starts = np.full(len(rows), (self._dataset.samples - self._length) // 2)
+        else:
+            rows = self._turns.at(np.arange(first, last) + epoch * self.count)
+            rng = np.random.default_rng([self._seed, epoch, number])
+            starts = rng.integers(0, self._within - self._length + 1, len(rows))
+        said = heard = mu_law_classes(self._dataset.read_crops(rows, starts, self._length)).astype(np.int32)
+        if self._jitter and self._seed is not None:
+            off = rng.normal(size=said.shape) * rng.uniform(0.0, self._jitter, (len(said), 1))
+            heard = np.clip(said + np.rint(off).astype(np.int32), 0, CLASSES - 1)
+        if not self._pitch:
+            return heard, said
+        notes = self._dataset.read_columns(rows, ("classes",))[0][:, :1].astype(np.int32)
+        return (heard, notes), said
+
+
+class _LabelledSource(DatasetSource):
+    """A dataset file that is split as its notes are labelled, where they are."""
+
+    def _keep_labelled_splits(self, dataset: Dataset) -> None:
+        labelled = labelled_splits(dataset)
+        if labelled:
+            self._splits = labelled
+            for name in ("validation_split", "test_split"):
+                self.settings.pop(name, None)
+            self.settings["split"] = "labels"
+
+
+class NoteCrops(_LabelledSource):
+    """Notes of a dataset file, in pieces.
+
+    Args:
+        crop: samples of a piece. crop_seconds: part of each sound, from its beginning, that training draws from; 0 for
+            all of it. steps: batches of an epoch; by default every note comes up once. pitch: with MIDI notes.
+            jitter: as `CropBatches`, in training.
+    Raises: DatasetError for a dataset of something else, or of sounds shorter than a piece.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        crop: int,
+        crop_seconds: float = 0.0,
+        steps: int | None = None,
+        pitch: bool = False,
+        jitter: float = 0.0,
+        **options: Any,
+    ) -> None:
+        _check_notes(dataset)
+        if dataset.samples < crop:
+            raise DatasetError(
+                f"a sound is no shorter than a crop of {crop} samples. Received: {dataset.path} with "
+                f"{dataset.samples}. Lower --crop"
+            )
+        super().__init__(dataset, steps=steps, **options)
+        within = round(crop_seconds * dataset.card.sample_rate) or dataset.samples
+        self._crop, self._within, self._pitch = crop, min(max(within, crop), dataset.samples), pitch
+        self._jitter = jitter
+        self.settings |= {"crop": crop, "crop_seconds": crop_seconds, "jitter": jitter}
+        self._keep_labelled_splits(dataset)
+
+    def training(self, batch_size: int) -> Batches:
+        count = self._steps * batch_size if self._steps else None
+        return self._crops(
+            "training", batch_size, count=count, seed=self.seed, within=self._within, jitter=self._jitter
+        )
+
+    def validation(self, batch_size: int) -> Batches:
+        return self._crops("validation", self._measured(batch_size))
+
+    def test(self, batch_size: int) -> Batches:
+        return self._crops("test", self._measured(batch_size))
+
+    def _measured(self, batch_size: int) -> int:
+        return max(1, min(batch_size, MOST_SAMPLES // self._crop))
+
+    def _crops(self, split: str, batch_size: int, **options: Any) -> CropBatches:
+        rows = self.rows(split)
+        if split != "training" and len(rows) > MOST_MEASURED:
+            rows = rows[np.linspace(0, len(rows) - 1, MOST_MEASURED).astype(np.intp)]
+        return CropBatches(self._dataset, rows, batch_size, length=self._crop, pitch=self._pitch, **options)
+
+
+class WholeNotes(_LabelledSource):
+    """Notes of a dataset file from beginning to end, with their pitch.
+
+    Batches: (audio (batch, samples), notes (batch, 1) int32), and the notes once more, which no loss looks at.
+    Raises: DatasetError for a dataset of something else.
+    """
+
+    def __init__(self, dataset: Dataset, *, steps: int | None = None, **options: Any) -> None:
+        _check_notes(dataset)
+        super().__init__(dataset, steps=steps, **options)
+        self._keep_labelled_splits(dataset)
+
+    def examples(self) -> Rows:
+        return _NoteRows(self._dataset)
+
+
+class _NoteRows:
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> Batch:
+        audio, classes = self._dataset.read_columns(rows, ("audio", "classes"))
+        notes = classes[:, :1].astype(np.int32)
+        return (audio, notes), notes
+
+
+class LabelledNotes(WholeNotes):
+    """Notes of a dataset file from beginning to end, with what is said of each: see `note_labels`.
+
+    Batches: audio (batch, samples), labels (batch, 4) int32.
+    """
+
+    def examples(self) -> Rows:
+        return _LabelledRows(self._dataset)
+
+
+class _LabelledRows:
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset, self._labels = dataset, note_labels(dataset)
+
+    def read(self, rows: NDArray[np.integer[Any]]) -> Batch:
+        (audio,) = self._dataset.read_columns(rows, ("audio",))
+        return audio, self._labels[rows]
+
+
+def note_labels(dataset: Dataset) -> NDArray[np.int32]:
+    """Return what is said of all notes.
+
+    Shapes: (n, 4): pitch, a MIDI note; family and source as numbers of NSynth, -1 where they are unknown; qualities as
+        a sum of 2^i, -1 in a dataset that tells none of any note.
+    """
+    nothing = np.full(len(dataset), -1, np.int32)
+    found = [dataset.read_columns(slice(None), ("classes",))[0][:, 0].astype(np.int32)]
+    for label, known in (("family", labels.FAMILIES), ("source", labels.SOURCES)):
+        if label in dataset.labels:
+            (column,) = dataset.read_columns(slice(None), (label,))
+            names = dataset.card.names[label]
+            found.append(np.asarray([known.index(name) if name in known else -1 for name in names], np.int32)[column])
+        else:
+            found.append(nothing)
+    masks = dataset.read_columns(slice(None), ("qualities",))[0] if "qualities" in dataset.labels else nothing
+    found.append(masks.astype(np.int32) if masks.max() > 0 else nothing)
+    return np.stack(found, axis=-1)
+
+
+def _check_notes(dataset: Dataset) -> None:
+    if dataset.space.names[:1] != ("pitch",):
+        raise DatasetError(
+            f"models of notes learn from a dataset of notes. Received: {dataset.path} of synth {dataset.card.synth}. "
+            "Make one with: inversynth generate notes"
+        )
+
+
+def labelled_splits(dataset: Dataset) -> dict[str, NDArray[np.intp]] | None:
+    """Return the rows of each split as the notes are labelled, or None where a split is without any."""
+    names = dataset.card.names.get("split", [])
+    if "split" not in dataset.labels or not set(SPLITS.values()) <= set(names):
+        return None
+    (label,) = dataset.read_columns(slice(None), ("split",))
+    found = {split: np.flatnonzero(label == names.index(name)) for split, name in SPLITS.items()}
+    return found if all(len(rows) for rows in found.values()) else None
+
+
+def open_crops(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops, str]:
+    """Return the pieces that settings mean, and what to name the run after; `stack` closes the dataset.
+
+    Raises: DatasetError as `NoteCrops` does; SettingsError for a crop that is no multiple of the hop.
+    """
+    if settings.crop % hop:
+        raise SettingsError(f"crop must be a multiple of the hop, {hop} samples. Received: --crop {settings.crop}")
+    dataset = stack.enter_context(Dataset(settings.dataset_path))
+    source = NoteCrops(
+        dataset,
+        crop=settings.crop,
+        crop_seconds=settings.crop_seconds,
+        jitter=settings.jitter,
+        pitch=settings.pitch_conditioning,
+        **settings.split,
+    )
+    return source, settings.dataset_path.stem
+
+
+def open_whole(settings: Any, stack: ExitStack, kind: type[WholeNotes] = WholeNotes) -> tuple[WholeNotes, str]:
+    """Return whole notes, as `open_crops` does their pieces."""
+    dataset = stack.enter_context(Dataset(settings.dataset_path))
+    return kind(dataset, **settings.split), settings.dataset_path.stem

@@ -1,0 +1,8 @@
+"""Train NSynth: `python -m models.nsynth`."""
+
+import sys
+
+from models.estimation.architectures import NSYNTH
+from models.train import main
+
+sys.exit(main(default_model=NSYNTH, prog="python -m models.nsynth"))

@@ -1,0 +1,243 @@
+"""Cached generation: one compiled loop that makes a sound sample by sample, at the cost of one sample a sample.
+
+A causal convolution of three taps needs what it saw d and 2d samples ago, and nothing else of the past. A ring of
+2d + 1 slots keeps that. One slot more than there must be lets a sample be written before its past is read, so that the
+compiler need not copy the ring to keep what is about to be overwritten. Rings start as zeros, which is what training
+shows as the past of the first sample. What codes add to each layer is worked out once a code; the skip paths of all
+layers are one product of matrices a sample.
+Source: Le Paine et al. 2016, arXiv 1611.09482; Engel et al. 2017.
+
+The loop runs over one code's samples and hands back its rings, so that a caller can show progress, stop, and go on.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from generators.errors import ModelError
+from models.layers.companding import CLASSES, MIDDLE
+from models.nsynth.presets import FILTER
+
+BRANCHES = 16
+"""The inverse of a distribution over 256 classes is looked up in two steps of 16: short sums, and little code."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a generation stands: the samples made so far, the class of the last, and the rings."""
+
+    sample: int
+    last: Any
+    rings: tuple[Any, ...]
+
+
+class CachedDecoder:
+    """The decoder of a WaveNet autoencoder as a loop.
+
+    Args:
+        decoder: as `models.nsynth.networks.decoder` builds it; its weights are read once, here.
+    """
+
+    def __init__(self, decoder: keras.Model) -> None:
+        layer = {each.name: each for each in decoder.layers}
+        count = sum(name.startswith("dilated") for name in layer)
+        self.dilations = tuple(layer[f"dilated{number}"].dilation_rate[0] for number in range(count))
+        self.width = layer["start"].filters
+        self.code = decoder.inputs[1].shape[-1]
+        self.hop = layer["with_condition_last"].hop
+        self.takes_pitch = len(decoder.inputs) == 3
+        weights = {name: [ops.convert_to_tensor(w) for w in each.weights] for name, each in layer.items()}
+        self._weights = {
+            "start": _flat_taps(weights["start"]),
+            "skip_start": weights["skip_start"],
+            "layers": [
+                (*_flat_taps(weights[f"dilated{number}"]), *weights[f"residual{number}"]) for number in range(count)
+            ],
+            "skips": (
+                ops.concatenate([weights[f"skip{number}"][0] for number in range(count)], axis=0),
+                sum(weights[f"skip{number}"][1] for number in range(count)),
+            ),
+            "skip_last": weights["skip_last"],
+            "logits": weights["logits"],
+            "conditions": [*(weights[f"condition{number}"] for number in range(count)), weights["condition_last"]],
+        }
+
+    def begin(self, batch: int) -> State:
+        """Return the state before the first sample: nothing was ever heard."""
+        rings = [ops.zeros((3, batch, 1)), *(ops.zeros((2 * d + 1, batch, self.width)) for d in self.dilations)]
+        return State(0, ops.full((batch,), MIDDLE, "int32"), tuple(rings))
+
+    def logits(self, classes: NDArray[np.integer[Any]], codes: NDArray[np.floating[Any]], pitch: Any = None) -> Any:
+        """Return what the loop says of each sample of a known sound: what the network says of it at once.
+
+        Shapes: classes (batch, hop n), codes (batch, n, code), pitch (batch,) -> (batch, hop n, 256).
+        """
+        state, parts = self.begin(len(classes)), []
+        for number, condition in enumerate(self._each_condition(codes, pitch)):
+            known = ops.transpose(ops.cast(classes[:, number * self.hop : (number + 1) * self.hop], "int32"))
+            said, last, rings = self._forced(
+                self._weights, condition, _whole(state.sample), state.last, state.rings, known
+            )
+            state = State(state.sample + self.hop, last, rings)
+            parts.append(ops.convert_to_numpy(said))
+        return np.concatenate(parts).transpose(1, 0, 2)
+
+    def sample(
+        self,
+        codes: NDArray[np.floating[Any]],
+        *,
+        seeds: Sequence[int],
+        pitch: Any = None,
+        temperature: float = 1.0,
+        state: State | None = None,
+    ) -> Iterator[tuple[NDArray[np.uint8], State]]:
+        """Draw sounds, one code after the other.
+
+        Args:
+            seeds: one a sound; a sound follows from its codes and its seed, whatever else is in the batch.
+            temperature: by which logits are divided; 1 is the distribution itself (published).
+            state: to go on from, as it was given with the last part; `codes` then are those still to come.
+        Shapes: codes (batch, n, code), pitch (batch,) -> n times classes (batch, hop) with the state behind them.
+        Raises: ModelError where shapes do not fit, or the temperature is not above zero.
+        """
+        codes = np.asarray(codes, np.float32)
+        if codes.ndim != 3 or codes.shape[-1] != self.code or len(codes) != len(seeds):
+            raise ModelError(
+                f"codes must have shape (sounds, n, {self.code}) and a seed for each sound. Received: {codes.shape} "
+                f"with {len(seeds)} seeds"
+            )
+        if not temperature > 0:
+            raise ModelError(f"temperature must be above 0. Received: {temperature:g}")
+        state, sharpness = state or self.begin(len(codes)), ops.convert_to_tensor(1.0 / temperature, "float32")
+        for condition in self._each_condition(codes, pitch):
+            chances = ops.convert_to_tensor(chances_of(seeds, state.sample, self.hop))
+            drawn, last, rings = self._drawn(
+                self._weights, condition, _whole(state.sample), state.last, state.rings, chances, sharpness
+            )
+            state = State(state.sample + self.hop, last, rings)
+            yield np.ascontiguousarray(ops.convert_to_numpy(drawn).T.astype(np.uint8)), state
+
+    def _each_condition(self, codes: NDArray[np.floating[Any]], pitch: Any) -> Iterator[Any]:
+        if (pitch is not None) != self.takes_pitch:
+            raise ModelError(f"this decoder {'needs a' if self.takes_pitch else 'has no'} pitch. Received: {pitch}")
+        for number in range(codes.shape[1]):
+            condition = ops.cast(codes[:, number], "float32")
+            if self.takes_pitch:
+                width = self._weights["conditions"][0][0].shape[0] - self.code
+                condition = ops.concatenate([condition, ops.one_hot(ops.cast(pitch, "int32"), width)], axis=-1)
+            yield condition
+
+    @cached_property
+    def _forced(self) -> Any:
+        def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, known: Any) -> Any:
+            out, held = ops.zeros((*known.shape, CLASSES)), [_dense(condition, each) for each in weights["conditions"]]
+
+            def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
+                logits, rings = self._step(weights, held, start + i, last, rings)
+                return i + 1, known[i], rings, ops.slice_update(out, (i, 0, 0), logits[None])
+
+            _, last, rings, out = ops.while_loop(lambda i, *_: i < known.shape[0], body, (0, last, rings, out))
+            return out, last, rings
+
+        return compiled(run)
+
+    @cached_property
+    def _drawn(self) -> Any:
+        def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, chances: Any, sharpness: Any) -> Any:
+            out, held = ops.zeros(chances.shape, "int32"), [_dense(condition, each) for each in weights["conditions"]]
+
+            def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
+                logits, rings = self._step(weights, held, start + i, last, rings)
+                drawn = draw(logits * sharpness, chances[i])
+                return i + 1, drawn, rings, ops.slice_update(out, (i, 0), drawn[None])
+
+            _, last, rings, out = ops.while_loop(lambda i, *_: i < chances.shape[0], body, (0, last, rings, out))
+            return out, last, rings
+
+        return compiled(run)
+
+    def _step(self, weights: Any, condition: Any, t: Any, last: Any, rings: Any) -> tuple[Any, tuple[Any, ...]]:
+        """Say what comes at sample t, given the class before it. Shapes: last (batch,) -> (batch, 256), rings."""
+        level = (ops.cast(last, "float32") - MIDDLE) / MIDDLE
+        hidden, first = _convolved(level[:, None], weights["start"], rings[0], t, 1)
+        made, gates = [first], []
+        for number, dilation in enumerate(self.dilations):
+            kernel, bias, out_kernel, out_bias = weights["layers"][number]
+            taps, ring = _convolved(hidden, (kernel, bias), rings[number + 1], t, dilation)
+            gate, value = ops.split(taps + condition[number], 2, axis=-1)
+            gates.append(ops.sigmoid(gate) * ops.tanh(value))
+            made.append(ring)
+            if number == 0:
+                total = _dense(hidden, weights["skip_start"])
+            hidden = hidden + _dense(gates[-1], (out_kernel, out_bias))
+        total = ops.relu(total + _dense(ops.concatenate(gates, axis=-1), weights["skips"]))
+        total = ops.relu(_dense(total, weights["skip_last"]) + condition[-1])
+        return _dense(total, weights["logits"]), tuple(made)
+
+
+def chances_of(seeds: Sequence[int], first: int, count: int) -> NDArray[np.float32]:
+    """Return one number in 0..1 for each sample of each sound, from `first` on. Shapes: -> (count, sounds)."""
+    drawn = [np.random.default_rng([seed, first]).random(count, np.float32) for seed in seeds]
+    return np.stack(drawn, axis=1)
+
+
+def draw(logits: Any, chances: Any) -> Any:
+    """Draw one class each by the inverse of its distribution. Shapes: (batch, 256), (batch,) -> (batch,) int32."""
+    weights = ops.exp(logits - ops.max(logits, axis=-1, keepdims=True))
+    branches = ops.reshape(weights, (-1, BRANCHES, CLASSES // BRANCHES))
+    running = ops.convert_to_tensor(np.triu(np.ones((BRANCHES, BRANCHES), np.float32)))
+    ends = ops.matmul(ops.sum(branches, axis=-1), running)
+    target = chances * ends[:, -1]
+    branch = _count_below(ends, target)
+    chosen = ops.one_hot(branch, BRANCHES)
+    before = ops.sum(chosen * ops.concatenate([ops.zeros_like(ends[:, :1]), ends[:, :-1]], axis=-1), axis=-1)
+    leaves = ops.matmul(ops.sum(branches * chosen[..., None], axis=1), running)
+    return branch * BRANCHES + _count_below(leaves, target - before)
+
+
+def _count_below(ends: Any, target: Any) -> Any:
+    """Count the parts that end at or before a target, but not the last. Shapes: (batch, n), (batch,) -> (batch,)."""
+    return ops.sum(ops.cast(ends[:, :-1] <= target[:, None], "int32"), axis=-1)
+
+
+def compiled(function: Any) -> Any:
+    """Return a function as one compiled program of the backend that Keras runs on. Raises ModelError on PyTorch."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True)
+    if backend == "jax":
+        import jax
+
+        return jax.jit(function)
+    raise ModelError(f"cached generation needs TensorFlow or JAX. Received: KERAS_BACKEND={backend}")
+
+
+def _whole(number: int) -> Any:
+    """Return a number as a tensor: compiled programs are compiled again for each plain one."""
+    return ops.convert_to_tensor(number, "int32")
+
+
+def _flat_taps(weights: Sequence[Any]) -> tuple[Any, Any]:
+    """Lay the taps of a kernel under each other. Shapes: (3, in, out), (out,) -> (3 in, out), (out,)."""
+    kernel, bias = weights
+    return ops.reshape(kernel, (FILTER * kernel.shape[1], kernel.shape[2])), bias
+
+
+def _convolved(inputs: Any, weights: Sequence[Any], ring: Any, t: Any, dilation: int) -> tuple[Any, Any]:
+    """Keep one sample in its ring, then convolve it with its past."""
+    slots = ring.shape[0]
+    ring = ops.slice_update(ring, (t % slots, 0, 0), inputs[None])
+    past = [ops.take(ring, (t + slots - back) % slots, axis=0) for back in (2 * dilation, dilation)]
+    return _dense(ops.concatenate([*past, inputs], axis=-1), weights), ring
+
+
+def _dense(inputs: Any, weights: Sequence[Any]) -> Any:
+    return ops.matmul(inputs, weights[0]) + weights[1]

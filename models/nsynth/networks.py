@@ -1,0 +1,114 @@
+"""Encoder and decoder of the WaveNet autoencoder, layer by layer as published.
+
+The encoder sees both past and future, and takes the mean over each hop; the decoder is causal. Its input is the sound
+itself, delayed by one sample inside the network, so that what it says of a sample cannot come from that sample. There
+is no normalisation anywhere, and neither the residual nor the skip sum is scaled. Nothing listens to the last residual
+sum: its weights are there as published, and rest. The pitch as a further condition stands in the paper, and not in the
+code that was published: an option here.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from models.nsynth.presets import FILTER, PITCHES, Size
+from models.training.recipe import layer_seeds
+
+if TYPE_CHECKING:
+    import keras
+
+
+def autoencoder(size: Size, *, pitch: bool = False, seed: int | None = None) -> "keras.Model":
+    """Build both as one network, `encoder` and `decoder` being layers of it.
+
+    Shapes: classes (batch, samples), samples a multiple of the hop -> logits (batch, samples, 256), float32; with
+        `pitch`, [classes, MIDI notes (batch, 1)] instead.
+    """
+    import keras
+
+    classes = keras.Input((None,), dtype="int32", name="classes")
+    inputs = [classes, *([keras.Input((1,), dtype="int32", name="pitch")] if pitch else [])]
+    encoded = encoder(size, seed=seed)(classes)
+    decoding = decoder(size, pitch=pitch, seed=None if seed is None else seed + 1)
+    logits = decoding([classes, encoded, *inputs[1:]])
+    return keras.Model(inputs if pitch else classes, logits, name="nsynth")
+
+
+def encoder(size: Size, *, seed: int | None = None) -> "keras.Model":
+    """Build the encoder. Shapes: classes (batch, hop n) of mu-law, 0 to 255 -> codes (batch, n, code), float32."""
+    import keras
+
+    from models.layers import CompandedLevel
+
+    layers, start = keras.layers, _Start(seed)
+    classes = keras.Input((None,), dtype="int32", name="classes")
+    hidden = layers.Conv1D(size.encoder_width, FILTER, padding="same", **start(), name="start")(
+        CompandedLevel(name="level")(classes)
+    )
+    for number, dilation in enumerate(size.encoder_dilations):
+        branch = layers.ReLU(name=f"before{number}")(hidden)
+        branch = layers.Conv1D(
+            size.encoder_width,
+            FILTER,
+            padding="same",
+            dilation_rate=dilation,
+            **start(),
+            name=f"dilated{number}",
+        )(branch)
+        branch = layers.ReLU(name=f"between{number}")(branch)
+        branch = layers.Dense(size.encoder_width, **start(), name=f"residual{number}")(branch)
+        hidden = layers.Add(name=f"sum{number}")([hidden, branch])
+    hidden = layers.Dense(size.code, **start(), dtype="float32", name="code")(hidden)
+    return keras.Model(classes, layers.AveragePooling1D(size.hop, dtype="float32", name="mean")(hidden), name="encoder")
+
+
+def decoder(size: Size, *, pitch: bool = False, seed: int | None = None) -> "keras.Model":
+    """Build the decoder, as it is trained: the whole sound is known, and every sample of it predicted.
+
+    Shapes: [classes (batch, hop n), codes (batch, n, code)] -> logits (batch, hop n, 256), float32; with `pitch` the
+        MIDI notes (batch, 1) come third.
+    """
+    import keras
+
+    from models.layers import AddHeld, CompandedLevel, FirstOf, GatedTanh, RepeatInTime, ShiftRight
+
+    layers, start = keras.layers, _Start(seed)
+    inputs = [keras.Input((None,), dtype="int32", name="classes"), keras.Input((None, size.code), name="codes")]
+    condition = inputs[1]
+    if pitch:
+        inputs.append(keras.Input((1,), dtype="int32", name="pitch"))
+        one_hot = layers.CategoryEncoding(PITCHES, output_mode="one_hot", name="one_hot")(inputs[2])
+        held = RepeatInTime(name="pitch_planes")([one_hot, inputs[1]])
+        condition = layers.Concatenate(name="conditions")([condition, held])
+
+    def conditioned(features: Any, name: str) -> Any:
+        amounts = layers.Dense(features.shape[-1], **start(), name=name)(condition)
+        return AddHeld(size.hop, name=f"with_{name}")([features, amounts])
+
+    known = ShiftRight(name="delay")(CompandedLevel(name="level")(inputs[0]))
+    hidden = layers.Conv1D(size.width, FILTER, padding="causal", **start(), name="start")(known)
+    skips = [layers.Dense(size.skip, **start(), name="skip_start")(hidden)]
+    for number, dilation in enumerate(size.dilations):
+        gated = layers.Conv1D(
+            2 * size.width, FILTER, padding="causal", dilation_rate=dilation, **start(), name=f"dilated{number}"
+        )(hidden)
+        gated = GatedTanh(name=f"gated{number}")(conditioned(gated, f"condition{number}"))
+        heard = number < size.layers - 1
+        residual = layers.Dense(size.width, **start(), trainable=heard, name=f"residual{number}")(gated)
+        skips.append(layers.Dense(size.skip, **start(), name=f"skip{number}")(gated))
+        hidden = layers.Add(name=f"sum{number}")([hidden, residual])
+    total = layers.Add(name="sum_of_skips")(skips)
+    total = layers.ReLU(name="skips")(FirstOf(name="heard")([total, hidden]))
+    total = conditioned(layers.Dense(size.skip, **start(), name="skip_last")(total), "condition_last")
+    total = layers.ReLU(name="before_logits")(total)
+    return keras.Model(inputs, layers.Dense(256, **start(), dtype="float32", name="logits")(total), name="decoder")
+
+
+class _Start:
+    """Gives each layer its starting weights: uniform with variance 1 / fan-in, biases zero (published)."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._seeds = layer_seeds(seed)
+
+    def __call__(self) -> dict[str, Any]:
+        import keras
+
+        return {"kernel_initializer": keras.initializers.VarianceScaling(1.0, "fan_in", "uniform", next(self._seeds))}

@@ -1,0 +1,187 @@
+"""What `fit` does besides fitting: keep the run folder, stop early, notice NaN, and make epochs repeatable."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from generators.errors import RunError
+from models.model_files import ModelCard, save_model
+from models.training.data import Batches
+from models.training.event_log import EventLog
+from models.training.runs import History, Run, best_epoch, finished_epochs, is_finished
+
+log = logging.getLogger(__name__)
+
+TOLD = ("loss", "val_loss", "val_mpr", "val_top1", "val_distance", "val_pitch", "val_reconstruction", "val_guessed")
+"""What the line about an epoch tells, where it is measured."""
+
+LOOK_INTERVAL = 20
+"""Steps between two looks at the loss; each look makes an accelerator wait."""
+
+
+class RunKeeper(keras.callbacks.Callback):
+    """Write the run folder after each epoch, in an order that a kill between any two writes does not harm.
+
+    `last.keras` first: its card holds the history, and all else is made again from it.
+
+    Args:
+        card: of the model, without epoch and scores. history: the finished epochs; grows in place.
+        until: the last epoch that this model is trained for, where another one grows out of it.
+        interval: epochs from one that is kept to the next; the last is kept in any case.
+        draw: draws into a file what a model makes of examples; the model at that moment is kept beside the picture.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        card: ModelCard,
+        history: History,
+        batches: Batches,
+        *,
+        seed: int,
+        epochs: int,
+        patience: int,
+        seconds: float,
+        progress: bool,
+        until: int | None = None,
+        interval: int = 1,
+        draw: Callable[[keras.Model, Path], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.run, self.card, self.history, self.batches = run, card, history, batches
+        self.seed, self.epochs, self.patience = seed, epochs, patience
+        self.seconds, self.progress, self.interval, self.draw = seconds, progress, interval, draw
+        self.until = until or epochs
+        self._bar: tqdm[Any] | None = None
+        self._events = EventLog(run.logs, first_epoch=finished_epochs(history) + 1)
+        self._started = 0.0
+        self._epoch = 0
+        self._validating = ExitStack()
+
+    def kept(self) -> list[int]:
+        """Return the numbers of the epochs still to come that are validated and written."""
+        first = finished_epochs(self.history) + 1
+        return [epoch for epoch in range(first, self.until + 1) if epoch % self.interval == 0 or epoch == self.until]
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._epoch = epoch + 1
+        self.batches.start_epoch(epoch)
+        reseed(self.model, self.seed, epoch)
+        self._started = time.perf_counter()
+        total, name = self.batches.num_batches, f"epoch {epoch + 1}/{self.epochs}"
+        self._bar = tqdm(total=total, desc=name, unit="batches", leave=False, disable=not self.progress)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        assert self._bar is not None
+        self._bar.update()
+        if logs and batch % LOOK_INTERVAL == 0:
+            loss = float(logs["loss"])
+            self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+            self._check(loss)
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._validating.enter_context(averaged_weights(self.model))
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._validating.close()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        measures = {name: float(value) for name, value in (logs or {}).items()}
+        for loss in (measures["loss"], measures.get("val_loss", 0.0), _sum_of_weights(self.model)):
+            self._check(loss)
+        elapsed = time.perf_counter() - self._started
+        self.seconds += elapsed
+        if not any(name.startswith("val_") for name in measures):
+            return
+        row = {"epoch": epoch + 1, **measures}
+        self.history.append(row)
+        progress = {"epoch": epoch + 1, "seconds": self.seconds, "history": self.history}
+        card = replace(self.card, training={**self.card.training, **progress})
+        save_model(self.model, self.run.last, card, optimizer=True)
+        write_consequences(self.model, self.run, self.card, self.history)
+        self._events.add(row)
+        if self.draw:
+            self._keep_on_the_way(epoch + 1)
+        log.info("%s", epoch_line(row, self.epochs, elapsed, self.batches.count))
+        if is_finished(self.history, self.epochs, self.patience):
+            self.model.stop_training = True
+
+    def _keep_on_the_way(self, epoch: int) -> None:
+        """Write a picture of this epoch, and the model of this epoch."""
+        assert self.draw is not None
+        name = f"epoch_{epoch:05d}"
+        card = replace(self.card, training={**self.card.training, "epoch": epoch})
+        with averaged_weights(self.model):
+            save_model(self.model, self.run.snapshots / f"{name}.keras", card)
+            self.draw(self.model, self.run.pictures / f"{name}.png")
+
+    def _check(self, loss: float) -> None:
+        if math.isfinite(loss):
+            return
+        kept = f"the best weights so far are in {self.run.best}" if self.history else "no epoch was finished"
+        raise RunError(
+            f"loss and weights must stay finite. Received: {loss} in epoch {self._epoch}; {kept}. "
+            "Lower --learning_rate, under another --run_name"
+        )
+
+
+def _sum_of_weights(model: keras.Model) -> float:
+    """Add up the weights: NaN in one of them need not reach the loss, for a ReLU may take it for zero."""
+    return float(sum(keras.ops.convert_to_numpy(keras.ops.sum(weight)) for weight in model.trainable_variables))
+
+
+def write_consequences(model: keras.Model, run: Run, card: ModelCard, history: History) -> None:
+    """Write what follows from the last epoch of `history`, at which `model` stands: history.csv, and a new best."""
+    run.write_history(history)
+    row = history[-1]
+    if best_epoch(history) == row["epoch"]:
+        scores = {name: value for name, value in row.items() if name.startswith("val_")}
+        with averaged_weights(model):
+            save_model(model, run.best, replace(card, training={**card.training, "epoch": row["epoch"]}, scores=scores))
+
+
+@contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Lend a model the averages of its weights, where an optimiser keeps any: what is measured, and kept as best."""
+    averaging = [pair for pair in learners(model) if getattr(pair[0], "use_ema", False)]
+    weights = [weight for _, moved in averaging for weight in moved]
+    learning = [np.array(keras.ops.convert_to_numpy(weight)) for weight in weights]
+    for optimizer, moved in averaging:
+        optimizer.finalize_variable_values(moved)
+    try:
+        yield
+    finally:
+        for weight, value in zip(weights, learning, strict=True):
+            weight.assign(value)
+
+
+def learners(model: keras.Model) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
+    """Return the optimisers of a compiled model, each with the weights that it moves: two, of an adversarial system."""
+    if hasattr(model, "learners"):
+        pairs: list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]] = model.learners()
+        return pairs
+    return [(model.optimizer, model.trainable_variables)]
+
+
+def reseed(model: keras.Model, seed: int, epoch: int) -> None:
+    """Make dropout a pure function of (seed, epoch): Keras does not save where its generators stand."""
+    states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    for number, state in enumerate(states):
+        state.assign(np.random.SeedSequence((seed, epoch, number)).generate_state(2).astype(state.dtype))
+
+
+def epoch_line(row: Mapping[str, float], epochs: int, seconds: float, examples: int) -> str:
+    """Word one line about an epoch."""
+    shown = [f"{name} {row[name]:.4g}" for name in TOLD if name in row]
+    return f"epoch {row['epoch']:g}/{epochs}: {', '.join(shown)}; {seconds:.1f} s, {examples / seconds:,.0f} examples/s"

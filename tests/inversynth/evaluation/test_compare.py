@@ -1,0 +1,162 @@
+"""Comparisons: regenerated sounds are the originals, and a dataset whose synth has changed is told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from generators.audio import read_audio
+from generators.dataset import Dataset
+from generators.errors import DatasetError, ModelError
+from generators.generate import generate_dataset
+from generators.registry import build_synth
+from generators.synth import Synth
+from inversynth.evaluation.compare import compare_rows, main, render_comparison, write_comparison
+from models.model_files import load_model, read_card, save_model
+
+
+@pytest.fixture
+def sines(tmp_path: Path) -> Path:
+    """Return a dataset of eight sine sounds that the small model file fits."""
+    path = tmp_path / "sines.hdf5"
+    generate_dataset(path, build_synth("sine", 8000, 0.25), 8, seed=3)
+    return path
+
+
+def test_regenerated_is_the_original_and_reconstructed_what_the_model_names(
+    tmp_path: Path, fm: Synth, oracle_of: Callable
+) -> None:
+    path = tmp_path / "a.hdf5"
+    generate_dataset(path, fm, 4, seed=1)
+    with Dataset(path) as dataset:
+        _, classes = dataset.read([2])
+        first, second = compare_rows(dataset, [2, 0], oracle_of(fm, classes[0]))
+    assert (first.row, second.row) == (2, 0)
+    assert first.is_same
+    assert second.is_same
+    assert first.difference == 0.0
+    assert first.inversion.patch.scores["stft_pcc"] == first.inversion.patch.scores["mpr"] == 100.0
+    assert np.array_equal(first.inversion.match, first.regenerated)
+    assert np.array_equal(second.inversion.match, first.regenerated)
+    assert second.inversion.patch.scores["mpr"] < 80.0
+
+
+def test_normalised_dataset_is_regenerated_normalised(tmp_path: Path, fm: Synth, oracle_of: Callable) -> None:
+    path = tmp_path / "a.hdf5"
+    generate_dataset(path, fm, 2, seed=1, normalise=True)
+    with Dataset(path) as dataset:
+        (comparison,) = compare_rows(dataset, [1], oracle_of(fm, dataset.classes[1], features={"normalise": True}))
+    assert comparison.is_same
+    assert np.abs(comparison.inversion.match).max() == pytest.approx(1.0)
+
+
+def test_comparison_shows_three_sounds_a_row_and_needs_nothing_else(
+    tmp_path: Path, fm: Synth, oracle_of: Callable, read_page: Callable
+) -> None:
+    path = tmp_path / "a.hdf5"
+    generate_dataset(path, fm, 3, seed=1)
+    with Dataset(path) as dataset:
+        model = oracle_of(fm, dataset.classes[0])
+        comparisons = compare_rows(dataset, [0, 2], model)
+        page = read_page(render_comparison(comparisons, model.card, dataset, "A remark."))
+        report = write_comparison(tmp_path / "out", comparisons, model.card, dataset)
+    assert len(page.all("audio")) == 6
+    assert [svg["aria-label"] for svg in page.all("svg")][:2] == [
+        "Spectrogram of row 0, original",
+        "Spectrogram of row 0, regenerated",
+    ]
+    assert "A remark." in page.text
+    assert page.text.count("regenerated as it was") == 2
+    assert all(name in page.text for name in fm.space.names)
+    files = sorted(file.relative_to(report.parent).as_posix() for file in report.parent.rglob("*.*"))
+    names = ("original.wav", "patch.json", "reconstructed.wav", "regenerated.wav")
+    assert files == ["report.html", *(f"row_{row:05d}/{name}" for row in (0, 2) for name in names)]
+    original = read_audio(report.parent / "row_00002" / "original.wav").audio
+    assert np.array_equal(original, comparisons[1].inversion.target.audio)
+
+
+def test_door_compares_the_rows_that_are_named(
+    model_file: Path, sines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--model", str(model_file), "--dataset", str(sines), "--rows", "1,5"]) == 0
+    told = capsys.readouterr().out
+    assert told.splitlines()[0].startswith("row 1: STFT PCC")
+    assert "row 5:" in told
+    assert told.splitlines()[-1] == "output/comparison/report.html"
+
+
+def test_door_draws_as_many_rows_as_are_asked_for(
+    model_file: Path, sines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--model", str(model_file), "--dataset", str(sines), "--num", "3", "--output_directory", "out"]
+    assert main(words) == 0
+    first = capsys.readouterr().out
+    assert main(words) == 0
+    assert capsys.readouterr().out == first
+    assert first.count("row ") == 3
+
+
+def test_report_says_whether_the_model_was_trained_on_the_rows(tmp_path: Path, model_file: Path, sines: Path) -> None:
+    card = read_card(model_file)
+    trained = tmp_path / "trained.keras"
+    data = {"synth": "sine", "seed": 3, "sampling_method": "random", "num_examples": 8}
+    save_model(load_model(model_file).model, trained, replace(card, training={"data": data, "seed": 0}))
+    for model, words in ((model_file, "trained on none of these rows"), (trained, "trained or chosen on 2 of these 2")):
+        assert main(["--model", str(model), "--dataset", str(sines), "--num", "2", "--output_directory", "out"]) == 0
+        assert words in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_dataset_whose_sounds_have_changed_is_reported_and_refused(
+    tmp_path: Path, model_file: Path, sines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Dataset(sines, writable=True) as dataset:
+        dataset.audio[1] = 0.5 * dataset.audio[1]
+    assert main(["--model", str(model_file), "--dataset", str(sines), "--rows", "0,1"]) == 2
+    told = capsys.readouterr()
+    assert "row 1 of" in told.err
+    assert "1 of 2 rows that differ" in told.err
+    assert "regenerated differently" in (tmp_path / "output" / "comparison" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--rows", "8"], "run from 0 to 7. Received: 8"),
+        (["--rows", "-1"], "run from 0 to 7. Received: -1"),
+        (["--rows", "a"], "rows"),
+        (["--num", "0"], "num must be greater than or equal to 1"),
+        (["--dataset", "none.hdf5"], "no such dataset"),
+        (["--model", "none.keras"], "no such model"),
+    ],
+)
+def test_fault_is_told_in_one_line(
+    model_file: Path, sines: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"--model": str(model_file), "--dataset": str(sines)} | {words[0]: words[1]}
+    assert main([f"{flag}={value}" for flag, value in given.items()]) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert len(told.splitlines()) == 1
+
+
+def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "a"]) == 2
+    assert "dataset is required" in capsys.readouterr().err
+
+
+def test_model_of_other_sounds_and_unfinished_rows_are_refused(
+    tmp_path: Path, fm: Synth, oracle_of: Callable, sines: Path
+) -> None:
+    path = tmp_path / "a.hdf5"
+    generate_dataset(path, fm, 2, seed=1)
+    with Dataset(path, writable=True) as dataset:
+        model = oracle_of(fm, dataset.classes[0])
+        with pytest.raises(ModelError, match=r"length 1 against 0\.25"):
+            compare_rows(dataset, [0], oracle_of(build_synth("fm"), dataset.classes[0]))
+        with Dataset(sines) as others, pytest.raises(ModelError, match="synth 'fm' against 'sine'"):
+            compare_rows(others, [0], model)
+        dataset.done[1] = False
+        with pytest.raises(DatasetError, match=r"row 1 of .* is not finished"):
+            compare_rows(dataset, [1], model)

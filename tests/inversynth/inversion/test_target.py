@@ -1,0 +1,152 @@
+"""Making sounds ready: nothing is shifted that should not be, every kind of file is welcome, long ones stay small."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from generators.errors import AudioError
+from generators.registry import build_synth
+from generators.sampling import sample_classes
+from generators.synth import Synth
+from inversynth.inversion import target as targets
+from inversynth.inversion.target import FRAME, find_onset, measure_levels, read_notes, read_target
+from tests.inversynth.sounds import RATE, bad_sounds, save, tone
+
+
+def test_sound_of_the_right_shape_is_taken_as_it_is(tmp_path: Path, fm: Synth) -> None:
+    audio = fm.render_classes(sample_classes(fm.space, 0, 1, seed=0)[0])
+    target = read_target(save(tmp_path / "a.wav", audio, subtype="FLOAT"), RATE, fm.length)
+    assert np.array_equal(target.audio, audio)
+    assert target.treatment == ()
+
+
+def test_softly_begun_synth_sounds_are_not_shifted(tmp_path: Path) -> None:
+    synth = build_synth("fm")
+    classes = sample_classes(synth.space, 0, 20, seed=4)
+    classes[:, synth.space.index("attack")] = 15
+    for number, audio in enumerate(synth.render_classes(classes)):
+        path = save(tmp_path / f"{number}.wav", audio, subtype="FLOAT")
+        assert read_target(path, RATE, 1.0).source["start"] == 0.0
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "mp3", "aiff"])
+def test_every_format_rate_and_channel_count_gives_the_same_tone(tmp_path: Path, kind: str) -> None:
+    audio = np.stack([tone(1.0, 44100)] * 2, axis=1)
+    target = read_target(save(tmp_path / f"a.{kind}", audio, 44100), RATE, 0.5)
+    assert target.audio.shape == (RATE // 2,)
+    assert target.audio.dtype == np.float32
+    spectrum = np.abs(np.fft.rfft(target.audio))
+    assert np.argmax(spectrum) * 2 == 440  # bins of 2 Hz
+    assert np.abs(target.audio).max() == pytest.approx(0.5, abs=0.02)
+    assert target.treatment[:2] == (
+        "Its 2 channels were mixed down to one.",
+        "It was resampled from 44,100 Hz to 16,384 Hz.",
+    )
+
+
+def test_short_sound_is_padded_at_its_end(tmp_path: Path) -> None:
+    target = read_target(save(tmp_path / "a.wav", tone(0.3), subtype="FLOAT"), RATE, 1.0)
+    assert np.array_equal(target.audio[: round(0.3 * RATE)], tone(0.3).astype(np.float32))
+    assert not target.audio[round(0.3 * RATE) :].any()
+    assert target.treatment == ("0.70 s of silence were added at its end, to reach 1 s.",)
+
+
+def test_long_sound_is_analysed_from_its_onset(tmp_path: Path) -> None:
+    audio = np.concatenate([np.zeros(round(0.75 * RATE)), tone(3.0)])
+    target = read_target(save(tmp_path / "a.wav", audio), RATE, 1.0)
+    assert target.source["start"] == pytest.approx(0.75, abs=1.5 * FRAME)
+    assert np.abs(target.audio[: round(0.02 * RATE)]).max() > 0.4
+    assert target.treatment == (
+        "It begins at 0.75 s; what lies before was left out.",
+        "It goes on after the 1 s that were analysed; 2.00 s were left out.",
+    )
+
+
+def test_leading_silence_of_a_short_sound_is_left_out(tmp_path: Path) -> None:
+    target = read_target(save(tmp_path / "a.wav", np.concatenate([np.zeros(RATE // 4), tone(0.5)])), RATE, 1.0)
+    assert target.source["start"] == pytest.approx(0.25, abs=1.5 * FRAME)
+    assert target.source["padded"] == pytest.approx(0.5, abs=1.5 * FRAME)
+
+
+def test_onset_is_found_under_noise(tmp_path: Path) -> None:
+    audio = np.concatenate([np.zeros(RATE), tone(2.0)]) + 0.01 * np.random.default_rng(0).standard_normal(3 * RATE)
+    onset = find_onset(measure_levels(save(tmp_path / "a.wav", audio)).levels)
+    assert onset == pytest.approx(1.0, abs=2 * FRAME)
+
+
+def test_onset_of_a_sound_that_begins_at_once_is_zero() -> None:
+    loud, fading = np.full(100, -10.0), np.linspace(0.0, -90.0, 100)
+    assert find_onset(loud) == find_onset(fading) == 0.0
+
+
+def test_gated_sound_begins_before_its_first_gap() -> None:
+    levels = np.tile([-10.0] * 20 + [-90.0] * 20, 5)
+    assert find_onset(levels) == 0.0
+    assert find_onset(np.concatenate([np.full(50, -120.0), levels])) == pytest.approx(50 * FRAME)
+
+
+def test_start_can_be_named(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.wav", np.concatenate([tone(1.0), tone(1.0, hertz=880.0)]))
+    target = read_target(path, RATE, 0.5, start=1.0)
+    assert np.argmax(np.abs(np.fft.rfft(target.audio))) * 2 == 880
+    assert target.treatment[0] == "It was analysed from 1.00 s on, as asked."
+    with pytest.raises(AudioError, match=r"lasts 2\.00 s, and --start must lie within\. Received: 2"):
+        read_target(path, RATE, 0.5, start=2.0)
+
+
+def test_resampled_sound_does_not_wrap_around() -> None:
+    audio = np.zeros(44100, np.float32)
+    audio[-400:] = 1.0  # a loud end must not reach the beginning through a periodic filter
+    assert np.abs(targets._resample(audio, 44100, RATE)[: RATE // 2]).max() < 1e-3
+
+
+@pytest.mark.parametrize("rate", [1, 5512, 22050, 44099, 96000])
+def test_odd_rates_and_single_samples_are_welcome(tmp_path: Path, rate: int) -> None:
+    target = read_target(save(tmp_path / "a.wav", np.full(1, 0.5), rate), RATE, 0.25)
+    assert target.audio.shape == (RATE // 4,)
+    assert np.isfinite(target.audio).all()
+
+
+def test_ten_minutes_are_read_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    with soundfile.SoundFile(path, "w", 44100, 2) as file:
+        second = np.zeros((44100, 2))
+        for _ in range(590):
+            file.write(second)
+        file.write(np.stack([tone(10.0, 44100)] * 2, axis=1))
+    assert path.stat().st_size > 100e6
+    tracemalloc.start()
+    target = read_target(path, RATE, 1.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert target.source["start"] == pytest.approx(590.0, abs=2 * FRAME)
+    assert peak < 60e6
+
+
+def test_fault_of_a_sound_is_named(tmp_path: Path) -> None:
+    for name, message in bad_sounds(tmp_path).items():
+        with pytest.raises(AudioError, match=message):
+            read_target(tmp_path / name, RATE, 1.0)
+
+
+def test_every_note_of_a_long_sound_is_found_and_ends_where_the_next_begins(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    begins = np.array([0.5, 0.9, 2.1, 2.35, 5.0])
+    audio = 1e-4 * rng.standard_normal(8 * RATE)
+    for begin, hertz in zip(begins, (220.0, 330.0, 440.0, 550.0, 660.0), strict=True):
+        note = tone(1.5, hertz=hertz) * np.exp(-4.0 * np.arange(round(1.5 * RATE)) / RATE)
+        audio[round(begin * RATE) :][: len(note)] += note
+    notes = list(read_notes(save(tmp_path / "tune.wav", audio), RATE, 1.0))
+    assert [note.name for note in notes] == [f"tune-{number:03}" for number in range(1, 6)]
+    np.testing.assert_allclose([note.source["start"] for note in notes], begins, atol=0.011)
+    assert all(len(note.audio) == RATE for note in notes)
+    assert np.abs(notes[2].audio[round(0.26 * RATE) :]).max() == 0.0  # the fourth note has begun
+    assert np.abs(notes[4].audio[round(0.9 * RATE) :]).max() > 0.0
+    assert "as note 3 of 5" in " ".join(notes[2].treatment)
+
+
+def test_a_steady_sound_is_one_note(tmp_path: Path) -> None:
+    assert len(list(read_notes(save(tmp_path / "a.wav", tone(3.0)), RATE, 1.0))) == 1

@@ -1,0 +1,216 @@
+"""Reports: one file that asks the network for nothing, shows every parameter, and is written for every reader."""
+
+import base64
+import io
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from generators.registry import build_synth
+from generators.sampling import sample_classes
+from generators.synth import Synth
+from inversynth.inversion.inversion import Inversion, invert
+from inversynth.inversion.target import Target
+from inversynth.patches.patch import Alternative, Patch, patch_from_json
+from inversynth.report import plots
+from inversynth.report.controls import format_value, knob_path, knob_tip, note_name, panels
+from inversynth.report.figures import to_svg
+from inversynth.report.report import embed_sounds, render_report, write_index
+
+
+@pytest.fixture
+def found(fm: Synth, oracle_of: Callable) -> Inversion:
+    classes, others = sample_classes(fm.space, 0, 2, seed=5)
+    target = Target(
+        fm.render_classes(classes), fm.sample_rate, "<b>kick & snare</b>", {"treatment": ["It was cut <here>."]}
+    )
+    return invert(target, oracle_of(fm, others), truth=classes)
+
+
+def test_report_needs_nothing_beside_itself(found: Inversion, read_page: Callable) -> None:
+    read_page(render_report(found))
+
+
+def test_report_shows_every_parameter_with_its_whole_distribution(
+    found: Inversion, fm: Synth, read_page: Callable
+) -> None:
+    html = render_report(found)
+    page = read_page(html)
+    rows = [row for row in page.all("th") if row.get("scope") == "row"]
+    assert len(rows) == len(fm.space) == 23
+    for column, parameter in enumerate(fm.space.parameters):
+        assert f'<span class="name">{parameter.name}</span>' in html
+        value = format_value(float(found.patch.values[column]), parameter.unit)
+        assert f"<b>{value}</b>" in html
+        assert f"class {found.patch.classes[column]}/15" in html
+    assert len(page.all("rect")) >= found.patch.space.size
+    assert sum((row.get("class") or "").startswith("chosen") for row in page.all("rect")) == 23
+
+
+def test_report_can_be_read_without_eyes(found: Inversion, read_page: Callable) -> None:
+    page = read_page(render_report(found))
+    assert page.elements[0] == ("html", {"lang": "en"})
+    drawings = page.all("svg")
+    assert len(drawings) == 4 + 2 * 23
+    assert all(svg["role"] == "img" and svg["aria-label"] for svg in drawings)
+    assert all(player["aria-label"] and "controls" in player for player in page.all("audio"))
+    headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(headings))
+    identities = [attributes["id"] for _, attributes in page.elements if attributes.get("id")]
+    named = [name for _, a in page.elements for name in (a.get("aria-labelledby") or "").split()]
+    assert set(named) <= set(identities)
+
+
+def test_report_escapes_what_a_file_is_called(found: Inversion) -> None:
+    html = render_report(found)
+    assert "<b>kick" not in html
+    assert "&lt;b&gt;kick &amp; snare&lt;/b&gt;" in html
+    assert "It was cut &lt;here&gt;." in html
+
+
+def test_report_shows_the_truth_only_where_it_is_known(found: Inversion, read_page: Callable) -> None:
+    assert "MPR" in render_report(found)
+    assert "Blue marks the setting" in render_report(found)
+    unknown = Inversion(found.target, Patch(found.patch.space, found.patch.values, 16384, 0.25), found.match)
+    html = render_report(unknown)
+    read_page(html)
+    assert "MPR" not in html
+    assert "Blue marks" not in html
+    assert 'class="strip"' not in html  # nor probabilities where none are known
+
+
+def test_embedded_sounds_and_patch_are_those_of_the_inversion(found: Inversion, read_page: Callable) -> None:
+    page = read_page(render_report(found))
+    players = page.all("audio")
+    for player, sound in zip(players, (found.target.audio, found.match), strict=True):
+        content = base64.b64decode((player["src"] or "").removeprefix("data:audio/wav;base64,"))
+        audio, rate = soundfile.read(io.BytesIO(content))
+        assert rate == 16384
+        assert np.corrcoef(audio, sound)[0, 1] > 0.9999
+    link = next(link for link in page.all("a") if "download" in link)
+    text = base64.b64decode((link["href"] or "").partition("base64,")[2]).decode()
+    assert np.array_equal(patch_from_json(text).classes, found.patch.classes)
+
+
+def test_players_share_one_gain_and_do_not_clip() -> None:
+    loud, soft = np.array([0.0, 4.0, -1.0]), np.array([0.0, 0.4, -0.1])
+    uris, gain = embed_sounds([loud, soft], 8000)
+    peaks = [np.abs(soundfile.read(io.BytesIO(base64.b64decode(uri.partition("base64,")[2])))[0]).max() for uri in uris]
+    assert peaks[0] == pytest.approx(0.9, abs=1e-3)
+    assert peaks[0] / peaks[1] == pytest.approx(10.0, rel=1e-2)
+    assert gain == pytest.approx(20 * np.log10(0.9 / 4.0))
+
+
+def test_panels_follow_the_parts_of_the_synth(found: Inversion) -> None:
+    parts = {part: [knob.name for knob in knobs] for part, knobs in panels(found.patch).items()}
+    assert list(parts) == ["Sine", "Saw", "Triangle", "Square", "Envelope", "Filter", "Gate"]
+    assert parts["Saw"] == ["f_saw", "v_saw", "A_saw", "B_saw"]
+    assert parts["Filter"] == ["f_cut", "q"]
+    sine = build_synth("sine").space
+    patch = Patch(sine, sine.classes_to_values(np.zeros(4, int)), 16384, 1.0)
+    assert list(panels(patch)) == ["Notes", "Amplitudes"]
+
+
+def test_index_leads_to_each_report_and_names_the_faults(tmp_path: Path, found: Inversion, read_page: Callable) -> None:
+    faults = [(Path("x.wav"), "AudioError: no such sound: x.wav")]
+    index = write_index(tmp_path / "index.html", [(found, tmp_path / "a #1%" / "report.html")], faults)
+    page = read_page(index.read_text(), links=("a%20%231%25/report.html",))
+    assert "no such sound: x.wav" in page.text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (440.0, "Hz", "440 Hz"),
+        (1046.502, "Hz", "1,046.5 Hz"),
+        (16.46666, "Hz", "16.467 Hz"),
+        (0.0, "Hz", "0 Hz"),
+        (0.26, "s", "0.26 s"),
+        (0.001, "", "0.001"),
+        (1.0, "", "1"),
+        (-2.5, "dB", "-2.5 dB"),
+    ],
+)
+def test_values_are_written_short_with_their_unit(value: float, unit: str, text: str) -> None:
+    assert format_value(value, unit) == text
+
+
+@pytest.mark.parametrize(("hertz", "note"), [(440.0, "A4"), (523.2511, "C5"), (261.6256, "C4"), (450.0, ""), (0.0, "")])
+def test_notes_are_named(hertz: float, note: str) -> None:
+    assert note_name(hertz) == note
+
+
+def test_both_spectrograms_share_a_scale_that_holds_the_louder_one() -> None:
+    time = np.arange(16384) / 16384
+    loud, soft = np.sin(2 * np.pi * 440 * time), 0.01 * np.sin(2 * np.pi * 440 * time)
+    assert plots.decibel_limits([loud, soft]) == plots.decibel_limits([soft, loud]) == (-30.0, 50.0)
+    low, high = plots.decibel_limits([np.zeros(1000)])
+    assert low < high
+
+
+def test_drawings_take_the_colours_of_the_page(fm: Synth) -> None:
+    audio = fm.render_classes(sample_classes(fm.space, 0, 1, seed=0)[0])
+    svg = to_svg(plots.waveforms(audio, 0.5 * audio, fm.sample_rate), 'two "sounds"')
+    assert "var(--target)" in svg
+    assert "var(--match)" in svg
+    assert "currentColor" in svg
+    assert "#0102" not in svg
+    assert 'aria-label="two &quot;sounds&quot;"' in svg
+    for superfluous in ("xmlns", "<style", "<metadata", "font-family", "DejaVu", ' width="4'):
+        assert superfluous not in svg
+    assert svg == to_svg(plots.waveforms(audio, 0.5 * audio, fm.sample_rate), 'two "sounds"')
+
+
+def test_knobs_turn_clockwise_from_lower_left_to_lower_right() -> None:
+    left, top, right = (knob_tip(position) for position in (0.0, 0.5, 1.0))
+    assert left[0] < 20 < right[0]
+    assert left[1] == right[1] > 20
+    assert top == (20.0, 4.0)
+    assert " 0 1 1 " in knob_path(0.0, 1.0)  # the long way round
+    assert " 0 0 1 " in knob_path(0.0, 0.5)
+
+
+def test_report_tells_what_the_search_found_out(found: Inversion, fm: Synth, read_page: Callable) -> None:
+    plain = render_report(found)
+    assert "The search" not in plain
+    assert "Other settings" not in plain
+    other = Alternative(fm.space.classes_to_values(sample_classes(fm.space, 0, 1, seed=6)[0]), 0.02, -31.0, -10.0)
+    stage = {"name": "pick", "renders": 1234, "seconds": 0.2, "residual_db": -61.5, "distance": 0.01}
+    patch = replace(
+        found.patch,
+        level_db=-10.0,
+        determined=np.arange(23) != 5,
+        alternatives=(other,),
+        refinement={"budget": "full", "renders": 1300, "seconds": 0.3, "residual_db": -61.5, "stages": [stage, {}]},
+        verdict={"word": "out of reach", "distance": 0.7, "sentence": "No <chance>."},
+    )
+    html = render_report(replace(found, patch=patch_from_json(patch.to_json())))
+    page = read_page(html)
+    assert len(page.all("audio")) == 3
+    for words in (
+        "Out of reach.",
+        "No &lt;chance&gt;.",
+        "10.0 dB quieter",
+        "1,234 (about 2,000)",
+        "-61.5 dB",
+        "Alternative 1",
+        "1,300 renders in 0.30 s",
+    ):
+        assert words in html
+    assert html.count('class="knob free"') == html.count("free: not heard") == 1
+
+
+def test_blind_test_plays_the_sounds_of_the_page(found: Inversion, read_page: Callable) -> None:
+    html = render_report(found)
+    page = read_page(html)
+    assert [button.get("data-guess") for button in page.all("button")] == [None, None, "0", "1"]
+    keys = [player.get("data-key") for player in page.all("audio")]
+    assert keys[:2] == ["1", "2"]  # where its script finds target and match

@@ -1,0 +1,193 @@
+"""The six autoencoders at work: which terms there are, what a step moves, the adversary, files and resuming."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from generators.errors import ModelError
+from models.training.callbacks import learners
+from models.wae.conditions import conditions
+from models.wae.networks import build_decoder, build_discriminator, build_encoder
+from models.wae.presets import SIZES
+from models.wae.schedule import discriminator_adam, halving_adam
+from models.wae.system import NoteAutoencoder
+from models.wae.variants import KINDS
+
+SMOKE = SIZES["smoke"]
+STYLES = 3
+
+
+def number(tensor):
+    return np.asarray(ops.convert_to_numpy(tensor))
+
+
+def values(network):
+    return [number(weight) for weight in network.trainable_variables]
+
+
+def system(kind="wae-fader", steps=10, adam=None, **options):
+    """A system with plain gradient descent, or with Adam at a rate: eager, that takes many times as long."""
+    traits = KINDS[kind]
+    made = NoteAutoencoder(
+        build_encoder(SMOKE, spread=traits.latent == "kl", seed=0),
+        build_decoder(SMOKE, STYLES, seen=traits.seen(STYLES), seed=1),
+        build_discriminator(SMOKE, STYLES, seed=2) if traits.adversary else None,
+        kind=kind,
+        seed=3,
+        **options,
+    )
+    plain = [keras.optimizers.SGD(1e-3, global_clipnorm=1.0) for _ in range(2)]
+    scheduled = [] if adam is None else [build(adam, steps) for build in (halving_adam, discriminator_adam)]
+    made.compile(*(scheduled or plain), steps=steps)
+    return made
+
+
+def examples(count=8, seed=0):
+    rng = np.random.default_rng(seed)
+    styles = np.arange(count) % STYLES
+    pictures = rng.uniform(0, 0.2, (count, SMOKE.bands, SMOKE.frames, 1)).astype(np.float32)
+    pictures[np.arange(count), 4 * styles + 2] += 1.0  # each style sounds in a band of its own
+    notes = rng.integers(36, 84, count)
+    return pictures, conditions(notes, np.eye(STYLES)[styles])
+
+
+def tensors(count=8):
+    return tuple(map(ops.convert_to_tensor, examples(count)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_of_any_kind_moves_what_it_has_and_tells_its_terms(kind):
+    made = system(kind)
+    before = [values(made.encoder), values(made.decoder)]
+    results = {name: float(number(value)) for name, value in made.train_step(tensors()).items()}
+    assert all(map(np.isfinite, results.values()))
+    latent = {"latent"} if kind != "ae" else set()
+    adversary = {"evasion", "alpha", "guess", "guessed"} if kind == "wae-fader" else set()
+    assert set(results) == {"loss", "reconstruction"} | latent | adversary
+    beta = KINDS[kind].beta
+    expected = results["reconstruction"] + beta * results.get("latent", 0.0)
+    assert results["loss"] == pytest.approx(expected, rel=1e-5)  # the adversary waits
+    for old, network in zip(before, (made.encoder, made.decoder), strict=True):
+        assert sum(np.any(new != one) for new, one in zip(values(network), old, strict=True)) > len(old) / 2
+    assert set(made.test_step(tensors())) == set(results) - {"loss", "alpha", "guess"}
+
+
+def test_style_is_heard_by_the_decoder_after_one_step():
+    made = system()
+    made.train_step(tensors())
+    latent = np.zeros((1, SMOKE.latent), np.float32)
+    styles = ([1.0, 0, 0], [0, 1.0, 0], [0.5, 0.5, 0], [0, 1.7, 0])
+    found = [number(made.decode(latent, conditions([60], [style]))) for style in styles]
+    assert all(np.isfinite(one).all() for one in found)
+    assert all(np.abs(one - found[0]).max() > 1e-5 for one in found[1:])
+    amounts = [layer.amounts.kernel for layer in made.decoder.layers if hasattr(layer, "amounts")]
+    assert all(number(kernel).any() for kernel in amounts)
+
+
+def test_latents_depend_on_pictures_alone():
+    made, (pictures, told) = system(), tensors()
+    found = made.encode(pictures)
+    kept = made.for_inference()
+    for one in (told, told[::-1]):
+        np.testing.assert_allclose(number(kept([pictures, one])), number(made.decode(found, one)), atol=1e-6)
+
+
+def test_a_discriminator_steps_as_often_as_it_is_told_on_latents_that_it_does_not_move():
+    made, (pictures, told) = system(), tensors()
+    optimizer, variables = made.learners()[1]
+    others = [*values(made.encoder), *values(made.decoder)]
+    guessing = values(made.discriminator)
+    made._learn_guessing(made.encode(pictures), told, optimizer, variables)
+    after = [*values(made.encoder), *values(made.decoder)]
+    assert all(np.array_equal(new, old) for new, old in zip(after, others, strict=True))
+    assert any(np.any(new != old) for new, old in zip(values(made.discriminator), guessing, strict=True))
+    made.critic_steps = 3
+    made.train_step((pictures, told))
+    assert [int(number(each.iterations)) for each, _ in learners(made)] == [1, 1 + 3]
+
+
+def test_a_discriminator_learns_styles_that_latents_tell_while_the_adversary_waits():
+    made = system(adam=0.01, steps=1000)
+    optimizer, variables = made.learners()[1]
+    _, told = tensors(24)
+    rng = np.random.default_rng(0)
+    latent = ops.convert_to_tensor(3.0 * number(told)[:, -STYLES:] + rng.normal(0, 0.1, (24, STYLES)), "float32")
+    first = float(number(made._learn_guessing(latent, told, optimizer, variables)["guess"]))
+    for _ in range(12):
+        last = made._learn_guessing(latent, told, optimizer, variables)
+    assert float(number(last["guess"])) < first / 2
+    assert float(number(last["guessed"])) > 0.9
+
+
+def test_the_adversary_gains_weight_with_the_steps_and_counts_in_the_loss():
+    made = system(steps=10, form="complement", beta=2.0)
+    found = []
+    for step in (0, 1, 3, 5, 10):
+        made.autoencoder_optimizer.iterations.assign(step)
+        found.append(float(number(made.current_alpha())))
+    np.testing.assert_allclose(found, [0, 0, 2, 4, 4], atol=1e-5)
+    told = {name: float(number(value)) for name, value in made.train_step(tensors()).items()}
+    expected = told["reconstruction"] + 2.0 * told["latent"] + 4.0 * told["evasion"]
+    assert told["loss"] == pytest.approx(expected, rel=1e-5)
+    assert system(steps=None, alpha=1.5).current_alpha() == 1.5
+
+
+def test_a_variational_encoder_is_sure_where_it_is_asked_and_not_where_it_learns():
+    made, (pictures, told) = system("vae"), tensors()
+    np.testing.assert_array_equal(number(made.encode(pictures)), number(made.encoder(pictures))[:, : SMOKE.latent])
+    drawn = [number(made._terms(pictures, told, training=True)[1]) for _ in range(2)]
+    assert np.abs(drawn[0] - drawn[1]).max() > 0.01
+
+
+def test_it_learns_pictures_by_heart_from_fit():
+    made = system(steps=80, adam=0.01)
+    pictures, told = examples(8)
+    eightfold = np.tile(pictures, (8, 1, 1, 1)), np.tile(told, (8, 1))
+    history = made.fit(*eightfold, batch_size=8, epochs=10, verbose=0, shuffle=False).history
+    assert history["reconstruction"][-1] < 0.4 * history["reconstruction"][0]
+    assert history["alpha"][-1] == pytest.approx(4.0)
+    assert history["alpha"][0] == 0.0
+    again = made.evaluate(pictures, told, batch_size=4, verbose=0, return_dict=True)
+    assert set(again) == {"reconstruction", "latent", "evasion", "guessed"}
+
+
+def test_it_comes_back_from_its_config_and_goes_on_from_its_weights(tmp_path):
+    made = system(beta=3.0, form="reverse", kernel="gaussian", reduction="sum")
+    made.train_step(tensors())
+    made.save(tmp_path / "last.keras")
+    twin = NoteAutoencoder.from_config(made.get_config())
+    assert twin.get_config() == made.get_config()
+    twin.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3), steps=10)
+    for optimizer, variables in learners(twin):
+        optimizer.build(variables)
+    twin.load_weights(tmp_path / "last.keras")
+    for name in ("encoder", "decoder", "discriminator"):
+        for old, new in zip(values(getattr(made, name)), values(getattr(twin, name)), strict=True):
+            np.testing.assert_array_equal(old, new)
+    assert [int(number(optimizer.iterations)) for optimizer, _ in learners(twin)] == [1, 1]
+    pictures, told = tensors()
+    made.for_inference().save(tmp_path / "best.keras")
+    best = keras.saving.load_model(tmp_path / "best.keras", safe_mode=True)
+    np.testing.assert_array_equal(number(best([pictures, told])), number(made([pictures, told])))
+    plain = system("ae")
+    assert NoteAutoencoder.from_config(plain.get_config()).discriminator is None
+
+
+def test_networks_that_do_not_fit_their_kind_are_refused():
+    encoder, decoder = build_encoder(SMOKE, seed=0), build_decoder(SMOKE, STYLES, seed=0)
+    with pytest.raises(ModelError, match=r"encoder of vae must give 6 numbers a note\. Received: 3"):
+        NoteAutoencoder(encoder, decoder, kind="vae")
+    with pytest.raises(ModelError, match=r"wae-fader has a discriminator\. Received: none"):
+        NoteAutoencoder(encoder, decoder)
+    with pytest.raises(ModelError, match=r"ae has no discriminator\. Received: one"):
+        NoteAutoencoder(encoder, decoder, build_discriminator(SMOKE, STYLES), kind="ae")
+    with pytest.raises(ModelError, match=r"same styles, two or more\. Received: 3 and 4"):
+        NoteAutoencoder(encoder, decoder, build_discriminator(SMOKE, 4))
+    with pytest.raises(ModelError, match=r"two or more\. Received: 1 and 1"):
+        NoteAutoencoder(encoder, build_decoder(SMOKE, 1), build_discriminator(SMOKE, 1))
+    made = system()
+    with pytest.raises(ModelError, match="optimiser of its own"):
+        made.compile(keras.optimizers.Adam())
+    with pytest.raises(ModelError, match=r"1 step or more\. Received: 0"):
+        made.compile(keras.optimizers.Adam(), keras.optimizers.Adam(), steps=0)
