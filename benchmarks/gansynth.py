@@ -16,7 +16,7 @@ from pydantic import Field
 
 from benchmarks.gansynth_speed import COLUMNS, ROUNDS, Speed
 from benchmarks.page import Section, markdown_table, publish
-from generators.command import run_door
+from generators.command import run_command
 from generators.dataset import Dataset
 from generators.errors import ModelError
 from generators.files import written_whole
@@ -28,11 +28,11 @@ from models.notes.statistics import CELLS
 
 MEASURES = {
     **{"pitch": "named", "near": "± a semitone", "tracked": "heard ± a semitone", "entropy": "entropy"},
-    **{"inception": "IS", "frechet": "FID", "bins": "NDB", "divergence": "JSD"},
+    **{"inception": "IS", "frechet": "FID", "bins": "NDB", "kl_divergence": "JSD"},
     **{"nearest": "nearest", "spread": "spread"},
 }
 SHARES = frozenset({"pitch", "near", "tracked"})
-DECIMALS = {"inception": 1, "frechet": 1, "bins": 0, "divergence": 3}
+DECIMALS = {"inception": 1, "frechet": 1, "bins": 0, "kl_divergence": 3}
 
 PUBLISHED: Mapping[str, Mapping[str, float]] = {
     "real notes": {"near": 0.982, "entropy": 0.22, "inception": 47.1, "frechet": 13.0, "bins": 2.2},
@@ -104,7 +104,7 @@ def section(rows: Sequence[Row], speeds: Sequence[Speed], data: Data) -> Section
         f"*Entropy* of the naming is in nats. Of {data.together:,} notes of each row: *IS*, the inception score of "
         f"pitches, {data.best_inception:.1f} at best; *FID*, the Fréchet distance of the classifier's features; *NDB*, "
         f"which of {data.cells} bins hold significantly more or fewer notes than in training, and *JSD*, the "
-        "divergence of the bins in nats. *Nearest*: how far the nearest training note is, 1 as for real held-out notes "
+        "kl_divergence of the bins in nats. *Nearest*: how far the nearest training note is, 1 as for real held-out notes "
         f"({data.nearest:.1f} dB); what is learned by heart lies as near as the control that is. *Spread*: "
         "how far notes of one pitch are from each "
         f"other, 1 as in training ({data.spread:.1f} dB); 0 is one timbre for all. The last real rows are controls: "
@@ -160,7 +160,7 @@ class GANSynthBenchmarkSettings(Settings):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and rewrite the section; returns the exit code."""
-    return run_door(GANSynthBenchmarkSettings, _run, argv, "python -m benchmarks.gansynth", resumes=False)
+    return run_command(GANSynthBenchmarkSettings, _run, argv, "python -m benchmarks.gansynth", resumes=False)
 
 
 def _run(settings: GANSynthBenchmarkSettings) -> None:
@@ -202,12 +202,12 @@ def _scores(settings: GANSynthBenchmarkSettings, paths: Sequence[Path]) -> tuple
 
     from benchmarks.gansynth_protocol import Judge, Notes, read_notes
     from inversynth.pretrained import find_model
-    from models.gansynth.inference import load_player
+    from models.gansynth.inference import load_gansynth
     from models.notes.classifier import load_classifier
     from models.notes.statistics import highest_inception_score
 
     count, seed = settings.count, settings.seed
-    players = [load_player(path) for path in paths]
+    players = [load_gansynth(path) for path in paths]
     classifier = load_classifier(find_model(settings.classifier))
     with Dataset(settings.dataset) as dataset:
         rate, samples = dataset.card.sample_rate, dataset.samples

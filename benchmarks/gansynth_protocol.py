@@ -100,7 +100,7 @@ class Judge:
 
         Returns, with intervals over notes: shares `pitch` (named as the very note), `near` (within a semitone) and
             `tracked` (heard within a semitone by YIN); `entropy` of the naming, nats; of the first `together` notes
-            `inception`, `frechet`, `bins` and `divergence` (see `models.notes.statistics`); `nearest`, the median
+            `inception`, `frechet`, `bins` and `kl_divergence` (see `models.notes.statistics`); `nearest`, the median
             distance to the nearest training note in that of held-out notes; `spread`, the distance between notes of
             one pitch in that of training notes.
         """
@@ -119,7 +119,7 @@ class Judge:
             "inception": lambda counts: inception_score(likely, counts),
             "frechet": lambda counts: frechet_distance(Moments.of(features, counts), self._moments),
             "bins": lambda counts: self._cells.different(cells, counts),
-            "divergence": lambda counts: self._cells.divergence(cells, counts),
+            "kl_divergence": lambda counts: self._cells.kl_divergence(cells, counts),
         }.items():
             found[name] = self._of_set(statistic, len(likely))
 

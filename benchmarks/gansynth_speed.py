@@ -85,9 +85,9 @@ def _time(path: str) -> str:
     from models.training.backend import start_keras
 
     start_keras()
-    from models.gansynth.inference import load_player
+    from models.gansynth.inference import load_gansynth
 
-    player = load_player(path)
+    player = load_gansynth(path)
     drawn = {batch: (player.draw_latents(batch), player.draw_notes(batch)) for batch in BATCHES}
     return time_batches(lambda batch: player.sounds(*drawn[batch], batch_size=batch), player.seconds)
 

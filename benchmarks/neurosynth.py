@@ -31,7 +31,7 @@ from benchmarks.neurosynth_protocol import (
     published,
 )
 from benchmarks.page import Section, markdown_table, publish
-from generators.command import run_door
+from generators.command import run_command
 from generators.envelope_generator import SAMPLES
 from generators.files import written_whole
 from generators.settings import Settings
@@ -47,7 +47,7 @@ WORDS = {
 
 
 class Shapes(Protocol):
-    """What is asked of a network: `models.neurosynth.inference.Shaper` is one."""
+    """What is asked of a network: `models.neurosynth.inference.EnvelopeShaper` is one."""
 
     def shape(self, basic: Sounds, classes: NDArray[np.integer[Any]]) -> Sounds: ...
 
@@ -177,18 +177,18 @@ class NeurosynthSettings(Settings):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and rewrite the section; returns the exit code."""
-    return run_door(NeurosynthSettings, _run, argv, "python -m benchmarks.neurosynth", resumes=False)
+    return run_command(NeurosynthSettings, _run, argv, "python -m benchmarks.neurosynth", resumes=False)
 
 
 def _run(settings: NeurosynthSettings) -> None:
     from inversynth.pretrained import find_model
 
     paths = [find_model(name) for name in settings.models]
-    from models.neurosynth.inference import load_shaper
+    from models.neurosynth.inference import load_envelope_shaper
 
     inputs, scored = input_sets(), []
     for path in paths:
-        shaper = load_shaper(path)
+        shaper = load_envelope_shaper(path)
         card = shaper.loaded.card
         scored.append((card.model, options_of(card), inputs.scores(shaped(shaper, inputs))))
     if settings.output is not None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from benchmarks.page import Section, publish
-from generators.command import run_door
+from generators.command import run_command
 from generators.dataset import Dataset
 from generators.errors import ModelError
 from generators.files import written_whole
@@ -94,7 +94,7 @@ class NSynthBenchmarkSettings(Settings):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and rewrite the section; returns the exit code."""
-    return run_door(NSynthBenchmarkSettings, _run, argv, "python -m benchmarks.nsynth", resumes=False)
+    return run_command(NSynthBenchmarkSettings, _run, argv, "python -m benchmarks.nsynth", resumes=False)
 
 
 def _run(settings: NSynthBenchmarkSettings) -> None:
@@ -110,8 +110,8 @@ def _run(settings: NSynthBenchmarkSettings) -> None:
 
     from models.model_files import load_model
     from models.notes.classifier import load_classifier
-    from models.notes.metrics import held_out, likelihood, said_by_baseline, said_by_wavenet, score
-    from models.nsynth.inference import NoteCoder
+    from models.notes.metrics import held_out, likelihood, reconstruct_with_wavenet, said_by_baseline, score
+    from models.nsynth.inference import NSynthCodec
 
     classifier = load_classifier(find_model(settings.classifier))
     with Dataset(settings.dataset) as dataset:
@@ -122,8 +122,8 @@ def _run(settings: NSynthBenchmarkSettings) -> None:
             name = name_of(loaded.card)
             with tqdm(total=notes.audio.size, desc=name, unit="samples", unit_scale=True, disable=None) as bar:
                 if loaded.name == NSYNTH:
-                    coder = NoteCoder(loaded)
-                    said = said_by_wavenet(coder, notes, on_samples=bar.update)
+                    coder = NSynthCodec(loaded)
+                    said = reconstruct_with_wavenet(coder, notes, on_samples=bar.update)
                     bits = likelihood(coder, dataset, settings.seed)
                 else:
                     said, bits = said_by_baseline(loaded, notes, on_samples=bar.update), {}

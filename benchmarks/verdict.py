@@ -15,7 +15,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from benchmarks.unseen_sounds import Audio, instruments, made
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import AudioError
 from generators.registry import build_synth
 from generators.sampling import sample_classes
@@ -83,7 +83,7 @@ def recorded(folder: Path, sample_rate: int, length: float, row: np.ndarray) -> 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; returns the exit code."""
-    return run_door(VerdictSettings, _run, argv, "python -m benchmarks.verdict")
+    return run_command(VerdictSettings, _run, argv, "python -m benchmarks.verdict")
 
 
 def _run(settings: VerdictSettings) -> None:

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from benchmarks.gansynth_speed import COLUMNS, ROUNDS, Speed, measure
 from benchmarks.page import Section, markdown_table, publish
-from generators.command import run_door
+from generators.command import run_command
 from generators.dataset import Dataset
 from generators.errors import ModelError
 from generators.files import written_whole
@@ -43,7 +43,7 @@ GENERATED = {
 LATENTS = {
     **{"probe_style": "probe: style", "probe_semitone": "semitone", "probe_octave": "octave"},
     **{"purity_style": "purity: style", "mean": "largest mean", "least": "least deviation", "most": "greatest"},
-    **{"discrepancy": "MMD²", "close": "close to the prior"},
+    **{"mmd": "MMD²", "close": "close to the prior"},
 }
 RETURNED = {
     **{"rmse": "RMSE", "lsd": "LSD, dB", "convergence": "convergence", "back_style": "style named", "mix_rank": "rank"},
@@ -120,7 +120,7 @@ def section(
         text=f"Trained on {data.training:,} notes of {data.name}, whose style is the {data.label}; "
         f"{data.draws} latents are drawn from the prior, each at a note, and decoded in each of the {data.styles} "
         "styles. "
-        "Judges, small networks that learned from real notes, name style, semitone and octave: of the octaves 3 "
+        "LabelClassifiers, small networks that learned from real notes, name style, semitone and octave: of the octaves 3 "
         "and 4, "
         "then of all notes learned. In brackets 95 % intervals over the draws of all seeds (bootstrap); the "
         "macro-F1 is of "
@@ -131,7 +131,7 @@ def section(
         f"names what they are (chance: {_chances(data)}). *Purity* is the share of the ten nearest "
         f"latents that have the same style (by chance {100 * data.chance['purity']:.1f} %). A latent is *close to "
         "the prior* where each mean is "
-        "within 0.2, each deviation in 0.8 to 1.2, and the discrepancy below twice what two sets of the prior "
+        "within 0.2, each deviation in 0.8 to 1.2, and the mmd below twice what two sets of the prior "
         "reach once "
         f"in twenty times: {prior}.\n\n"
         + markdown_table(["model, latent", *LATENTS.values()], [group.told(LATENTS) for group in groups])
@@ -253,7 +253,7 @@ class WaeBenchmarkSettings(Settings):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and rewrite the section; returns the exit code."""
-    return run_door(WaeBenchmarkSettings, _run, argv, "python -m benchmarks.wae", resumes=False)
+    return run_command(WaeBenchmarkSettings, _run, argv, "python -m benchmarks.wae", resumes=False)
 
 
 def _run(settings: WaeBenchmarkSettings) -> None:
@@ -299,12 +299,12 @@ def _scores(
     from benchmarks.wae_protocol import Questions, accuracy, chance_of, render
     from inversynth.pretrained import find_model
     from models.wae.data import StyledNotes
-    from models.wae.inference import load_maker
+    from models.wae.inference import load_wae
     from models.wae.metrics import chance_discrepancy
     from models.wae.presets import find_size
     from models.wae.vocoders import mcnn_renderer
 
-    makers = [load_maker(path) for path in paths]
+    makers = [load_wae(path) for path in paths]
     first = makers[0].loaded.card.features
     with Dataset(settings.dataset) as dataset:
         source = StyledNotes(dataset, size=find_size(str(first["size"])), label=makers[0].label)

@@ -16,10 +16,10 @@ from generators.analysis.mel import mel_magnitudes
 from inversynth.evaluation.bootstrap import Estimate, mean_estimates
 from models.mcnn.metrics import griffin_lim_errors, note_errors
 from models.model_files import BEST
-from models.wae.classifiers import Judges, train_judges
+from models.wae.classifiers import LabelClassifiers, train_judges
 from models.wae.conditions import OCTAVES, SEMITONES, note_labels
 from models.wae.data import StyledNotes
-from models.wae.inference import NoteMaker, Renderer
+from models.wae.inference import Renderer, WaeModel
 from models.wae.metrics import (
     latent_quality,
     mixing,
@@ -78,7 +78,7 @@ class Questions:
     """
 
     source: StyledNotes
-    judges: Judges
+    judges: LabelClassifiers
     training: NDArray[np.intp]
     held_out: NDArray[np.intp]
     ceiling: Mapping[str, float]
@@ -96,11 +96,11 @@ class Questions:
         if not place.is_dir():
             of_training = {name: each[training] for name, each in labels.items()}
             train_judges(source.pictures(training), of_training, counts, seed).save(place)
-        judges = Judges.load(place)
+        judges = LabelClassifiers.load(place)
         right = judges.accuracy(source.pictures(held_out), {name: each[held_out] for name, each in labels.items()})
         return cls(source, judges, training, held_out, right, seed)
 
-    def ask(self, maker: NoteMaker, name: str, draws: int) -> Answers:
+    def ask(self, maker: WaeModel, name: str, draws: int) -> Answers:
         """Ask a model everything."""
         form = str(maker.loaded.card.features["form"]) if maker.traits.adversary else USUAL_FORM
         answers = Answers(name, maker.kind, maker.latent, form, alone=maker.loaded.path.name != BEST)
@@ -118,7 +118,7 @@ class Questions:
     def _parts(self) -> dict[str, NDArray[np.intp]]:
         return {"training": self.training, "held out": self.held_out}
 
-    def _ask_for_notes_back(self, maker: NoteMaker, latents: NDArray[Any], scores: dict[str, float]) -> None:
+    def _ask_for_notes_back(self, maker: WaeModel, latents: NDArray[Any], scores: dict[str, float]) -> None:
         rows, source = self.held_out, self.source
         pictures, weights = source.pictures(rows), np.eye(len(source.styles), dtype=np.float32)[source.style[rows]]
         found = maker.pictures(latents, source.pitch[rows], weights)
@@ -137,12 +137,12 @@ class Questions:
             "mean": max(abs(one) for one in quality.means),
             "least": min(quality.deviations),
             "most": max(quality.deviations),
-            "discrepancy": quality.discrepancy,
+            "mmd": quality.mmd,
             "chance": quality.chance,
             "close": float(quality.close),
         }
 
-    def _mixed(self, maker: NoteMaker) -> dict[str, float]:
+    def _mixed(self, maker: WaeModel) -> dict[str, float]:
         notes = np.random.default_rng(self.seed).choice(SHARED, MIXED)
         found = mixing(
             maker.pictures,
@@ -155,7 +155,7 @@ class Questions:
         return {f"mix_{name}": value for name, value in found.scores().items()}
 
     def _ask_for_styles(
-        self, maker: NoteMaker, where: str, notes: NDArray[np.intp], draws: int, answers: Answers
+        self, maker: WaeModel, where: str, notes: NDArray[np.intp], draws: int, answers: Answers
     ) -> None:
         """Decode every style at each draw of latent and note, and let it be named."""
         styles = len(maker.styles)
@@ -196,7 +196,7 @@ def accuracy(answers: Sequence[Answers], name: str, seed: int) -> Estimate:
     return mean_estimates(draws[:, None], seed)[0]
 
 
-def render(source: StyledNotes, renderer: Renderer, maker: NoteMaker) -> list[tuple[str, dict[str, float]]]:
+def render(source: StyledNotes, renderer: Renderer, maker: WaeModel) -> list[tuple[str, dict[str, float]]]:
     """Let MCNN and Griffin-Lim make notes of the test from their true mels, and MCNN those of a model.
 
     Returns: means of `convergence` and `lsd` in dB and `log_magnitude`, by who made the notes.

@@ -14,10 +14,10 @@ def _time(path: str, mcnn: str) -> str:
     start_keras()
     import numpy as np
 
-    from models.wae.inference import load_maker
+    from models.wae.inference import load_wae
     from models.wae.vocoders import mcnn_renderer
 
-    maker = load_maker(path)
+    maker = load_wae(path)
     renderer = mcnn_renderer(mcnn, maker.analysis)
     weights = np.eye(len(maker.styles), dtype=np.float32)
     drawn = {

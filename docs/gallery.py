@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.settings import Settings
@@ -59,7 +59,7 @@ def write_gallery(directory: Path, model: "LoadedModel", row: int = 0) -> tuple[
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m docs.gallery") -> int:
     """Write the gallery; returns the exit code."""
-    return run_door(GallerySettings, _run, argv, prog)
+    return run_command(GallerySettings, _run, argv, prog)
 
 
 def _run(settings: GallerySettings) -> None:

@@ -24,7 +24,7 @@ EXIT_FAULT = 2
 EXIT_INTERRUPTED = 130
 
 
-def run_door(
+def run_command(
     settings: Parser[S],
     action: Callable[[S], None],
     argv: Sequence[str] | None = None,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.dsp import modulation
 from generators.dsp.envelopes import attack_sustain_release
 from generators.errors import ParameterError, SettingsError, look_up
@@ -287,7 +287,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.en
         synth = settings.envelope_synth(settings.sample_rate, settings.length)
         generate_from_settings(synth, settings, "envelope")
 
-    return run_door(EnvelopeSettings, action, argv, prog)
+    return run_command(EnvelopeSettings, action, argv, prog)
 
 
 if __name__ == "__main__":

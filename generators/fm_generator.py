@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from generators.dsp import envelopes, filters, modulation, oscillators
 from generators.dsp.units import midi_to_hz
-from generators.generate import generator_door
+from generators.generate import generator_command
 from generators.oscillator_spec import Oscillator
 from generators.parameters import Parameter, ParameterSpace, even_steps
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
@@ -118,7 +118,7 @@ class FmSynth(Synth):
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.fm_generator") -> int:
     """Generate a dataset of `fm` sounds (named InverSynth by default); returns the exit code."""
-    return generator_door(FmSynth, argv, prog, default_name="InverSynth")
+    return generator_command(FmSynth, argv, prog, default_name="InverSynth")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
 from generators.audio import normalise_peak, read_audio, write_audio
-from generators.command import run_door
+from generators.command import run_command
 from generators.dataset import Card, Dataset, dataset_path
 from generators.errors import AudioError, DatasetError, ParameterError
 from generators.parallel import available_cores, ordered_map
@@ -154,13 +154,13 @@ def wavefile_path(directory: Path, name: str, row: int) -> Path:
     return directory / name / f"{name}_{row:05d}.wav"
 
 
-def generator_door(synth_class: type[Synth], argv: Sequence[str] | None, prog: str, *, default_name: str) -> int:
+def generator_command(synth_class: type[Synth], argv: Sequence[str] | None, prog: str, *, default_name: str) -> int:
     """Run the door of one synthesizer with the settings of flags, environment and `.env`; returns the exit code."""
 
     def action(settings: GeneratorSettings) -> None:
         generate_from_settings(synth_class(settings.sample_rate, settings.length), settings, default_name)
 
-    return run_door(GeneratorSettings, action, argv, prog)
+    return run_command(GeneratorSettings, action, argv, prog)
 
 
 def generate_from_settings(synth: Synth, settings: GeneratorSettings, default_name: str) -> Progress:

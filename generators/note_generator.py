@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.audio import normalise_peak, write_audio
-from generators.command import run_door
+from generators.command import run_command
 from generators.dataset import Card, Dataset, dataset_path
 from generators.generate import Progress, fill_rows, open_dataset
 from generators.notes.labels import SPACE, NoteTable, options_of
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.no
                 write_note_files(dataset, directory, settings.workers)
             log.info("WAV files: %s", directory)
 
-    return run_door(NoteSettings, action, argv, prog)
+    return run_command(NoteSettings, action, argv, prog)
 
 
 def _count(table: NoteTable) -> str:

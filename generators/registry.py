@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators import envelope_generator, note_generator
-from generators.command import run_door
+from generators.command import run_command
 from generators.envelope_generator import EnvelopeSynth
 from generators.errors import ParameterError, SettingsError, look_up
 from generators.fm_generator import FmSynth
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth generate") -
         synth = find_synth(name)(settings.sample_rate, settings.length)
         generate_from_settings(synth, settings, DATASET_NAMES.get(name, name))
 
-    return run_door(GenerateSettings, action, words, prog)
+    return run_command(GenerateSettings, action, words, prog)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from generators.dsp import modulation, oscillators
-from generators.generate import generator_door
+from generators.generate import generator_command
 from generators.parameters import Parameter, ParameterSpace
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
@@ -46,7 +46,7 @@ class SineSynth(Synth):
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.sine_generator") -> int:
     """Generate a dataset of `sine` sounds; returns the exit code."""
-    return generator_door(SineSynth, argv, prog, default_name="sine")
+    return generator_command(SineSynth, argv, prog, default_name="sine")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import SettingsError, unknown
 from generators.settings import Settings
 from inversynth.cli import Command
@@ -43,7 +43,7 @@ class Group:
                 raise SettingsError(f"'{settings.command}' comes before its flags. Write: {prog} {settings.command} …")
             raise SettingsError(unknown("command", settings.command, doors))
 
-        return run_door(self._settings(), action, words or ["--help"], prog)
+        return run_command(self._settings(), action, words or ["--help"], prog)
 
     def _settings(self) -> "type[_GroupSettings]":
         """Return settings whose help names the commands."""

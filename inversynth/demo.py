@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.settings import Settings
 from inversynth.examples import EXAMPLES, Example
 from inversynth.inversion.inversion import Inversion, invert, write_inversion
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth demo") -> in
         else:
             run_demo(settings.directory, settings.budget)
 
-    return run_door(DemoSettings, action, argv, prog)
+    return run_command(DemoSettings, action, argv, prog)
 
 
 def run_demo(directory: Path, budget: str = "full") -> Path:

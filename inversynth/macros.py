@@ -18,7 +18,7 @@ from pydantic_settings import CliPositionalArg
 from tqdm import tqdm
 
 from generators.audio import write_audio
-from generators.command import run_door
+from generators.command import run_command
 from generators.parameters import ParameterSpace
 from generators.settings import Settings
 from inversynth.inversion.inversion import model_synth
@@ -198,7 +198,7 @@ class MacrosSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth macros") -> int:
     """Render the controls of a run; returns the exit code."""
-    return run_door(MacrosSettings, _run, argv, prog, resumes=False)
+    return run_command(MacrosSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: MacrosSettings) -> None:

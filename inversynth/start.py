@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import SettingsError
 from generators.settings import ENV_FILE, Settings
 
@@ -83,7 +83,7 @@ def start(settings: StartSettings) -> None:
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth start") -> int:
     """Run the door. Returns its exit code."""
-    return run_door(StartSettings, start, argv, prog)
+    return run_command(StartSettings, start, argv, prog)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import ModelError
-from models.model_files import BEST, ModelAtWork
+from models.model_files import BEST, TrainedModel
 
 if TYPE_CHECKING:
     import keras
@@ -17,7 +17,7 @@ LATENT_SEED = 0x6C61
 """Sets the latents of a seed apart from all else that is drawn from it."""
 
 
-class NotesAtWork(ModelAtWork):
+class NoteModel(TrainedModel):
     """A model that turns a latent and a MIDI note into sound."""
 
     @property
@@ -81,7 +81,7 @@ def fitting_batch(columns: Sequence[NDArray[np.floating[Any]]], batch_size: int)
     return max(1, min(batch_size, len(columns[0])))
 
 
-def in_batches(
+def predict_in_batches(
     model: "keras.Model", columns: Sequence[NDArray[np.floating[Any]]], batch_size: int
 ) -> NDArray[np.float32]:
     """Run a network on batches of one size, for it is compiled for each; the last is filled up with its own rows.

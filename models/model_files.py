@@ -194,7 +194,7 @@ class LoadedModel:
 
 
 @dataclass(frozen=True)
-class ModelAtWork:
+class TrainedModel:
     """A trained model whose meaning is known: the base of what shapes, encodes, names and plays sounds with one."""
 
     loaded: LoadedModel

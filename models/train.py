@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ParameterError, SettingsError
 from generators.parameters import ParameterSpace
@@ -41,7 +41,7 @@ def main(
     def action(settings: TrainingSettings) -> None:
         train_from_settings(settings, read_patches)
 
-    return run_door(_ChosenSettings(default_model), action, argv, prog)
+    return run_command(_ChosenSettings(default_model), action, argv, prog)
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ def train_from_settings(settings: TrainingSettings, read_patches: ReadPatches | 
         "progress": sys.stderr.isatty(),
     }
     steps = settings.steps_per_epoch
-    if recipe.open_source:
+    if recipe.open_data:
         with ExitStack() as stack:
-            opened, name = recipe.open_source(settings, stack, read_patches)
+            opened, name = recipe.open_data(settings, stack, read_patches)
             _check_parameters(parameters, opened.space, name)
             folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{name}")
             return train(recipe, opened, folder, **options)

@@ -14,7 +14,7 @@ from generators.errors import ModelError
 from generators.notes.labels import SPACE
 from inversynth.evaluation.bootstrap import Estimate
 from models.estimation.architectures import NOTE_CLASSIFIER
-from models.gansynth.inference import load_player
+from models.gansynth.inference import load_gansynth
 from models.model_files import ModelCard, save_model
 from models.notes.classifier import Judgement, build_classifier
 from models.nsynth import baseline_networks as spectral_autoencoder
@@ -120,7 +120,7 @@ def test_judge_measures_sets_with_known_answers():
 
 
 def test_batches_are_timed(files):
-    player = load_player(files / "made.keras")
+    player = load_gansynth(files / "made.keras")
     played = []
 
     def play(batch):

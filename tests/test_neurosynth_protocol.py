@@ -123,7 +123,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one_variant():
 def test_networks_are_measured_by_name_and_written_whole(tmp_path, monkeypatch, capsys):
     runs = {"a": Ideal(1.0, l1=10), "b": Ideal(0.98, l1=10), "c": Ideal(0.5, l1=0)}
     monkeypatch.setattr("inversynth.pretrained.find_model", lambda name: name)
-    monkeypatch.setitem(sys.modules, "models.neurosynth.inference", SimpleNamespace(load_shaper=runs.get))
+    monkeypatch.setitem(sys.modules, "models.neurosynth.inference", SimpleNamespace(load_envelope_shaper=runs.get))
     page = neurosynth.publish.__globals__["PAGE"].read_text(encoding="utf-8")
     assert neurosynth.main(["--models", "a,b", "--models", "c", "--output", "found.json", "--dry"]) == 0
     text = " ".join(capsys.readouterr().out.split())

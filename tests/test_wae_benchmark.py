@@ -47,7 +47,7 @@ def test_an_untrained_model_is_asked_everything_and_gives_chance(files, capsys, 
     text = capsys.readouterr().out
     found = json.loads(Path("found.json").read_text(encoding="utf-8"))
     (scores,) = found["models"]
-    assert {"rmse", "probe_style", "purity_octave", "discrepancy", "mix_rank", "shared_f1", "back_style"} <= set(scores)
+    assert {"rmse", "probe_style", "purity_octave", "mmd", "mix_rank", "shared_f1", "back_style"} <= set(scores)
     assert found["data"]["chance"]["style"] == pytest.approx(1 / 3)
     shares = found["groups"]["wae: wae-fader, 3"]
     assert shares["shared_style"]["value"] == pytest.approx(1 / 3)  # all styles look alike: one of three is named

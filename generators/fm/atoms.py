@@ -25,7 +25,7 @@ Audio = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Course:
+class EffectChain:
     """What a sum of oscillators passes through: some envelopes, filters and gaters to choose from.
 
     Shapes: envelopes (e, samples), filters (q, 3) from `filter_table`, gates (g, samples); all float32. `emphasis` is
@@ -66,7 +66,7 @@ def carriers(
 
 def shape(
     waves: Audio,
-    course: Course,
+    effects: EffectChain,
     wave: ArrayLike,
     envelope: ArrayLike = 0,
     filtering: ArrayLike = 0,
@@ -87,7 +87,7 @@ def shape(
         pool,
         len(index),
         lambda a, b: _shape_lanes(
-            waves, course.envelopes, course.filters, course.gates, np.float32(course.emphasis), index[a:b], out[a:b]
+            waves, effects.envelopes, effects.filters, effects.gates, np.float32(effects.emphasis), index[a:b], out[a:b]
         ),
     )
     return out
@@ -113,8 +113,8 @@ def adjoint(
         rows = emphasise(rows[:, ::-1], emphasis)[:, ::-1]
     backwards = np.ascontiguousarray((rows * gate)[:, ::-1])
     ones = np.ones((1, rows.shape[1]), np.float32)
-    course = Course(ones, filters, ones)
-    return np.ascontiguousarray(shape(backwards, course, np.arange(len(rows)), pool=pool)[:, ::-1])
+    effects = EffectChain(ones, filters, ones)
+    return np.ascontiguousarray(shape(backwards, effects, np.arange(len(rows)), pool=pool)[:, ::-1])
 
 
 def _split(pool: Executor | None, count: int, work: Any) -> None:

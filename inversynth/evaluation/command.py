@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.dataset import Dataset
 from generators.errors import ModelError, ParameterError, RunError, unknown
 from generators.settings import Settings
@@ -70,7 +70,7 @@ class EvaluationSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth evaluate") -> int:
     """Evaluate runs on a dataset; returns the exit code."""
-    return run_door(EvaluationSettings, _evaluate, argv, prog, resumes=False)
+    return run_command(EvaluationSettings, _evaluate, argv, prog, resumes=False)
 
 
 def _evaluate(settings: EvaluationSettings) -> None:

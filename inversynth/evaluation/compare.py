@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators.audio import normalise_peak, write_audio
-from generators.command import run_door
+from generators.command import run_command
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError
 from generators.settings import Settings
@@ -166,7 +166,7 @@ class CompareSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth compare") -> int:
     """Compare rows of a dataset; returns the exit code."""
-    return run_door(CompareSettings, _run, argv, prog, resumes=False)
+    return run_command(CompareSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: CompareSettings) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.audio import read_audio, resample, write_audio
-from generators.command import run_door
+from generators.command import run_command
 from generators.registry import build_synth
 from generators.settings import Settings
 from inversynth.examples import EXAMPLES
@@ -37,7 +37,7 @@ class CutSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m inversynth.examples.cut") -> int:
     """Write the examples; returns the exit code."""
-    return run_door(CutSettings, _run, argv, prog)
+    return run_command(CutSettings, _run, argv, prog)
 
 
 def _run(settings: CutSettings) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import SettingsError
 from generators.settings import Settings
 
@@ -43,7 +43,7 @@ class ExportSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth export") -> int:
     """Export a patch or a network; returns the exit code."""
-    return run_door(ExportSettings, _run, argv, prog, resumes=False)
+    return run_command(ExportSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: ExportSettings) -> None:

@@ -18,8 +18,8 @@ from inversynth.export.signature import TOLERANCE, Exportable, Port
 from models.model_files import OTHER_INPUTS, load_model, read_card
 
 if TYPE_CHECKING:
-    from models.gansynth.inference import NotePlayer
-    from models.wae.inference import NoteMaker
+    from models.gansynth.inference import GanSynthModel
+    from models.wae.inference import WaeModel
 
 FULL_SCALE = "full scale is -1 to 1"
 MIDI_NOTE = "MIDI note, 60 is C4"
@@ -102,10 +102,10 @@ def _inverter(path: Path, mcnn: Path | None) -> Exportable:
 
 
 def _neurosynth(path: Path, mcnn: Path | None) -> Exportable:
-    from models.neurosynth.inference import load_shaper
+    from models.neurosynth.inference import load_envelope_shaper
     from models.neurosynth.metrics import ATTRIBUTES
 
-    shaper = load_shaper(path)
+    shaper = load_envelope_shaper(path)
     model, sizes = shaper.loaded.model, [len(levels) for levels in shaper.levels]
     starts = np.cumsum([0, *sizes]).tolist()
     length: int | str = "samples" if shaper.any_length else shaper.samples
@@ -136,10 +136,10 @@ def _neurosynth(path: Path, mcnn: Path | None) -> Exportable:
 def _gansynth(path: Path, mcnn: Path | None) -> Exportable:
     from keras import ops
 
-    from models.gansynth.inference import load_player
+    from models.gansynth.inference import load_gansynth
     from models.layers.resolution import upscaled
 
-    player = load_player(path)
+    player = load_gansynth(path)
     model, notes, progress = player.loaded.model, np.asarray(player.notes, np.float32), player.progress
 
     def run(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,10 +163,10 @@ def _wae(path: Path, mcnn: Path | None) -> Exportable:
 
     from generators.analysis.mel import mels_of
     from models.wae.conditions import LOWEST, NOTE_WIDTH, OCTAVES, SEMITONES, conditions
-    from models.wae.inference import load_maker
+    from models.wae.inference import load_wae
     from models.wae.vocoders import matching_renderer
 
-    maker = load_maker(path)
+    maker = load_wae(path)
     renderer = None if mcnn is None else matching_renderer(mcnn, maker.analysis)
     analysis, styles = maker.analysis, len(maker.styles)
     known = np.arange(LOWEST, LOWEST + SEMITONES * OCTAVES)
@@ -210,9 +210,9 @@ def _wae(path: Path, mcnn: Path | None) -> Exportable:
 
 
 def _mcnn(path: Path, mcnn: Path | None) -> Exportable:
-    from models.mcnn.inference import load_renderer
+    from models.mcnn.inference import load_mcnn
 
-    renderer = load_renderer(path)
+    renderer = load_mcnn(path)
     analysis = renderer.analysis
 
     def run(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -253,14 +253,14 @@ def _levels(space: ParameterSpace, name: str, first: int) -> dict[str, Any]:
     }
 
 
-def _latent_port(player: "NotePlayer | NoteMaker") -> Port:
+def _latent_port(player: "GanSynthModel | WaeModel") -> Port:
     def draw(rng: np.random.Generator, count: int) -> NDArray[Any]:
         return rng.normal(size=(count, player.latent))
 
     return Port("latent", (player.latent,), "standard deviations", "what stands for the timbre", draw)
 
 
-def _note_port(player: "NotePlayer | NoteMaker") -> Port:
+def _note_port(player: "GanSynthModel | WaeModel") -> Port:
     def draw(rng: np.random.Generator, count: int) -> NDArray[Any]:
         return rng.choice(player.notes, (count, 1))
 

@@ -19,7 +19,7 @@ from generators.errors import DatasetError, ParameterError
 from inversynth.npz import Content, finite_floats, read_arrays, write_arrays
 
 if TYPE_CHECKING:
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
 
 ENDING = ".pca.npz"
 
@@ -71,7 +71,7 @@ class Directions:
 
 
 def find_directions(
-    player: "NotePlayer",
+    player: "GanSynthModel",
     note: int,
     count: int,
     samples: int | None = None,
@@ -115,12 +115,12 @@ def find_directions(
     )
 
 
-def activation_width(player: "NotePlayer") -> int:
+def activation_width(player: "GanSynthModel") -> int:
     """Return how many numbers an activation has."""
     return int(np.prod(activation_shape(player)))
 
 
-def activation_shape(player: "NotePlayer") -> tuple[int, ...]:
+def activation_shape(player: "GanSynthModel") -> tuple[int, ...]:
     """Return frames, bins and filters of an activation."""
     return player.first_block(np.zeros((1, player.latent), np.float32), player.notes[:1]).shape[1:]
 
@@ -130,7 +130,7 @@ def write_directions(path: str | os.PathLike[str], directions: Directions) -> Pa
     return write_arrays(path, **{name: np.asarray(value) for name, value in vars(directions).items()})
 
 
-def read_directions(path: str | os.PathLike[str], player: "NotePlayer") -> Directions:
+def read_directions(path: str | os.PathLike[str], player: "GanSynthModel") -> Directions:
     """Read directions of a model. Raises DatasetError for a file that holds none, or those of another model."""
     held = read_arrays(path, tuple(Directions.__dataclass_fields__), CONTENT)
     fingerprint = str(held["fingerprint"])

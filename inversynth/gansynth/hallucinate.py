@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import midi_number, note_name
 from inversynth.gansynth.common import MAKER, GansynthSettings, open_player
-from inversynth.gansynth.latent_path import Course, draw_course
+from inversynth.gansynth.latent_path import LatentPath, draw_latent_path
 from inversynth.gansynth.latents import arc, read_latents, write_latents
 from inversynth.gansynth.model_pair import Contender, facts
 from inversynth.gansynth.sample import LATENTS_FILE
@@ -33,7 +33,7 @@ from inversynth.report.figures import Palette
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def points_between(keys: NDArray[np.float32], steps: int) -> NDArray[np.float32]
 
 
 def hallucinate(
-    player: "NotePlayer", latents: NDArray[np.float32], note: int, grain: Grain, batch_size: int = 8
+    player: "GanSynthModel", latents: NDArray[np.float32], note: int, grain: Grain, batch_size: int = 8
 ) -> tuple[Audio, float]:
     """Play latents one after another at one note, overlapping; with a bar on a terminal.
 
@@ -154,7 +154,7 @@ POINTS = 5
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth hallucinate") -> int:
     """Make a hallucination; returns the exit code."""
-    return run_door(HallucinateSettings, _run, argv, prog, resumes=False)
+    return run_command(HallucinateSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: HallucinateSettings) -> None:
@@ -189,7 +189,7 @@ def _run(settings: HallucinateSettings) -> None:
         f"hallucination_{note_name(note)}",
         audio,
         f"{count} notes, {grain.spacing:g} s apart, {len(audio) / player.sample_rate:.1f} s",
-        _course_drawer(audio, player.sample_rate, Course(keys, (count - 1) * grain.spacing or seconds)),
+        _course_drawer(audio, player.sample_rate, LatentPath(keys, (count - 1) * grain.spacing or seconds)),
     )
     showing = Showing(
         maker=MAKER,
@@ -205,7 +205,7 @@ def _run(settings: HallucinateSettings) -> None:
     tell_showing(showing, settings)
 
 
-def _keys(settings: HallucinateSettings, player: "NotePlayer") -> NDArray[np.float32]:
+def _keys(settings: HallucinateSettings, player: "GanSynthModel") -> NDArray[np.float32]:
     if settings.latents is None:
         return player.draw_latents(settings.points or POINTS, settings.seed)
     given = read_latents(settings.latents, player)
@@ -214,8 +214,8 @@ def _keys(settings: HallucinateSettings, player: "NotePlayer") -> NDArray[np.flo
     return given[: settings.points]
 
 
-def _course_drawer(audio: Audio, sample_rate: int, course: Course) -> "Callable[[Palette], Figure]":
-    return lambda palette: draw_course(audio, sample_rate, course, palette)
+def _course_drawer(audio: Audio, sample_rate: int, course: LatentPath) -> "Callable[[Palette], Figure]":
+    return lambda palette: draw_latent_path(audio, sample_rate, course, palette)
 
 
 if __name__ == "__main__":

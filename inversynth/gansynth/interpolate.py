@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.notes.pitches import note_list, note_name
 from inversynth.gansynth.common import MAKER, GansynthSettings
 from inversynth.gansynth.latents import arc, read_latent, write_latents
@@ -21,7 +21,7 @@ from inversynth.gansynth.sample import LATENTS_FILE
 from inversynth.report.audio_page import SHARED, Row, Showing, check_count, tell_showing
 
 if TYPE_CHECKING:
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
 
 
 class InterpolateSettings(GansynthSettings):
@@ -43,7 +43,7 @@ class InterpolateSettings(GansynthSettings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth interpolate") -> int:
     """Interpolate between two latents; returns the exit code."""
-    return run_door(InterpolateSettings, _run, argv, prog, resumes=False)
+    return run_command(InterpolateSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: InterpolateSettings) -> None:
@@ -83,7 +83,7 @@ def _run(settings: InterpolateSettings) -> None:
     tell_showing(showing, settings)
 
 
-def ends(settings: InterpolateSettings, player: "NotePlayer") -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def ends(settings: InterpolateSettings, player: "GanSynthModel") -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return both ends of the way: read where they are named, else the first and second that the seed draws."""
     drawn = player.draw_latents(2, settings.seed)
     first = read_latent(settings.origin, player) if settings.origin else drawn[0]

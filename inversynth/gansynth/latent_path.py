@@ -17,7 +17,7 @@ from inversynth.report.figures import PAGE, Palette
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
 
 SIZE = (9.6, 3.4)
 """Inches: as wide as the page."""
@@ -30,7 +30,7 @@ NAMED = 24
 
 
 @dataclass(frozen=True)
-class Course:
+class LatentPath:
     """Latents (n, latent) that a piece of so many seconds passes, the first at its beginning and the last at its end.
 
     A single one stays for all of it.
@@ -55,12 +55,14 @@ class Course:
         return np.linspace(0.0, self.seconds, len(self.keys))
 
 
-def random_course(player: "NotePlayer", seconds: float, apart: float, seed: int) -> Course:
+def random_latent_path(player: "GanSynthModel", seconds: float, apart: float, seed: int) -> LatentPath:
     """Draw a latent for every `apart` seconds, two at least."""
-    return Course(player.draw_latents(max(2, int(seconds / apart)), seed), seconds)
+    return LatentPath(player.draw_latents(max(2, int(seconds / apart)), seed), seconds)
 
 
-def draw_course(audio: NDArray[np.float32], sample_rate: int, course: Course, palette: Palette = PAGE) -> "Figure":
+def draw_latent_path(
+    audio: NDArray[np.float32], sample_rate: int, course: LatentPath, palette: Palette = PAGE
+) -> "Figure":
     """Draw the spectrogram of a piece, and below it how much of which latent its notes have.
 
     Shapes: audio (samples,).

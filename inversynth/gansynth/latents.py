@@ -18,7 +18,7 @@ from generators.errors import DatasetError
 from inversynth.npz import Content, finite_floats, read_array, read_arrays, write_arrays
 
 if TYPE_CHECKING:
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +68,12 @@ def arc(first: ArrayLike, last: ArrayLike, steps: int) -> NDArray[np.float32]:
 # --- files -----------------------------------------------------------------------------------------------------
 
 
-def write_latents(path: str | os.PathLike[str], latents: NDArray[Any], player: "NotePlayer") -> Path:
+def write_latents(path: str | os.PathLike[str], latents: NDArray[Any], player: "GanSynthModel") -> Path:
     """Write latents (n, latent) into an .npz file, with the fingerprint of their model. Raises DatasetError."""
     return write_arrays(path, latents=np.asarray(latents, np.float32), fingerprint=np.asarray(player.fingerprint))
 
 
-def read_latents(path: str | os.PathLike[str], player: "NotePlayer") -> NDArray[np.float32]:
+def read_latents(path: str | os.PathLike[str], player: "GanSynthModel") -> NDArray[np.float32]:
     """Read latents for a model: what `write_latents` wrote, or an .npy array (n, latent) or (latent,).
 
     Those of another model of the same size are taken, and it is logged: they are other timbres there.
@@ -96,7 +96,7 @@ def read_latents(path: str | os.PathLike[str], player: "NotePlayer") -> NDArray[
     return latents
 
 
-def read_latent(text: str, player: "NotePlayer") -> NDArray[np.float32]:
+def read_latent(text: str, player: "GanSynthModel") -> NDArray[np.float32]:
     """Read one latent, (latent,), named as FILE or FILE:ROW, rows from 0. Raises DatasetError as `read_latents`."""
     found = None if Path(text).exists() else re.fullmatch(r"(.+):(\d+)", text)
     latents = read_latents(found[1] if found else text, player)

@@ -19,10 +19,10 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.audio import normalise_peak, read_audio
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import AudioError, SettingsError
 from inversynth.gansynth.common import MAKER, GansynthSettings
-from inversynth.gansynth.latent_path import Course, draw_course, random_course
+from inversynth.gansynth.latent_path import LatentPath, draw_latent_path, random_latent_path
 from inversynth.gansynth.latents import read_latents, write_latents
 from inversynth.gansynth.model_pair import Contender, contenders, facts
 from inversynth.playback.envelope import envelope
@@ -36,7 +36,7 @@ from inversynth.report.figures import Palette
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,8 @@ class Performance:
     Raises: SettingsError for a release that leaves nothing of a sound to hold.
     """
 
-    player: "NotePlayer"
-    course: Course
+    player: "GanSynthModel"
+    course: LatentPath
     release: float = 0.3
     batch_size: int = 8
 
@@ -143,7 +143,7 @@ class MidiSettings(GansynthSettings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth midi") -> int:
     """Play a MIDI file; returns the exit code."""
-    return run_door(MidiSettings, _run, argv, prog, resumes=False)
+    return run_command(MidiSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: MidiSettings) -> None:
@@ -173,13 +173,13 @@ def _run(settings: MidiSettings) -> None:
     tell_showing(_showing(model, performance, notes, read_audio(path).audio, settings), settings)
 
 
-def _course(settings: MidiSettings, player: "NotePlayer", seconds: float) -> Course:
+def _course(settings: MidiSettings, player: "GanSynthModel", seconds: float) -> LatentPath:
     if settings.latents is not None:
-        return Course(read_latents(settings.latents, player), seconds)
-    return random_course(player, seconds, settings.seconds_per_instrument, settings.seed)
+        return LatentPath(read_latents(settings.latents, player), seconds)
+    return random_latent_path(player, seconds, settings.seconds_per_instrument, settings.seed)
 
 
-def _length(notes: Sequence[Note], player: "NotePlayer") -> float:
+def _length(notes: Sequence[Note], player: "GanSynthModel") -> float:
     """Return the second at which the last note is let go. Raises AudioError for more than a WAV holds."""
     end = max(note.start for note in notes) + player.seconds
     if end * player.sample_rate > LONGEST:
@@ -201,7 +201,7 @@ def _showing(
     course, name, rate = performance.course, settings.midi.stem, model.player.sample_rate
 
     def draw(palette: Palette) -> "Figure":
-        return draw_course(audio, rate, course, palette)
+        return draw_latent_path(audio, rate, course, palette)
 
     timbres = f"{len(course.keys)} timbre{'' if len(course.keys) == 1 else 's'}"
     caption = f"{counted(len(notes))} through {timbres} in {len(audio) / rate:.1f} s"

@@ -13,7 +13,7 @@ from inversynth.gansynth.common import make_sounds, open_player
 from inversynth.report.audio_page import Row, Shown
 
 if TYPE_CHECKING:
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
 
 
 ABREAST = 8
@@ -25,7 +25,7 @@ class Contender:
     """A model and what it is called; `beside` says that it is one of two, and its files then begin with its name."""
 
     label: str
-    player: "NotePlayer"
+    player: "GanSynthModel"
     beside: bool = False
 
     def shown(
@@ -88,6 +88,6 @@ def facts(models: Sequence[Contender]) -> dict[str, str]:
     return {f"Model {model.label}" if model.beside else "Model": _described(model.player) for model in models}
 
 
-def _described(player: "NotePlayer") -> str:
+def _described(player: "GanSynthModel") -> str:
     notes = f"{len(player.notes)} notes from {note_name(player.notes[0])} to {note_name(player.notes[-1])}"
     return f"{player.name} ({player.fingerprint}), {player.seconds:g} s at {player.sample_rate:,} Hz, {notes}"

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import note_name
 from generators.settings import Numbers
@@ -36,7 +36,7 @@ from inversynth.report.audio_page import SHARED, Row, Showing, Shown, tell_showi
 from inversynth.report.tables import text_table
 
 if TYPE_CHECKING:
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
 
 WINDOW = 0.010
 """Seconds over which a level is taken where a rise is timed."""
@@ -61,7 +61,7 @@ def measures(audio: ArrayLike, sample_rate: int) -> tuple[float, float, float]:
 
 
 def move(
-    player: "NotePlayer",
+    player: "GanSynthModel",
     directions: Directions,
     amplitudes: ArrayLike,
     base: NDArray[np.float32] | None = None,
@@ -110,7 +110,7 @@ class PcaSettings(GansynthSettings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth pca") -> int:
     """Find directions, or move along them; returns the exit code."""
-    return run_door(PcaSettings, _run, argv, prog, resumes=False)
+    return run_command(PcaSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: PcaSettings) -> None:
@@ -169,7 +169,7 @@ def _directions(settings: PcaSettings, model: Contender) -> Directions:
     return found
 
 
-def _base(settings: PcaSettings, player: "NotePlayer", note: int) -> NDArray[np.float32]:
+def _base(settings: PcaSettings, player: "GanSynthModel", note: int) -> NDArray[np.float32]:
     if settings.latent:
         latent = read_latent(settings.latent, player)[np.newaxis]
     else:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import note_list, note_name
 from inversynth.gansynth.common import MAKER, GansynthSettings
@@ -23,7 +23,7 @@ from inversynth.gansynth.model_pair import contenders, facts, side_by_side, told
 from inversynth.report.audio_page import SHARED, Showing, tell_showing
 
 if TYPE_CHECKING:
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
 
 LATENTS_FILE = "latents.npz"
 
@@ -48,7 +48,7 @@ class RandomSettings(GansynthSettings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth random") -> int:
     """Make random notes; returns the exit code."""
-    return run_door(RandomSettings, _run, argv, prog, resumes=False)
+    return run_command(RandomSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: RandomSettings) -> None:
@@ -77,7 +77,7 @@ def _run(settings: RandomSettings) -> None:
 
 
 def choose(
-    settings: RandomSettings, player: "NotePlayer", asked: Sequence[int] = ()
+    settings: RandomSettings, player: "GanSynthModel", asked: Sequence[int] = ()
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     """Return latents (n, latent) and notes (n,) that settings ask for; `asked` are the notes of --note.
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import DatasetError, ModelError, RunError, unknown
 from generators.settings import Settings
 from inversynth.report.tables import text_table
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth inspect") ->
         description = inspect(settings.what, settings.preset)
         print(_json(description) if settings.as_json else descriptions.text(description))
 
-    return run_door(InspectSettings, action, argv, prog, resumes=False)
+    return run_command(InspectSettings, action, argv, prog, resumes=False)
 
 
 def list_main(argv: Sequence[str] | None = None, prog: str = "inversynth list") -> int:
@@ -59,7 +59,7 @@ def list_main(argv: Sequence[str] | None = None, prog: str = "inversynth list") 
     def action(settings: ListSettings) -> None:
         print(_json(listing()) if settings.as_json else _listing_text(listing()))
 
-    return run_door(ListSettings, action, argv, prog, resumes=False)
+    return run_command(ListSettings, action, argv, prog, resumes=False)
 
 
 def inspect(what: str, preset: str | None = None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.audio import write_audio
-from generators.command import EXIT_FAULT, run_door
+from generators.command import EXIT_FAULT, run_command
 from generators.errors import AudioError, InversynthError, ModelError, SettingsError
 from generators.settings import Settings
 from inversynth.inversion.target import Target, read_notes, read_target
@@ -265,7 +265,7 @@ class InvertSettings(Settings):
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth invert") -> int:
     """Invert the sounds named; returns the exit code, which is 2 where one of them is at fault."""
     faults: list[tuple[Path, str]] = []
-    code = run_door(InvertSettings, lambda settings: _run(settings, faults), argv, prog, resumes=False)
+    code = run_command(InvertSettings, lambda settings: _run(settings, faults), argv, prog, resumes=False)
     return code or (EXIT_FAULT if faults else 0)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.parameters import Floats
 from generators.settings import Settings
 from inversynth.inversion.inversion import Inversion, conclude, tell_stage, write_inversion
@@ -72,7 +72,7 @@ class RefineSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth refine") -> int:
     """Refine a patch; returns the exit code."""
-    return run_door(RefineSettings, _run, argv, prog, resumes=False)
+    return run_command(RefineSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: RefineSettings) -> None:

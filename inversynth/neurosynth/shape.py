@@ -21,7 +21,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.audio import Sound, read_audio, write_audio
-from generators.command import EXIT_FAULT, run_door
+from generators.command import EXIT_FAULT, run_command
 from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError
 from generators.files import writing, written_whole
 from generators.settings import Settings
@@ -30,7 +30,7 @@ from inversynth.inversion.inversion import name_folders
 from models.neurosynth.metrics import WINDOW, envelope_errors
 
 if TYPE_CHECKING:
-    from models.neurosynth.inference import Shaper
+    from models.neurosynth.inference import EnvelopeShaper
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +91,16 @@ def local_level(audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.floa
 
 
 def shape_sound(
-    shaper: "Shaper", audio: NDArray[np.float32], classes: NDArray[np.intp], sample_rate: int = DEFAULT_SAMPLE_RATE
+    shaper: "EnvelopeShaper",
+    audio: NDArray[np.float32],
+    classes: NDArray[np.intp],
+    sample_rate: int = DEFAULT_SAMPLE_RATE,
 ) -> Shaped:
     """Put one sound under the envelope of three classes; silence stays silent.
 
     What the network should do is a product, so the level of the sound may be taken out before and put back after.
 
-    Shapes: audio (samples,); classes (3,). Raises: ModelError as `Shaper.shape`.
+    Shapes: audio (samples,); classes (3,). Raises: ModelError as `EnvelopeShaper.shape`.
     """
     peak = float(np.abs(audio).max())
     if not peak:
@@ -110,7 +113,7 @@ def shape_sound(
 
 def shape_files(
     paths: Sequence[Path],
-    load: "Callable[[], Shaper]",
+    load: "Callable[[], EnvelopeShaper]",
     levels: tuple[float, float, float],
     folder: Path,
     on_fault: Callable[[InversynthError], None],
@@ -204,10 +207,10 @@ def read_batch(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
         return basic.astype(np.float32), label
 
 
-def shape_batch(shaper: "Shaper", basic: NDArray[Any], label: NDArray[Any]) -> NDArray[np.float32]:
+def shape_batch(shaper: "EnvelopeShaper", basic: NDArray[Any], label: NDArray[Any]) -> NDArray[np.float32]:
     """Shape waveforms at the level they have, with a bar on a terminal.
 
-    Shapes: basic (n, samples), label (n, 3) -> (n, samples) float32. Raises: ModelError as `Shaper.shape`.
+    Shapes: basic (n, samples), label (n, 3) -> (n, samples) float32. Raises: ModelError as `EnvelopeShaper.shape`.
     """
     from tqdm import tqdm
 
@@ -221,7 +224,7 @@ def shape_batch(shaper: "Shaper", basic: NDArray[Any], label: NDArray[Any]) -> N
     return out
 
 
-def _finite(shaper: "Shaper", output: NDArray[np.float32]) -> NDArray[np.float32]:
+def _finite(shaper: "EnvelopeShaper", output: NDArray[np.float32]) -> NDArray[np.float32]:
     if not np.all(np.isfinite(output)):
         raise ModelError(f"{shaper.loaded.path} must give finite sounds. Received: NaN or infinity. Train it again")
     return output
@@ -267,7 +270,7 @@ class ShapeSettings(Settings):
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth shape") -> int:
     """Shape the sounds named, or a batch; returns the exit code, which is 2 where one of them is at fault."""
     faults: list[InversynthError] = []
-    code = run_door(ShapeSettings, lambda settings: _run(settings, faults), argv, prog, resumes=False)
+    code = run_command(ShapeSettings, lambda settings: _run(settings, faults), argv, prog, resumes=False)
     return code or (EXIT_FAULT if faults else 0)
 
 
@@ -311,16 +314,16 @@ def _run_batch(settings: ShapeSettings, batch: Path) -> None:
     print(f"{len(out):,} sounds of {out.shape[1]:,} samples -> {output}")
 
 
-def _loader(name: str) -> "Callable[[], Shaper]":
+def _loader(name: str) -> "Callable[[], EnvelopeShaper]":
     """Find a model at once, and return what loads it (and TensorFlow). Raises ModelError."""
     from inversynth.pretrained import find_model
 
     path = find_model(name)
 
-    def load() -> "Shaper":
-        from models.neurosynth.inference import load_shaper
+    def load() -> "EnvelopeShaper":
+        from models.neurosynth.inference import load_envelope_shaper
 
-        return load_shaper(path)
+        return load_envelope_shaper(path)
 
     return load
 

@@ -21,7 +21,7 @@ from generators.notes.folder import labels_in_name
 from inversynth.npz import Content, finite_floats, read_array, read_arrays, write_arrays
 
 if TYPE_CHECKING:
-    from models.nsynth.inference import NoteCoder
+    from models.nsynth.inference import NSynthCodec
 
 SCHEMA = "inversynth-codes/1"
 ENDING = ".codes.npz"
@@ -69,7 +69,7 @@ class Codes:
         taken = {"mean": codes.mean(0), "std": codes.std(0), "min": codes.min(0), "max": codes.max(0)}
         return {name: [round(float(number), 6) for number in numbers] for name, numbers in taken.items()}
 
-    def said_by(self, coder: "NoteCoder") -> "Codes":
+    def said_by(self, coder: "NSynthCodec") -> "Codes":
         """Return the codes as those of a model, which gives those from elsewhere their meaning.
 
         Raises: ModelError for codes of another model, or of another width.

@@ -22,7 +22,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.audio import write_audio
-from generators.command import EXIT_FAULT, run_door
+from generators.command import EXIT_FAULT, run_command
 from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError
 from generators.settings import Settings
 from inversynth.neurosynth.shape import check_apart
@@ -30,7 +30,7 @@ from inversynth.nsynth.codes import BARE, ENDING, Codes
 from inversynth.nsynth.encode import Ear, MidiNote, coder_loader, described, fault_teller, named, sounds_in
 
 if TYPE_CHECKING:
-    from models.nsynth.inference import NoteCoder
+    from models.nsynth.inference import NSynthCodec
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Voice:
     logits.
     """
 
-    coder: "NoteCoder"
+    coder: "NSynthCodec"
     seed: int = 0
     temperature: float = 1.0
 
@@ -232,7 +232,7 @@ class DecodeSettings(VoiceSettings):
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth decode") -> int:
     """Decode what is named; returns the exit code, which is 2 where some of it is at fault."""
     faults: list[InversynthError] = []
-    code = run_door(DecodeSettings, lambda settings: _run(settings, faults), argv, prog)
+    code = run_command(DecodeSettings, lambda settings: _run(settings, faults), argv, prog)
     return code or (EXIT_FAULT if faults else 0)
 
 
@@ -255,7 +255,7 @@ def _run(settings: DecodeSettings, faults: list[InversynthError]) -> None:
         tell_sounds(settings, voice_of(settings, load), targets(sounds, settings.output_directory, paths))
 
 
-def voice_of(settings: VoiceSettings, load: "Callable[[], NoteCoder]") -> Voice:
+def voice_of(settings: VoiceSettings, load: "Callable[[], NSynthCodec]") -> Voice:
     """Return the voice that settings speak of. Raises SettingsError for a note that nobody would be told."""
     voice = Voice(load(), settings.seed, settings.temperature)
     if settings.pitch is not None and isinstance(settings, DecodeSettings) and not voice.coder.takes_pitch:

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.audio import Sound, read_audio, resample
-from generators.command import EXIT_FAULT, run_door
+from generators.command import EXIT_FAULT, run_command
 from generators.errors import AudioError, DatasetError, InversynthError, ModelError, ParameterError, SettingsError
 from generators.notes.folder import sound_files
 from generators.notes.pitches import midi_number
@@ -37,7 +37,7 @@ from inversynth.nsynth.codes import (
 )
 
 if TYPE_CHECKING:
-    from models.nsynth.inference import NoteCoder
+    from models.nsynth.inference import NSynthCodec
 
 log = logging.getLogger(__name__)
 
@@ -49,17 +49,17 @@ LONGEST_SAID = 600.0
 codes, and has made people files of 34 minutes."""
 
 
-def coder_loader(name: str) -> "Callable[[], NoteCoder]":
+def coder_loader(name: str) -> "Callable[[], NSynthCodec]":
     """Find a model at once, and return what loads it (and TensorFlow) when it is first called. Raises ModelError."""
     from inversynth.pretrained import find_model
 
     path = find_model(name)
 
     @cache
-    def load() -> "NoteCoder":
-        from models.nsynth.inference import load_coder
+    def load() -> "NSynthCodec":
+        from models.nsynth.inference import load_nsynth
 
-        return load_coder(path)
+        return load_nsynth(path)
 
     return load
 
@@ -72,7 +72,7 @@ class Ear:
     in their names. length: seconds at most of each.
     """
 
-    load: "Callable[[], NoteCoder]"
+    load: "Callable[[], NSynthCodec]"
     pitch: int | None = None
     length: float | None = None
 
@@ -200,7 +200,7 @@ class EncodeSettings(Settings):
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth encode") -> int:
     """Encode the sounds named; returns the exit code, which is 2 where one of them is at fault."""
     faults: list[InversynthError] = []
-    code = run_door(EncodeSettings, lambda settings: _run(settings, faults), argv, prog, resumes=False)
+    code = run_command(EncodeSettings, lambda settings: _run(settings, faults), argv, prog, resumes=False)
     return code or (EXIT_FAULT if faults else 0)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import ParameterError, SettingsError
 from generators.settings import Numbers
 from inversynth.nsynth.codes import ENDING, Codes, write_codes
@@ -145,7 +145,7 @@ class InterpolateSettings(VoiceSettings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth interpolate") -> int:
     """Interpolate between what is named; returns the exit code."""
-    return run_door(InterpolateSettings, _run, argv, prog)
+    return run_command(InterpolateSettings, _run, argv, prog)
 
 
 def _run(settings: InterpolateSettings) -> None:

@@ -19,7 +19,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.audio import write_audio
-from generators.command import run_door
+from generators.command import run_command
 from generators.dsp.units import midi_to_hz
 from generators.errors import AudioError, ParameterError, SettingsError
 from generators.notes.pitches import note_name, note_number
@@ -183,7 +183,7 @@ class PlaySettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth play") -> int:
     """Play a patch; returns the exit code."""
-    return run_door(PlaySettings, _run, argv, prog, resumes=False)
+    return run_command(PlaySettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: PlaySettings) -> None:

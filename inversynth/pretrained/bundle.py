@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import ModelError, SettingsError
 from generators.files import written_whole
 from generators.generate import render_rows
@@ -50,7 +50,7 @@ class BundleSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m inversynth.pretrained.bundle") -> int:
     """Bundle runs; returns the exit code."""
-    return run_door(BundleSettings, _run, argv, prog)
+    return run_command(BundleSettings, _run, argv, prog)
 
 
 def _run(settings: BundleSettings) -> None:

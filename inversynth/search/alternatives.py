@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inversynth.patches.patch import Alternative
 from inversynth.search.objective import decibels, residual
-from inversynth.search.state import Classes, Course
+from inversynth.search.state import Classes, SearchState
 
 MOST = 3
 """Alternatives that are told; more would be a list, not a choice."""
@@ -39,7 +39,7 @@ TRADES = (("f_cut", "q"), ("attack", "decay"), ("attack", "sustain"), ("decay", 
 """Pairs of parameters that partly undo each other."""
 
 
-def find_alternatives(course: Course, determined: NDArray[np.bool_]) -> tuple[Alternative, ...]:
+def find_alternatives(course: SearchState, determined: NDArray[np.bool_]) -> tuple[Alternative, ...]:
     """Return up to three patches clearly different from the best and from each other that sound alike, nearest first.
 
     Where one of them turns out to be nearer than the best, it becomes the best, and none are returned: look again.
@@ -72,7 +72,7 @@ def _differ(one: Classes, other: Classes, determined: NDArray[np.bool_]) -> bool
     return int((np.abs(one - other)[determined] >= APART).sum()) >= APART
 
 
-def _traded(course: Course) -> Iterator[Classes]:
+def _traded(course: SearchState) -> Iterator[Classes]:
     """Yield patches around the best: pairs turned against each other, the rest fitted anew where the synth allows."""
     space = course.synth.space
     variants = []

@@ -21,7 +21,7 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from generators.fm.atoms import Audio, Course, shape
+from generators.fm.atoms import Audio, EffectChain, shape
 
 Floats = NDArray[np.floating[Any]]
 Classes = NDArray[np.int64]
@@ -260,13 +260,13 @@ class EnvelopeFit:
     residual: float
 
 
-def ramp_atoms(ramps: Ramps, waves: Audio, course: Course, gain: float, pool: Executor | None = None) -> Floats:
-    """Send every oscillator through every ramp, with `course.envelopes` those of `Ramps.envelopes`.
+def ramp_atoms(ramps: Ramps, waves: Audio, effects: EffectChain, gain: float, pool: Executor | None = None) -> Floats:
+    """Send every oscillator through every ramp, with `effects.envelopes` those of `Ramps.envelopes`.
 
     Shapes: waves (m, samples) -> (m * knots, samples) float64, since the two ramps of a short decay nearly cancel.
     """
     count, knots = len(waves), len(ramps.knots)
-    atoms = shape(waves, course, np.repeat(np.arange(count), knots), np.tile(np.arange(knots), count), pool=pool)
+    atoms = shape(waves, effects, np.repeat(np.arange(count), knots), np.tile(np.arange(knots), count), pool=pool)
     return atoms.astype(np.float64) * gain
 
 

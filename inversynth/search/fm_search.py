@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from generators.dsp import envelopes, modulation
-from generators.fm.atoms import Audio, Course, adjoint, carriers, emphasise, filter_table, shape
+from generators.fm.atoms import Audio, EffectChain, adjoint, carriers, emphasise, filter_table, shape
 from generators.fm_generator import GAIN, FmSynth
 from generators.oscillator_spec import oscillator_columns
 from inversynth.search.fm_dictionary import (
@@ -132,11 +132,11 @@ class OscillatorSearch:
 
     def pass_through(self, waves: Audio, classes: Classes) -> Audio:
         """Send waves through envelope, filter and gater of one patch, with the synth's gain."""
-        course = Course(
+        effects = EffectChain(
             self.envelope(classes), self.filters[[self.filter_row(classes)]], self.gates[[classes[GATE]]], self.emphasis
         )
         self.atoms += len(waves)
-        return shape(waves, course, np.arange(len(waves)), pool=self.pool) * np.float32(GAIN)
+        return shape(waves, effects, np.arange(len(waves)), pool=self.pool) * np.float32(GAIN)
 
     def render(self, classes: Classes, phases: Floats) -> Audio:
         """Render patches whose oscillators begin at given phases. Shapes: (n, 23), (4,) -> (n, samples)."""
@@ -144,9 +144,9 @@ class OscillatorSearch:
         waves = self.carriers(kinds, classes[:, SHAPES].reshape(-1, 3), np.tile(phases, count))
         amplitudes = self.levels[AMPLITUDES[0]][classes[:, AMPLITUDES]].astype(np.float32) * np.float32(GAIN)
         mixed = np.einsum("nk,nks->ns", amplitudes, waves.reshape(count, 4, -1))
-        course = Course(self.envelope(classes), self.filters, self.gates, self.emphasis)
+        effects = EffectChain(self.envelope(classes), self.filters, self.gates, self.emphasis)
         each = np.arange(count)
-        return shape(mixed, course, each, each, self.filter_row(classes), classes[:, GATE], self.pool)
+        return shape(mixed, effects, each, each, self.filter_row(classes), classes[:, GATE], self.pool)
 
     def turned(self, classes: Classes, phases: Floats | None) -> Iterator[tuple[int, Audio]]:
         """Yield every parameter's column with the sounds (levels, samples) of a patch whose knob alone is turned.
@@ -172,10 +172,12 @@ class OscillatorSearch:
             patches = np.repeat(classes[None], len(self.levels[column]), axis=0)
             each = patches[:, column] = np.arange(len(patches))
             enveloped = column <= RELEASE
-            course = Course(self.envelope(patches if enveloped else classes), self.filters, self.gates, self.emphasis)
+            effects = EffectChain(
+                self.envelope(patches if enveloped else classes), self.filters, self.gates, self.emphasis
+            )
             self.atoms += len(patches)
             rows = each if enveloped else np.zeros_like(each)
-            yield column, shape(mixed, course, 0 * each, rows, self.filter_row(patches), patches[:, GATE], self.pool)
+            yield column, shape(mixed, effects, 0 * each, rows, self.filter_row(patches), patches[:, GATE], self.pool)
 
     # --- screening -------------------------------------------------------------------------------------------------
 
@@ -343,13 +345,13 @@ class OscillatorSearch:
         note = min(int(self.synth.note_length * self.synth.sample_rate), waves.shape[1])
         head = None
         for release in [int(classes[RELEASE])] if releases is None else releases:
-            course = Course(
+            effects = EffectChain(
                 self.ramps.envelopes(self.time, self.synth.note_length, float(self.levels[RELEASE][release])),
                 self.filters[[self.filter_row(classes)]],
                 self.gates[[classes[GATE]]],
                 self.emphasis,
             )
-            atoms = ramp_atoms(self.ramps, waves, course, GAIN, self.pool)
+            atoms = ramp_atoms(self.ramps, waves, effects, GAIN, self.pool)
             self.atoms += len(atoms)
             if head is None:  # before note-off all releases sound the same
                 before = atoms[:, :note]
@@ -399,14 +401,14 @@ class OscillatorSearch:
         unique, where = np.unique(variants[:, ATTACK : RELEASE + 1], axis=0, return_inverse=True)
         patches = np.zeros((len(unique), variants.shape[1]), np.int64)
         patches[:, ATTACK : RELEASE + 1] = unique
-        course = Course(self.envelope(patches), self.filters, self.gates, self.emphasis)
+        effects = EffectChain(self.envelope(patches), self.filters, self.gates, self.emphasis)
         grams, products = np.empty((rows, m, m)), np.empty((rows, m))
         for first in range(0, rows, 16):  # as many as the cache likes
             part = variants[first : first + 16]
             each = np.repeat(np.arange(len(part)), m)
             atoms = shape(
                 waves,
-                course,
+                effects,
                 np.tile(np.arange(m), len(part)),
                 np.ravel(where)[first : first + 16][each],
                 self.filter_row(part)[each],

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inversynth.search.objective import residual
-from inversynth.search.state import Course, Floats
+from inversynth.search.state import Floats, SearchState
 
 INAUDIBLE = 1e-6
 """Change of a sound, relative to it (-60 dB), that counts as none: the bound of `inversynth.evaluation.identifiability`."""
@@ -30,7 +30,7 @@ TAIL = 4.0
 it may be another parameter that is wrong."""
 
 
-def weigh_classes(course: Course) -> tuple[NDArray[np.bool_], Floats]:
+def class_posterior(course: SearchState) -> tuple[NDArray[np.bool_], Floats]:
     """Turn every knob of the best patch through its classes: which sound alike, and how probable each is.
 
     The patch takes, among classes that render the same, those the network likes best. Returns alike (size,) and
@@ -62,7 +62,7 @@ def energies(audio: NDArray[np.float32], reference: NDArray[np.float32]) -> Floa
     return np.einsum("ns,ns->n", audio, audio).astype(np.float64) / max(float(reference @ reference), 1e-30)
 
 
-def _turned(course: Course) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _turned(course: SearchState) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield, for each parameter, the sounds of the best patch with each of its classes."""
     search = course.shared.get(f"turned {course.offset}")
     if search is not None:  # one that knows the structure needs fewer atoms
@@ -78,7 +78,7 @@ def _turned(course: Course) -> Iterator[tuple[int, NDArray[np.float32]]]:
         yield column, course.match(variants)
 
 
-def _improve(course: Course, left: Floats) -> bool:
+def _improve(course: SearchState, left: Floats) -> bool:
     """Take the one class that leaves less of the sound than the patch does, where one does and is heard as nearer."""
     place = int(left.argmin())
     if left[place] > 0.9 * course.left - TIED / 10:
@@ -89,7 +89,7 @@ def _improve(course: Course, left: Floats) -> bool:
     return course.offer(classes, course.offset, course.phases, float(left[place]))
 
 
-def _settle(course: Course, match: NDArray[np.float32], change: Floats) -> None:
+def _settle(course: SearchState, match: NDArray[np.float32], change: Floats) -> None:
     """Among classes that render the same, take those the network likes best, as long as all together do so too."""
     classes = course.classes
     for column, part in enumerate(course.synth.space.slices):

@@ -24,9 +24,9 @@ from generators.synth import Synth
 from inversynth.patches.patch import Alternative
 from inversynth.search.alternatives import find_alternatives
 from inversynth.search.objective import Objective, decibels, residual
-from inversynth.search.posterior import weigh_classes
+from inversynth.search.posterior import class_posterior
 from inversynth.search.stages import BUDGETS, STAGES, Budget
-from inversynth.search.state import ENOUGH, Classes, Course, Floats, Report, Stage
+from inversynth.search.state import ENOUGH, Classes, Floats, Report, SearchStage, SearchState
 
 Level = Literal["known", "fit"]
 
@@ -137,7 +137,7 @@ def refine(
     heard = (sound.astype(np.float64) * scale).astype(np.float32)
     values = synth.space.classes_to_values(synth.space.probabilities_to_classes(posterior))
     values = values if start is None else synth.space.check_values(start)
-    course = Course(
+    course = SearchState(
         synth=synth,
         target=heard,
         posterior=posterior,
@@ -159,7 +159,7 @@ def refine(
 
 
 def _search(
-    course: Course, values: Floats, stages: list[Stage], progress: Callable[[Report], None] | None
+    course: SearchState, values: Floats, stages: list[SearchStage], progress: Callable[[Report], None] | None
 ) -> tuple[list[Report], bool]:
     """Run stages from a patch until enough is explained; returns what they did, and whether they were interrupted."""
     audio = course.render_values(values[None])[0]
@@ -191,7 +191,7 @@ def _search(
 
 
 def _conclude(
-    course: Course,
+    course: SearchState,
     scale: float,
     budget: str,
     reports: list[Report],
@@ -207,12 +207,12 @@ def _conclude(
         course.classes = space.values_to_classes(course.between).astype(np.int64)
     if reports:
         try:
-            alike, probabilities = weigh_classes(course)
+            alike, probabilities = class_posterior(course)
             best = course.classes
             if choose and not interrupted:
                 others = find_alternatives(course, _determined(alike, course.synth))
             if course.classes is not best:  # an alternative was nearer
-                alike, probabilities = weigh_classes(course)
+                alike, probabilities = class_posterior(course)
                 others = find_alternatives(course, _determined(alike, course.synth))
         except KeyboardInterrupt:
             interrupted = True
@@ -244,7 +244,7 @@ def _conclude(
     )
 
 
-def _levels(course: Course, values: Floats, scale: float) -> list[float]:
+def _levels(course: SearchState, values: Floats, scale: float) -> list[float]:
     """Return by how many decibels renders (n, parameters) must be turned up to be as loud as the sound."""
     if not course.any_level:
         return [0.0] * len(values)
@@ -261,4 +261,4 @@ def _determined(alike: NDArray[np.bool_], synth: Synth) -> NDArray[np.bool_]:
     return np.array([alike[part].sum() <= 1 for part in synth.space.slices])
 
 
-__all__ = ["BUDGETS", "STAGES", "Budget", "Level", "Refinement", "Report", "Stage", "determined", "refine"]
+__all__ = ["BUDGETS", "STAGES", "Budget", "Level", "Refinement", "Report", "SearchStage", "determined", "refine"]

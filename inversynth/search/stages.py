@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from generators.synth import Synth
 from inversynth.search.objective import residual
-from inversynth.search.state import ENOUGH, Classes, Course, Floats, Stage
+from inversynth.search.state import ENOUGH, Classes, Floats, SearchStage, SearchState
 
 if TYPE_CHECKING:
     from generators.fm_generator import FmSynth
@@ -25,7 +25,7 @@ Budget = Literal["none", "fast", "full"]
 # --- stages for any synth --------------------------------------------------------------------------------------
 
 
-def _beam(course: Course) -> Iterator[None]:
+def _beam(course: SearchState) -> Iterator[None]:
     """Render the most probable patches of the posterior, taken as independent between parameters."""
     space = course.synth.space
     most = STRUCTURED if _has_oscillators(course.synth) else 1024
@@ -39,7 +39,7 @@ def _beam(course: Course) -> Iterator[None]:
         yield
 
 
-def _evolve(course: Course) -> Iterator[None]:
+def _evolve(course: SearchState) -> Iterator[None]:
     """Run CMA-ES on knob positions from the best patch, started wider each time it has converged."""
     from cmaes import CMA
 
@@ -65,7 +65,7 @@ def _evolve(course: Course) -> Iterator[None]:
         seed, width = seed + 1, min(2.0 * width, 0.5)
 
 
-def _turn_knobs(course: Course) -> Iterator[None]:
+def _turn_knobs(course: SearchState) -> Iterator[None]:
     """Turn one knob at a time through all its classes until none helps."""
     space = course.synth.space
     improved = True
@@ -82,7 +82,7 @@ def _turn_knobs(course: Course) -> Iterator[None]:
             yield
 
 
-def _between(course: Course) -> Iterator[None]:
+def _between(course: SearchState) -> Iterator[None]:
     """Turn knobs to places between their levels by Adam, from the best classes."""
     from inversynth.search import gradient as continuous
 
@@ -118,7 +118,7 @@ def find_begin(audio: NDArray[np.floating[Any]]) -> int:
     return max(int(sounding[0]) - 1, 0) if len(sounding) else 0
 
 
-def _search(course: Course, free_phase: bool = False, emphasis: float = 0.0) -> Any:
+def _search(course: SearchState, free_phase: bool = False, emphasis: float = 0.0) -> Any:
     """Return the oscillator search on the sound from its beginning on, kept from stage to stage."""
     from inversynth.search.fm_search import OscillatorSearch
 
@@ -141,7 +141,7 @@ def _search(course: Course, free_phase: bool = False, emphasis: float = 0.0) -> 
     return search
 
 
-def _follow(course: Course, search: Any, states: Iterator[Any], offset: int | None = None) -> Iterator[Any]:
+def _follow(course: SearchState, search: Any, states: Iterator[Any], offset: int | None = None) -> Iterator[Any]:
     """Count what a search spends, offer what it finds, and note the `offset` of the best."""
     spent = search.atoms
     for state in states:
@@ -177,7 +177,7 @@ def _heard(search: Any, state: Any) -> Iterator[Any]:
     yield from search.descend(state)
 
 
-def _choose_begin(course: Course) -> Iterator[None]:
+def _choose_begin(course: SearchState) -> Iterator[None]:
     """Decide whether a sound begins with its first sample that is not zero or with the file, where that is just before.
 
     A soft beginning is rounded to zero in 16 bits; which of the two it is shows in what a first patch leaves.
@@ -196,7 +196,7 @@ def _choose_begin(course: Course) -> Iterator[None]:
     course.shared["offset"] = min(left, key=lambda offset: left[offset])
 
 
-def _pick(course: Course) -> Iterator[None]:
+def _pick(course: SearchState) -> Iterator[None]:
     """Build a patch oscillator by oscillator from the posterior's best globals, then move until nothing changes.
 
     Where the low-pass is taken to fall through the whole range of the carriers, differences are heard first: of the
@@ -217,7 +217,7 @@ def _pick(course: Course) -> Iterator[None]:
     yield from _follow(course, search, _built(search, start))
 
 
-def _align(course: Course) -> Iterator[None]:
+def _align(course: SearchState) -> Iterator[None]:
     """Look for the beginning in the silence before the first sample, where a soft one may hide below the noise floor.
 
     First by what one oscillator explains, every few samples; then building at the samples nearest to the best.
@@ -246,7 +246,7 @@ def _align(course: Course) -> Iterator[None]:
     yield from _follow(course, search, search.descend(course.shared["state"]))
 
 
-def _restart(course: Course) -> Iterator[None]:
+def _restart(course: SearchState) -> Iterator[None]:
     """Build anew in other ways, until most of the sound is explained or the renders are used up.
 
     In the `WAYS`, phases being freed only where most of the waveform stays unexplained; then again from globals drawn
@@ -309,16 +309,18 @@ TILTED = 30.0
 PHASED = 0.05
 """Energy left (-13 dB) above which a sound may have been made with other initial phases."""
 
-STAGES: dict[str, Stage] = {
+STAGES: dict[str, SearchStage] = {
     stage.name: stage
     for stage in (
-        Stage("beam", "the most probable patches (64 where there is structure)", 1024, 1.0, _beam),
-        Stage("evolve", "CMA-ES over knob positions", 8000, 2.0, _evolve, lambda synth: not _has_oscillators(synth)),
-        Stage("turn", "every knob by itself", 1000, 0.5, _turn_knobs, lambda synth: not _has_oscillators(synth)),
-        Stage("between", "Adam, between the levels", 8, 20.0, _between),
-        Stage("pick", "oscillators one by one, then joint moves", 2000, 0.25, _pick, _has_oscillators),
-        Stage("align", "the beginning of a sound after silence", 8000, 1.0, _align, _has_oscillators),
-        Stage("restart", "built anew from other globals or phases", 20000, 2.0, _restart, _has_oscillators),
+        SearchStage("beam", "the most probable patches (64 where there is structure)", 1024, 1.0, _beam),
+        SearchStage(
+            "evolve", "CMA-ES over knob positions", 8000, 2.0, _evolve, lambda synth: not _has_oscillators(synth)
+        ),
+        SearchStage("turn", "every knob by itself", 1000, 0.5, _turn_knobs, lambda synth: not _has_oscillators(synth)),
+        SearchStage("between", "Adam, between the levels", 8, 20.0, _between),
+        SearchStage("pick", "oscillators one by one, then joint moves", 2000, 0.25, _pick, _has_oscillators),
+        SearchStage("align", "the beginning of a sound after silence", 8000, 1.0, _align, _has_oscillators),
+        SearchStage("restart", "built anew from other globals or phases", 20000, 2.0, _restart, _has_oscillators),
     )
 }
 """Every stage by name."""

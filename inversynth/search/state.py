@@ -1,6 +1,6 @@
 """A search under way: what is known of a sound, the best patch so far, and the kinds of stages that look for better.
 
-A stage is a generator over a `Course`: it renders patches, offers what it finds and yields after every move, so that a
+A stage is a generator over a `SearchState`: it renders patches, offers what it finds and yields after every move, so that a
 search can end at any moment with the best so far. What it spends is counted in renders.
 """
 
@@ -43,7 +43,7 @@ class Report:
 
 
 @dataclass
-class Course:
+class SearchState:
     """A search under way: what is known of the sound, and the best patch so far.
 
     With `any_level` a patch is heard at the level of the target, whatever its own: every render is brought to it.
@@ -131,12 +131,12 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Stage:
+class SearchStage:
     """A kind of search: `renders` and `seconds` are what it typically costs for a second of sound on two cores."""
 
     name: str
     summary: str
     renders: int
     seconds: float
-    run: Callable[[Course], Iterator[None]]
+    run: Callable[[SearchState], Iterator[None]]
     suits: Callable[[Synth], bool] = lambda synth: True

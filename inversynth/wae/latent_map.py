@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import ModelError
 from generators.settings import Settings
 
 if TYPE_CHECKING:
-    from models.wae.inference import NoteMaker
+    from models.wae.inference import WaeModel
 
 FLAT_FILE, SPACE_FILE = "tsne.png", "space.png"
 
@@ -37,15 +37,15 @@ class MapSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth wae map") -> int:
     """Draw latent spaces; returns the exit code."""
-    return run_door(MapSettings, _run, argv, prog, resumes=False)
+    return run_command(MapSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: MapSettings) -> None:
     from inversynth.pretrained import find_model
     from inversynth.report.figures import to_png
-    from models.wae.inference import load_maker
+    from models.wae.inference import load_wae
 
-    makers = [load_maker(find_model(name)) for name in settings.models]
+    makers = [load_wae(find_model(name)) for name in settings.models]
     names = _names(makers)
     from generators.dataset import Dataset
     from models.wae.data import StyledNotes
@@ -76,7 +76,7 @@ def _run(settings: MapSettings) -> None:
             print(animate(way, folder / f"{name}.gif"))
 
 
-def _names(makers: "Sequence[NoteMaker]") -> list[str]:
+def _names(makers: "Sequence[WaeModel]") -> list[str]:
     """Name models by their files or runs, and tell apart those of one name."""
     names: list[str] = []
     for maker in makers:

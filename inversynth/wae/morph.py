@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import ModelError, SettingsError
 from generators.notes.pitches import note_list, note_name
 from generators.settings import Numbers
@@ -34,7 +34,7 @@ from inversynth.wae.session import (
 )
 
 if TYPE_CHECKING:
-    from models.wae.inference import NoteMaker
+    from models.wae.inference import WaeModel
 
 
 class MorphSettings(WaeSettings):
@@ -63,7 +63,7 @@ class MorphSettings(WaeSettings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth wae morph") -> int:
     """Morph between styles; returns the exit code."""
-    return run_door(MorphSettings, _run, argv, prog, resumes=False)
+    return run_command(MorphSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: MorphSettings) -> None:
@@ -113,7 +113,7 @@ def _check(settings: MorphSettings) -> None:
         raise SettingsError("a sound has a latent of its own. Received: --latent as well. Leave one of them out")
 
 
-def _ends(settings: MorphSettings, maker: "NoteMaker") -> tuple[Mixture, Mixture]:
+def _ends(settings: MorphSettings, maker: "WaeModel") -> tuple[Mixture, Mixture]:
     """Return both mixtures. Raises: ModelError for a model of one style where none is named."""
     if not (settings.origin and settings.target) and len(maker.styles) < 2:
         raise ModelError(f"a morph needs two styles. Received: one in {maker.loaded.path}")
@@ -121,12 +121,12 @@ def _ends(settings: MorphSettings, maker: "NoteMaker") -> tuple[Mixture, Mixture
     return first, mixture(settings.target or next(name for name in maker.styles if name != first.text), maker)
 
 
-def _note(heard: Sequence[Heard], maker: "NoteMaker") -> int:
+def _note(heard: Sequence[Heard], maker: "WaeModel") -> int:
     return note_of(heard[0], maker) if heard else maker.notes[len(maker.notes) // 2]
 
 
 def _latents(
-    settings: MorphSettings, maker: "NoteMaker", heard: Sequence[Heard], parts: NDArray[np.float64]
+    settings: MorphSettings, maker: "WaeModel", heard: Sequence[Heard], parts: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Return the latent of each step. Shapes: (steps, latent)."""
     if heard:

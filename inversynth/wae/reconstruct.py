@@ -17,7 +17,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.audio import check_audible, resample
-from generators.command import run_door
+from generators.command import run_command
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError, SettingsError, look_up, unknown
 from generators.notes.pitches import note_name
@@ -31,7 +31,7 @@ from inversynth.wae.segmentation import hear_note, note_of
 from inversynth.wae.session import MAKER, WaeSettings, apart, mixture, open_studio, slug
 
 if TYPE_CHECKING:
-    from models.wae.inference import NoteMaker
+    from models.wae.inference import WaeModel
 
 MEASURES_FILE = "measures.csv"
 
@@ -70,7 +70,7 @@ class Given:
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth wae reconstruct") -> int:
     """Reconstruct notes; returns the exit code."""
-    return run_door(ReconstructSettings, _run, argv, prog, resumes=False)
+    return run_command(ReconstructSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: ReconstructSettings) -> None:
@@ -139,7 +139,7 @@ def _meaning(settings: ReconstructSettings) -> dict[str, str]:
 
 
 def nearest_styles(
-    given: Given, pictures: NDArray[np.float32], latents: NDArray[np.float32], maker: "NoteMaker"
+    given: Given, pictures: NDArray[np.float32], latents: NDArray[np.float32], maker: "WaeModel"
 ) -> Given:
     """Give each note the style in which most of it comes back: the one with the least error of its picture."""
     from models.wae.metrics import reconstruction
@@ -153,7 +153,7 @@ def nearest_styles(
     return Given(given.names, given.audio, given.notes, [maker.styles[number] for number in best], eye[best])
 
 
-def _of_sounds(settings: ReconstructSettings, maker: "NoteMaker") -> Given:
+def _of_sounds(settings: ReconstructSettings, maker: "WaeModel") -> Given:
     """Read sounds. Raises: AudioError, ModelError."""
     style = mixture(settings.style, maker) if settings.style else None
     heard = [hear_note(path, maker) for path in settings.sounds]
@@ -165,7 +165,7 @@ def _of_sounds(settings: ReconstructSettings, maker: "NoteMaker") -> Given:
     return Given([one.name for one in heard], np.stack([one.audio for one in heard]), notes, styles, weights)
 
 
-def _of_dataset(settings: ReconstructSettings, maker: "NoteMaker") -> Given:
+def _of_dataset(settings: ReconstructSettings, maker: "WaeModel") -> Given:
     """Read notes of a test. Raises: DatasetError, ModelError."""
     from models.notes.data import WholeNotes
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import note_list, note_name
 from generators.settings import Numbers
@@ -48,7 +48,7 @@ class RandomSettings(WaeSettings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth wae random") -> int:
     """Make random notes; returns the exit code."""
-    return run_door(RandomSettings, _run, argv, prog, resumes=False)
+    return run_command(RandomSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: RandomSettings) -> None:

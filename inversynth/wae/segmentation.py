@@ -15,7 +15,7 @@ from inversynth.inversion.target import AUDIBLE, FRAME, Target, read_notes, read
 from inversynth.nsynth.encode import tell_conversion
 
 if TYPE_CHECKING:
-    from models.wae.inference import NoteMaker
+    from models.wae.inference import WaeModel
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Heard:
         return round(self.pitch)
 
 
-def hear_note(path: Path, maker: "NoteMaker") -> Heard:
+def hear_note(path: Path, maker: "WaeModel") -> Heard:
     """Read a sound as one note, from its onset; what lasts longer than the model's notes is cut, and that is logged.
 
     Raises: AudioError for what cannot be read, or silence.
@@ -51,7 +51,7 @@ def hear_note(path: Path, maker: "NoteMaker") -> Heard:
     return _heard(path, [target], maker)[0]
 
 
-def hear_notes(path: Path, maker: "NoteMaker") -> list[Heard]:
+def hear_notes(path: Path, maker: "WaeModel") -> list[Heard]:
     """Read a sound note by note, each from its onset to the next, or as much of it as a note of the model lasts.
 
     Raises: AudioError for what cannot be read, or silence.
@@ -59,7 +59,7 @@ def hear_notes(path: Path, maker: "NoteMaker") -> list[Heard]:
     return _heard(path, list(read_notes(path, maker.analysis.sample_rate, maker.seconds)), maker)
 
 
-def note_of(heard: Heard, maker: "NoteMaker", given: int | None = None) -> int:
+def note_of(heard: Heard, maker: "WaeModel", given: int | None = None) -> int:
     """Return the note that a sound is decoded at: the one given, or the nearest to its pitch.
 
     Raises: ModelError for one given that the model does not know; AudioError for a pitch that it does not know.
@@ -83,7 +83,7 @@ def heard_seconds(audio: Audio, sample_rate: int) -> float:
     return float(audible[-1] + 1) * size / sample_rate
 
 
-def _heard(path: Path, targets: Sequence[Target], maker: "NoteMaker") -> list[Heard]:
+def _heard(path: Path, targets: Sequence[Target], maker: "WaeModel") -> list[Heard]:
     from models.notes.metrics import track
 
     rate = maker.analysis.sample_rate

@@ -18,7 +18,7 @@ from inversynth.report.audio_page import SHARED, ShowingSettings, with_bar
 from inversynth.report.tables import csv_text
 
 if TYPE_CHECKING:
-    from models.wae.inference import NoteMaker, Renderer
+    from models.wae.inference import Renderer, WaeModel
 
 MAKER = "WAE-Fader"
 """What pages are headed with."""
@@ -68,7 +68,7 @@ class Mixture:
 class Studio:
     """A model, and what makes sound of its pictures; `rendered_by` says what that is."""
 
-    maker: "NoteMaker"
+    maker: "WaeModel"
     renderer: "Renderer"
     rendered_by: str
     batch_size: int = 8
@@ -114,9 +114,9 @@ def open_studio(settings: WaeSettings) -> Studio:
     check_renderer(settings)
     path = find_model(settings.model)
 
-    from models.wae.inference import load_maker
+    from models.wae.inference import load_wae
 
-    maker = load_maker(path)
+    maker = load_wae(path)
 
     from models.wae.vocoders import griffin_lim_renderer, mcnn_renderer
 
@@ -130,7 +130,7 @@ def open_studio(settings: WaeSettings) -> Studio:
     return Studio(maker, renderer, f"MCNN {settings.mcnn}", settings.batch_size)
 
 
-def check_told(maker: "NoteMaker") -> None:
+def check_told(maker: "WaeModel") -> None:
     """Raise ModelError for a model that is not told styles: none of them would change anything."""
     if not maker.traits.style:
         raise ModelError(
@@ -139,19 +139,19 @@ def check_told(maker: "NoteMaker") -> None:
         )
 
 
-def mixtures(text: str, maker: "NoteMaker") -> list[Mixture]:
+def mixtures(text: str, maker: "WaeModel") -> list[Mixture]:
     """Read mixtures parted by `;`; every style of the model where nothing is named. Raises ModelError."""
     if text.strip():
         return [mixture(part, maker) for part in text.split(";") if part.strip()]
     return [Mixture(name, row) for name, row in zip(maker.styles, np.eye(len(maker.styles), dtype="f"), strict=True)]
 
 
-def mixture(text: str, maker: "NoteMaker") -> Mixture:
+def mixture(text: str, maker: "WaeModel") -> Mixture:
     """Read one mixture. Raises ModelError for an unknown style, and weights that are none."""
     return Mixture(text.strip(), maker.weights(text))
 
 
-def parse_latent(numbers: Sequence[float], maker: "NoteMaker") -> NDArray[np.float32]:
+def parse_latent(numbers: Sequence[float], maker: "WaeModel") -> NDArray[np.float32]:
     """Return the latent that was typed, (1, latent). Raises ModelError for another count of numbers."""
     if len(numbers) != maker.latent:
         raise ModelError(f"a latent of {maker.name} is {maker.latent} numbers. Received: {len(numbers)}")
@@ -180,7 +180,7 @@ def apart(names: Iterable[str]) -> list[str]:
 
 def write_notes(
     folder: Path,
-    maker: "NoteMaker",
+    maker: "WaeModel",
     names: Sequence[str],
     latents: NDArray[np.float32],
     notes: Sequence[int] | NDArray[np.intp],

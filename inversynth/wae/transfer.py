@@ -16,7 +16,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.audio import normalise_peak, read_audio, resample
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import note_name
 from inversynth.neurosynth.shape import check_apart
@@ -42,7 +42,7 @@ from inversynth.wae.session import (
 )
 
 if TYPE_CHECKING:
-    from models.wae.inference import NoteMaker
+    from models.wae.inference import WaeModel
 
 Audio = NDArray[np.float32]
 
@@ -68,7 +68,7 @@ class TransferSettings(WaeSettings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth wae transfer") -> int:
     """Transfer a sound to other styles; returns the exit code."""
-    return run_door(TransferSettings, _run, argv, prog, resumes=False)
+    return run_command(TransferSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: TransferSettings) -> None:
@@ -108,7 +108,7 @@ def _run(settings: TransferSettings) -> None:
 
 
 def _playable(
-    settings: TransferSettings, heard: Sequence[Heard], maker: "NoteMaker"
+    settings: TransferSettings, heard: Sequence[Heard], maker: "WaeModel"
 ) -> tuple[list[Heard], NDArray[np.intp]]:
     """Return the notes that are decoded, and at which pitch.
 

@@ -12,7 +12,7 @@ from generators.errors import ModelError
 from models.estimation.architectures import GANSYNTH
 from models.gansynth.representation import Normaliser, PictureForm
 from models.gansynth.schedule import growth_of
-from models.inference import NotesAtWork, fitting_batch, in_batches
+from models.inference import NoteModel, fitting_batch, predict_in_batches
 from models.model_files import load_model_named
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FIRST = "block1_first_normalisation"
 Floats = NDArray[np.floating[Any]]
 
 
-class NotePlayer(NotesAtWork):
+class GanSynthModel(NoteModel):
     """A generator with its meaning: which notes it knows, and what its pictures show."""
 
     @property
@@ -63,7 +63,7 @@ class NotePlayer(NotesAtWork):
     def pictures(self, latents: ArrayLike, notes: ArrayLike, batch_size: int = 8) -> NDArray[np.float32]:
         """Make pictures in the units of `form`. Shapes: (n, latent), (n,) -> (n, frames, bins, 2)."""
         columns = self._asked(latents, notes)
-        return self._whole(in_batches(self.loaded.model, columns, fitting_batch(columns, batch_size)))
+        return self._whole(predict_in_batches(self.loaded.model, columns, fitting_batch(columns, batch_size)))
 
     def sounds(
         self,
@@ -85,7 +85,7 @@ class NotePlayer(NotesAtWork):
     def first_block(self, latents: ArrayLike, notes: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
         """Return what the first convolution makes of latents and notes. Shapes: -> (n, frames, bins, width)."""
         columns = self._asked(latents, notes)
-        return in_batches(self._split[0], columns, fitting_batch(columns, batch_size))
+        return predict_in_batches(self._split[0], columns, fitting_batch(columns, batch_size))
 
     def sounds_from_first_block(
         self, activations: Floats, batch_size: int = 8, on_notes: Callable[[int], None] | None = None
@@ -104,7 +104,7 @@ class NotePlayer(NotesAtWork):
         parts, size = [], fitting_batch(columns, batch_size)
         for first in range(0, len(columns[0]), size):
             part = [column[first : first + size] for column in columns]
-            parts.append(self.form.sounds(self._whole(in_batches(model, part, size))))
+            parts.append(self.form.sounds(self._whole(predict_in_batches(model, part, size))))
             if on_notes:
                 on_notes(len(part[0]))
         return np.concatenate(parts).astype(np.float32) if parts else np.empty((0, self.samples), np.float32)
@@ -133,6 +133,6 @@ class NotePlayer(NotesAtWork):
         return first, keras.Model([between, network.inputs[2]], network.output)
 
 
-def load_player(path: str | os.PathLike[str]) -> NotePlayer:
+def load_gansynth(path: str | os.PathLike[str]) -> GanSynthModel:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that is no GANSynth."""
-    return NotePlayer(load_model_named(GANSYNTH, path, "notes are made"))
+    return GanSynthModel(load_model_named(GANSYNTH, path, "notes are made"))

@@ -21,7 +21,7 @@ from models.gansynth.presets import PRESETS
 from models.gansynth.schedule import blocks_of, growth_of
 from models.gansynth.sizes import find_size
 from models.nsynth.recipe import prepare
-from models.training.recipe import Recipe, Stage, check_channels_last, defaults_of
+from models.training.recipe import Recipe, TrainingStage, check_channels_last, defaults_of
 from models.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -160,9 +160,11 @@ def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[S
     return open_pictures(settings, stack)
 
 
-def stages_of(options: Mapping[str, Any]) -> tuple[Stage, ...]:
+def stages_of(options: Mapping[str, Any]) -> tuple[TrainingStage, ...]:
     """Return the stages of a training in epochs, from its options."""
-    return tuple(Stage(one.number, one.end // int(options["epoch_images"])) for one in growth_of(options).stages())
+    return tuple(
+        TrainingStage(one.number, one.end // int(options["epoch_images"])) for one in growth_of(options).stages()
+    )
 
 
 def _grow(younger: Any, older: Any) -> None:
@@ -188,10 +190,10 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
 
     Returns: `n` notes made; shares `tracked` of them, and `real` of the held-out ones.
     """
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
     from models.notes.metrics import shares, track
 
-    player = NotePlayer(loaded)
+    player = GanSynthModel(loaded)
     notes = player.draw_notes(MEASURED)
     made = player.sounds(player.draw_latents(MEASURED), notes, batch_size=16)
     (audio, pitch) = source.held_out(MEASURED)  # type: ignore[attr-defined]
@@ -237,7 +239,7 @@ RECIPES: tuple[Recipe, ...] = (
         features={"input": "latents"},
         inputs="latents",
         settings=GanSynthSettings,
-        open_source=_open,
+        open_data=_open,
         options=MappingProxyType({name: GanSynthSettings.model_fields[name].default for name in OPTIONS}),
         measure=measure,
         draw=_draw,

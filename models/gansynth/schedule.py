@@ -1,6 +1,6 @@
 """How GANSynth grows: stages that are stable at one resolution, and stages that pass to the next.
 
-Everything counts images. Stage 2k is stable with k + 1 blocks, stage 2k + 1 fades the next block in.
+Everything counts images. GrowthStage 2k is stable with k + 1 blocks, stage 2k + 1 fades the next block in.
 Source: Engel et al. 2019, arXiv 1902.08710, and its code.
 """
 
@@ -13,7 +13,7 @@ from models.gansynth.sizes import find_size
 
 
 @dataclass(frozen=True)
-class Stage:
+class GrowthStage:
     """A part of the training in which the networks have one shape.
 
     Attributes: number from 0; blocks that are there; first image, and the one behind its last.
@@ -60,16 +60,16 @@ class Growth:
                 f"growing to {self.blocks} blocks takes {least:,} images at least. Received: a total of {self.total:,}"
             )
 
-    def stages(self) -> Iterator[Stage]:
+    def stages(self) -> Iterator[GrowthStage]:
         """Yield all stages in order."""
         if not self.progressive:
-            yield Stage(2 * (self.blocks - 1), self.blocks, 0, self.total)
+            yield GrowthStage(2 * (self.blocks - 1), self.blocks, 0, self.total)
             return
         first, last = 0, 2 * (self.blocks - 1)
         for number in range(last + 1):
             end = (number // 2 + 1) * self.stable + (number + 1) // 2 * self.transition
             end = self.total if number == last else end
-            yield Stage(number, blocks_of(number), first, end)
+            yield GrowthStage(number, blocks_of(number), first, end)
             first = end
 
     def progress(self, image: int) -> float:

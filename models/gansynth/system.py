@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from models.training.adversarial import EPSILON, Round, Term, WassersteinGAN
+from models.training.adversarial import EPSILON, StepContext, Term, WassersteinGAN
 from models.training.gradients import input_gradients
 from models.training.recipe import device_kind
 
@@ -61,12 +61,12 @@ class GanSynth(WassersteinGAN):
         return judged
 
     def critic_terms(self) -> dict[str, Term]:
-        return {**super().critic_terms(), "pitch": lambda one: _pitch_loss(one.judged_real["pitch"], one.inputs[3])}
+        return {**super().critic_terms(), "pitch": lambda one: _pitch_loss(one.real_output["pitch"], one.inputs[3])}
 
     def generator_terms(self) -> dict[str, Term]:
-        return {**super().generator_terms(), "pitch": lambda one: _pitch_loss(one.judged_fake["pitch"], one.inputs[1])}
+        return {**super().generator_terms(), "pitch": lambda one: _pitch_loss(one.fake_output["pitch"], one.inputs[1])}
 
-    def gradient_penalty(self, one: Round) -> Any:
+    def gradient_penalty(self, one: StepContext) -> Any:
         """Return mean (|gradient of the score for the picture at full size in its own units| - target)^2.
 
         A picture at full size repeats each point here `repeats` squared times, and each of them moves the score by so

@@ -66,7 +66,7 @@ ReadPatches = Callable[[Path], PatchSet]
 """Reads a folder of patch files. The command line hands it down, for the files are known on its floor."""
 
 
-def open_source(
+def open_data(
     settings: TrainingSettings, stack: ExitStack, read_patches: ReadPatches | None = None
 ) -> "tuple[Source, str]":
     """Return the patches that settings mean, from a folder, a stream or a dataset, and what to name the run after.

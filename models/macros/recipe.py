@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.estimation.architectures import MACROS
-from models.macros.patch_sets import open_source
+from models.macros.patch_sets import open_data
 from models.training.recipe import Recipe, layer_seeds
 
 if TYPE_CHECKING:
@@ -316,7 +316,7 @@ RECIPES: tuple[Recipe, ...] = (
             {"batch_size": 16, "epochs": 100, "learning_rate": 1e-3, "loss": "mse", "macros": COUNT}
         ),
         inputs="patches",
-        open_source=open_source,
+        open_data=open_data,
         told=(
             "explained variance {explained_variance:.1%} (PCA {pca_explained_variance:.1%})",
             "mean error {mae:.2f} class steps",

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from generators.analysis.mel import MelAnalysis
 from generators.errors import ModelError
 from models.estimation.architectures import MCNN
-from models.inference import fitting_batch, in_batches
-from models.model_files import ModelAtWork, load_model_named
+from models.inference import fitting_batch, predict_in_batches
+from models.model_files import TrainedModel, load_model_named
 
 if TYPE_CHECKING:
     import keras
 
 
-class WaveRenderer(ModelAtWork):
+class McnnVocoder(TrainedModel):
     """A network with its meaning: what the magnitudes that it renders are of."""
 
     @cached_property
@@ -59,7 +59,7 @@ class WaveRenderer(ModelAtWork):
         if not np.isfinite(asked).all() or not np.isfinite(given).all() or (given.size and given.min() < 0):
             raise ModelError("mel magnitudes must be 0 or more, and they and notes finite. Received: others among them")
         columns = [given, asked[:, None]] if self.told else [given]
-        return in_batches(self.network, columns, fitting_batch(columns, batch_size))
+        return predict_in_batches(self.network, columns, fitting_batch(columns, batch_size))
 
     def render(self, mels: Any, notes: Any) -> Any:
         """Render tensors, as `sounds` does arrays; a network that is not told notes leaves them out.
@@ -69,6 +69,6 @@ class WaveRenderer(ModelAtWork):
         return self.network([mels, notes] if self.told else mels, training=False)
 
 
-def load_renderer(path: str | os.PathLike[str]) -> WaveRenderer:
+def load_mcnn(path: str | os.PathLike[str]) -> McnnVocoder:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that is no MCNN."""
-    return WaveRenderer(load_model_named(MCNN, path, "mel magnitudes are rendered"))
+    return McnnVocoder(load_model_named(MCNN, path, "mel magnitudes are rendered"))

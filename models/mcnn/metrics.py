@@ -59,9 +59,9 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
     Returns: `n` notes; means of `convergence` (dB), `log_magnitude` and `lsd` (dB), and with `griffin_lim_` before
         their names those of Griffin-Lim.
     """
-    from models.mcnn.inference import WaveRenderer
+    from models.mcnn.inference import McnnVocoder
 
-    renderer, rows = WaveRenderer(loaded), source.rows("test")  # type: ignore[attr-defined]
+    renderer, rows = McnnVocoder(loaded), source.rows("test")  # type: ignore[attr-defined]
     rows = rows[np.linspace(0, len(rows) - 1, min(MOST_MEASURED, len(rows))).astype(np.intp)]
     notes, pitch = source.audio(rows), source.pitch[rows]  # type: ignore[attr-defined]
     made = renderer.sounds(mel_magnitudes(notes, renderer.analysis), pitch)

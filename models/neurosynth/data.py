@@ -129,7 +129,7 @@ def _told(value: Any) -> str:
     return ",".join(f"{one:g}" for one in value) if isinstance(value, tuple) else str(value)
 
 
-def open_source(settings: Any, stack: ExitStack) -> "tuple[EnvelopeStream | EnvelopeDataset, str]":
+def open_data(settings: Any, stack: ExitStack) -> "tuple[EnvelopeStream | EnvelopeDataset, str]":
     """Return the examples that settings mean, and what to name the run after; `stack` closes what was opened.
 
     Raises: DatasetError, ParameterError where there can be none.

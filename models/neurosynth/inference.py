@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from generators.dsp.envelopes import attack_sustain_release
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
-from models.model_files import LoadedModel, ModelAtWork, load_model
+from models.model_files import LoadedModel, TrainedModel, load_model
 from models.neurosynth.metrics import ATTRIBUTES, score
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SHOWN = 6
 Floats = NDArray[np.floating[Any]]
 
 
-class Shaper(ModelAtWork):
+class EnvelopeShaper(TrainedModel):
     """A generator with its meaning: which levels its classes stand for, and what sounds it was trained on.
 
     Ours shapes sounds of any other length as well.
@@ -127,7 +127,7 @@ class Shaper(ModelAtWork):
         return sounds, numbers.astype(np.intp)
 
 
-def load_shaper(path: str | os.PathLike[str]) -> Shaper:
+def load_envelope_shaper(path: str | os.PathLike[str]) -> EnvelopeShaper:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that shapes no envelopes."""
     loaded = load_model(path)
     if loaded.card.takes != "envelope":
@@ -135,7 +135,7 @@ def load_shaper(path: str | os.PathLike[str]) -> Shaper:
             f"{loaded.path} must be a generator of envelopes. Received: {loaded.name}. Train one with: "
             "inversynth train --model neurosynth"
         )
-    shaper = Shaper(loaded)
+    shaper = EnvelopeShaper(loaded)
     width = sum(map(len, shaper.levels))
     shapes = loaded.model.input_shape
     lengths = {None} if shapes[0][-1] is None else {shaper.samples}
@@ -152,7 +152,7 @@ def measure(loaded: LoadedModel, source: "Source") -> dict[str, Any]:
 
     Returns: n, and each measure under `All`.
     """
-    shaper = Shaper(loaded)
+    shaper = EnvelopeShaper(loaded)
     sizes = [len(known) for known in shaper.levels]
     with source.test(1024) as batches:
         parts = [batches[number] for number in range(batches.num_batches)]

@@ -143,9 +143,9 @@ def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[S
     from models.training.backend import start_keras
 
     start_keras()
-    from models.neurosynth.data import open_source
+    from models.neurosynth.data import open_data
 
-    return open_source(settings, stack)
+    return open_data(settings, stack)
 
 
 def _measure(loaded: Any, source: "Source") -> dict[str, Any]:
@@ -219,7 +219,7 @@ RECIPES: tuple[Recipe, ...] = tuple(
         features={"input": "envelope"},
         inputs="envelope",
         settings=settings,
-        open_source=_open,
+        open_data=_open,
         options=MappingProxyType({option: settings.model_fields[option].default for option in OPTIONS[name]}),
         measure=_measure,
         draw=_draw,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-from models.training.adversarial import EPSILON, Round, Term, WassersteinGAN
+from models.training.adversarial import EPSILON, StepContext, Term, WassersteinGAN
 from models.training.gradients import input_gradients
 
 
@@ -24,7 +24,7 @@ class NeuroSynth(WassersteinGAN):
     Shapes: what `fit` takes is ((basic (batch, samples), one-hot (batch, sum of sizes)), shaped (batch, samples)).
     """
 
-    watched: ClassVar[tuple[str, ...]] = ("l1",)
+    logged_terms: ClassVar[tuple[str, ...]] = ("l1",)
 
     def __init__(self, generator: keras.Model, critic: keras.Model, *, sizes: Sequence[int], **options: Any) -> None:
         self.sizes = tuple(sizes)
@@ -33,13 +33,13 @@ class NeuroSynth(WassersteinGAN):
     def critic_terms(self) -> dict[str, Term]:
         return {
             **super().critic_terms(),
-            "classes": lambda one: self.class_loss(one.judged_real["classes"], one.inputs[1]),
+            "classes": lambda one: self.class_loss(one.real_output["classes"], one.inputs[1]),
         }
 
     def generator_terms(self) -> dict[str, Term]:
         return {
             **super().generator_terms(),
-            "classes": lambda one: self.class_loss(one.judged_fake["classes"], one.inputs[1]),
+            "classes": lambda one: self.class_loss(one.fake_output["classes"], one.inputs[1]),
             "l1": lambda one: ops.mean(ops.abs(one.fake - one.real)),
         }
 
@@ -73,7 +73,7 @@ class PublishedNeuroSynth(NeuroSynth):
         """Return nine binary cross-entropies, averaged over batch and classes, as if no choice excluded another."""
         return ops.mean(keras.losses.binary_crossentropy(one_hot, logits, from_logits=True))
 
-    def gradient_penalty(self, one: Round) -> Any:
+    def gradient_penalty(self, one: StepContext) -> Any:
         """Return mean (|gradient of the score for all planes at one moment| - target)^2."""
         slope = input_gradients(
             lambda planes: self.critic(planes, training=True)["score"], self._planes(one.mix, one.inputs[0])

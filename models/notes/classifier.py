@@ -20,7 +20,7 @@ from generators.errors import ModelError
 from generators.notes.labels import FAMILIES, QUALITIES, SOURCES
 from generators.parameters import ParameterSpace
 from models.estimation.architectures import NOTE_CLASSIFIER
-from models.model_files import LoadedModel, ModelAtWork, load_model_named
+from models.model_files import LoadedModel, TrainedModel, load_model_named
 from models.nsynth.baseline import BaselineSettings
 from models.nsynth.baseline_networks import PITCHES, find_size
 from models.nsynth.recipe import SOURCE, prepare
@@ -59,7 +59,7 @@ class Judgement:
     features: NDArray[np.float64]
 
 
-class NoteClassifier(ModelAtWork):
+class NoteClassifier(TrainedModel):
     """A trained classifier with its meaning."""
 
     def name(self, audio: NDArray[np.floating[Any]], batch_size: int = 32) -> NoteNames:
@@ -212,7 +212,7 @@ RECIPES: tuple[Recipe, ...] = (
         features={"input": "notes"},
         inputs="notes",
         settings=ClassifierSettings,
-        open_source=_open,
+        open_data=_open,
         options=MappingProxyType({"size": "tiny"}),
         measure=measure,
         told=("pitch {pitch:.1%}", "within a semitone {near:.1%}"),

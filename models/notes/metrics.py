@@ -21,7 +21,7 @@ from models.notes.classifier import NoteClassifier
 from models.notes.data import NoteCrops, WholeNotes, note_labels
 from models.nsynth.baseline_inference import sound_of
 from models.nsynth.baseline_networks import find_size
-from models.nsynth.inference import NoteCoder
+from models.nsynth.inference import NSynthCodec
 from models.nsynth.recipe import measure
 
 Sounds = NDArray[np.floating[Any]]
@@ -69,8 +69,8 @@ def held_out(dataset: Dataset, count: int, seed: int = 0) -> HeldOut:
     return HeldOut(audio, labels[:, 0], labels[:, 1], dataset.card.sample_rate)
 
 
-def said_by_wavenet(
-    coder: NoteCoder,
+def reconstruct_with_wavenet(
+    coder: NSynthCodec,
     notes: HeldOut,
     *,
     batch_size: int = 32,
@@ -192,7 +192,7 @@ def score(classifier: NoteClassifier, said: Sounds, notes: HeldOut) -> dict[str,
     return found
 
 
-def likelihood(coder: NoteCoder, dataset: Dataset, seed: int = 0) -> dict[str, float]:
+def likelihood(coder: NSynthCodec, dataset: Dataset, seed: int = 0) -> dict[str, float]:
     """Return `nll`, `unigram` and `gain` in bits a sample, on the middles of the notes of the test."""
     hop = coder.hop
     crop = max(hop, min(MEASURED_CROP, dataset.samples) // hop * hop)

@@ -46,7 +46,7 @@ def entropies(shares: Numbers) -> NDArray[np.float64]:
 
 
 def inception_score(likely: Numbers, counts: Numbers | None = None) -> float:
-    """Return exp of the mean divergence of namings from their mean: 1 where all are alike. Shapes: (n, 128)."""
+    """Return exp of the mean kl_divergence of namings from their mean: 1 where all are alike. Shapes: (n, 128)."""
     weights = _shares(len(likely), counts)
     return float(np.exp(entropies((weights @ likely)[None])[0] - weights @ entropies(likely)))
 
@@ -174,8 +174,8 @@ class Cells:
         error = np.sqrt(pooled * (1.0 - pooled) * (1.0 / size + 1.0 / total))
         return int(np.sum(np.abs(own / size - self.training / total) > CRITICAL * error))
 
-    def divergence(self, numbers: NDArray[np.intp], counts: Numbers | None = None) -> float:
-        """Return the Jensen-Shannon divergence of the set's shares from those in training: 0 to ln 2 nats."""
+    def kl_divergence(self, numbers: NDArray[np.intp], counts: Numbers | None = None) -> float:
+        """Return the Jensen-Shannon kl_divergence of the set's shares from those in training: 0 to ln 2 nats."""
         own, size = self._filled(numbers, counts)
         parts = np.stack([own / size, self.training / self.training.sum()])
         return float(entropies(parts.mean(axis=0)[None])[0] - entropies(parts).mean())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from generators.files import written_whole
 from models.estimation.architectures import NSYNTH
 from models.layers.companding import mu_law_audio, mu_law_classes
-from models.model_files import ModelAtWork, load_model_named
+from models.model_files import TrainedModel, load_model_named
 
 if TYPE_CHECKING:
     from models.nsynth.generation import CachedDecoder, State
@@ -28,7 +28,7 @@ SAVE_SECONDS = 60.0
 """Between two writings of the state of a batch: the rings of the full size are 13 MB a sound."""
 
 
-class NoteCoder(ModelAtWork):
+class NSynthCodec(TrainedModel):
     """Encoder and decoder with their meaning; they take sounds of any length."""
 
     @property
@@ -118,9 +118,9 @@ class NoteCoder(ModelAtWork):
         return sha.hexdigest()
 
 
-def load_coder(path: str | os.PathLike[str]) -> NoteCoder:
+def load_nsynth(path: str | os.PathLike[str]) -> NSynthCodec:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that is no NSynth."""
-    return NoteCoder(load_model_named(NSYNTH, path, "notes are encoded and decoded"))
+    return NSynthCodec(load_model_named(NSYNTH, path, "notes are encoded and decoded"))
 
 
 def _write_state(path: Path, task: str, classes: NDArray[np.uint8], state: "State") -> None:

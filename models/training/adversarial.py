@@ -23,7 +23,7 @@ EPSILON = 1e-12
 """Added under the root of a gradient's norm, whose own gradient would be infinite at zero."""
 
 
-class Round:
+class StepContext:
     """What one step looks at, each part computed once and only if a term asks for it.
 
     Attributes: inputs (a sequence, what the generator is given), real (batch, …); fake, mix and the judgements of the
@@ -40,11 +40,11 @@ class Round:
         return ops.stop_gradient(fake) if self._learning == "critic" else fake
 
     @cached_property
-    def judged_real(self) -> Mapping[str, Any]:
+    def real_output(self) -> Mapping[str, Any]:
         return self._system.judge(self.real, self.inputs, training=True)
 
     @cached_property
-    def judged_fake(self) -> Mapping[str, Any]:
+    def fake_output(self) -> Mapping[str, Any]:
         return self._system.judge(self.fake, self.inputs, training=True)
 
     @cached_property
@@ -55,7 +55,7 @@ class Round:
         return self.real + share * (self.fake - self.real)
 
 
-Term = Callable[[Round], Any]
+Term = Callable[[StepContext], Any]
 """Computes one scalar of a loss."""
 
 
@@ -79,7 +79,7 @@ class WassersteinGAN(keras.Model):
     validation_names: ClassVar[tuple[str, ...]] = ("loss",)
     """What `validation_measures` returns."""
 
-    watched: ClassVar[tuple[str, ...]] = ()
+    logged_terms: ClassVar[tuple[str, ...]] = ()
     """Terms that are computed and logged at weight 0, too."""
 
     def __init__(
@@ -119,15 +119,15 @@ class WassersteinGAN(keras.Model):
     def critic_terms(self) -> dict[str, Term]:
         """Return the terms of the critic's loss by name."""
         return {
-            "real": lambda one: -ops.mean(one.judged_real["score"]),
-            "fake": lambda one: ops.mean(one.judged_fake["score"]),
+            "real": lambda one: -ops.mean(one.real_output["score"]),
+            "fake": lambda one: ops.mean(one.fake_output["score"]),
             "penalty": self.gradient_penalty,
-            "drift": lambda one: ops.mean(ops.square(one.judged_real["score"])),
+            "drift": lambda one: ops.mean(ops.square(one.real_output["score"])),
         }
 
     def generator_terms(self) -> dict[str, Term]:
         """Return the terms of the generator's loss by name."""
-        return {"fake": lambda one: -ops.mean(one.judged_fake["score"])}
+        return {"fake": lambda one: -ops.mean(one.fake_output["score"])}
 
     def generate(self, inputs: Any, training: bool = False) -> Any:
         """Return what the generator makes of its inputs."""
@@ -138,7 +138,7 @@ class WassersteinGAN(keras.Model):
         judged: Mapping[str, Any] = self.critic([candidate, *inputs], training=training)
         return judged
 
-    def gradient_penalty(self, one: Round) -> Any:
+    def gradient_penalty(self, one: StepContext) -> Any:
         """Return mean (|gradient of the score for the candidate| - target)^2, one norm an item."""
 
         def score(candidate: Any) -> Any:
@@ -173,10 +173,10 @@ class WassersteinGAN(keras.Model):
             )
         super().compile(optimizer=None)  # Keras would take one optimiser for that of all weights
         self.generator_optimizer, self.critic_optimizer = generator_optimizer, critic_optimizer
-        for learner, variables in self.learners():
+        for learner, variables in self.optimizer_groups():
             learner.build(variables)  # variables made while a step is traced would have it traced once more
 
-    def learners(self) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
+    def optimizer_groups(self) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
         """Return each optimiser with the variables that it moves."""
         return [
             (self.generator_optimizer, self.generator.trainable_variables),
@@ -246,7 +246,7 @@ class WassersteinGAN(keras.Model):
         return cls(**{**config, **networks})
 
     def _counting(self, names: Any) -> list[str]:
-        return [name for name in names if self._weight(name) != 0.0 or name in self.watched]
+        return [name for name in names if self._weight(name) != 0.0 or name in self.logged_terms]
 
     def _weight(self, name: str) -> float:
         return float(self.weights_of_terms.get(name, 1.0))
@@ -269,12 +269,12 @@ class WassersteinGAN(keras.Model):
         """Take one step of a learner down the weighted sum of some terms, and keep them for the log."""
 
         def loss() -> tuple[Any, dict[str, Any]]:
-            one = Round(self, *part, learning=learner)
+            one = StepContext(self, *part, learning=learner)
             values = {name: terms[name](one) for name in names}
             weighted = [self._weight(name) * values[name] for name in names if self._weight(name) != 0.0]
             return ops.sum(ops.stack(weighted)), values  # a chain of additions would be rewritten, in any order
 
-        optimizer, variables = self.learners()[0 if learner == "generator" else 1]
+        optimizer, variables = self.optimizer_groups()[0 if learner == "generator" else 1]
         total, values = descend(loss, optimizer, variables)
         for name, value in values.items():
             self.means[f"{learner}_{name}"].update_state(value)

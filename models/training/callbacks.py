@@ -154,7 +154,7 @@ def write_consequences(model: keras.Model, run: Run, card: ModelCard, history: H
 @contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
     """Lend a model the averages of its weights, where an optimiser keeps any: what is measured, and kept as best."""
-    averaging = [pair for pair in learners(model) if getattr(pair[0], "use_ema", False)]
+    averaging = [pair for pair in optimizer_groups(model) if getattr(pair[0], "use_ema", False)]
     weights = [weight for _, moved in averaging for weight in moved]
     learning = [np.array(keras.ops.convert_to_numpy(weight)) for weight in weights]
     for optimizer, moved in averaging:
@@ -166,10 +166,10 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
             weight.assign(value)
 
 
-def learners(model: keras.Model) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
+def optimizer_groups(model: keras.Model) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
     """Return the optimisers of a compiled model, each with the weights that it moves: two, of an adversarial system."""
-    if hasattr(model, "learners"):
-        pairs: list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]] = model.learners()
+    if hasattr(model, "optimizer_groups"):
+        pairs: list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]] = model.optimizer_groups()
         return pairs
     return [(model.optimizer, model.trainable_variables)]
 

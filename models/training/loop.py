@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from generators.errors import ModelError, RunError
 from models.training.backend import start_keras
 from models.training.evaluate import EVALUATION_BATCH, measure
-from models.training.recipe import Recipe, Stage, check_data_format, device_kind
+from models.training.recipe import Recipe, TrainingStage, check_data_format, device_kind
 from models.training.runs import History, Run, best_epoch, epoch_row, finished_epochs, is_finished, write_json
 
 if TYPE_CHECKING:
@@ -169,13 +169,13 @@ def _fit(
             return
 
 
-def _stages(recipe: Recipe, epochs: int) -> Sequence[Stage]:
+def _stages(recipe: Recipe, epochs: int) -> Sequence[TrainingStage]:
     """Return the stages of a training; of a model that does not grow, the only one."""
-    return recipe.stages(recipe.options) if recipe.stages else (Stage(0, epochs),)
+    return recipe.stages(recipe.options) if recipe.stages else (TrainingStage(0, epochs),)
 
 
 def _build(
-    recipe: Recipe, source: "Source", stage: Stage, agreed: Mapping[str, Any], data_format: str
+    recipe: Recipe, source: "Source", stage: TrainingStage, agreed: Mapping[str, Any], data_format: str
 ) -> "keras.Model":
     build: Callable[..., keras.Model] = recipe.build  # what is known of the data is more than others take
     with computing_in(str(agreed.get("precision", "float32"))):
@@ -243,10 +243,10 @@ def _is_consistent(run: Run, history: History) -> bool:
 def _load_progress(model: "keras.Model", run: Run) -> None:
     """Bring a compiled model to where `last.keras` stands, optimiser included."""
     from models.model_files import check_weights
-    from models.training.callbacks import learners
+    from models.training.callbacks import optimizer_groups
 
     check_weights(run.last)
-    for optimizer, variables in learners(model):
+    for optimizer, variables in optimizer_groups(model):
         optimizer.build(variables)
     try:
         model.load_weights(run.last)

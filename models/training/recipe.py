@@ -107,14 +107,14 @@ Input = Literal["audio", "patches", "envelope", "notes", "latents", "pictures", 
 notes as mu-law classes, latents of a generator, pictures of notes with their labels, or mel magnitudes of notes."""
 
 
-class Stage(NamedTuple):
+class TrainingStage(NamedTuple):
     """A part of a training in which the model has one shape: its number, and its last epoch, counted from 1."""
 
     number: int
     end: int
 
 
-OpenSource = Callable[[Any, ExitStack, Any], "tuple[Source, str]"]
+OpenData = Callable[[Any, ExitStack, Any], "tuple[Source, str]"]
 """Opens the data that settings mean, to be closed by the stack, with a reader of patch folders where one is at hand;
 returns it and what the run is named after."""
 
@@ -135,7 +135,7 @@ class Recipe:
         stages: of a model that grows as it is trained, from its options; `build` takes the `stage` then, and `grow`
             hands on what a compiled model has learned to that of the next stage.
         inputs: what it takes; a model of patches gives knob positions in place of probabilities.
-        settings: what its door reads. open_source: opens its data, where that differs from sounds and their classes.
+        settings: what its door reads. open_data: opens its data, where that differs from sounds and their classes.
         told: what the last line of a training says, of each measure over all parameters.
         draw: draws what a model makes of a few examples of a source, every `print_interval` epochs.
         options: settings of its own that `build` takes, with what they are. loss_options: those that `loss` takes, too.
@@ -156,11 +156,11 @@ class Recipe:
     features: Mapping[str, Any] = field(default_factory=dict)
     critic_optimizer: Callable[[float, int], "keras.optimizers.Optimizer"] | None = None
     counted: bool = False
-    stages: Callable[[Mapping[str, Any]], Sequence[Stage]] | None = None
+    stages: Callable[[Mapping[str, Any]], Sequence[TrainingStage]] | None = None
     grow: Callable[[Any, Any], None] | None = None
     inputs: Input = "audio"
     settings: type[TrainingSettings] = TrainingSettings
-    open_source: OpenSource | None = None
+    open_data: OpenData | None = None
     told: tuple[str, ...] = ("MPR {mpr:.2f}", "top-1 {top1:.1%}", "mean error {mae:.2f} class steps")
     draw: Callable[["keras.Model", "Source", Path], None] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Judges of made notes: three small networks that learned from pictures of real ones which style, semitone and octave
+"""LabelClassifiers of made notes: three small networks that learned from pictures of real ones which style, semitone and octave
 they show.
 
 Each has its own weights; one model file holds all. How often they are right about held-out real notes is the ceiling
@@ -38,7 +38,7 @@ Labels = Mapping[str, NDArray[np.integer[Any]]]
 
 
 @dataclass(frozen=True)
-class Judges:
+class LabelClassifiers:
     """Trained judges: one model with an output of logits for each label."""
 
     model: "keras.Model"
@@ -80,7 +80,7 @@ class Judges:
         return path
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> "Judges":
+    def load(cls, folder: str | os.PathLike[str]) -> "LabelClassifiers":
         """Read what `save` wrote. Raises ModelError for a folder without it, or a file that is none."""
         start_keras()
         import keras
@@ -101,7 +101,7 @@ class Judges:
 
 def train_judges(
     pictures: Pictures, labels: Labels, counts: Mapping[str, int], seed: int = 0, epochs: int = EPOCHS
-) -> Judges:
+) -> LabelClassifiers:
     """Train judges on pictures of real notes.
 
     Args:
@@ -132,7 +132,7 @@ def train_judges(
     shuffling = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch))
     with batches:
         model.fit(batches, epochs=epochs, verbose=0, callbacks=[shuffling])
-    return Judges(model)
+    return LabelClassifiers(model)
 
 
 def _build(size: tuple[int, ...], counts: Mapping[str, int], seed: int) -> "keras.Model":

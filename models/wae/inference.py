@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from generators.analysis.mel import MelAnalysis, mel_magnitudes, mels_of, picture_of, whole_note
 from generators.errors import ModelError, look_up
 from models.estimation.architectures import WAE
-from models.inference import NotesAtWork, fitting_batch, in_batches
+from models.inference import NoteModel, fitting_batch, predict_in_batches
 from models.model_files import load_model_named
 from models.wae.conditions import conditions
-from models.wae.variants import Kind, find_kind
+from models.wae.variants import Kind, find_variant
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +24,7 @@ Renderer = Callable[[NDArray[np.float32], NDArray[np.intp]], NDArray[np.float32]
 """Makes notes of mel magnitudes: (n, frames, bands), MIDI notes (n,) -> (n, samples)."""
 
 
-class NoteMaker(NotesAtWork):
+class WaeModel(NoteModel):
     """Encoder and decoder with their meaning: which styles and notes they know, and what their pictures show."""
 
     @property
@@ -34,7 +34,7 @@ class NoteMaker(NotesAtWork):
 
     @property
     def traits(self) -> Kind:
-        return find_kind(self.kind)
+        return find_variant(self.kind)
 
     @property
     def label(self) -> str:
@@ -81,7 +81,7 @@ class NoteMaker(NotesAtWork):
     def latents_of(self, pictures: NDArray[np.floating], batch_size: int = 64) -> NDArray[np.float32]:
         """Find where pictures lie. Shapes: (n, bands, frames) -> (n, latent)."""
         columns = [np.asarray(pictures, np.float32)[..., None]]
-        return in_batches(self.encoder, columns, fitting_batch(columns, batch_size))[:, : self.latent]
+        return predict_in_batches(self.encoder, columns, fitting_batch(columns, batch_size))[:, : self.latent]
 
     def encode(self, audio: NDArray[np.floating], batch_size: int = 64) -> NDArray[np.float32]:
         """Find where sounds lie. Shapes: (n, any) at the model's rate -> (n, latent)."""
@@ -101,7 +101,7 @@ class NoteMaker(NotesAtWork):
         if len(given) != len(told):
             raise ModelError(f"each latent is decoded at a note. Received: {len(given)} latents, {len(told)} notes")
         columns = [given, told]
-        return in_batches(self.decoder, columns, fitting_batch(columns, batch_size))[..., 0]
+        return predict_in_batches(self.decoder, columns, fitting_batch(columns, batch_size))[..., 0]
 
     def sounds(
         self,
@@ -164,9 +164,9 @@ class NoteMaker(NotesAtWork):
         return given
 
 
-def load_maker(path: str | os.PathLike[str]) -> NoteMaker:
+def load_wae(path: str | os.PathLike[str]) -> WaeModel:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that is no such autoencoder."""
-    return NoteMaker(load_model_named(WAE, path, "notes are made"))
+    return WaeModel(load_model_named(WAE, path, "notes are made"))
 
 
 def _weight(text: str, mixture: str) -> float:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.dataset import Dataset
 from generators.parameters import ParameterSpace
 from generators.settings import Settings
@@ -30,11 +30,11 @@ from models.training.runs import Run, write_json
 if TYPE_CHECKING:
     import keras
 
-    from models.mcnn.inference import WaveRenderer
+    from models.mcnn.inference import McnnVocoder
     from models.model_files import LoadedModel
     from models.training.data import Source
     from models.wae.data import StyledNotes
-    from models.wae.inference import NoteMaker
+    from models.wae.inference import WaeModel
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Paired:
     mcnn: Run
 
 
-def pair_network(maker: "NoteMaker", renderer: "WaveRenderer") -> "keras.Model":
+def pair_network(maker: "WaeModel", renderer: "McnnVocoder") -> "keras.Model":
     """Join both models, on their own weights, of which those of the encoder are not trained.
 
     Shapes: [pictures (batch, bands, frames, 1), conditions (batch, 21 + styles), MIDI notes (batch, 1)] ->
@@ -91,7 +91,7 @@ def pair_network(maker: "NoteMaker", renderer: "WaveRenderer") -> "keras.Model":
     return keras.Model([picture, condition, note], {"picture": found, "sound": sound}, name=PAIR)
 
 
-def pair_notes(dataset: Dataset, maker: "NoteMaker", kind: "type[StyledNotes]") -> "StyledNotes":
+def pair_notes(dataset: Dataset, maker: "WaeModel", kind: "type[StyledNotes]") -> "StyledNotes":
     """Return the notes of a dataset, split as they were when the autoencoder was trained.
 
     Raises: DatasetError as `StyledNotes` does.
@@ -103,7 +103,7 @@ def pair_notes(dataset: Dataset, maker: "NoteMaker", kind: "type[StyledNotes]") 
     return kind(dataset, size=find_size(str(card.features["size"])), label=maker.label, **split)
 
 
-def pair_loss(maker: "NoteMaker", space: ParameterSpace, loss: str, *, picture_weight: float = 1.0) -> dict[str, Any]:
+def pair_loss(maker: "WaeModel", space: ParameterSpace, loss: str, *, picture_weight: float = 1.0) -> dict[str, Any]:
     """Return the loss of each output: spectra of sounds on bins and on mel bands, and the autoencoder's of pictures."""
     from models.mcnn.losses import PAIRED, WaveformLoss
     from models.wae.losses import PictureLoss
@@ -121,10 +121,10 @@ def pair(settings: PairingSettings) -> Paired:
     start_keras()
     from models.training.loop import train
     from models.wae.data import PairedNotes, StyledNotes
-    from models.wae.inference import load_maker
+    from models.wae.inference import load_wae
     from models.wae.vocoders import matching_renderer
 
-    maker = load_maker(settings.wae)
+    maker = load_wae(settings.wae)
     renderer = matching_renderer(settings.mcnn, maker.analysis)
     names = [name_of(model.loaded.path) for model in (maker, renderer)]
 
@@ -167,7 +167,7 @@ def pair(settings: PairingSettings) -> Paired:
     return paired
 
 
-def measure(maker: "NoteMaker", renderer: "WaveRenderer", loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
+def measure(maker: "WaeModel", renderer: "McnnVocoder", loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
     """Measure sounds of test notes, decoded from where the encoder puts them, before and after they were paired.
 
     Returns: `n` notes; means of the measures of `models.mcnn.metrics.note_errors` and of `rmse`, of pictures; with
@@ -175,14 +175,14 @@ def measure(maker: "NoteMaker", renderer: "WaveRenderer", loaded: "LoadedModel",
     """
     from models.mcnn.metrics import means_of, note_errors
     from models.wae.data import PairedNotes
-    from models.wae.inference import load_maker
+    from models.wae.inference import load_wae
     from models.wae.vocoders import matching_renderer
 
     assert isinstance(source, PairedNotes)
     rows = source.rows("test")
     inputs, wanted = source.examples().read(rows)
     targets: Any = wanted
-    before = pair_network(load_maker(maker.loaded.path), matching_renderer(renderer.loaded.path, maker.analysis))
+    before = pair_network(load_wae(maker.loaded.path), matching_renderer(renderer.loaded.path, maker.analysis))
     found: dict[str, Any] = {}
     for prefix, network in (("", loaded.model), ("before_", before)):
         made = network.predict(list(inputs), batch_size=8, verbose=0)
@@ -192,7 +192,7 @@ def measure(maker: "NoteMaker", renderer: "WaveRenderer", loaded: "LoadedModel",
     return {"n": len(rows), **found}
 
 
-def write_both(paired: Paired, maker: "NoteMaker", renderer: "WaveRenderer", source: "StyledNotes") -> None:
+def write_both(paired: Paired, maker: "WaeModel", renderer: "McnnVocoder", source: "StyledNotes") -> None:
     """Write the two models out of the best of a pairing as runs of their own, measured as each is by itself."""
     from models.model_files import load_model, read_card, save_model, write_card
     from models.registry import find_recipe
@@ -222,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def action(settings: PairingSettings) -> None:
         pair(settings)
 
-    return run_door(PairingSettings, action, argv, "python -m models.wae.joint_training")
+    return run_command(PairingSettings, action, argv, "python -m models.wae.joint_training")
 
 
 if __name__ == "__main__":

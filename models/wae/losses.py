@@ -62,8 +62,8 @@ REDUCTIONS: Mapping[str, Callable[[Any], Any]] = {
 """From squared errors (batch, bands, frames)."""
 
 
-def discrepancy(latent: Any, prior: Any, kernel: str = "rbf") -> Any:
-    """Return the squared maximum mean discrepancy between two sets of points, biased: diagonals count.
+def mmd(latent: Any, prior: Any, kernel: str = "rbf") -> Any:
+    """Return the squared maximum mean mmd between two sets of points, biased: diagonals count.
 
     Args:
         kernel: `rbf`, five Gaussians added up; `gaussian`, a single one; `multiquadric`, an inverse one.
@@ -89,8 +89,8 @@ KERNELS: Mapping[str, Callable[[Any, int], Any]] = {
 """From squared distances and the width of the space."""
 
 
-def divergence(mean: Any, log_variance: Any) -> Any:
-    """Return the Kullback-Leibler divergence of normal laws from the standard one, in nats a note.
+def kl_divergence(mean: Any, log_variance: Any) -> Any:
+    """Return the Kullback-Leibler kl_divergence of normal laws from the standard one, in nats a note.
 
     Shapes: (batch, latent) both.
     Source: Kingma and Welling 2014, arXiv 1312.6114.

@@ -101,13 +101,13 @@ class LatentQuality:
     """Where latents lie beside the prior, a standard normal law.
 
     Attributes:
-        means, deviations: of each number. discrepancy: from the prior, the mean over several sets of it. chance: what
+        means, deviations: of each number. mmd: from the prior, the mean over several sets of it. chance: what
             two sets of the prior of that size reach once in twenty times.
     """
 
     means: tuple[float, ...]
     deviations: tuple[float, ...]
-    discrepancy: float
+    mmd: float
     chance: float
 
     @property
@@ -115,18 +115,18 @@ class LatentQuality:
         """Whether all of it keeps within its bounds."""
         centred = all(abs(mean) <= MOST_MEAN for mean in self.means)
         spread = all(LEAST_SPREAD <= deviation <= MOST_SPREAD for deviation in self.deviations)
-        return centred and spread and self.discrepancy < 2.0 * self.chance
+        return centred and spread and self.mmd < 2.0 * self.chance
 
 
 def latent_quality(latents: Floats, seed: int = 0) -> LatentQuality:
     """Compare latents with the prior. Shapes: (n, latent), n >= 2. Raises: ModelError for fewer."""
-    from models.wae.losses import discrepancy
+    from models.wae.losses import mmd
 
     if np.ndim(latents) != 2 or len(latents) < 2:
         raise ModelError(f"latents are (n, latent), two or more. Received: {np.shape(latents)}")
     latents = np.asarray(latents, np.float32)
     rng = np.random.default_rng(seed)
-    apart = [float(discrepancy(latents, _prior(rng, latents.shape))) for _ in range(AGAINST)]
+    apart = [float(mmd(latents, _prior(rng, latents.shape))) for _ in range(AGAINST)]
     return LatentQuality(
         tuple(float(mean) for mean in latents.mean(axis=0)),
         tuple(float(deviation) for deviation in latents.std(axis=0)),
@@ -137,11 +137,11 @@ def latent_quality(latents: Floats, seed: int = 0) -> LatentQuality:
 
 @lru_cache(maxsize=8)
 def chance_discrepancy(count: int, width: int, draws: int = DRAWS) -> float:
-    """Return the 95th percentile of the discrepancy between two sets of the prior."""
-    from models.wae.losses import discrepancy
+    """Return the 95th percentile of the mmd between two sets of the prior."""
+    from models.wae.losses import mmd
 
     rng = np.random.default_rng([count, width])
-    found = [float(discrepancy(_prior(rng, (count, width)), _prior(rng, (count, width)))) for _ in range(draws)]
+    found = [float(mmd(_prior(rng, (count, width)), _prior(rng, (count, width)))) for _ in range(draws)]
     return float(np.percentile(found, 95))
 
 

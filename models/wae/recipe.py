@@ -21,7 +21,7 @@ from models.training.recipe import Recipe, check_channels_last, defaults_of
 from models.training.settings import TrainingSettings
 from models.wae.presets import SIZES, find_size
 from models.wae.schedule import ALPHA, discriminator_adam, halving_adam
-from models.wae.variants import find_kind
+from models.wae.variants import find_variant
 
 if TYPE_CHECKING:
     from models.model_files import LoadedModel
@@ -64,7 +64,7 @@ def build_wae(
     from models.wae.system import NoteAutoencoder
 
     check_channels_last(WAE, data_format)
-    shape, traits, count = replace(find_size(size), latent=latent), find_kind(kind), len(styles) or PUBLISHED_STYLES
+    shape, traits, count = replace(find_size(size), latent=latent), find_variant(kind), len(styles) or PUBLISHED_STYLES
     seeds = [None if seed is None else 3 * seed + part for part in range(3)]
     return NoteAutoencoder(
         build_encoder(shape, spread=traits.latent == "kl", seed=seeds[0]),
@@ -106,7 +106,7 @@ class WaeSettings(TrainingSettings):
     reduction: Literal["mel", "sum", "mean"] = Field(
         "mel", description="squared errors: added up over bands and averaged over frames, added up, or averaged"
     )
-    kernel: Literal["rbf", "gaussian", "multiquadric"] = Field("rbf", description="of the discrepancy: five Gaussians")
+    kernel: Literal["rbf", "gaussian", "multiquadric"] = Field("rbf", description="of the mmd: five Gaussians")
     form: Literal["uniform", "reverse", "complement"] = Field(
         "uniform", description="what the encoder pays for a style that can be guessed"
     )
@@ -114,7 +114,7 @@ class WaeSettings(TrainingSettings):
     dataset_name: str = Field("notes", description="trains on <dataset_dir>/<dataset_name>.hdf5")
     epochs: int = Field(SIZES["tiny"].epochs, ge=1, description="passes over the notes; 400 for paper")
     patience: int = Field(100_000, ge=1, description="has no meaning here: the newest epoch counts as the best")
-    batch_size: int = Field(SIZES["tiny"].batch_size, ge=2, description="notes per step; the discrepancy wants many")
+    batch_size: int = Field(SIZES["tiny"].batch_size, ge=2, description="notes per step; the mmd wants many")
     learning_rate: float = Field(
         SIZES["tiny"].learning_rate, gt=0, description="of both optimisers, halved three times; 5e-4 for paper"
     )
@@ -140,12 +140,12 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
     """Measure how well notes of the test come back, and how far their latents are from the prior.
 
     Returns: `n` notes; root mean square errors of pictures, `rmse`, and `mean`, of the mean picture of the training;
-        `mmd`, the discrepancy of latents and prior.
+        `mmd`, the mmd of latents and prior.
     """
-    from models.wae.inference import NoteMaker
-    from models.wae.losses import discrepancy
+    from models.wae.inference import WaeModel
+    from models.wae.losses import mmd
 
-    maker, rows = NoteMaker(loaded), source.rows("test")  # type: ignore[attr-defined]
+    maker, rows = WaeModel(loaded), source.rows("test")  # type: ignore[attr-defined]
     pictures, told = source.examples().read(rows)  # type: ignore[attr-defined]
     latents = maker.latents_of(pictures[..., 0])
     found = maker.pictures(latents, source.pitch[rows], told[:, -len(maker.styles) :])  # type: ignore[attr-defined]
@@ -155,7 +155,7 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
         "n": len(rows),
         "rmse": {"All": float(np.sqrt(np.mean((found - pictures[..., 0]) ** 2)))},
         "mean": {"All": float(np.sqrt(np.mean((average - pictures[..., 0]) ** 2)))},
-        "mmd": {"All": float(discrepancy(latents, prior))},
+        "mmd": {"All": float(mmd(latents, prior))},
     }
 
 
@@ -180,7 +180,7 @@ RECIPES: tuple[Recipe, ...] = (
         features={"input": "pictures"},
         inputs="pictures",
         settings=WaeSettings,
-        open_source=_open,
+        open_data=_open,
         options=MappingProxyType({name: WaeSettings.model_fields[name].default for name in OPTIONS}),
         measure=measure,
         draw=_draw,

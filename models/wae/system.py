@@ -14,10 +14,10 @@ from keras import ops
 from generators.errors import ModelError
 from models.training.gradients import adversarial_backend, descend
 from models.wae.conditions import NOTE_WIDTH
-from models.wae.losses import discrepancy, divergence, evasion, guess_loss, reconstruction
+from models.wae.losses import evasion, guess_loss, kl_divergence, mmd, reconstruction
 from models.wae.networks import build_autoencoder
 from models.wae.schedule import ALPHA, alpha_at
-from models.wae.variants import find_kind
+from models.wae.variants import find_variant
 
 WRITTEN = ("kind", "alpha", "beta", "reduction", "kernel", "form", "critic_steps", "seed")
 """What is written of a system, besides its networks."""
@@ -54,7 +54,7 @@ class NoteAutoencoder(keras.Model):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.kind, self.traits = kind, find_kind(kind)
+        self.kind, self.traits = kind, find_variant(kind)
         self.encoder, self.decoder, self.discriminator = encoder, decoder, discriminator
         self.alpha, self.beta = float(alpha), float(self.traits.beta if beta is None else beta)
         self.reduction, self.kernel, self.form, self.critic_steps = reduction, kernel, form, critic_steps
@@ -112,10 +112,10 @@ class NoteAutoencoder(keras.Model):
         self.autoencoder_optimizer, self.steps = optimizer, steps
         if self.discriminator is not None:
             self.discriminator_optimizer = discriminator_optimizer
-        for learner, variables in self.learners():
+        for learner, variables in self.optimizer_groups():
             learner.build(variables)
 
-    def learners(self) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
+    def optimizer_groups(self) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
         """Return each optimiser with the variables that it moves."""
         moved = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
         pairs = [(self.autoencoder_optimizer, moved)]
@@ -143,7 +143,7 @@ class NoteAutoencoder(keras.Model):
             weighted = [self._weight(name, alpha) * value for name, value in terms.items()]
             return ops.sum(ops.stack(weighted)), (terms, latent)
 
-        (autoencoder, *others) = self.learners()
+        (autoencoder, *others) = self.optimizer_groups()
         total, (terms, latent) = descend(loss, *autoencoder)
         told = {"loss": total, **terms}
         for optimizer, variables in others:
@@ -192,11 +192,11 @@ class NoteAutoencoder(keras.Model):
         terms = {}
         if self.traits.latent == "kl":
             logarithm = law[:, self.latent :]
-            terms["latent"] = divergence(latent, logarithm)
+            terms["latent"] = kl_divergence(latent, logarithm)
             if training:
                 latent = latent + ops.exp(0.5 * logarithm) * self._drawn(latent)
         if self.traits.latent == "mmd":
-            terms["latent"] = discrepancy(latent, self._drawn(latent), self.kernel)
+            terms["latent"] = mmd(latent, self._drawn(latent), self.kernel)
         found = self.decode(latent, conditions, training)
         terms = {"reconstruction": reconstruction(pictures, found, self.reduction), **terms}
         if self.discriminator is not None:

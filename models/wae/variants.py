@@ -11,7 +11,7 @@ from generators.errors import ModelError, look_up
 from models.wae.conditions import NOTE_WIDTH
 
 Latent = Literal["none", "kl", "mmd"]
-"""What holds the latent to a standard normal law: nothing, a divergence of each note's own law, or one of them all."""
+"""What holds the latent to a standard normal law: nothing, a kl_divergence of each note's own law, or one of them all."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ KINDS: Mapping[str, Kind] = {
     "wae-fader": Kind(note=True, style=True, latent="mmd", adversary=True, beta=10.0),
 }
 """A beta of 10 keeps the latent from collapsing under an adversary of weight 4, where 1 did not (our trials on small
-pictures). Of `vae` it is small because a divergence counts each note's nats, some ten of them, against a squared error
+pictures). Of `vae` it is small because a kl_divergence counts each note's nats, some ten of them, against a squared error
 of a few tenths."""
 
 
-def find_kind(name: str) -> Kind:
+def find_variant(name: str) -> Kind:
     """Return a model by its name. Raises ModelError for an unknown one."""
     return look_up("kind", name, KINDS, ModelError)

@@ -12,7 +12,7 @@ from generators.errors import ModelError
 from models.wae.inference import Renderer
 
 if TYPE_CHECKING:
-    from models.mcnn.inference import WaveRenderer
+    from models.mcnn.inference import McnnVocoder
 
 Name = Literal["griffinlim", "mcnn"]
 
@@ -31,14 +31,14 @@ def mcnn_renderer(path: str | os.PathLike[str], analysis: MelAnalysis) -> Render
     return matching_renderer(path, analysis).sounds
 
 
-def matching_renderer(path: str | os.PathLike[str], analysis: MelAnalysis) -> "WaveRenderer":
+def matching_renderer(path: str | os.PathLike[str], analysis: MelAnalysis) -> "McnnVocoder":
     """Load a trained MCNN for the pictures of a model.
 
     Raises: ModelError for a file that is none, or one of another analysis.
     """
-    from models.mcnn.inference import load_renderer
+    from models.mcnn.inference import load_mcnn
 
-    renderer = load_renderer(path)
+    renderer = load_mcnn(path)
     if renderer.analysis != analysis:
         raise ModelError(
             f"the MCNN must render the pictures of the model, {_told(analysis)}. "

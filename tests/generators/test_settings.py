@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import DatasetError, SettingsError
 from generators.settings import Settings
 
@@ -144,18 +144,18 @@ def raiser(error):
     ],
 )
 def test_a_door_turns_faults_into_exit_codes(capsys, error, code, line):
-    assert run_door(Toy, raiser(error), ["x"]) == code
+    assert run_command(Toy, raiser(error), ["x"]) == code
     assert capsys.readouterr().err == line
 
 
 def test_only_work_that_resumes_promises_it(capsys):
-    assert run_door(Toy, raiser(KeyboardInterrupt()), ["x"], resumes=False) == 130
+    assert run_command(Toy, raiser(KeyboardInterrupt()), ["x"], resumes=False) == 130
     assert capsys.readouterr().err == "\ninterrupted\n"
 
 
 def test_a_bug_of_ours_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
-        run_door(Toy, lambda settings: 1 / 0, ["x"])
+        run_command(Toy, lambda settings: 1 / 0, ["x"])
 
 
 def test_help_names_every_setting_once(capsys):

@@ -89,7 +89,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
 
     toy = Toy(tmp_path / "toy.keras")
     toy.path.touch()
-    monkeypatch.setattr(coder, "load_coder", lambda path: toy)
+    monkeypatch.setattr(coder, "load_nsynth", lambda path: toy)
     return toy
 
 

@@ -16,13 +16,13 @@ from generators.generate import render_columns, render_rows
 from generators.registry import build_synth
 from inversynth.pretrained import DEFAULT, bundled, find_model
 from inversynth.pretrained.bundle import bundle, read_scores
-from models.gansynth.inference import load_player
+from models.gansynth.inference import load_gansynth
 from models.model_files import ModelCard, check_weights, load_model, read_card, save_model
-from models.neurosynth.inference import load_shaper
+from models.neurosynth.inference import load_envelope_shaper
 from models.notes.metrics import shares, track
-from models.nsynth.inference import load_coder
+from models.nsynth.inference import load_nsynth
 from models.registry import find_recipe
-from models.wae.inference import load_maker
+from models.wae.inference import load_wae
 from models.wae.vocoders import mcnn_renderer
 from tests.styled_notes import write_notes
 from tests.wae_models import write_untrained_pair
@@ -76,7 +76,7 @@ def test_the_bundled_nsynth_is_small_and_says_a_note_at_its_pitch() -> None:
     assert path.stat().st_size <= 2e6
     card = check_weights(path)
     assert card.scores["test"]["gain"]["All"] >= 1.5
-    coder = load_coder(path)
+    coder = load_nsynth(path)
     assert coder.takes_pitch
     pitches, hertz = [60, 72, 84], 440 * 2 ** ((np.asarray([60, 72, 84]) - 69) / 12)
     time = np.arange(24 * coder.hop) / coder.sample_rate
@@ -96,7 +96,7 @@ def test_the_bundled_gansynth_is_small_and_plays_its_notes_in_many_timbres() -> 
     """Of latents that no figure was taken from; the goal of the issue was 85 %, and this is of 24 notes."""
     path = bundled()["gansynth"]
     assert path.stat().st_size <= 3e6
-    player = load_player(path)
+    player = load_gansynth(path)
     assert player.notes == tuple(range(48, 72))
     sounds = player.sounds(player.draw_latents(24, seed=606), player.notes)
     near, _ = shares(track(sounds, player.sample_rate), np.asarray(player.notes, float))
@@ -113,7 +113,7 @@ def test_the_bundled_autoencoder_and_its_renderer_are_small_and_play_what_they_a
     """Every style at notes of its own, of latents that no figure was taken from."""
     paths = bundled()["wae"], bundled()["mcnn"]
     assert sum(path.stat().st_size for path in paths) <= 5e6
-    maker = load_maker(paths[0])
+    maker = load_wae(paths[0])
     assert (maker.kind, maker.latent, len(maker.styles)) == ("wae-fader", 3, 12)
     notes, styles = 48 + 2 * np.arange(12), np.eye(12)
     latents = maker.draw_latents(12, seed=708)
@@ -128,7 +128,7 @@ def test_the_bundled_autoencoder_and_its_renderer_are_small_and_play_what_they_a
 @pytest.mark.parametrize(("name", "weight"), [("neurosynth", 10.0), ("neurosynth-adversarial", 0.0)])
 def test_bundled_generators_shape_as_well_as_their_cards_say(name: str, weight: float) -> None:
     """On waveforms drawn anew, of the goals that issue was closed with; and far apart for each of the 27 shapes."""
-    shaper = load_shaper(bundled()[name])
+    shaper = load_envelope_shaper(bundled()[name])
     assert shaper.loaded.card.features["l1_weight"] == weight
     columns = render_columns(EnvelopeSynth(random_pitch=True, random_phase=True), 0, 270, 4711)
     classes = columns["classes"][:, 1:]

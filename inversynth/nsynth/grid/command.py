@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.command import run_door
+from generators.command import run_command
 from generators.errors import AudioError, ModelError, ParameterError, SettingsError
 from generators.notes.folder import Fit
 from generators.notes.pitches import note_list
@@ -22,7 +22,7 @@ from inversynth.nsynth.grid.points import CORNERS
 from inversynth.nsynth.grid.trim import FADE
 
 if TYPE_CHECKING:
-    from models.nsynth.inference import NoteCoder
+    from models.nsynth.inference import NSynthCodec
 
 FULL = 9
 """Points on a side of the published grid."""
@@ -61,7 +61,7 @@ class GridSettings(Settings):
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth grid") -> int:
     """Render a pad; returns the exit code."""
-    return run_door(GridSettings, _run, argv, prog)
+    return run_command(GridSettings, _run, argv, prog)
 
 
 def _run(settings: GridSettings) -> None:
@@ -107,9 +107,9 @@ def _run(settings: GridSettings) -> None:
             f"{settings.final_length}"
         )
 
-    from models.nsynth.inference import load_coder
+    from models.nsynth.inference import load_nsynth
 
-    coder = load_coder(model)
+    coder = load_nsynth(model)
     job = Job(
         sounds=tuple(corner.sound for corner in corners),
         digests=tuple(_digest(corner, pitches) for corner in corners),
@@ -127,7 +127,7 @@ def _run(settings: GridSettings) -> None:
 
 
 def _render(
-    job: Job, coder: "NoteCoder", corners: Sequence[Corner], share: tuple[int, int], settings: GridSettings
+    job: Job, coder: "NSynthCodec", corners: Sequence[Corner], share: tuple[int, int], settings: GridSettings
 ) -> None:
     from tqdm import tqdm
 

@@ -19,14 +19,14 @@ from inversynth.nsynth.grid.job import GridNote, Job
 from inversynth.nsynth.grid.trim import level_note
 
 if TYPE_CHECKING:
-    from models.nsynth.inference import NoteCoder
+    from models.nsynth.inference import NSynthCodec
 
 
 class Stopped(BaseException):
     """Ends a thread whose work is no longer wanted; the decoder keeps its state on the way."""
 
 
-def encode_corners(coder: "NoteCoder", corners: Sequence[Corner], pitches: Sequence[int]) -> NDArray[np.float32]:
+def encode_corners(coder: "NSynthCodec", corners: Sequence[Corner], pitches: Sequence[int]) -> NDArray[np.float32]:
     """Hear all notes of four corners. Shapes: -> (4, pitches, k, width)."""
     audio = np.stack([read_audio(corner.notes[pitch]).audio for corner in corners for pitch in pitches])
     codes = coder.encode(audio)
@@ -44,7 +44,7 @@ def open_batches(
 
 def render(
     job: Job,
-    coder: "NoteCoder",
+    coder: "NSynthCodec",
     codes: NDArray[np.float32],
     batches: Sequence[tuple[int, Sequence[GridNote]]],
     folder: Path,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from generators.dsp import envelopes, modulation
-from generators.fm.atoms import LANES, Course, adjoint, carriers, emphasise, filter_table, shape
+from generators.fm.atoms import LANES, EffectChain, adjoint, carriers, emphasise, filter_table, shape
 from generators.fm_generator import GAIN, FmSynth
 from generators.sampling import sample_classes
 
@@ -14,7 +14,7 @@ from generators.sampling import sample_classes
 def course_of(synth, values, emphasis=0.0):
     time = modulation.sample_times(synth.samples, synth.sample_rate)
     levels = [np.array([[value]]) for value in values[16:20]]
-    return Course(
+    return EffectChain(
         envelopes.adsr(time, *levels, synth.note_length).astype(np.float32),
         filter_table(values[20], values[21], synth.sample_rate),
         modulation.gater(time, np.array([[values[22]]])).astype(np.float32),
@@ -59,11 +59,11 @@ def test_the_adjoint_moves_filter_and_gater_to_the_other_side(emphasis):
     rng = np.random.default_rng(2)
     values = synth.space.classes_to_values(sample_classes(synth.space, 5, 6, seed=1))[0]
     waves, atoms = atoms_of(synth, values, emphasis)
-    course = course_of(synth, values)
+    effects = course_of(synth, values)
     sound = rng.standard_normal(synth.samples)
-    back = adjoint(sound, course.filters, course.gates[0], emphasis)[0].astype(np.float64)
+    back = adjoint(sound, effects.filters, effects.gates[0], emphasis)[0].astype(np.float64)
     np.testing.assert_allclose(
-        (waves * course.envelopes) @ back, atoms.astype(np.float64) @ sound, rtol=1e-3, atol=1e-3
+        (waves * effects.envelopes) @ back, atoms.astype(np.float64) @ sound, rtol=1e-3, atol=1e-3
     )
 
 
@@ -79,17 +79,17 @@ def test_lanes_and_threads_do_not_matter():
     synth = FmSynth(length=0.05)
     count = 2 * LANES + 5
     shapes = np.stack([rng.uniform(440, 1000, count), rng.uniform(1, 30, count), rng.uniform(0, 1500, count)], axis=1)
-    course = course_of(synth, synth.space.classes_to_values(np.full((1, 23), 7))[0])
+    effects = course_of(synth, synth.space.classes_to_values(np.full((1, 23), 7))[0])
     kinds = np.arange(count) % 4
     with ThreadPoolExecutor(2) as pool:
-        together = shape(carriers(kinds, shapes, synth.samples, 16384, pool), course, np.arange(count), pool=pool)
+        together = shape(carriers(kinds, shapes, synth.samples, 16384, pool), effects, np.arange(count), pool=pool)
     alone = [
-        shape(carriers(kind, row, synth.samples, 16384), course, [0])[0]
+        shape(carriers(kind, row, synth.samples, 16384), effects, [0])[0]
         for kind, row in zip(kinds, shapes, strict=True)
     ]
     np.testing.assert_array_equal(together, np.stack(alone))
 
 
 def test_no_atoms_are_no_trouble():
-    course = course_of(FmSynth(length=0.05), FmSynth.space.classes_to_values(np.full((1, 23), 7))[0])
-    assert shape(np.zeros((0, 819), np.float32), course, np.zeros(0, int)).shape == (0, 819)
+    effects = course_of(FmSynth(length=0.05), FmSynth.space.classes_to_values(np.full((1, 23), 7))[0])
+    assert shape(np.zeros((0, 819), np.float32), effects, np.zeros(0, int)).shape == (0, 819)

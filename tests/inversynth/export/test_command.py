@@ -112,7 +112,7 @@ def test_controllers_are_distinct_and_none_that_a_host_answers() -> None:
 
 
 def test_documented_controllers_are_those_that_are_written() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "playing.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[3] / "docs" / "playing.md").read_text(encoding="utf-8")
     for name in SYNTHS:
         for column, parameter in enumerate(build_synth(name).space.names):
             assert f"| `{parameter}` | {controller(column)[1]} | {controller(column)[1] + 32} |" in page

@@ -16,11 +16,11 @@ from inversynth.export.operations import plain_operations
 from inversynth.export.signature import Exportable, Port
 from inversynth.export.writer import compare, export
 from inversynth.pretrained import find_model
-from models.gansynth.inference import load_player
-from models.mcnn.inference import load_renderer
+from models.gansynth.inference import load_gansynth
+from models.mcnn.inference import load_mcnn
 from models.model_files import load_model, read_card
-from models.neurosynth.inference import load_shaper
-from models.wae.inference import load_maker
+from models.neurosynth.inference import load_envelope_shaper
+from models.wae.inference import load_wae
 from tests.gansynth_models import write_untrained
 from tests.styled_notes import write_notes
 from tests.wae_models import write_untrained_pair
@@ -143,7 +143,7 @@ def test_probabilities_of_a_network_come_out_by_parameter():
 
 def test_notes_of_a_generator_are_those_of_its_player(gansynth):
     what, examples, made = agree(gansynth)
-    wanted = load_player(gansynth).sounds(examples["latent"], examples["note"][:, 0])
+    wanted = load_gansynth(gansynth).sounds(examples["latent"], examples["note"][:, 0])
     np.testing.assert_allclose(made["sound"], wanted, atol=1e-4 * np.abs(wanted).max())
     assert (what.facts["notes"], what.outputs[0].shape) == (list(NOTES), (160,))
 
@@ -151,7 +151,7 @@ def test_notes_of_a_generator_are_those_of_its_player(gansynth):
 def test_waveforms_are_shaped_as_by_the_shaper():
     path = find_model("neurosynth")
     what, examples, made = agree(path)
-    shaper, classes = load_shaper(path), []
+    shaper, classes = load_envelope_shaper(path), []
     for one in what.facts["attributes"]:
         classes.append(examples["classes"][:, one["first"] : one["first"] + one["count"]].argmax(axis=1))
     wanted = shaper.shape(examples["basic"], np.stack(classes, axis=1))
@@ -161,7 +161,7 @@ def test_waveforms_are_shaped_as_by_the_shaper():
 
 def test_notes_of_an_autoencoder_are_rendered_as_by_its_maker(pair):
     what, examples, made = agree(*pair)
-    maker, renderer = load_maker(pair[0]), load_renderer(pair[1])
+    maker, renderer = load_wae(pair[0]), load_mcnn(pair[1])
     asked = (examples["latent"], examples["note"][:, 0], examples["styles"])
     wanted = maker.sounds(*asked, renderer.sounds)
     np.testing.assert_allclose(made["sound"], wanted, atol=1e-3 * np.abs(wanted).max())
@@ -172,7 +172,7 @@ def test_notes_of_an_autoencoder_are_rendered_as_by_its_maker(pair):
 
 def test_a_renderer_is_exported_by_itself(pair):
     _, examples, made = agree(pair[1])
-    wanted = load_renderer(pair[1]).sounds(examples["mels"], examples["note"][:, 0])
+    wanted = load_mcnn(pair[1]).sounds(examples["mels"], examples["note"][:, 0])
     np.testing.assert_allclose(made["sound"], wanted, atol=1e-4 * np.abs(wanted).max())
 
 
@@ -283,7 +283,7 @@ def _as_arrays(what: Exportable, given):
 
 
 def test_every_row_is_told_of_in_the_documentation():
-    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
     for row in ROWS.values():
         assert f"| {row.title} | {row.inputs} | {row.outputs} |" in page
     for name in FORMATS:

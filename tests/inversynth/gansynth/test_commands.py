@@ -11,7 +11,7 @@ from inversynth.cli import main
 from inversynth.gansynth.hallucinate import Grain, hallucinate, points_between
 from inversynth.report import audio_page as showing
 from inversynth.report.audio_page import Row, Showing, Shown
-from models.gansynth.inference import NotePlayer, load_player
+from models.gansynth.inference import GanSynthModel, load_gansynth
 from tests.gansynth_models import write_untrained
 
 NOTES = (60, 61, 62)
@@ -29,15 +29,16 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def player(models: Path) -> NotePlayer:
-    return load_player(models / "one.keras")
+def player(models: Path) -> GanSynthModel:
+    return load_gansynth(models / "one.keras")
 
 
 @pytest.fixture
-def run(models: Path, monkeypatch: pytest.MonkeyPatch, player: NotePlayer) -> Callable[..., Path]:
+def run(models: Path, monkeypatch: pytest.MonkeyPatch, player: GanSynthModel) -> Callable[..., Path]:
     """Type a command into a folder of results, which is returned; the first model is loaded once for all."""
     monkeypatch.setattr(
-        "models.gansynth.inference.load_player", lambda path: player if path.name == "one.keras" else load_player(path)
+        "models.gansynth.inference.load_gansynth",
+        lambda path: player if path.name == "one.keras" else load_gansynth(path),
     )
 
     def typed(command: str, *words: str, code: int = 0) -> Path:
@@ -59,7 +60,9 @@ def latents_in(folder: Path) -> np.ndarray:
         return file["latents"]
 
 
-def test_random_timbres_sound_as_the_model_makes_them(run: Callable, player: NotePlayer, read_page: Callable) -> None:
+def test_random_timbres_sound_as_the_model_makes_them(
+    run: Callable, player: GanSynthModel, read_page: Callable
+) -> None:
     folder = run("random", "--count", "3", "--note", "60,62", "--seed", "5")
     latents = player.draw_latents(3, 5)
     assert (latents_in(folder) == latents).all()
@@ -72,7 +75,7 @@ def test_random_timbres_sound_as_the_model_makes_them(run: Callable, player: Not
     assert "3 timbres at random" in page.text
 
 
-def test_notes_are_drawn_where_none_is_named(run: Callable, player: NotePlayer) -> None:
+def test_notes_are_drawn_where_none_is_named(run: Callable, player: GanSynthModel) -> None:
     folder = run("random", "--count", "6", "--no-pictures", "--no-page")
     notes = sorted(path.stem.split("_")[1] for path in folder.glob("*.wav"))
     assert notes == sorted({60: "C4", 61: "C#4", 62: "D4"}[int(note)] for note in player.draw_notes(6, 0))
@@ -80,7 +83,7 @@ def test_notes_are_drawn_where_none_is_named(run: Callable, player: NotePlayer) 
     assert not (folder / "index.html").exists()
 
 
-def test_latents_of_a_file_are_played_again_and_one_of_them_at_every_note(run: Callable, player: NotePlayer) -> None:
+def test_latents_of_a_file_are_played_again_and_one_of_them_at_every_note(run: Callable, player: GanSynthModel) -> None:
     latents = player.draw_latents(4, 9)[1:]
     np.save("mine.npy", latents)
     folder = run("random", "--latents", "mine.npy", "--note", "C4", "--no-pictures", "--no-page")
@@ -100,7 +103,9 @@ def test_two_models_are_heard_on_the_same_latents(run: Callable, models: Path, r
     assert [word in page.text for word in ("Sounds 0 to 7 · one", "Sounds 0 to 7 · other", "Sounds 8 to 8 · other")]
 
 
-def test_interpolation_begins_and_ends_with_its_latents(run: Callable, player: NotePlayer, read_page: Callable) -> None:
+def test_interpolation_begins_and_ends_with_its_latents(
+    run: Callable, player: GanSynthModel, read_page: Callable
+) -> None:
     given = player.draw_latents(3, 4)
     np.save("mine.npy", given)
     folder = run("interpolate", "--steps", "4", "--from", "mine.npy:2", "--note", "C4,D4", "--no-pictures")
@@ -126,7 +131,7 @@ def test_a_hallucination_passes_each_point_once() -> None:
     assert (points_between(keys[:1], 3) == keys[:1]).all()
 
 
-def test_a_hallucination_is_the_sum_of_its_notes(player: NotePlayer) -> None:
+def test_a_hallucination_is_the_sum_of_its_notes(player: GanSynthModel) -> None:
     latents = player.draw_latents(3, 0)
     grain = Grain(spacing=0.005, trim=0.001, attack=0.002, sustain=0.005, release=0.003)
     made, gain = hallucinate(player, latents, 61, grain, batch_size=2)
@@ -138,7 +143,7 @@ def test_a_hallucination_is_the_sum_of_its_notes(player: NotePlayer) -> None:
     np.testing.assert_allclose(made, expected * gain, atol=1e-5)
 
 
-def test_a_sum_beyond_full_scale_is_turned_down_to_it(player: NotePlayer) -> None:
+def test_a_sum_beyond_full_scale_is_turned_down_to_it(player: GanSynthModel) -> None:
     loud, gain = hallucinate(player, player.draw_latents(20, 0), 60, Grain(0.001, 0, 0, 0.02, 0))
     assert gain < 1.0
     assert np.abs(loud).max() == pytest.approx(1.0)

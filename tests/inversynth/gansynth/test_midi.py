@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from generators.errors import AudioError, ModelError, SettingsError
 from inversynth.cli import main
-from inversynth.gansynth.latent_path import Course, draw_course, random_course
+from inversynth.gansynth.latent_path import LatentPath, draw_latent_path, random_latent_path
 from inversynth.gansynth.latents import slerp
 from inversynth.gansynth.midi import Performance
 from inversynth.playback.envelope import envelope
@@ -43,7 +43,7 @@ class Toy:
         return sounds
 
 
-ONE = Course(np.array([[3.0, 0.0]], np.float32), 10.0)
+ONE = LatentPath(np.array([[3.0, 0.0]], np.float32), 10.0)
 
 
 def heard(performance: Performance, *notes: Note) -> NDArray[np.float32]:
@@ -72,17 +72,17 @@ def test_note_that_ends_while_it_rises_falls_from_there() -> None:
 
 def test_course_passes_its_latents_and_goes_along_arcs_between_them() -> None:
     keys = np.array([[1, 0], [0, 2], [-3, 0]], np.float32)
-    course = Course(keys, 8.0)
+    course = LatentPath(keys, 8.0)
     np.testing.assert_allclose(course.at(course.times), keys, atol=1e-6)
     np.testing.assert_allclose(course.at([1.0])[0], slerp(keys[0], keys[1], 0.25), atol=1e-6)
     np.testing.assert_allclose(course.at([6.0])[0], slerp(keys[1], keys[2], 0.5), atol=1e-6)
     np.testing.assert_allclose(course.at([-1.0, 9.0]), keys[[0, 2]], atol=1e-6)
-    np.testing.assert_array_equal(Course(keys[:1], 8.0).at([0, 3, 8]), keys[[0, 0, 0]])
+    np.testing.assert_array_equal(LatentPath(keys[:1], 8.0).at([0, 3, 8]), keys[[0, 0, 0]])
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(0.1, 2), (11.9, 2), (18.0, 3), (61.0, 10)])
 def test_course_has_a_latent_for_every_so_many_seconds_and_two_at_least(seconds: float, count: int) -> None:
-    course = random_course(Toy(), seconds, 6.0, seed=3)  # type: ignore[arg-type]
+    course = random_latent_path(Toy(), seconds, 6.0, seed=3)  # type: ignore[arg-type]
     assert len(course.keys) == count
     np.testing.assert_array_equal(course.keys, Toy().draw_latents(count, 3))
 
@@ -90,8 +90,8 @@ def test_course_has_a_latent_for_every_so_many_seconds_and_two_at_least(seconds:
 @pytest.mark.parametrize("count", [1, 3, 30])
 def test_course_is_drawn_below_its_sound(count: int) -> None:
     audio = np.sin(np.arange(9 * RATE) / 3).astype(np.float32)
-    course = Course(Toy().draw_latents(count), 9.0)
-    figure = draw_course(audio, RATE, course, PAPER)
+    course = LatentPath(Toy().draw_latents(count), 9.0)
+    figure = draw_latent_path(audio, RATE, course, PAPER)
     sound, strip = figure.axes
     assert sound.get_xlim() == strip.get_xlim() == (0.0, 9.0)
     assert len(strip.collections) == 2
@@ -142,7 +142,7 @@ def test_same_note_of_the_same_timbre_is_made_once_and_batches_have_one_size() -
 
 
 def test_timbre_is_that_of_the_moment_at_which_a_note_begins() -> None:
-    course = Course(np.array([[1, 0], [0, 1]], np.float32), 2.0)
+    course = LatentPath(np.array([[1, 0], [0, 1]], np.float32), 2.0)
     performance = Performance(Toy(), course, release=0.0, batch_size=8)  # type: ignore[arg-type]
     asked = course.at([0.0, 1.0, 1.5])[:, 0]
     np.testing.assert_allclose(asked, np.cos(np.pi / 4 * np.array([0, 1, 1.5])), atol=1e-6)
@@ -150,7 +150,7 @@ def test_timbre_is_that_of_the_moment_at_which_a_note_begins() -> None:
 
 
 def test_sound_that_is_no_number_is_told() -> None:
-    course = Course(np.array([[np.nan, 0.0]], np.float32), 10.0)
+    course = LatentPath(np.array([[np.nan, 0.0]], np.float32), 10.0)
     with pytest.raises(ModelError, match="toy must give finite sounds"):
         heard(Performance(Toy(), course), Note(0.0, 0.5, 60))  # type: ignore[arg-type]
 

@@ -16,7 +16,7 @@ from inversynth.gansynth.pca import measures
 from tests.gansynth_models import write_untrained
 
 if TYPE_CHECKING:
-    from models.gansynth.inference import NotePlayer
+    from models.gansynth.inference import GanSynthModel
 
 SCALES = np.array([5.0, 3.0, 2.0])
 
@@ -45,10 +45,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def player(model: Path) -> "NotePlayer":
-    from models.gansynth.inference import load_player
+def player(model: Path) -> "GanSynthModel":
+    from models.gansynth.inference import load_gansynth
 
-    return load_player(model)
+    return load_gansynth(model)
 
 
 # --- finding and moving ----------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_more_directions_than_latents_or_numbers_are_told(count: int, samples: i
         found(count, samples)
 
 
-def test_directions_of_a_network_are_those_of_all_its_activations_at_once(player: "NotePlayer") -> None:
+def test_directions_of_a_network_are_those_of_all_its_activations_at_once(player: "GanSynthModel") -> None:
     directions = find_directions(player, 61, 4, 1100)
     latents = np.random.default_rng(5).normal(size=(1100, player.latent)).astype(np.float32)
     seen = player.first_block(latents, [61] * 1100).reshape(1100, -1).astype(np.float64)

@@ -381,14 +381,14 @@ def test_a_batch_of_another_length_than_the_one_of_a_network_is_refused(here: Pa
 
 
 def test_an_interrupted_batch_leaves_what_was_there(here: Path, turner: Path, monkeypatch, capsys) -> None:
-    from models.neurosynth.inference import Shaper
+    from models.neurosynth.inference import EnvelopeShaper
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     write_batch(here / "in.npz")
     (here / "out.npz").write_text("of before")
-    monkeypatch.setattr(Shaper, "shape", interrupted)
+    monkeypatch.setattr(EnvelopeShaper, "shape", interrupted)
     assert main(batch_words(turner)) == 130
     assert capsys.readouterr().err.strip() == "interrupted"
     assert (here / "out.npz").read_text() == "of before"
@@ -396,9 +396,9 @@ def test_an_interrupted_batch_leaves_what_was_there(here: Path, turner: Path, mo
 
 
 def test_a_network_that_gives_no_numbers_is_told(here: Path, turner: Path, monkeypatch, capsys) -> None:
-    from models.neurosynth.inference import Shaper
+    from models.neurosynth.inference import EnvelopeShaper
 
-    monkeypatch.setattr(Shaper, "shape", lambda _, basic, classes: np.full(np.shape(basic), np.nan, np.float32))
+    monkeypatch.setattr(EnvelopeShaper, "shape", lambda _, basic, classes: np.full(np.shape(basic), np.nan, np.float32))
     write_batch(here / "in.npz")
     write(here / "a.wav", tone())
     for words in (batch_words(turner), ["shape", "a.wav", "--model", str(turner)]):

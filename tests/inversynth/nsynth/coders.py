@@ -14,7 +14,7 @@ RATE, HOP, WIDTH = 4000, 16, 4
 
 @dataclass
 class Toy:
-    """Stands in for a `NoteCoder`: a code is the mean of its samples, twice, thrice and four times that.
+    """Stands in for a `NSynthCodec`: a code is the mean of its samples, twice, thrice and four times that.
 
     What it says is each code's first number, a hop long, plus a thousandth of the seed; a millionth of the note, if it
     is told one. `batches` keeps what it was told to say.

@@ -197,20 +197,20 @@ def test_what_cannot_be_decoded_is_one_line(toy: Toy, words: list[str], message:
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> wavenet.NoteCoder:
+def network(tmp_path_factory: pytest.TempPathFactory) -> wavenet.NSynthCodec:
     """Return the smallest autoencoder there is, untrained, that is told the note."""
     from models.nsynth.recipe import build_nsynth
 
     path = tmp_path_factory.mktemp("network") / "smoke.keras"
     model = build_nsynth(SPACE, RATE, 160, size="smoke", pitch_conditioning=True, seed=0)
     save_model(model, path, ModelCard(NSYNTH, "notes", SPACE.to_json(), RATE, 0.04, {"input": "notes"}))
-    return wavenet.load_coder(path)
+    return wavenet.load_nsynth(path)
 
 
 @pytest.fixture
-def typing(network: wavenet.NoteCoder, monkeypatch: pytest.MonkeyPatch):
+def typing(network: wavenet.NSynthCodec, monkeypatch: pytest.MonkeyPatch):
     """Type commands for it; it is loaded, and its loop compiled, once."""
-    monkeypatch.setattr(wavenet, "load_coder", lambda path: network)
+    monkeypatch.setattr(wavenet, "load_nsynth", lambda path: network)
     audio = np.random.default_rng(1).uniform(-0.5, 0.5, (4, 8 * HOP))
     for pitch, sound in zip((50, 60, 70, 80), audio, strict=True):
         save(Path(f"s_{pitch}.wav"), sound, RATE, subtype="FLOAT")
@@ -218,7 +218,7 @@ def typing(network: wavenet.NoteCoder, monkeypatch: pytest.MonkeyPatch):
     return lambda *more: typed(*words, "--batch_size", "2", *more, model=str(network.loaded.path))
 
 
-def test_what_is_said_is_what_the_network_says(typing, network: wavenet.NoteCoder) -> None:
+def test_what_is_said_is_what_the_network_says(typing, network: wavenet.NSynthCodec) -> None:
     assert typing("--seed", "9", "--temperature", "0.8") == 0
     codes = network.encode(np.stack([soundfile.read(f"s_{pitch}.wav")[0] for pitch in (70, 80)]))
     said = network.decode(codes, seeds=[9, 9], pitch=[70, 80], temperature=0.8)
@@ -226,7 +226,7 @@ def test_what_is_said_is_what_the_network_says(typing, network: wavenet.NoteCode
     np.testing.assert_array_equal(read("s_80"), said[1])
 
 
-def test_encoding_first_makes_no_difference(typing, network: wavenet.NoteCoder) -> None:
+def test_encoding_first_makes_no_difference(typing, network: wavenet.NSynthCodec) -> None:
     model = str(network.loaded.path)
     sounds = [f"s_{pitch}.wav" for pitch in (50, 60)]
     assert main(["encode", *sounds, "--model", model]) == 0
@@ -242,9 +242,9 @@ def test_encoding_first_makes_no_difference(typing, network: wavenet.NoteCoder) 
 def test_an_interrupted_batch_goes_on_to_the_same_samples(typing, monkeypatch, capsys, caplog, stop: int) -> None:
     """By Ctrl-C in the second of two batches."""
     assert typing("--output_directory", "whole") == 0
-    decode = wavenet.NoteCoder.decode
+    decode = wavenet.NSynthCodec.decode
 
-    def interrupted(coder: wavenet.NoteCoder, codes: np.ndarray, *, on_code, **options: object) -> np.ndarray:
+    def interrupted(coder: wavenet.NSynthCodec, codes: np.ndarray, *, on_code, **options: object) -> np.ndarray:
         def ring(done: int) -> None:
             on_code(done)
             if done == stop and options["pitch"] == [70, 80]:
@@ -253,7 +253,7 @@ def test_an_interrupted_batch_goes_on_to_the_same_samples(typing, monkeypatch, c
         return decode(coder, codes, on_code=ring, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(wavenet.NoteCoder, "decode", interrupted)
+        patch.setattr(wavenet.NSynthCodec, "decode", interrupted)
         assert typing() == 130
     assert "interrupted; what is finished is kept, and the same command goes on" in capsys.readouterr().err
     left = sorted(path.name for path in Path("output").iterdir())

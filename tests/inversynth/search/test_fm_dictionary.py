@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from generators.dsp import envelopes, modulation
-from generators.fm.atoms import Course, adjoint, carriers, filter_table, shape
+from generators.fm.atoms import EffectChain, adjoint, carriers, filter_table, shape
 from generators.fm_generator import GAIN, FmSynth
 from inversynth.search.fm_dictionary import (
     HARMONICS,
@@ -76,14 +76,14 @@ def test_screened_energies_and_products_are_near_those_of_atoms(dictionary):
     filters = filter_table(1500.0, 2.0, RATE)
     response = power_response(filters, RATE)
     harmonics = np.arange(1, 5)
-    course = Course(np.ones((1, SAMPLES), np.float32), filters, gate)
+    effects = EffectChain(np.ones((1, SAMPLES), np.float32), filters, gate)
     rng = np.random.default_rng(3)
     sound = rng.standard_normal(SAMPLES).astype(np.float32)
     raw = dictionary.correlate(adjoint(sound, filters, gate[0]), harmonics)[0, 0].sum(axis=1)
     energy = dictionary.energies(response, gate[0], harmonics).sum(axis=1)
     shapes = dictionary.shapes(dictionary.numbers_to_classes(np.arange(18)))
     for kind in range(4):
-        atoms = shape(carriers(kind, shapes, SAMPLES, RATE), course, np.arange(18)).astype(np.float64)
+        atoms = shape(carriers(kind, shapes, SAMPLES, RATE), effects, np.arange(18)).astype(np.float64)
         weights = series()[kind, :4]
         norms = np.square(atoms).sum(axis=1)
         np.testing.assert_allclose(weights**2 @ energy, norms, rtol=0.2)
@@ -144,12 +144,12 @@ def test_the_envelope_and_the_amplitudes_are_found_together():
     ramps = Ramps.of(levels[16], levels[17], levels[18], synth.note_length)
     time = modulation.sample_times(synth.samples, synth.sample_rate)
     waves = carriers(range(4), values[:16].reshape(4, 4)[:, [0, 1, 3]], synth.samples, synth.sample_rate)
-    course = Course(
+    effects = EffectChain(
         ramps.envelopes(time, synth.note_length, values[19]),
         filter_table(values[20], values[21], synth.sample_rate),
         modulation.gater(time, np.array([[values[22]]])).astype(np.float32),
     )
-    atoms = ramp_atoms(ramps, waves, course, GAIN)
+    atoms = ramp_atoms(ramps, waves, effects, GAIN)
     fit = fit_envelope(ramps, atoms @ atoms.T, atoms @ sound, float(sound @ sound), levels[2])
     assert fit.residual < 1e-8 * float(sound @ sound)
     assert fit.envelope == (2, 3, 6)

@@ -14,7 +14,7 @@ from inversynth.cli import main
 from inversynth.wae.segmentation import Heard, heard_seconds
 from inversynth.wae.session import apart, slug
 from inversynth.wae.transfer import lay
-from models.wae.inference import NoteMaker, load_maker
+from models.wae.inference import WaeModel, load_wae
 from models.wae.vocoders import griffin_lim_renderer
 from tests.styled_notes import RATE, write_notes
 from tests.wae_models import write_untrained_pair
@@ -29,15 +29,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def maker(folder: Path) -> NoteMaker:
-    return load_maker(folder / "wae.keras")
+def maker(folder: Path) -> WaeModel:
+    return load_wae(folder / "wae.keras")
 
 
 @pytest.fixture
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, maker: NoteMaker) -> Callable[..., Path]:
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, maker: WaeModel) -> Callable[..., Path]:
     """Type a command into a folder of results, which is returned; the model is loaded once for all."""
     monkeypatch.setattr(
-        "models.wae.inference.load_maker", lambda path: maker if path.name == "wae.keras" else load_maker(path)
+        "models.wae.inference.load_wae", lambda path: maker if path.name == "wae.keras" else load_wae(path)
     )
 
     def typed(command: str, *words: str, code: int = 0) -> Path:
@@ -64,7 +64,7 @@ def lines_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_one_latent_is_heard_in_every_style(run: Callable, maker: NoteMaker, read_page: Callable) -> None:
+def test_one_latent_is_heard_in_every_style(run: Callable, maker: WaeModel, read_page: Callable) -> None:
     folder = run("random", "--seed", "3")
     (note,) = maker.draw_notes(1, 3)
     mels = mels_of(maker.pictures(maker.draw_latents(1, 3).repeat(3, 0), [note] * 3, np.eye(3)).transpose(0, 2, 1))
@@ -103,7 +103,7 @@ def test_notes_of_a_test_come_back_with_their_measures(
     assert f"{float(one['rmse']):.4f}" in capsys.readouterr().out
 
 
-def test_a_sound_is_told_the_style_that_brings_most_of_it_back(run: Callable, maker: NoteMaker) -> None:
+def test_a_sound_is_told_the_style_that_brings_most_of_it_back(run: Callable, maker: WaeModel) -> None:
     tone("mine.wav", 61, rate=2 * RATE)
     (line,) = lines_of(run("reconstruct", "mine.wav", "--no-page") / "measures.csv")
     assert line["note"] == "mine"
@@ -113,7 +113,7 @@ def test_a_sound_is_told_the_style_that_brings_most_of_it_back(run: Callable, ma
     assert float(line["rmse"]) <= float(other["rmse"])
 
 
-def test_a_morph_goes_beyond_its_end(run: Callable, maker: NoteMaker, read_page: Callable) -> None:
+def test_a_morph_goes_beyond_its_end(run: Callable, maker: WaeModel, read_page: Callable) -> None:
     words = ("--from", "flute", "--to", "horn", "--steps", "4", "--beyond", "1.5", "--note", "60,62")
     made = lines_of((out := run("morph", *words)) / "notes.csv")
     assert [float(line["horn"]) for line in made] == [0.0, 0.5, 1.0, 1.5] * 2
@@ -124,7 +124,7 @@ def test_a_morph_goes_beyond_its_end(run: Callable, maker: NoteMaker, read_page:
     assert "150 %" in page.text
 
 
-def test_a_morph_between_sounds_begins_and_ends_with_their_latents(run: Callable, maker: NoteMaker) -> None:
+def test_a_morph_between_sounds_begins_and_ends_with_their_latents(run: Callable, maker: WaeModel) -> None:
     tone("a.wav", 60)
     tone("b.wav", 63)
     made = lines_of(run("morph", "a.wav", "b.wav", "--steps", "3", "--no-page") / "notes.csv")

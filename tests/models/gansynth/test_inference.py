@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from generators.errors import ModelError
-from models.gansynth.inference import load_player
+from models.gansynth.inference import load_gansynth
 from models.gansynth.networks import build_generator
 from models.gansynth.sizes import find_size
 from models.model_files import ModelCard, save_model
@@ -13,7 +13,7 @@ NOTES = (60, 61, 62)
 
 @pytest.fixture(scope="module")
 def player(tmp_path_factory):
-    return load_player(write_untrained(tmp_path_factory.mktemp("model") / "untrained.keras"))
+    return load_gansynth(write_untrained(tmp_path_factory.mktemp("model") / "untrained.keras"))
 
 
 def test_a_note_is_as_long_as_those_of_the_training_and_finite(player):
@@ -42,7 +42,7 @@ def test_latents_follow_from_seed_and_number(player):
 
 
 def test_notes_are_drawn_as_they_occurred(tmp_path):
-    player = load_player(write_untrained(tmp_path / "one.keras"))
+    player = load_gansynth(write_untrained(tmp_path / "one.keras"))
     player.loaded.card.features.update(counts=[3, 0, 1])
     drawn = player.draw_notes(4000)
     assert np.mean(drawn == 60) == pytest.approx(0.75, abs=0.03)
@@ -75,4 +75,4 @@ def test_another_model_is_refused(tmp_path):
     card = ModelCard("nsynth", "notes", SPACE.to_json(), 8000, 0.02, {"input": "notes"})
     save_model(build_generator(find_size("smoke")), path, card)
     with pytest.raises(ModelError, match="notes are made by a model 'gansynth'"):
-        load_player(path)
+        load_gansynth(path)

@@ -10,7 +10,7 @@ import pytest
 from generators.dataset import Card, Dataset
 from generators.errors import DatasetError, ModelError, RunError, SettingsError
 from models.gansynth.data import NotePictures, open_pictures
-from models.gansynth.inference import load_player
+from models.gansynth.inference import load_gansynth
 from models.gansynth.progressive import SteadyAdam
 from models.gansynth.recipe import GanSynthSettings, build_gansynth, stages_of
 from models.gansynth.schedule import SCHEDULES
@@ -19,7 +19,7 @@ from models.model_files import read_card
 from models.registry import find_recipe
 from models.train import train_from_settings
 from models.training.callbacks import averaged_weights
-from models.training.recipe import Stage
+from models.training.recipe import TrainingStage
 from models.training.runs import Run
 from tests.gansynth_models import SPACE
 
@@ -71,8 +71,8 @@ def test_settings_follow_the_size_where_they_are_not_set():
 def test_stages_end_with_whole_epochs():
     options = {"size": "smoke", "stable_images": 32, "transition_images": 64, "total_images": 320, "epoch_images": 32}
     ends = [1, 3, 4, 6, 10]
-    assert stages_of({**options, "progressive": True}) == tuple(Stage(*pair) for pair in enumerate(ends))
-    assert stages_of({**options, "progressive": False}) == (Stage(4, 10),)
+    assert stages_of({**options, "progressive": True}) == tuple(TrainingStage(*pair) for pair in enumerate(ends))
+    assert stages_of({**options, "progressive": False}) == (TrainingStage(4, 10),)
 
 
 def test_pictures_of_a_stage_are_means_of_the_final_ones(source):
@@ -198,7 +198,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(path, tmp_path):
     assert sorted(one.name for one in part.pictures.iterdir()) == [f"epoch_0000{number}.png" for number in (1, 2, 3)]
     assert set(part.metrics()["test"]) == {"n", "tracked", "real"}
 
-    player = load_player(part.path)
+    player = load_gansynth(part.path)
     assert player.loaded.model.output_shape[1:] == (4, 16, 2)
     assert player.progress == pytest.approx(15 / 16)
     assert player.sounds(player.draw_latents(2), [60, 62]).shape == (2, SAMPLES)

@@ -10,7 +10,7 @@ from models.gansynth.representation import Normaliser
 from models.gansynth.sizes import SIZES
 from models.gansynth.system import GanSynth
 from models.layers.resolution import downscaled
-from models.training.adversarial import Round
+from models.training.adversarial import StepContext
 from models.training.gradients import input_gradients
 
 SMOKE = SIZES["smoke"]
@@ -47,7 +47,7 @@ def test_the_penalty_is_that_of_full_pictures_in_their_own_units(blocks):
     repeats = 1 << (SMOKE.blocks - blocks)
     made = system(blocks, units=NORMALISER.scale, repeats=repeats)
     inputs, real = examples(blocks=blocks)
-    one = Round(made, inputs, real, learning="critic")
+    one = StepContext(made, inputs, real, learning="critic")
     found = float(number(made.gradient_penalty(one)))
 
     full = np.repeat(np.repeat(NORMALISER.undo(number(one.mix)), repeats, axis=1), repeats, axis=2)
@@ -60,12 +60,14 @@ def test_the_penalty_is_that_of_full_pictures_in_their_own_units(blocks):
     expected = np.mean((np.sqrt((slope**2).sum(axis=(1, 2, 3))) - 1.0) ** 2)
     assert found == pytest.approx(float(expected), rel=1e-4)
     plain = system(blocks)
-    assert abs(float(number(plain.gradient_penalty(Round(plain, inputs, real, learning="critic")))) - found) > 1e-3
+    assert (
+        abs(float(number(plain.gradient_penalty(StepContext(plain, inputs, real, learning="critic")))) - found) > 1e-3
+    )
 
 
 def test_the_critic_learns_real_pitches_and_the_generator_those_asked_for():
     made, (inputs, real) = system(), examples()
-    one = Round(made, inputs, real, learning="generator")
+    one = StepContext(made, inputs, real, learning="generator")
     pairs = (
         (made.critic_terms()["pitch"], made.critic([real, inputs[2]])["pitch"], inputs[3]),
         (made.generator_terms()["pitch"], made.critic([made.generate(inputs), inputs[2]])["pitch"], inputs[1]),

@@ -11,7 +11,7 @@ from generators.errors import DatasetError, ModelError, RunError, SettingsError
 from generators.fm_generator import FmSynth
 from models.macros import recipe as macros
 from models.macros.data import PatchSource, PatchStream
-from models.macros.patch_sets import dataset_patches, open_source, patch_set
+from models.macros.patch_sets import dataset_patches, open_data, patch_set
 from models.model_files import load_model, read_card
 from models.registry import find_recipe
 from models.training.data import StreamSource
@@ -191,7 +191,7 @@ def test_patches_of_a_dataset_are_its_classes(tiny_dataset):
 )
 def test_settings_that_mean_nothing_to_patches_are_refused(changes, message):
     with pytest.raises(SettingsError) as error:
-        open_source(TrainingSettings.model_validate({"model": "macros", **changes}), ExitStack())
+        open_data(TrainingSettings.model_validate({"model": "macros", **changes}), ExitStack())
     assert message in str(error.value)
 
 

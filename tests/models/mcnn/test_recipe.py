@@ -10,7 +10,7 @@ from generators.errors import ModelError, SettingsError
 from generators.notes.labels import SPACE
 from models.estimation.architectures import PARAMETER_COUNTS
 from models.mcnn.data import RenderedNotes, SegmentBatches
-from models.mcnn.inference import load_renderer
+from models.mcnn.inference import load_mcnn
 from models.mcnn.losses import ALONE
 from models.mcnn.metrics import griffin_lim_errors, note_errors
 from models.mcnn.presets import PRESETS, find_preset
@@ -42,7 +42,7 @@ def run(path, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def renderer(run):
-    return load_renderer(run.path)
+    return load_mcnn(run.path)
 
 
 def test_settings_follow_the_size_where_they_are_not_set():
@@ -172,7 +172,7 @@ def test_a_model_of_another_kind_renders_nothing(run, tmp_path):
     other = tmp_path / "other.keras"
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(other)
     with pytest.raises(ModelError):
-        load_renderer(other)
+        load_mcnn(other)
 
 
 def test_errors_are_in_decibels_of_the_note():

@@ -17,12 +17,12 @@ from generators.registry import build_synth
 from models.model_files import read_card
 from models.neurosynth import recipe as neurosynth
 from models.neurosynth.data import EnvelopeStream, class_one_hot
-from models.neurosynth.inference import load_shaper
+from models.neurosynth.inference import load_envelope_shaper
 from models.neurosynth.recipe import NeuroSynthSettings, PublishedSettings, build_neurosynth, build_published
 from models.neurosynth.system import NeuroSynth
 from models.registry import find_recipe
-from models.train import train_from_settings
-from models.training.adversarial import Round
+from models.train import main, train_from_settings
+from models.training.adversarial import StepContext
 from models.training.loop import computing_in
 
 SYNTH = EnvelopeSynth()
@@ -183,7 +183,7 @@ def test_penalty_of_ours_looks_at_the_candidate_alone(ours):
     """Beside another waveform the score may change as it likes: only its slope along the candidate is held."""
     inputs = (np.repeat(WAVE, 27, axis=0), ONE_HOT)
     tensors = tuple(map(ops.convert_to_tensor, inputs))
-    one = Round(ours, tensors, tensors[0], learning="critic")
+    one = StepContext(ours, tensors, tensors[0], learning="critic")
     mix, step = numbers(one.mix), 1e-2
     slopes = []
     for item in range(27):
@@ -285,7 +285,7 @@ def test_run_folder_holds_pictures_and_models_of_the_way(model, runs):
     assert [path.stem for path in sorted(run.snapshots.iterdir())] == kept
     assert [row["epoch"] for row in run.history()] == [2, 4, 5]
     assert all(math.isfinite(value) for row in run.history() for value in row.values())
-    assert load_shaper(run.snapshots / f"{kept[0]}.keras").samples == 16
+    assert load_envelope_shaper(run.snapshots / f"{kept[0]}.keras").samples == 16
     test = run.metrics()["test"]
     assert test["n"] == 1024
     assert 0 < test["mae"]["All"] < 2
@@ -324,7 +324,7 @@ def test_dataset_file_serves_as_well_as_a_stream(tmp_path):
     assert generate(["--num_examples", "60", "--seq_length", "16", "--legacy"]) == 0
     run = run_of("--dataset_file", "test_datasets/envelope.hdf5", "--epochs", "1", model="neurosynth-published")
     assert run.path.name == "neurosynth-published_envelope"
-    assert load_shaper(run.path).legacy
+    assert load_envelope_shaper(run.path).legacy
     assert run.metrics()["splits"] == {"training": 48, "validation": 6, "test": 6}
 
 
@@ -354,16 +354,16 @@ def test_settings_beside_a_dataset_must_be_those_of_the_dataset(tmp_path):
     ):
         settings = NeuroSynthSettings.parse(["--dataset_file", "test_datasets/envelope.hdf5", *argv])
         with ExitStack() as stack, pytest.raises(SettingsError, match=message):
-            find_recipe("neurosynth").open_source(settings, stack, None)
+            find_recipe("neurosynth").open_data(settings, stack, None)
     settings = NeuroSynthSettings.parse(["--dataset_file", "test_datasets/envelope.hdf5", "--attacks", "0,0.5"])
     with ExitStack() as stack:
-        assert find_recipe("neurosynth").open_source(settings, stack, None)[0].space.sizes[1:] == (2, 3, 2)
+        assert find_recipe("neurosynth").open_data(settings, stack, None)[0].space.sizes[1:] == (2, 3, 2)
 
 
 def test_steps_of_an_epoch_win_over_its_examples(tmp_path):
     settings = NeuroSynthSettings.parse([*SMALL, "--steps_per_epoch", "3"])
     with ExitStack() as stack:
-        source, _ = find_recipe("neurosynth").open_source(settings, stack, None)
+        source, _ = find_recipe("neurosynth").open_data(settings, stack, None)
         with source.training(settings.batch_size) as batches:
             assert batches.num_batches == 3
 
@@ -393,7 +393,7 @@ def test_weights_that_the_published_losses_do_not_have_are_refused(tmp_path):
 def test_dataset_of_another_synth_is_refused(tiny_dataset_path, tmp_path):
     settings = NeuroSynthSettings.parse([*SMALL, "--dataset_file", str(tiny_dataset_path)])
     with ExitStack() as stack, pytest.raises(DatasetError, match="learns from a dataset of synth envelope"):
-        find_recipe("neurosynth").open_source(settings, stack, None)
+        find_recipe("neurosynth").open_data(settings, stack, None)
 
 
 def test_space_without_an_envelope_is_refused():
@@ -402,8 +402,6 @@ def test_space_without_an_envelope_is_refused():
 
 
 def test_model_chooses_its_settings(tmp_path, capsys):
-    from models.train import main
-
     with pytest.raises(SystemExit):
         main(["--model", "neurosynth-published", "--help"])
     assert "--critic_steps" in capsys.readouterr().out
@@ -419,7 +417,7 @@ def test_model_chooses_its_settings(tmp_path, capsys):
 
 
 def test_door_of_the_module_reads_its_own_settings(tmp_path, capsys):
-    assert neurosynth.main([*SMALL, "--seq_length", "18"]) == 2
+    assert main([*SMALL, "--seq_length", "18"], "neurosynth") == 2
     assert "must be a multiple of 4 samples, 12 or more. Received: 18. Set --seq_length" in capsys.readouterr().err
 
 
@@ -428,7 +426,7 @@ def test_door_of_the_module_reads_its_own_settings(tmp_path, capsys):
 
 @pytest.fixture
 def shaper(runs):
-    return load_shaper(runs["neurosynth"].path)
+    return load_envelope_shaper(runs["neurosynth"].path)
 
 
 def test_shaper_says_what_it_was_trained_for(shaper):
@@ -467,13 +465,13 @@ def test_model_that_shapes_nothing_is_no_shaper_and_a_shaper_hears_nothing(shape
     from inversynth.pretrained import find_model
 
     with pytest.raises(ModelError, match=r"must be a generator of envelopes\. Received: C6XL"):
-        load_shaper(find_model("C6XL"))
+        load_envelope_shaper(find_model("C6XL"))
     with pytest.raises(ModelError, match="Use it with: inversynth shape"):
         shaper.loaded.predict(np.zeros((1, 16)))
 
 
 def test_published_generator_takes_its_own_length_alone(runs):
-    shaper = load_shaper(runs["neurosynth-published"].path)
+    shaper = load_envelope_shaper(runs["neurosynth-published"].path)
     assert not shaper.any_length
     assert shaper.legacy
     with pytest.raises(ModelError, match=r"shapes sounds of 16 samples\. Received: 20"):

@@ -11,12 +11,21 @@ from models.model_files import ModelCard, load_model, save_model
 from models.notes import metrics as note_scores
 from models.notes.classifier import NoteNames
 from models.notes.data import NoteCrops
-from models.notes.metrics import HeldOut, held_out, likelihood, said_by_baseline, said_by_wavenet, score, shares, track
+from models.notes.metrics import (
+    HeldOut,
+    held_out,
+    likelihood,
+    reconstruct_with_wavenet,
+    said_by_baseline,
+    score,
+    shares,
+    track,
+)
 from models.nsynth import baseline_networks as spectral_autoencoder
 from models.nsynth import recipe as nsynth
 from models.nsynth.baseline_inference import sound_of
 from models.nsynth.baseline_networks import build_spectral_autoencoder
-from models.nsynth.inference import load_coder
+from models.nsynth.inference import load_nsynth
 from tests.models.notes.test_classifier import RATE, SAMPLES, SMALL, write_labelled_notes
 
 COUNT = 6
@@ -109,9 +118,9 @@ def test_originals_score_full_marks_and_what_is_off_loses_them():
 
 
 def test_each_note_is_said_by_its_own_seed_whatever_the_batch(folder, notes):
-    coder = load_coder(folder / "wavenet.keras")
+    coder = load_nsynth(folder / "wavenet.keras")
     told = []
-    said = said_by_wavenet(coder, notes, batch_size=4, on_samples=told.append)
+    said = reconstruct_with_wavenet(coder, notes, batch_size=4, on_samples=told.append)
     assert said.shape == notes.audio.shape
     assert sum(told) == notes.audio.size
     rows = [4, 5, 0, 1]
@@ -131,7 +140,7 @@ def test_baseline_says_notes_by_its_pictures(folder, notes, monkeypatch):
 
 
 def test_likelihood_is_that_of_the_training(folder):
-    coder = load_coder(folder / "wavenet.keras")
+    coder = load_nsynth(folder / "wavenet.keras")
     with Dataset(folder / "notes.hdf5") as dataset:
         found = likelihood(coder, dataset)
         wanted = nsynth.measure(coder.loaded, NoteCrops(dataset, crop=512, pitch=True))
@@ -142,5 +151,5 @@ def test_likelihood_is_that_of_the_training(folder):
 def test_notes_of_another_rate_are_refused(folder, notes):
     other = HeldOut(notes.audio, notes.pitch, notes.family, 8000)
     with pytest.raises(ModelError, match=r"wavenet.keras takes notes of 4000 Hz\. Received: notes of 8000 Hz"):
-        said_by_wavenet(load_coder(folder / "wavenet.keras"), other)
+        reconstruct_with_wavenet(load_nsynth(folder / "wavenet.keras"), other)
     assert note_scores.MEASURED_CROP % 512 == 0

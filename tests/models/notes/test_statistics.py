@@ -110,12 +110,12 @@ def test_bins_tell_collapsed_sets_from_those_that_are_alike(notes):
     own = cells.number(pictures)
     assert len(set(zip(own, cloud, strict=True))) == 10
     assert cells.different(own) == 0
-    assert cells.divergence(own) == pytest.approx(0.0, abs=1e-12)
+    assert cells.kl_divergence(own) == pytest.approx(0.0, abs=1e-12)
     assert cells.different(own[np.random.default_rng(1).integers(400, size=300)]) <= 3
     collapsed = own[np.zeros(100, int)]
     assert cells.different(collapsed) == 10
     shares = np.stack([np.eye(10)[0], np.full(10, 0.1)])
-    assert cells.divergence(collapsed) == pytest.approx(entropies(shares.mean(axis=0)[None])[0] - np.log(10) / 2)
+    assert cells.kl_divergence(collapsed) == pytest.approx(entropies(shares.mean(axis=0)[None])[0] - np.log(10) / 2)
     assert cells.different(own, np.where(own == own[0], 1.0, 0.0)) == 10
     with pytest.raises(ModelError, match=r"401 cells need as many training notes\. Received: 400"):
         Cells.of(pictures, 401)

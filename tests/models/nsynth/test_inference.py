@@ -9,7 +9,7 @@ from models.estimation.architectures import NSYNTH
 from models.layers.companding import mu_law_audio, mu_law_classes
 from models.model_files import ModelCard, save_model
 from models.nsynth import inference as module
-from models.nsynth.inference import load_coder
+from models.nsynth.inference import load_nsynth
 from models.nsynth.recipe import build_nsynth
 
 HOP = 16
@@ -26,7 +26,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def coder(path):
-    return load_coder(path)
+    return load_nsynth(path)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_other_models_and_codes_are_refused(coder, codes, tmp_path):
     model = keras.Sequential([keras.Input((160,)), keras.layers.Dense(256, activation="sigmoid")])
     save_model(model, other, ModelCard("C1", "notes", SPACE.to_json(), 4000, 0.04))
     with pytest.raises(ModelError, match=r"by a model 'nsynth'\. Received: C1 in .*other\.keras"):
-        load_coder(other)
+        load_nsynth(other)
     with pytest.raises(ModelError, match=r"codes must have shape \(sounds, n, 4\)"):
         coder.decode(codes[:, :, :3], seeds=SEEDS)
     with pytest.raises(ModelError, match="this decoder has no pitch"):

@@ -19,7 +19,7 @@ from models.nsynth.generation import CachedDecoder
 from models.nsynth.presets import SIZES
 from models.nsynth.recipe import NSynthSettings, build_nsynth, entropy
 from models.registry import find_recipe
-from models.train import train_from_settings
+from models.train import main, train_from_settings
 
 RATE, SAMPLES, COUNT = 4000, 256, 40
 LEVELS = tuple(map(float, range(128)))
@@ -184,7 +184,7 @@ def test_what_is_set_stays():
 def test_settings_that_do_not_fit_take_one_line(argv, message, path):
     settings = NSynthSettings.parse(["--dataset_file", str(path), *argv])
     with ExitStack() as stack, pytest.raises(SettingsError, match=message):
-        find_recipe("nsynth").open_source(settings, stack, None)
+        find_recipe("nsynth").open_data(settings, stack, None)
 
 
 def test_another_layout_is_refused():
@@ -278,5 +278,5 @@ def test_pitch_comes_with_the_pieces_that_a_network_of_pitch_takes(dataset):
 
 def test_door_trains(path, tmp_path, capsys):
     argv = ["--dataset_file", str(path), "--output_dir", str(tmp_path), *SMALL, "--crop", "60"]
-    assert nsynth.main(argv) == 2
+    assert main(argv, "nsynth") == 2
     assert "crop must be a multiple of the hop, 16 samples" in capsys.readouterr().err

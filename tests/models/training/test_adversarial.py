@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from models.training.adversarial import Round, WassersteinGAN
-from models.training.callbacks import averaged_weights, learners
+from models.training.adversarial import StepContext, WassersteinGAN
+from models.training.callbacks import averaged_weights, optimizer_groups
 
 SIZE = 3
 
@@ -44,7 +44,7 @@ def values(network):
 
 def test_terms_of_a_linear_critic_have_closed_forms(data):
     made = system()
-    one = Round(made, *data, learning="critic")
+    one = StepContext(made, *data, learning="critic")
     inputs, real = (number(part) for part in (data[0][0], data[1]))
     terms = {name: float(number(term(one))) for name, term in made.critic_terms().items()}
     np.testing.assert_allclose(terms["real"], -real.sum(axis=1).mean(), rtol=1e-5)
@@ -54,7 +54,7 @@ def test_terms_of_a_linear_critic_have_closed_forms(data):
 
 
 def test_mixture_lies_between_real_and_fake_item_by_item(data):
-    one = Round(system(), *data, learning="critic")
+    one = StepContext(system(), *data, learning="critic")
     mix, fake, real = (number(part) for part in (one.mix, one.fake, one.real))
     share = (mix - real) / (fake - real)
     np.testing.assert_allclose(share, np.repeat(share[:, :1], SIZE, axis=1), atol=1e-5)
@@ -64,7 +64,7 @@ def test_mixture_lies_between_real_and_fake_item_by_item(data):
 
 def test_penalty_is_zero_at_its_target(data):
     made = system(penalty_target=float(np.sqrt(SIZE)))
-    assert float(number(made.gradient_penalty(Round(made, *data, learning="critic")))) < 1e-10
+    assert float(number(made.gradient_penalty(StepContext(made, *data, learning="critic")))) < 1e-10
 
 
 def test_one_training_step_moves_both_networks(data):
@@ -135,7 +135,7 @@ def test_generator_learns_from_the_critic_alone(data):
 def test_averages_are_lent_to_the_network_whose_optimiser_keeps_them(data):
     made = system()
     made.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), keras.optimizers.SGD(0.1))
-    assert [optimizer for optimizer, _ in learners(made)] == [made.generator_optimizer, made.critic_optimizer]
+    assert [optimizer for optimizer, _ in optimizer_groups(made)] == [made.generator_optimizer, made.critic_optimizer]
     made.train_step(data)
     once = values(made.generator)
     made.train_step(data)
@@ -155,7 +155,7 @@ def test_system_comes_back_from_its_config_and_its_weights(data, tmp_path):
     twin = WassersteinGAN.from_config(made.get_config())
     assert twin.get_config() == made.get_config()
     twin.compile(keras.optimizers.SGD(0.01), keras.optimizers.SGD(0.01))
-    for optimizer, variables in learners(twin):
+    for optimizer, variables in optimizer_groups(twin):
         optimizer.build(variables)
     twin.load_weights(path)
     for network in ("generator", "critic"):

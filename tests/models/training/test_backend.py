@@ -22,8 +22,8 @@ def test_keras_starts_without_a_word():
 @pytest.mark.parametrize("backend", ["theano", "openvino"])
 def test_a_backend_that_is_not_there_is_told_in_one_line(backend):
     done = python(
-        "from generators.command import run_door\nfrom generators.settings import Settings\n"
-        "from models.training.backend import start_keras\nraise SystemExit(run_door(Settings, lambda _: start_keras(), []))",
+        "from generators.command import run_command\nfrom generators.settings import Settings\n"
+        "from models.training.backend import start_keras\nraise SystemExit(run_command(Settings, lambda _: start_keras(), []))",
         KERAS_BACKEND=backend,
     )
     assert done.returncode == 2

@@ -15,7 +15,7 @@ from models.training import data
 from models.training.data import Batches, DatasetSource, StreamSource
 from models.training.splits import split_rows
 
-from .conftest import SYNTH
+from ..conftest import SYNTH
 
 
 def walk(batches, epoch=0):

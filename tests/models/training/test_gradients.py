@@ -15,7 +15,7 @@ from generators.errors import ModelError
 from models.training import gradients
 from models.training.gradients import descend, input_gradients, loss_gradients
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def number(tensor):

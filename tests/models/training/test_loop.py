@@ -28,7 +28,7 @@ from models.training.evaluate import measure
 from models.training.loop import train
 from models.training.runs import Run
 
-from .conftest import SYNTH
+from ..conftest import SYNTH
 
 
 def weights(path):

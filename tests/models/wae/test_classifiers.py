@@ -1,10 +1,10 @@
-"""Judges and measures of autoencoders of notes, on pictures and latents whose answers are known."""
+"""LabelClassifiers and measures of autoencoders of notes, on pictures and latents whose answers are known."""
 
 import numpy as np
 import pytest
 
 from generators.errors import ModelError
-from models.wae.classifiers import Judges, train_judges
+from models.wae.classifiers import LabelClassifiers, train_judges
 from models.wae.metrics import (
     MIXES,
     latent_quality,
@@ -39,7 +39,7 @@ def test_judges_learn_what_pictures_show_and_come_back_from_a_file(tmp_path):
     assert {name: one.shape for name, one in likely.items()} == {"style": (48, 2), "semitone": (48, 3)}
     np.testing.assert_allclose(likely["semitone"].sum(axis=1), 1.0)
     judges.save(tmp_path)
-    again = Judges.load(tmp_path)
+    again = LabelClassifiers.load(tmp_path)
     assert again.counts == COUNTS
     np.testing.assert_array_equal(again.predict(pictures)["style"], likely["style"])
     with pytest.raises(ModelError, match=r"pictures \(n, 24, 16\)\. Received: \(2, 24, 15\)"):
@@ -51,7 +51,7 @@ def test_judges_that_are_none_and_labels_out_of_range_are_refused(tmp_path):
     with pytest.raises(ModelError, match=r"every picture has a style from 0 to 1\. Received: 8 pictures, 8 numbers"):
         train_judges(pictures, labels | {"style": np.full(8, 2)}, COUNTS)
     with pytest.raises(ModelError, match="holds no judges"):
-        Judges.load(tmp_path)
+        LabelClassifiers.load(tmp_path)
 
 
 def test_a_reconstruction_without_error_measures_none():
@@ -80,7 +80,7 @@ def test_latents_are_close_to_the_prior_where_they_are_drawn_of_it(scale, offset
     quality = latent_quality(scale * np.random.default_rng(5).normal(size=(256, 3)) + offset)
     assert quality.close == close
     assert quality.chance == pytest.approx(0.020, abs=0.008)
-    assert (quality.discrepancy < 2 * quality.chance) == close
+    assert (quality.mmd < 2 * quality.chance) == close
 
 
 def test_mixtures_that_follow_their_weights_are_steady():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from generators.errors import ModelError
-from models.mcnn.inference import load_renderer
+from models.mcnn.inference import load_mcnn
 from models.model_files import ModelCard, save_model
-from models.wae.inference import load_maker
+from models.wae.inference import load_wae
 from models.wae.joint_training import PairingSettings, main, pair
 from tests.styled_notes import write_notes
 from tests.wae_models import write_untrained_pair
@@ -39,21 +39,21 @@ def test_decoder_and_renderer_learn_together_and_the_encoder_does_not(models, pa
     assert test["n"] == 12
     assert test["convergence"]["All"] < test["before_convergence"]["All"]
     assert (paired.wae.path.name, paired.mcnn.path.name) == ("wae_paired", "mcnn_paired")
-    before, after = load_maker(models[0]), load_maker(paired.wae.path)
+    before, after = load_wae(models[0]), load_wae(paired.wae.path)
     assert not any(moved(weights(before.encoder), weights(after.encoder)))
     assert all(moved(weights(before.decoder), weights(after.decoder)))
-    rendered = [load_renderer(path).loaded for path in (models[1], paired.mcnn.path)]
+    rendered = [load_mcnn(path).loaded for path in (models[1], paired.mcnn.path)]
     assert sum(moved(*(weights(one.model) for one in rendered))) > 15
     assert after.loaded.card.features == before.loaded.card.features
     assert rendered[1].card.training["pairing"]["epoch"] == paired.run.metrics()["best_epoch"]
     assert rendered[1].card.scores["test"]["n"] == 12
-    sounds = after.sounds(after.draw_latents(1), [60], [[1.0, 0.0, 0.0]], load_renderer(paired.mcnn.path).sounds)
+    sounds = after.sounds(after.draw_latents(1), [60], [[1.0, 0.0, 0.0]], load_mcnn(paired.mcnn.path).sounds)
     assert sounds.shape == (1, after.samples)
     assert np.all(np.isfinite(sounds))
 
 
 def test_models_that_do_not_fit_are_refused(models, path, tmp_path, capsys):
-    renderer = load_renderer(models[1])
+    renderer = load_mcnn(models[1])
     card = renderer.loaded.card
     features = {**card.features, "analysis": {**card.features["analysis"], "sample_rate": 9000}}
     other = tmp_path / "other.keras"

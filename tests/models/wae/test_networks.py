@@ -11,7 +11,7 @@ from models.wae.conditions import NOTE_WIDTH, conditions, note_labels
 from models.wae.networks import build_autoencoder, build_decoder, build_discriminator, build_encoder
 from models.wae.presets import MULTIPLICATIONS, PARAMETER_COUNTS, SIZES, find_size
 from models.wae.schedule import alpha_at, discriminator_adam, halving_adam
-from models.wae.variants import KINDS, find_kind
+from models.wae.variants import KINDS, find_variant
 
 SMOKE = SIZES["smoke"]
 STYLES = 3
@@ -77,7 +77,7 @@ def test_six_kinds_differ_in_what_the_decoder_is_told_and_what_shapes_the_latent
         "wae-fader": (True, True, "mmd", True),
     }
     assert KINDS["wae-note"].seen(2) == [1.0] * 21 + [0.0] * 2
-    for find, what in ((find_kind, "kind"), (find_size, "preset")):
+    for find, what in ((find_variant, "kind"), (find_size, "preset")):
         with pytest.raises(ModelError, match=f"unknown {what} 'wae'"):
             find("wae")
 
@@ -194,24 +194,24 @@ def test_reductions_differ_by_what_they_divide_by():
 def test_discrepancy_of_two_points_has_a_closed_form(kernel, near):
     one, other = np.zeros((1, 3), np.float32), np.asarray([[0.0, 2.0, 0.0]], np.float32)
     same = 5.0 if kernel == "rbf" else 1.0
-    assert float(losses.discrepancy(one, other, kernel)) == pytest.approx(2 * same - 2 * near, rel=1e-5)
-    assert float(losses.discrepancy(one, one, kernel)) == pytest.approx(0.0, abs=1e-6)
+    assert float(losses.mmd(one, other, kernel)) == pytest.approx(2 * same - 2 * near, rel=1e-5)
+    assert float(losses.mmd(one, one, kernel)) == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(("count", "mean", "most"), [(256, 0.012, 0.03), (64, 0.045, 0.11)])
 def test_discrepancy_tells_the_prior_from_a_law_beside_it(count, mean, most):
     rng = np.random.default_rng(1)
     sets = rng.normal(size=(12, 2, count, 3)).astype(np.float32)
-    found = [float(losses.discrepancy(one, other)) for one, other in sets]
+    found = [float(losses.mmd(one, other)) for one, other in sets]
     assert max(found) < most
     assert np.mean(found) == pytest.approx(mean, rel=0.3)
-    assert float(losses.discrepancy(sets[0, 0], sets[0, 1] + 2.0)) > 1.5
+    assert float(losses.mmd(sets[0, 0], sets[0, 1] + 2.0)) > 1.5
 
 
 def test_divergence_is_that_of_normal_laws():
     mean, log_variance = np.asarray([[1.0, 0.0]], np.float32), np.asarray([[0.0, np.log(4.0)]], np.float32)
-    assert float(losses.divergence(mean, log_variance)) == pytest.approx(0.5 * (1.0 + 3.0 - np.log(4.0)), rel=1e-5)
-    assert float(losses.divergence(0 * mean, 0 * mean)) == 0.0
+    assert float(losses.kl_divergence(mean, log_variance)) == pytest.approx(0.5 * (1.0 + 3.0 - np.log(4.0)), rel=1e-5)
+    assert float(losses.kl_divergence(0 * mean, 0 * mean)) == 0.0
 
 
 def test_forms_of_evasion_have_closed_forms():
@@ -231,7 +231,7 @@ def test_forms_of_evasion_have_closed_forms():
     assert np.isfinite(float(losses.evasion(1e3 * style, style, "complement")))
 
 
-@pytest.mark.parametrize("find", [losses.reconstruction, losses.discrepancy, losses.evasion])
+@pytest.mark.parametrize("find", [losses.reconstruction, losses.mmd, losses.evasion])
 def test_unknown_names_of_losses_are_refused(find):
     with pytest.raises(ModelError, match=r"unknown .* 'best'"):
         find(np.zeros((1, 2, 2, 1)), np.zeros((1, 2, 2, 1)), "best")

@@ -14,7 +14,7 @@ from models.registry import find_recipe
 from models.train import train_from_settings
 from models.wae.conditions import NOTE_WIDTH
 from models.wae.data import StyledNotes
-from models.wae.inference import load_maker
+from models.wae.inference import load_wae
 from models.wae.presets import SIZES
 from models.wae.recipe import WaeSettings, build_wae
 from models.wae.vocoders import griffin_lim_renderer
@@ -127,12 +127,12 @@ def test_a_run_that_stopped_goes_on_to_the_same_weights(run, path, tmp_path, mon
         with pytest.raises(KeyboardInterrupt):
             trained(path, tmp_path, "--epochs", "4")
     again = trained(path, tmp_path, "--epochs", "4")
-    first, second = (load_maker(one.best).loaded.model.get_weights() for one in (run, again))
+    first, second = (load_wae(one.best).loaded.model.get_weights() for one in (run, again))
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
 def test_a_kind_without_a_discriminator_is_trained_and_loaded(path, tmp_path):
-    maker = load_maker(trained(path, tmp_path, "--kind", "vae", "--epochs", "1").path)
+    maker = load_wae(trained(path, tmp_path, "--kind", "vae", "--epochs", "1").path)
     assert (maker.kind, maker.latent) == ("vae", 3)
     one = [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]]
     pictures = [maker.pictures(np.zeros((1, 3)), [60], weights) for weights in one]
@@ -143,7 +143,7 @@ def test_a_kind_without_a_discriminator_is_trained_and_loaded(path, tmp_path):
 
 
 def test_sounds_go_in_and_come_out(run):
-    maker = load_maker(run.path)
+    maker = load_wae(run.path)
     assert (maker.name, maker.label, maker.styles, maker.latent) == ("run", "instrument", STYLES, 3)
     audio = np.random.default_rng(0).normal(size=(2, 300)).astype(np.float32)
     latents = maker.encode(audio)
@@ -178,11 +178,11 @@ def test_sounds_go_in_and_come_out(run):
 )
 def test_mixtures_that_say_nothing_are_refused(run, mixture, message):
     with pytest.raises(ModelError, match=message):
-        load_maker(run.path).weights(mixture)
+        load_wae(run.path).weights(mixture)
 
 
 def test_what_no_decoder_can_take_is_refused(run):
-    maker = load_maker(run.path)
+    maker = load_wae(run.path)
     with pytest.raises(ModelError, match=r"notes 60 to 63\. Received: note 64"):
         maker.check_notes([60, 64])
     with pytest.raises(ModelError, match=r"shape \(n, 3\)"):

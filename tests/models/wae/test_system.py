@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from generators.errors import ModelError
-from models.training.callbacks import learners
+from models.training.callbacks import optimizer_groups
 from models.wae.conditions import conditions
 from models.wae.networks import build_decoder, build_discriminator, build_encoder
 from models.wae.presets import SIZES
@@ -95,7 +95,7 @@ def test_latents_depend_on_pictures_alone():
 
 def test_a_discriminator_steps_as_often_as_it_is_told_on_latents_that_it_does_not_move():
     made, (pictures, told) = system(), tensors()
-    optimizer, variables = made.learners()[1]
+    optimizer, variables = made.optimizer_groups()[1]
     others = [*values(made.encoder), *values(made.decoder)]
     guessing = values(made.discriminator)
     made._learn_guessing(made.encode(pictures), told, optimizer, variables)
@@ -104,12 +104,12 @@ def test_a_discriminator_steps_as_often_as_it_is_told_on_latents_that_it_does_no
     assert any(np.any(new != old) for new, old in zip(values(made.discriminator), guessing, strict=True))
     made.critic_steps = 3
     made.train_step((pictures, told))
-    assert [int(number(each.iterations)) for each, _ in learners(made)] == [1, 1 + 3]
+    assert [int(number(each.iterations)) for each, _ in optimizer_groups(made)] == [1, 1 + 3]
 
 
 def test_a_discriminator_learns_styles_that_latents_tell_while_the_adversary_waits():
     made = system(adam=0.01, steps=1000)
-    optimizer, variables = made.learners()[1]
+    optimizer, variables = made.optimizer_groups()[1]
     _, told = tensors(24)
     rng = np.random.default_rng(0)
     latent = ops.convert_to_tensor(3.0 * number(told)[:, -STYLES:] + rng.normal(0, 0.1, (24, STYLES)), "float32")
@@ -159,13 +159,13 @@ def test_it_comes_back_from_its_config_and_goes_on_from_its_weights(tmp_path):
     twin = NoteAutoencoder.from_config(made.get_config())
     assert twin.get_config() == made.get_config()
     twin.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3), steps=10)
-    for optimizer, variables in learners(twin):
+    for optimizer, variables in optimizer_groups(twin):
         optimizer.build(variables)
     twin.load_weights(tmp_path / "last.keras")
     for name in ("encoder", "decoder", "discriminator"):
         for old, new in zip(values(getattr(made, name)), values(getattr(twin, name)), strict=True):
             np.testing.assert_array_equal(old, new)
-    assert [int(number(optimizer.iterations)) for optimizer, _ in learners(twin)] == [1, 1]
+    assert [int(number(optimizer.iterations)) for optimizer, _ in optimizer_groups(twin)] == [1, 1]
     pictures, told = tensors()
     made.for_inference().save(tmp_path / "best.keras")
     best = keras.saving.load_model(tmp_path / "best.keras", safe_mode=True)

@@ -40,7 +40,7 @@ FILES = {
 def one_coder():
     """Load and compile the model once for all runs of this module."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coder_module, "load_coder", lru_cache(coder_module.load_coder))
+        patch.setattr(coder_module, "load_nsynth", lru_cache(coder_module.load_nsynth))
         yield
 
 
@@ -159,7 +159,7 @@ def test_shares_come_to_the_same_and_the_last_builds_the_pad(made, typed, tmp_pa
 
 
 def test_an_interrupted_rendering_goes_on_to_the_same_sounds(made, model, corners, tmp_path):
-    coder = coder_module.load_coder(model)
+    coder = coder_module.load_nsynth(model)
     card = json.loads((made / "grid.json").read_text(encoding="utf-8"))
     job = Job(
         *(SOUNDS, tuple(card["recordings"].values()), NOTES, 2, LENGTH, RATE, coder.fingerprint, coder.hop),
