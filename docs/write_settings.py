@@ -101,8 +101,8 @@ def settings_classes() -> dict[str, type[Settings]]:
     """Return the settings class of each command, and of what a synth or a model has of its own behind it."""
     behind = {
         "generate": [f"generate {synth}" for synth in DOORS],
-        "gansynth": [f"gansynth {door}" for door in gansynth.GROUP.doors],
-        "wae": [f"wae {door}" for door in wae.GROUP.doors],
+        "gansynth": [f"gansynth {name}" for name in gansynth.GROUP.table],
+        "wae": [f"wae {name}" for name in wae.GROUP.table],
         "train": [f"train {name}" for name in OF_THEIR_OWN],
     }
     names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]

@@ -1,76 +1,53 @@
-"""The command line: `inversynth COMMAND …`, one table of commands, each a door of its own.
+"""The command line: `inversynth COMMAND …`.
 
-Only the first word is parsed here; the rest goes to the command, whose module is imported then and not before, so that
-`--help` never waits for TensorFlow.
+Only the first word is parsed here. The module of a command is imported when the command is called, so that `--help`
+never waits for TensorFlow.
 """
 
 import argparse
 import importlib
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NoReturn
 
 from generators import __version__
 from generators.errors import SettingsError, unknown
+from inversynth.commands import Command
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command: the door it opens (`module:function`, called with the remaining words) and one line about it."""
-
-    name: str
-    door: str
-    summary: str
-
-    def load(self) -> Callable[[Sequence[str]], int]:
-        """Import the door."""
-        module, function = self.door.split(":")
-        loaded: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), function)
-        return loaded
+def _commands_of(*systems: str) -> tuple[Command, ...]:
+    """Gather the commands of neural systems, each from the `commands` module of its folder."""
+    modules = (importlib.import_module(f"inversynth.{system}.commands") for system in systems)
+    return tuple(command for module in modules for command in module.COMMANDS)
 
 
 COMMANDS: dict[str, Command] = {
     command.name: command
     for command in (
-        Command("start", "inversynth.start:main", "make .env and the data folders in this folder"),
-        Command("generate", "generators.registry:main", "render random patches of a synth into a dataset"),
-        Command("train", "inversynth.train:main", "train a model on a dataset, or on freshly rendered sounds"),
+        Command("start", "inversynth.start:main", "create .env and the data folders in this folder"),
+        Command("generate", "generators.registry:main", "render random patches of a synthesizer into a dataset"),
+        Command("train", "inversynth.train:main", "train a model on a dataset, or on sounds rendered on the fly"),
         Command(
-            "invert", "inversynth.inversion.inversion:main", "estimate the settings behind a sound, and write a report"
+            "invert",
+            "inversynth.inversion.inversion:main",
+            "estimate the synthesizer settings of a sound, and write a report",
         ),
         Command("refine", "inversynth.inversion.refine:main", "search on from a patch for one nearer to a sound"),
         Command("play", "inversynth.playback.play:main", "play a patch over a MIDI file or a range of notes"),
-        Command("export", "inversynth.export.command:main", "write a patch, or a network, for other programs"),
+        Command("export", "inversynth.export.command:main", "convert a patch, or export a network to run elsewhere"),
         Command("macros", "inversynth.macros:main", "render what each macro control does: a page, sounds, patches"),
-        Command("shape", "inversynth.neurosynth.shape:main", "put sounds under an amplitude envelope, by a network"),
-        Command("encode", "inversynth.nsynth.encode:main", "hear sounds in the codes of an NSynth"),
-        Command("decode", "inversynth.nsynth.decode:main", "say codes, or sounds, by an NSynth"),
-        Command(
-            "interpolate", "inversynth.nsynth.interpolate:main", "make sounds that lie between others, or last longer"
-        ),
-        Command(
-            "grid",
-            "inversynth.nsynth.grid.command:main",
-            "render a pad of notes between four sounds, with a page to play",
-        ),
-        Command(
-            "gansynth", "inversynth.gansynth.commands:main", "hear a GANSynth: random timbres, and what lies between"
-        ),
-        Command("wae", "inversynth.wae.commands:main", "hear a WAE-Fader: notes in styles, and your sounds in others"),
+        *_commands_of("neurosynth", "nsynth", "gansynth", "wae"),
         Command(
             "compare",
             "inversynth.evaluation.compare:main",
-            "lay dataset, regenerated and reconstructed sounds side by side",
+            "lay dataset, re-rendered and reconstructed sounds side by side",
         ),
         Command(
             "evaluate", "inversynth.evaluation.command:main", "score models on a dataset, beside chance and an oracle"
         ),
-        Command(
-            "inspect", "inversynth.inspection.command:main", "say what a dataset, a run, a model file or a model holds"
-        ),
-        Command("list", "inversynth.inspection.command:list_main", "name the synths, models, presets and systems"),
-        Command("demo", "inversynth.demo:main", "invert five bundled sounds; --train: make a network of your own"),
+        Command("inspect", "inversynth.inspection.command:main", "describe a dataset, a run, a model or a synthesizer"),
+        Command("list", "inversynth.inspection.command:list_main", "list synthesizers, models, presets and systems"),
+        Command("demo", "inversynth.demo:main", "invert five bundled sounds; --train: train a network of your own"),
     )
 }
 """Every command, in the order in which a newcomer meets them."""
@@ -82,7 +59,7 @@ examples:
   inversynth train --model C3 --dataset_name InverSynth --epochs 5
   inversynth invert sound.wav --model runs/C3_InverSynth --budget full
 
-`inversynth COMMAND --help` tells the flags of a command; docs/commands.md explains them."""
+`inversynth COMMAND --help` lists the flags of a command; docs/commands.md explains them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,13 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"SettingsError: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:  # while a command was being imported; once it runs, it answers by itself
+    except KeyboardInterrupt:  # while a command was being imported; a running command handles it itself
         print("\ninterrupted", file=sys.stderr)
         return 130
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, but with a fault told in one line."""
+    """argparse with one-line errors."""
 
     def error(self, message: str) -> NoReturn:
         raise SettingsError(f"{message}. See inversynth --help")

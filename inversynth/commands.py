@@ -1,21 +1,42 @@
-"""Commands that belong together: `inversynth GROUP COMMAND …`, a door each, behind a door that knows their names."""
+"""Rows of the command line: single commands, and groups of them (`inversynth GROUP COMMAND …`).
 
+Plain data that costs nothing to import: a command's module is imported when it is called. Each folder of commands lists
+its own in a `commands` module, from which `inversynth.cli` gathers them.
+"""
+
+import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-from pydantic_settings import CliPositionalArg
+if TYPE_CHECKING:
+    from generators.settings import Settings
 
-from generators.command import run_command
-from generators.errors import SettingsError, unknown
-from generators.settings import Settings
-from inversynth.cli import Command
+
+@dataclass(frozen=True)
+class Command:
+    """A command.
+
+    Attributes:
+        name: what is typed. target: `module:function`, which takes the remaining words and returns the exit code.
+        summary: one line for the help.
+    """
+
+    name: str
+    target: str
+    summary: str
+
+    def load(self) -> Callable[[Sequence[str]], int]:
+        """Import the function that runs it."""
+        module, function = self.target.split(":")
+        loaded: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), function)
+        return loaded
 
 
 @dataclass(frozen=True)
 class Group:
-    """Commands of one name.
+    """Commands that share a first word.
 
     Attributes: name follows `inversynth`; summary is a sentence about all of them.
     """
@@ -25,42 +46,47 @@ class Group:
     commands: Sequence[Command]
 
     @property
-    def doors(self) -> dict[str, Command]:
-        """What follows the name."""
+    def table(self) -> dict[str, Command]:
+        """The commands by name."""
         return {command.name: command for command in self.commands}
 
     def main(self, argv: Sequence[str] | None = None, prog: str = "") -> int:
-        """Open the door named first; returns the exit code."""
-        doors, prog = self.doors, prog or f"inversynth {self.name}"
-        words = list(sys.argv[1:] if argv is None else argv)
-        if words and words[0] in doors:
-            return doors[words[0]].load()(words[1:])
-        if words and not words[0].startswith("-"):
-            words = words[:1]  # what follows belongs to the command, of which there is none
+        """Run the command that the first word names; returns the exit code."""
+        from generators.command import run_command
+        from generators.errors import SettingsError, unknown
 
-        def action(settings: _GroupSettings) -> None:
-            if settings.command in doors:
-                raise SettingsError(f"'{settings.command}' comes before its flags. Write: {prog} {settings.command} …")
-            raise SettingsError(unknown("command", settings.command, doors))
+        table, prog = self.table, prog or f"inversynth {self.name}"
+        words = list(sys.argv[1:] if argv is None else argv)
+        if words and words[0] in table:
+            return table[words[0]].load()(words[1:])
+        if words and not words[0].startswith("-"):
+            words = words[:1]  # the rest are flags of a command that does not exist
+
+        def action(settings: "Settings") -> None:
+            name = str(getattr(settings, "command"))  # noqa: B009
+            if name in table:
+                raise SettingsError(f"'{name}' comes before its flags. Write: {prog} {name} …")
+            raise SettingsError(unknown("command", name, table))
 
         return run_command(self._settings(), action, words or ["--help"], prog)
 
-    def _settings(self) -> "type[_GroupSettings]":
-        """Return settings whose help names the commands."""
-        doors = self.doors
-        lines = [f"  {name:<{max(map(len, doors))}}  {door.summary}" for name, door in doors.items()]
+    def _settings(self) -> "type[Settings]":
+        """Return settings whose help lists the commands."""
+        from pydantic import Field, create_model
+        from pydantic_settings import CliPositionalArg
 
-        class Named(_GroupSettings):
-            __doc__ = "\n".join([self.summary, "", "commands:", *lines])
+        from generators.settings import Settings
 
-            command: CliPositionalArg[str] = Field(
-                description=f"one of {', '.join(doors)}; each has a --help of its own"
-            )
+        table = self.table
+        lines = [f"  {name:<{max(map(len, table))}}  {command.summary}" for name, command in table.items()]
+        description = f"one of {', '.join(table)}; each has its own --help"
 
-        return Named
+        class GroupSettings(Settings):
+            flags_only = frozenset({"command"})
 
-
-class _GroupSettings(Settings):
-    flags_only = frozenset({"command"})
-
-    command: CliPositionalArg[str]
+        return create_model(
+            "GroupSettings",
+            __base__=GroupSettings,
+            __doc__="\n".join([self.summary, "", "commands:", *lines]),
+            command=(CliPositionalArg[str], Field(description=description)),
+        )

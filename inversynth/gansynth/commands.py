@@ -1,19 +1,24 @@
-"""`inversynth gansynth COMMAND`: what can be heard of a GANSynth, a door each."""
+"""What GANSynth adds to the command line: `inversynth gansynth COMMAND`."""
 
 import sys
 
-from inversynth.cli import Command
-from inversynth.commands import Group
+from inversynth.commands import Command, Group
 
 GROUP = Group(
     "gansynth",
-    "Hear a GANSynth.",
+    "Generate notes with GANSynth.",
     (
-        Command("random", "inversynth.gansynth.sample:main", "timbres drawn at random"),
-        Command("interpolate", "inversynth.gansynth.interpolate:main", "what lies between two timbres"),
+        Command("random", "inversynth.gansynth.sample:main", "notes with random timbres"),
+        Command("interpolate", "inversynth.gansynth.interpolate:main", "notes between two timbres"),
         Command("hallucinate", "inversynth.gansynth.hallucinate:main", "a long sound that drifts through timbres"),
-        Command("midi", "inversynth.gansynth.midi:main", "a MIDI file, its timbre gliding"),
-        Command("pca", "inversynth.gansynth.pca:main", "the directions in which timbres differ, and sliders for them"),
+        Command("midi", "inversynth.gansynth.midi:main", "a MIDI file played with gliding timbre"),
+        Command("pca", "inversynth.gansynth.pca:main", "principal directions of timbre, and sliders along them"),
+    ),
+)
+
+COMMANDS = (
+    Command(
+        GROUP.name, "inversynth.gansynth.commands:main", "generate notes: random timbres, interpolations, MIDI files"
     ),
 )
 
