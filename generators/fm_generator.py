@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from generators.dsp import envelopes, filters, modulation, oscillators
 from generators.dsp.units import midi_to_hz
 from generators.generate import generator_command
-from generators.oscillator_spec import Oscillator
+from generators.oscillator_spec import EffectParameters, Oscillator, OscillatorStructure
 from generators.parameters import Parameter, ParameterSpace, even_steps
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
@@ -71,6 +71,12 @@ class FmSynth(Synth):
     oscillators: ClassVar[tuple[Oscillator, ...]] = tuple(
         Oscillator(_WORDS[wave], f"f_{wave}", f"v_{wave}", f"A_{wave}", f"B_{wave}") for wave in WAVEFORMS
     )
+    structure: ClassVar[OscillatorStructure | None] = OscillatorStructure(
+        oscillators,
+        EffectParameters("attack", "decay", "sustain", "release", "f_cut", "q", "f_gate"),
+        GAIN,
+    )
+    search_stages: ClassVar[tuple[str, ...]] = ("pick", "align", "beam", "restart")
     note_fraction: ClassVar[float] = NOTE_FRACTION
     space: ParameterSpace = _space()
 

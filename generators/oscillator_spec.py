@@ -32,6 +32,38 @@ class Oscillator:
         return names[1], names[2], names[3], names[4]
 
 
+@dataclass(frozen=True)
+class EffectParameters:
+    """Names of the parameters of the effects that the sum of all oscillators passes through, in this order.
+
+    An ADSR envelope in straight lines (`generators.dsp.envelopes`), an RBJ low-pass (`filters`) of a cutoff in hertz and
+    a quality, and a gater (`modulation`) of a frequency in hertz.
+    """
+
+    attack: str
+    decay: str
+    sustain: str
+    release: str
+    cutoff: str
+    quality: str
+    gate: str
+
+
+@dataclass(frozen=True)
+class OscillatorStructure:
+    """All that lies between the parameters and the sound, where a synth is frequency-modulated oscillators and effects.
+
+    `generators.fm.atoms` renders such a sound in parts: each oscillator alone, at amplitude 1, through any effects. The
+    oscillators' waveforms are those of `atoms.WAVEFORMS`, each phase starts at 0, and `gain` multiplies their sum. All
+    oscillators share the levels of their parameters, and the levels of the amplitudes are evenly spaced. The note ends
+    after the synth's `note_fraction` of its length.
+    """
+
+    oscillators: tuple[Oscillator, ...]
+    effects: EffectParameters
+    gain: float
+
+
 def oscillator_columns(space: ParameterSpace, oscillators: Sequence[Oscillator]) -> tuple[tuple[int, ...], ...]:
     """Return the columns of each oscillator's frequency, rate, amplitude and depth.
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import ParameterError
-from generators.oscillator_spec import Oscillator
+from generators.oscillator_spec import Oscillator, OscillatorStructure
 from generators.parameters import ParameterSpace
 
 DEFAULT_SAMPLE_RATE = 16384
@@ -32,6 +32,10 @@ class Synth(abc.ABC):
     description: ClassVar[str]
     oscillators: ClassVar[tuple[Oscillator, ...]] = ()
     """Declared where the sound is linear in the amplitudes of these oscillators, given all other parameters."""
+    structure: ClassVar[OscillatorStructure | None] = None
+    """Declared where the sound is those oscillators and a chain of effects, and nothing else: a search can use it."""
+    search_stages: ClassVar[tuple[str, ...]] = ("beam", "evolve", "turn")
+    """The stages of `inversynth.search.stages` that suit this synth: by default those that need no structure."""
     note_fraction: ClassVar[float] = 1.0
     """Part of the length for which the note of a sound is held."""
     companions: ClassVar[tuple[str, ...]] = ()

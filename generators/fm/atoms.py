@@ -21,6 +21,9 @@ from generators.fm.kernel import BLOCK, _add_saw, _add_sine, _add_square, _add_t
 LANES = 16
 """Atoms that share the filter recursion: one AVX-512 register of float32, or two of AVX2."""
 
+WAVEFORMS = ("sine", "saw", "triangle", "square")
+"""Waveforms that `carriers` renders; their places are its `kinds`."""
+
 Audio = NDArray[np.float32]
 
 
@@ -51,7 +54,7 @@ def carriers(
     """Render bare oscillators at amplitude 1.
 
     Args:
-        kinds: (n,) 0 sine, 1 saw, 2 triangle, 3 square. shapes: (n, 3) frequency, modulation frequency and depth in
+        kinds: (n,) places in WAVEFORMS. shapes: (n, 3) frequency, modulation frequency and depth in
             hertz, or (n, 4) with an initial phase in cycles. pool: threads to share the work between.
     Shapes: returns (n, samples) float32.
     """
