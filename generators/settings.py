@@ -1,11 +1,13 @@
-"""Settings of the doors: flag > environment > `.env` > default, one rule for every command.
+"""Settings of the commands: flag > environment > `.env` > default, one rule for all.
 
 pydantic-settings parses and validates; this module adds the two spellings of a variable (`INVERSYNTH_MODEL` wins over
-`MODEL`), second names (`ARCHITECTURE` for `model`), a refusal of contradictions, and faults told in one line.
+`MODEL`), second names (`ARCHITECTURE` for `model`), old names that announce the new one, an error where two names
+contradict each other, help without Python types, and every error as one line.
 """
 
 import argparse
 import difflib
+import inspect
 import json
 import os
 import re
@@ -13,7 +15,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, FiniteFloat, ValidationError
@@ -34,11 +37,11 @@ from generators.errors import SettingsError
 PREFIX = "INVERSYNTH_"
 ENV_FILE = ".env"
 TAKEN = frozenset({"NAME", "HOME", "USER", "HOST", "LANG", "PATH", "SHELL", "TERM"})
-"""Variables that systems set for reasons of their own (WSL puts the host into NAME); these need the prefix."""
+"""Variables that operating systems set themselves (WSL puts the host into NAME); these need the prefix."""
 
 
 def _parts(value: Any) -> Any:
-    """Cut text at its commas, brackets around it or not; a flag that is given twice comes as text within text."""
+    """Split text at its commas, with or without brackets; pydantic-settings joins a repeated flag to "[a,[b,c]]"."""
     if not isinstance(value, str):
         return value
     return [part.strip() for part in re.sub(r"[\[\]]", "", value).split(",") if part.strip()]
@@ -64,10 +67,15 @@ DatasetName = Annotated[str, AfterValidator(_dataset_name)]
 class Settings(BaseSettings):
     """Base of every settings class: fields are flags, and variables in upper case.
 
-    `other_names` maps a field to further names it answers to, as a flag and as a variable; `other_flags` to names that
-    are flags only, and `other_variables` to the variable it answers to in place of its own name, where that means
-    something else at another door. Fields listed in `flags_only` are read from the command line alone (a sound to
-    invert has no place in `.env`). `preliminary` settings are read before others, which they choose.
+    `other_names` maps a field to further names of it, as a flag and as a variable; `other_flags` to names that are
+    flags only, and `other_variables` to the variable that is read in place of its own name, where that has another
+    meaning for another command. Fields listed in `flags_only` are read from the command line alone (a sound to invert
+    has no place in `.env`). `preliminary` settings are read before others, which they choose.
+
+    `renamed` maps an old name to the field that replaced it: `{"output_directory": "output_dir"}`. The old flag
+    (`--output_directory`, `--no-…`, hyphens for underscores) and the old variable (`OUTPUT_DIRECTORY`, with and without
+    prefix) keep working, are shown neither by help nor by the documentation, and print their new name once per run.
+    `renamed_flags` and `renamed_variables` do so for a flag or a variable alone. A class inherits those of its bases.
     """
 
     model_config = SettingsConfigDict(
@@ -83,24 +91,50 @@ class Settings(BaseSettings):
     other_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     other_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     other_variables: ClassVar[Mapping[str, str]] = {}
+    renamed: ClassVar[Mapping[str, str]] = {}
+    renamed_flags: ClassVar[Mapping[str, str]] = {}
+    renamed_variables: ClassVar[Mapping[str, str]] = {}
     flags_only: ClassVar[frozenset[str]] = frozenset()
     preliminary: ClassVar[bool] = False
 
     @classmethod
     def flags(cls, field: str) -> tuple[str, ...]:
-        """Names of the flags that set a field, without their hyphens in front, its own name first."""
+        """Names of the flags that set a field, without the leading hyphens, its own name first; old names left out."""
         return (field, *cls.other_names.get(field, ()), *cls.other_flags.get(field, ()))
 
     @classmethod
     def variables(cls, field: str) -> tuple[str, ...]:
-        """Names of the variables that set a field, the strongest first; none for a field that is a flag only."""
+        """Names of the variables that set a field, the strongest first; none for a field that is a flag only.
+
+        Old names are left out.
+        """
+        return cls._spelled(field, cls._variable_names(field))
+
+    @classmethod
+    def all_variables(cls, field: str) -> tuple[str, ...]:
+        """Names of all variables that are read for a field, old ones too, the strongest first."""
+        old = [name.upper() for name, new in cls._old_names("renamed", "renamed_variables").items() if new == field]
+        return cls._spelled(field, [*cls._variable_names(field), *old])
+
+    @classmethod
+    def _variable_names(cls, field: str) -> list[str]:
+        own = cls.other_variables.get(field, field)
+        return [name.upper() for name in (own, *cls.other_names.get(field, ()))]
+
+    @classmethod
+    def _spelled(cls, field: str, names: Sequence[str]) -> tuple[str, ...]:
         if field in cls.flags_only:
             return ()
-        names = [
-            cls.other_variables.get(field, field).upper(),
-            *(name.upper() for name in cls.other_names.get(field, ())),
-        ]
         return tuple(PREFIX + name for name in names) + tuple(name for name in names if name not in TAKEN)
+
+    @classmethod
+    def _old_names(cls, *tables: str) -> dict[str, str]:
+        """Merge tables of old names over this class and its bases: old name -> field."""
+        merged: dict[str, str] = {}
+        for each in reversed(cls.__mro__):
+            for table in tables:
+                merged |= vars(each).get(table, {})
+        return {old: field for old, field in merged.items() if field in cls.model_fields}
 
     @classmethod
     def settings_customise_sources(
@@ -123,7 +157,11 @@ class Settings(BaseSettings):
 
         Raises: SettingsError naming the setting, where it was set and what it must be. `--help` exits with 0.
         """
-        args = list(sys.argv[1:] if argv is None else argv)
+        args, notices = cls._replace_old_flags(list(sys.argv[1:] if argv is None else argv))
+        notices += cls._old_variables()
+        if not cls.preliminary:
+            for notice in dict.fromkeys(notices):
+                print(notice, file=sys.stderr)
         shortcuts = {field: _spellings(*cls.flags(field)) for field in cls.model_fields}
         try:
             source: CliSettingsSource[Any] = CliSettingsSource(
@@ -131,7 +169,7 @@ class Settings(BaseSettings):
                 cli_prog_name=prog,
                 cli_shortcuts={field: names for field, names in shortcuts.items() if names},
                 formatter_class=_HelpFormatter,
-                add_argument_method=_add_argument,
+                add_argument_method=partial(_add_argument, cls.model_fields),
             )
             return CliApp.run(cls, cli_args=args, cli_settings_source=source, cli_exit_on_error=False)
         except ValidationError as error:
@@ -140,6 +178,65 @@ class Settings(BaseSettings):
             if isinstance(error.__cause__, SettingsError):
                 raise error.__cause__ from None
             raise SettingsError(cls._explain_flags(str(error))) from None
+
+    @classmethod
+    def _replace_old_flags(cls, args: list[str]) -> tuple[list[str], list[str]]:
+        """Write new flags in place of old ones. Returns the arguments, and a line for each old name among them.
+
+        Raises: SettingsError where an old flag and its new one have different values.
+        """
+        new_flags: dict[str, str] = {}
+        for old, field in cls._old_names("renamed", "renamed_flags").items():
+            for name in (old, *_spellings(old)):
+                new_flags |= {f"--{name}": f"--{field}", f"--no-{name}": f"--no-{field}"}
+        replaced: list[str] = []
+        notices: list[str] = []
+        for place, arg in enumerate(args):
+            if arg == "--":
+                replaced += args[place:]
+                break
+            flag, equals, value = arg.partition("=")
+            new = new_flags.get(flag)
+            if new is None:
+                replaced.append(arg)
+                continue
+            notices.append(f"{flag} is now {new}")
+            replaced.append(new + equals + value)
+            written = value if equals else next(iter(args[place + 1 :]), "")
+            cls._check_against_new(args, flag, new, written)
+        return replaced, notices
+
+    @classmethod
+    def _check_against_new(cls, args: Sequence[str], old: str, new: str, value: str) -> None:
+        """Raise SettingsError if the field that `old` sets to a value is set to another by one of its own flags."""
+        negative = "no-" if new.startswith("--no-") else ""
+        field = new.removeprefix("--no-").removeprefix("--")
+        names = (field, *_spellings(*cls.flags(field)))
+        is_switch = cls.model_fields[field].annotation is bool
+        for place, arg in enumerate(args):
+            flag, equals, other = arg.partition("=")
+            if flag.removeprefix("--no-").removeprefix("--") not in names or not flag.startswith("--"):
+                continue
+            other = other if equals else next(iter(args[place + 1 :]), "")
+            if is_switch and flag.startswith("--no-") != bool(negative):
+                raise SettingsError(f"{old} and {flag} contradict each other: {old} is now {new}. Keep one")
+            if not is_switch and other != value:
+                raise SettingsError(
+                    f"{old} and {flag} set the same thing. Received: {old} {value} and {flag} {other}. Keep one"
+                )
+
+    @classmethod
+    def _old_variables(cls) -> list[str]:
+        """Return a line for each old variable that is set."""
+        notices = []
+        for place, variables in (("the environment", os.environ), (ENV_FILE, read_env_file())):
+            for field in cls.model_fields:
+                current = cls.variables(field)
+                for name in cls.all_variables(field):
+                    if name not in current and variables.get(name):
+                        new = (PREFIX if name.startswith(PREFIX) else "") + current[0].removeprefix(PREFIX)
+                        notices.append(f"{name} in {place} is now {new if new in current else current[0]}")
+        return notices
 
     @classmethod
     def _explain(cls, args: Sequence[str], fault: Any) -> str:
@@ -155,12 +252,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def _origin(cls, args: Sequence[str], field: str, received: Any) -> str:
-        """Say where a value came from, the way its user wrote it."""
+        """Return where a value came from, as its user wrote it."""
         flags = {f"--{name}" for name in (field, *_spellings(*cls.flags(field)))}
         if any(arg.split("=")[0] in flags for arg in args):
             return f"--{field} {received}"
         for place, variables in (("the environment", os.environ), (ENV_FILE, read_env_file())):
-            for name in cls.variables(field):
+            for name in cls.all_variables(field):
                 if variables.get(name):
                     return f"{name}={received} in {place}"
         return str(received)
@@ -177,7 +274,7 @@ class Settings(BaseSettings):
 
 
 class _Variables(EnvSettingsSource):
-    """Reads a field from a mapping of variables, refusing two that contradict each other."""
+    """Reads a field from a mapping of variables; two that contradict each other raise SettingsError."""
 
     def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str | None], place: str) -> None:
         self._variables, self._place = dict(variables), place
@@ -188,7 +285,7 @@ class _Variables(EnvSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         assert issubclass(self.settings_cls, Settings)
-        names = self.settings_cls.variables(field_name)
+        names = self.settings_cls.all_variables(field_name)
         found = [(name, value) for name in names if (value := self._variables.get(name))]
         if not found:
             return None, field_name, False
@@ -203,19 +300,69 @@ class _Variables(EnvSettingsSource):
         return strongest[1], field_name, self.field_is_complex(field)
 
 
-def _add_argument(container: Any, *names: str, **options: Any) -> argparse.Action:
-    """Add an argument to argparse; a list of paths is quoted, for pydantic would split "a,b.wav" at its comma."""
-    if options.get("nargs") in ("*", "+") and not any(name.startswith("-") for name in names):
+def _add_argument(fields: Mapping[str, FieldInfo], container: Any, *names: str, **options: Any) -> argparse.Action:
+    """Add an argument to argparse, with a placeholder and a default that show no Python.
+
+    A list of paths is quoted, for pydantic would split "a,b.wav" at its comma.
+    """
+    is_flag = any(name.startswith("-") for name in names)
+    if options.get("nargs") in ("*", "+") and not is_flag:
         options["type"] = partial(json.dumps, ensure_ascii=False)
+    name = options.get("dest", names[0]).lstrip("-")
+    field = fields.get(name)
+    if field is not None:
+        if is_flag and "metavar" in options:
+            options["metavar"] = _placeholder(name, field.annotation)
+        options["help"] = " ".join(part for part in (field.description, _default(field, is_flag)) if part).replace(
+            "%", "%%"
+        )
     action: argparse.Action = argparse._ActionsContainer.add_argument(container, *names, **options)
     return action
 
 
+def _placeholder(name: str, annotation: Any) -> str:
+    """Return what stands for a value in the help: N, NUMBER, WORD, FILE, FOLDER, PATH, a choice, or a list of these."""
+    origin, parts = get_origin(annotation), [part for part in get_args(annotation) if part is not NoneType]
+    if origin is Annotated:
+        return _placeholder(name, parts[0])
+    if origin is Literal:
+        return "{" + ",".join(map(str, parts)) + "}"
+    if origin in (Union, UnionType):
+        return "|".join(dict.fromkeys(_placeholder(name, part) for part in parts))
+    if origin in (list, tuple):
+        several = ["…"] if origin is list or ... in parts else []
+        return ",".join([*(_placeholder(name, part) for part in parts if part is not ...), *several])
+    if annotation is Path:
+        return "FOLDER" if name.endswith(_FOLDER_NAMES) else "FILE" if name.endswith("file") else "PATH"
+    return {int: "N", float: "NUMBER"}.get(annotation, "WORD")
+
+
+_FOLDER_NAMES = ("dir", "directory", "folder")
+"""How the name of a setting ends that is a folder."""
+
+
+def _default(field: FieldInfo, is_flag: bool) -> str:
+    """Return the note on a default at the end of a setting's help, or nothing where the default is nothing."""
+    if field.is_required():
+        return "(required)" if is_flag else ""
+    value = field.get_default(call_default_factory=True)
+    if value is None or value is False or value in ("", (), []):
+        return ""
+    if value is True:
+        return "(default: on)"
+    if isinstance(value, (list, tuple)):
+        value = (", " if is_flag else " ").join(map(str, value))
+    return f"(default: {value})"
+
+
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Shows each flag once: the spelling with hyphens works too, but says nothing new."""
+    """Shows each flag once, spelt with underscores; the spelling with hyphens works too."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=32, width=116)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return super()._fill_text(inspect.cleandoc(text), width, indent)
 
     def add_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None = None) -> None:
         positionals = [self._format_args(a, str(a.metavar or a.dest)) for a in actions if not a.option_strings]
@@ -230,7 +377,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 def is_plain_name(name: str) -> bool:
-    """Say whether a name can name a file or folder by itself, without leading anywhere else."""
+    """Return whether a name is that of a file or folder alone, without any path."""
     return name not in ("", ".", "..") and not any(character in name for character in "/\\\0")
 
 

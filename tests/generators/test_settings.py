@@ -9,7 +9,7 @@ from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
 from generators.errors import DatasetError, SettingsError
-from generators.settings import Settings
+from generators.settings import Numbers, Settings
 
 
 class Toy(Settings):
@@ -143,7 +143,7 @@ def raiser(error):
         ),
     ],
 )
-def test_a_door_turns_faults_into_exit_codes(capsys, error, code, line):
+def test_a_command_turns_errors_into_exit_codes(capsys, error, code, line):
     assert run_command(Toy, raiser(error), ["x"]) == code
     assert capsys.readouterr().err == line
 
@@ -166,3 +166,131 @@ def test_help_names_every_setting_once(capsys):
     assert text.startswith("usage: toy SOUNDS")
     assert text.count("--epochs") == 1
     assert "--model, --architecture" in text
+
+
+class Renamed(Settings):
+    """Settings two of which had other names once."""
+
+    renamed: ClassVar = {"output_directory": "output_dir", "go_on": "resume"}
+    renamed_variables: ClassVar = {"toy_kind": "variant"}
+    renamed_flags: ClassVar = {"kind": "variant"}
+
+    output_dir: Path = Path("output")
+    resume: bool = True
+    variant: str = "a"
+
+
+@pytest.mark.parametrize(
+    ("argv", "field", "value", "line"),
+    [
+        (["--output_directory", "o"], "output_dir", Path("o"), "--output_directory is now --output_dir\n"),
+        (["--output-directory=o"], "output_dir", Path("o"), "--output-directory is now --output_dir\n"),
+        (["--no-go_on"], "resume", False, "--no-go_on is now --no-resume\n"),
+        (["--go-on"], "resume", True, "--go-on is now --resume\n"),
+        (["--kind", "b"], "variant", "b", "--kind is now --variant\n"),
+        (["--output_dir", "o"], "output_dir", Path("o"), ""),
+    ],
+)
+def test_an_old_flag_works_and_prints_its_new_name_once(capsys, argv, field, value, line):
+    assert getattr(Renamed.parse(argv), field) == value
+    assert capsys.readouterr().err == line
+
+
+def test_an_old_variable_works_and_prints_its_new_name_once(folder, monkeypatch, capsys):
+    (folder / ".env").write_text("OUTPUT_DIRECTORY=o\nTOY_KIND=b\nKIND=c\n")
+    monkeypatch.setenv("INVERSYNTH_GO_ON", "false")
+    settings = Renamed.parse([])
+    assert (settings.output_dir, settings.resume, settings.variant) == (Path("o"), False, "b")
+    assert capsys.readouterr().err.splitlines() == [
+        "INVERSYNTH_GO_ON in the environment is now INVERSYNTH_RESUME",
+        "OUTPUT_DIRECTORY in .env is now OUTPUT_DIR",
+        "TOY_KIND in .env is now VARIANT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            ["--output_directory", "a", "--output_dir=b"],
+            "--output_directory and --output_dir set the same thing. Received: --output_directory a and "
+            "--output_dir b. Keep one",
+        ),
+        (
+            ["--no-resume", "--go_on"],
+            "--go_on and --no-resume contradict each other: --go_on is now --resume. Keep one",
+        ),
+    ],
+)
+def test_an_old_flag_that_contradicts_the_new_one_is_refused(argv, message):
+    with pytest.raises(SettingsError) as fault:
+        Renamed.parse(argv)
+    assert str(fault.value) == message
+
+
+def test_an_old_flag_beside_the_new_one_may_say_the_same(capsys):
+    assert Renamed.parse(["--output_dir", "a", "--output_directory", "a"]).output_dir == Path("a")
+    assert Renamed.parse(["--go_on", "--resume"]).resume is True
+
+
+def test_an_old_variable_that_contradicts_the_new_one_is_refused(folder):
+    (folder / ".env").write_text("OUTPUT_DIRECTORY=a\nOUTPUT_DIR=b\n")
+    with pytest.raises(SettingsError, match=r"^OUTPUT_DIR and OUTPUT_DIRECTORY set the same thing"):
+        Renamed.parse([])
+
+
+def test_old_names_are_inherited_and_hidden_from_help_and_documentation(capsys):
+    class Heir(Renamed):
+        """More."""
+
+        renamed: ClassVar = {"gain": "level"}
+
+        level: float = 1.0
+
+    assert Heir.parse(["--gain", "2", "--output_directory", "o"]) == Heir(level=2.0, output_dir=Path("o"))
+    assert capsys.readouterr().err.splitlines() == [
+        "--gain is now --level",
+        "--output_directory is now --output_dir",
+    ]
+    assert Heir.flags("level") == ("level",)
+    assert Heir.variables("level") == ("INVERSYNTH_LEVEL", "LEVEL")
+    with pytest.raises(SystemExit):
+        Heir.parse(["--help"])
+    text = capsys.readouterr().out
+    assert "--level" in text
+    assert "gain" not in text
+    assert "directory" not in text
+
+
+def test_help_shows_placeholders_and_defaults_without_python(capsys):
+    class Shown(Settings):
+        """All kinds of settings
+        on two lines."""
+
+        sounds: CliPositionalArg[list[Path]] = Field([], description="sounds")
+        levels: Numbers = Field((), description="levels")
+        pair: tuple[float, float] = Field((0.0, 1.5), description="pair")
+        rows: list[int] = Field([], description="rows")
+        note: int | Literal["low"] | None = Field(None, description="50 % of it")
+        output_dir: Path = Field(Path("out"), description="folder")
+        dataset_file: Path = Field(description="file")
+        word: str = Field("", description="word")
+        on: bool = Field(True, description="switch")
+        off: bool = Field(False, description="switch")
+
+    with pytest.raises(SystemExit):
+        Shown.parse(["--help"])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "on two lines." in lines
+    assert [line for line in lines if line.startswith(("SOUNDS", "--"))] == [
+        "SOUNDS sounds",
+        "--levels NUMBER,… levels",
+        "--pair NUMBER,NUMBER pair (default: 0.0, 1.5)",
+        "--rows N,… rows",
+        "--note N|{low} 50 % of it",
+        "--output_dir FOLDER folder (default: out)",
+        "--dataset_file FILE file (required)",
+        "--word WORD word",
+        "--on, --no-on switch (default: on)",
+        "--off, --no-off switch",
+    ]
