@@ -36,8 +36,8 @@ class Oscillator:
 class EffectParameters:
     """Names of the parameters of the effects that the sum of all oscillators passes through, in this order.
 
-    An ADSR envelope in straight lines (`generators.dsp.envelopes`), an RBJ low-pass (`generators.dsp.filters`) set by its
-    cutoff in hertz and its quality, and a gater (`generators.dsp.modulation`) of a frequency in hertz.
+    An ADSR envelope in straight lines (`generators.dsp.envelopes`), an RBJ low-pass (`generators.dsp.filters`) set by a
+    cutoff in hertz and a quality, and a gater (`generators.dsp.modulation`) of a frequency in hertz.
     """
 
     attack: str

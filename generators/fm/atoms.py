@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.dsp.filters import lowpass_coefficients
-from generators.fm.kernel import BLOCK, _add_saw, _add_sine, _add_square, _add_triangle, _advance, _compile, _turn
+from generators.fm.kernel import BLOCK, _add_saw, _add_sine, _add_square, _add_triangle, _advance, _turn, compile_kernel
 
 LANES = 16
 """Atoms that share the filter recursion: one AVX-512 register of float32, or two of AVX2."""
@@ -131,7 +131,7 @@ def _split(pool: Executor | None, count: int, work: Any) -> None:
     first.result()
 
 
-@_compile
+@compile_kernel
 def _carriers(kinds: Any, shapes: Any, sample_rate: float, out: Any) -> None:
     cosines, sines = np.empty(BLOCK), np.empty(BLOCK)
     cycles, widths = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
@@ -161,7 +161,7 @@ def _carriers(kinds: Any, shapes: Any, sample_rate: float, out: Any) -> None:
                 out[i, start + j] = mix[j]
 
 
-@_compile
+@compile_kernel
 def _shape_lanes(waves: Any, envelopes: Any, filters: Any, gates: Any, emphasis: Any, index: Any, out: Any) -> None:
     count, samples = out.shape
     tile = np.zeros((BLOCK, LANES), np.float32)

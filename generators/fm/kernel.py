@@ -24,7 +24,9 @@ _ZERO, _QUARTER, _HALF, _ONE, _TWO, _FOUR = (np.float32(c) for c in (0.0, 0.25, 
 _ROUNDING = np.float32(4.0 / 3.0)
 _MINIMUM_WIDTH = np.float32(1e-9)
 
-_compile = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
+compile_kernel = numba.njit(
+    nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"}
+)
 
 
 def render_fm(
@@ -36,7 +38,7 @@ def render_fm(
     return audio
 
 
-@_compile
+@compile_kernel
 def _turn(angle: float, cosines: Any, sines: Any) -> None:
     """Fill cos and sin of angle * j, j = 0, 1, … by doubling: each half is the first half turned further."""
     cosines[0], sines[0] = 1.0, 0.0
@@ -49,7 +51,7 @@ def _turn(angle: float, cosines: Any, sines: Any) -> None:
         filled *= 2
 
 
-@_compile
+@compile_kernel
 def _render(values: Any, audio: Any, sample_rate: float, note_length: float, gain: float) -> None:
     batch, samples = audio.shape
     cosines, sines = np.empty((5, BLOCK)), np.empty((5, BLOCK))
@@ -99,7 +101,7 @@ def _render(values: Any, audio: Any, sample_rate: float, note_length: float, gai
                 out[j] = mix[j] * np.float32(0.5 + s * cosines[4, j] + c * sines[4, j])
 
 
-@_compile
+@compile_kernel
 def _advance(
     frequency: float,
     rate: float,
@@ -126,7 +128,7 @@ def _advance(
         widths[j] = np.float32(abs(step + width_s * cosines[j] + width_c * sines[j]))
 
 
-@_compile
+@compile_kernel
 def _add_sine(cycles: Any, amplitude: Any, mix: Any) -> None:
     for j in range(BLOCK):
         x = _HALF - cycles[j]
@@ -136,7 +138,7 @@ def _add_sine(cycles: Any, amplitude: Any, mix: Any) -> None:
         mix[j] += amplitude * (value if x >= _ZERO else -value)
 
 
-@_compile
+@compile_kernel
 def _add_saw(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
     for j in range(BLOCK):
         shifted = cycles[j] + _HALF
@@ -146,7 +148,7 @@ def _add_saw(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
         mix[j] += amplitude * (_TWO * cycle - _ONE + (residual if cycle < _HALF else -residual))
 
 
-@_compile
+@compile_kernel
 def _add_triangle(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
     for j in range(BLOCK):
         shifted = cycles[j] + _QUARTER
@@ -157,7 +159,7 @@ def _add_triangle(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
         mix[j] += amplitude * (_ONE - _FOUR * from_peak + (rounding if from_peak > _QUARTER else -rounding))
 
 
-@_compile
+@compile_kernel
 def _add_square(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
     for j in range(BLOCK):
         cycle = cycles[j]
@@ -167,7 +169,7 @@ def _add_square(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
         mix[j] += value if cycle < _HALF else -value
 
 
-@_compile
+@compile_kernel
 def _shape(
     start: int,
     sample_rate: float,
