@@ -23,7 +23,8 @@ def test_keras_starts_without_a_word():
 def test_a_backend_that_is_not_there_is_told_in_one_line(backend):
     done = python(
         "from generators.command import run_command\nfrom generators.settings import Settings\n"
-        "from models.training.backend import start_keras\nraise SystemExit(run_command(Settings, lambda _: start_keras(), []))",
+        "from models.training.backend import start_keras\n"
+        "raise SystemExit(run_command(Settings, lambda _: start_keras(), []))",
         KERAS_BACKEND=backend,
     )
     assert done.returncode == 2

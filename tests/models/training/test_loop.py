@@ -1,78 +1,25 @@
 """Training: a run learns, ends when it should, and after any interruption is the run it would have been."""
 
-import io
-import json
 import logging
-import os
-import signal
-import subprocess
-import sys
-import zipfile
 from dataclasses import replace
 
-import h5py
 import numpy as np
 import pytest
 
-from generators.errors import ModelError, ParameterError, RunError
-from generators.generate import generate_dataset
-from models.estimation import e2e_cnn
+from generators.errors import ModelError, RunError
 from models.model_files import load_model, read_card
-from models.registry import find_recipe
-from models.train import read_parameters
 from models.training import callbacks, curves, data
 from models.training import loop as training
-from models.training.cross_validation import cross_validate
 from models.training.data import DatasetSource, StreamSource
 from models.training.evaluate import measure
-from models.training.loop import train
-from models.training.runs import Run
 
 from ..conftest import SYNTH
-
-
-def weights(path):
-    """Every number in a model file, optimiser included."""
-    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-        found = {}
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
-def assert_same_run(one, other):
-    assert one.history_file.read_text() == other.history_file.read_text()
-    for mine, theirs in ((weights(one.last), weights(other.last)), (weights(one.best), weights(other.best))):
-        assert mine.keys() == theirs.keys()
-        for name in mine:
-            np.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
-
-
-@pytest.fixture(autouse=True)
-def quick_curves(request, monkeypatch):
-    """Drawing takes longer than training does here; one test does it."""
-    if request.function is not test_a_run_learns_and_writes_all_that_belongs_to_it:
-        monkeypatch.setattr(curves, "draw_curves", lambda history, title, paths: [path.touch() for path in paths])
-
-
-@pytest.fixture
-def source(tiny_dataset):
-    return DatasetSource(tiny_dataset, seed=1)
-
-
-@pytest.fixture
-def go(tiny_recipe, source, tmp_path):
-    """Train the tiny recipe; keywords change its recipe, source, folder or options."""
-
-    def go(name="run", recipe=tiny_recipe, source=source, **options):
-        return train(recipe, source, tmp_path / name, **{"epochs": 3, "learning_rate": 0.01} | options)
-
-    return go
-
+from .conftest import assert_same_run, weights
 
 # --- what a run is ----------------------------------------------------------------------------------------------------
 
 
-def test_a_run_learns_and_writes_all_that_belongs_to_it(go):
+def test_a_run_learns_and_writes_all_that_belongs_to_it(go, drawn_curves):
     run = go(epochs=15, patience=15)
     history = run.history()
     assert [row["epoch"] for row in history] == list(range(1, 16))
@@ -93,25 +40,6 @@ def test_a_run_learns_and_writes_all_that_belongs_to_it(go):
     }
     assert run.curves[0].read_bytes()[:4] == b"\x89PNG"
     assert run.curves[1].read_bytes()[:4] == b"%PDF"
-
-
-def test_measures_are_those_of_the_best_model_on_sounds_held_out(go, source, tiny_dataset):
-    run = go()
-    metrics = run.metrics()
-    assert metrics["splits"] == {"training": 48, "validation": 6, "test": 6}
-    assert (metrics["epochs"], metrics["test"]["n"]) == (3, 6)
-    assert set(metrics["test"]) == {"n", "mpr", "top1", "top2", "top3", "top4", "top5", "mae", "parameters"}
-    assert set(metrics["test"]["mpr"]) == {"Notes", "Amplitudes", "All"}
-    assert set(metrics["test"]["parameters"]["f1"]) == {"mpr", "top1", "top2", "top3", "top4", "top5", "mae"}
-    audio, classes = tiny_dataset.read(source.rows("test"))
-    loaded = load_model(run.path)
-    right = loaded.space.probabilities_to_classes(loaded.predict(audio)) == classes
-    assert metrics["test"]["top1"]["All"] == pytest.approx(right.mean())
-    assert loaded.card.scores["test"] == metrics["test"]
-    with source.test(4) as batches:
-        again = measure(loaded, batches)
-    for name in ("mpr", "top5", "mae"):
-        assert again[name] == pytest.approx(metrics["test"][name])
 
 
 def test_a_model_file_says_how_it_was_trained(go, source):
@@ -276,32 +204,6 @@ def test_another_seed_is_another_run(go, tiny_dataset):
     assert go("a").history() != go("b", source=DatasetSource(tiny_dataset, seed=2)).history()
 
 
-def test_a_run_killed_within_an_epoch_is_the_run_that_was_not_killed(tiny_dataset_path, tmp_path, source):
-    """With a real model, killed by the signal that no process survives, after 1 of 3 epochs and 2 of 3 batches."""
-    code = """
-import os, signal, sys
-from models.training import data
-from models.training import loop as training
-make = data.DatasetBatches.make
-def fatal(self, epoch, number):
-    if (epoch, number) == (1, 2):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return make(self, epoch, number)
-"""
-    flags = ["--model", "C1", "--dataset_file", str(tiny_dataset_path), "--epochs", "3", "--seed", "1"]
-    code = code.replace(
-        "from models import data",
-        "from models.training.backend import start_keras\nstart_keras()\nfrom models import data",
-    )
-    code += f"data.DatasetBatches.make = fatal\ntraining.main({flags})\n"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    killed = Run(tmp_path / "runs" / "C1_tiny")
-    assert [row["epoch"] for row in killed.history()] == [1]
-    assert training.main(flags) == 0
-    assert_same_run(train(find_recipe("C1"), source, tmp_path / "whole", epochs=3), killed)
-
-
 @pytest.mark.parametrize("lost", [["best.keras", "history.csv", "metrics.json"], ["best.keras"], ["history.csv"]])
 def test_a_kill_between_two_writes_harms_nothing(go, lost):
     undisturbed = go("a")
@@ -340,103 +242,3 @@ def test_a_damaged_last_model_is_refused(go):
         run.last.write_bytes(content)
         with pytest.raises(ModelError, match=message):
             go(epochs=4)
-
-
-# --- folds ------------------------------------------------------------------------------------------------------------
-
-
-def test_folds_are_runs_of_their_own_and_their_measures_are_gathered(tiny_recipe, tiny_dataset, tmp_path):
-    def go(**options):
-        return cross_validate(tiny_recipe, tiny_dataset, tmp_path / "cv", 3, seed=1, epochs=1, **options)
-
-    run = go()
-    parts = [fold.metrics()["test"] for fold in run.folds()]
-    test = run.metrics()["test"]
-    assert [part["n"] for part in parts] == [20, 20, 20]
-    assert test["n"] == 60
-    ranks = [part["mpr"]["All"] for part in parts]
-    assert test["mpr"]["All"] == {"mean": pytest.approx(np.mean(ranks)), "std": pytest.approx(np.std(ranks, ddof=1))}
-    assert set(test["parameters"]["f2"]["mae"]) == {"mean", "std"}
-    before = [fold.last.stat().st_mtime_ns for fold in run.folds()]
-    (run.folds()[1].metrics_file).unlink()
-    go()
-    assert [fold.last.stat().st_mtime_ns for fold in run.folds()] == before
-    with pytest.raises(RunError, match="was trained with batch_size 16"):
-        go(batch_size=8)
-
-
-# --- the door ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_door_trains_with_the_settings_of_the_env_file(tiny_dataset_path, tmp_path, capfd):
-    (tmp_path / ".env").write_text(
-        f"EPOCHS=1\nDATASET_DIR={tiny_dataset_path.parent}\nDATASET_NAME=tiny\nBATCH_SIZE=30\n"
-    )
-    assert e2e_cnn.main([]) == 0
-    run = Run(tmp_path / "runs" / "e2e_tiny")
-    assert (len(run.history()), run.settings()["settings"]["batch_size"]) == (1, 30)
-    assert load_model(run.path).name == "e2e"
-
-
-def refuse(capfd, *flags):
-    assert training.main(list(map(str, flags))) == 2
-    message = capfd.readouterr().err.strip()
-    assert "\n" not in message
-    return message
-
-
-def test_bad_input_is_told_in_one_line(tiny_dataset_path, tmp_path, capfd):
-    tiny = ("--dataset_file", tiny_dataset_path)
-    assert refuse(capfd, "--model", "C7").startswith("ModelError: unknown model 'C7'. Did you mean 'C")
-    assert refuse(capfd).startswith("DatasetError: no such dataset: test_datasets/InverSynth.hdf5. Make one")
-    message = refuse(capfd, "--data_format", "channels_first", *tiny)
-    assert message.startswith("ModelError: channels_first needs a GPU")
-    generate_dataset(tmp_path / "two.hdf5", SYNTH, 2)
-    message = refuse(capfd, "--dataset_file", tmp_path / "two.hdf5")
-    assert "two.hdf5 must be large enough for training, validation and test. Received: 2 examples" in message
-    assert "unknown synth 'fmm'. Did you mean 'fm'?" in refuse(capfd, "--stream", "--synth", "fmm")
-    assert "stream has no folds" in refuse(capfd, "--stream", "--folds", "5")
-    assert "stream renders its sounds and reads no dataset" in refuse(capfd, "--stream", *tiny)
-    (tmp_path / "file").touch()
-    assert "must be a folder. Received: a file in its place" in refuse(
-        capfd, *tiny, "--output_dir", tmp_path / "file" / "runs"
-    )
-    assert not (tmp_path / "runs").exists()
-
-
-def test_a_parameters_file_is_held_against_the_data(tiny_dataset_path, tmp_path, capfd):
-    from generators.fm_generator import FmSynth
-
-    right, wrong = tmp_path / "sine.json", tmp_path / "fm.json"
-    right.write_text(SYNTH.space.to_json())
-    wrong.write_text(FmSynth.space.to_json())
-    assert read_parameters(right) == SYNTH.space
-    with pytest.raises(ParameterError, match=r"cannot read parameters_file nowhere\.json: No such file"):
-        read_parameters(right.with_name("x").relative_to(tmp_path).with_name("nowhere.json"))
-    message = refuse(capfd, "--dataset_file", tiny_dataset_path, "--parameters_file", wrong)
-    assert "must have the parameter space of parameters_file. Received: synth 'fm' against 'sine'" in message
-
-
-def test_control_c_leaves_a_run_that_goes_on(tiny_dataset_path, tmp_path, monkeypatch, capfd):
-    on_epoch_end = callbacks.RunKeeper.on_epoch_end
-
-    def interrupted(self, epoch, logs=None):
-        on_epoch_end(self, epoch, logs)
-        raise KeyboardInterrupt
-
-    flags = ["--model", "C1", "--dataset_file", str(tiny_dataset_path), "--epochs", "2"]
-    monkeypatch.setattr(callbacks.RunKeeper, "on_epoch_end", interrupted)
-    assert training.main(flags) == 130
-    assert "the same command goes on from there" in capfd.readouterr().err
-    monkeypatch.undo()
-    os.chdir(tmp_path)
-    assert training.main(flags) == 0
-    assert len(json.loads((tmp_path / "runs/C1_tiny/metrics.json").read_text())["test"]["parameters"]) == 4
-
-
-def test_help_needs_no_keras():
-    code = "import sys\nfrom models.train import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    code += "assert not {'keras', 'tensorflow', 'numba', 'librosa', 'scipy'} & {*sys.modules}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "--batch_size int" in done.stdout

@@ -72,7 +72,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path):
     run = Run(tmp_path / "C3")
-    code = "import sys; from pathlib import Path; from models.training.runs import Run\nwith Run(Path(sys.argv[1])).locked(): pass"
+    code = "import sys; from pathlib import Path; from models.training.runs import Run\n"
+    code += "with Run(Path(sys.argv[1])).locked(): pass"
     command = [sys.executable, "-c", code, run.path]
     with run.locked():
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,56 @@
+"""What tests of training share: a tiny source, a way to train on it, and equality of runs to the last bit."""
+
+import io
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from models.training import curves
+from models.training.data import DatasetSource
+from models.training.loop import train
+
+
+def weights(path):
+    """Every number in a model file, optimiser included."""
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+        found = {}
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def assert_same_run(one, other):
+    """Hold two runs to the same history and the same weights, bit by bit."""
+    assert one.history_file.read_text() == other.history_file.read_text()
+    for mine, theirs in ((weights(one.last), weights(other.last)), (weights(one.best), weights(other.best))):
+        assert mine.keys() == theirs.keys()
+        for name in mine:
+            np.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
+
+
+@pytest.fixture
+def drawn_curves():
+    """Ask for the curves of a run to be drawn; else they are empty files."""
+
+
+@pytest.fixture(autouse=True)
+def quick_curves(request, monkeypatch):
+    """Drawing takes longer than training does here, so only tests that look at the curves have them drawn."""
+    if "drawn_curves" not in request.fixturenames:
+        monkeypatch.setattr(curves, "draw_curves", lambda history, title, paths: [path.touch() for path in paths])
+
+
+@pytest.fixture
+def source(tiny_dataset):
+    return DatasetSource(tiny_dataset, seed=1)
+
+
+@pytest.fixture
+def go(tiny_recipe, source, tmp_path):
+    """Train the tiny recipe; keywords change its recipe, source, folder or options."""
+
+    def go(name="run", recipe=tiny_recipe, source=source, **options):
+        return train(recipe, source, tmp_path / name, **{"epochs": 3, "learning_rate": 0.01} | options)
+
+    return go
