@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from docs.write_commands import settings_behind
-from generators.registry import DOORS
+from generators.registry import OWN_COMMANDS
 from generators.settings import PREFIX, Settings
 from inversynth.cli import COMMANDS
 from inversynth.gansynth import commands as gansynth
@@ -100,7 +100,7 @@ def variables(classes: dict[str, type[Settings]] | None = None) -> list[Variable
 def settings_classes() -> dict[str, type[Settings]]:
     """Return the settings class of each command, and of what a synth or a model has of its own behind it."""
     behind = {
-        "generate": [f"generate {synth}" for synth in DOORS],
+        "generate": [f"generate {synth}" for synth in OWN_COMMANDS],
         "gansynth": [f"gansynth {name}" for name in gansynth.GROUP.table],
         "wae": [f"wae {name}" for name in wae.GROUP.table],
         "train": [f"train {name}" for name in OF_THEIR_OWN],

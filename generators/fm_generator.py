@@ -78,6 +78,7 @@ class FmSynth(Synth):
     )
     search_stages: ClassVar[tuple[str, ...]] = ("pick", "align", "beam", "restart")
     note_fraction: ClassVar[float] = NOTE_FRACTION
+    dataset_name: ClassVar[str] = "InverSynth"
     space: ParameterSpace = _space()
 
     def __init__(self, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> None:
@@ -124,7 +125,7 @@ class FmSynth(Synth):
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.fm_generator") -> int:
     """Generate a dataset of `fm` sounds (named InverSynth by default); returns the exit code."""
-    return generator_command(FmSynth, argv, prog, default_name="InverSynth")
+    return generator_command(FmSynth, argv, prog)
 
 
 if __name__ == "__main__":

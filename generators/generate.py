@@ -1,4 +1,4 @@
-"""Dataset generation: the machinery and its door. It knows no concrete synthesizer; each hands itself over.
+"""Dataset generation: the machinery and its command. It knows no concrete synthesizer; each passes itself in.
 
 Row i depends on (seed, i) alone and is marked done only after its data are written, so any number of workers and any
 number of interruptions, kill -9 included, give the same bytes.
@@ -154,18 +154,18 @@ def wavefile_path(directory: Path, name: str, row: int) -> Path:
     return directory / name / f"{name}_{row:05d}.wav"
 
 
-def generator_command(synth_class: type[Synth], argv: Sequence[str] | None, prog: str, *, default_name: str) -> int:
-    """Run the door of one synthesizer with the settings of flags, environment and `.env`; returns the exit code."""
+def generator_command(synth_class: type[Synth], argv: Sequence[str] | None, prog: str) -> int:
+    """Run the command of one synthesizer with the settings of flags, environment and `.env`; returns the exit code."""
 
     def action(settings: GeneratorSettings) -> None:
-        generate_from_settings(synth_class(settings.sample_rate, settings.length), settings, default_name)
+        generate_from_settings(synth_class(settings.sample_rate, settings.length), settings)
 
     return run_command(GeneratorSettings, action, argv, prog)
 
 
-def generate_from_settings(synth: Synth, settings: GeneratorSettings, default_name: str) -> Progress:
+def generate_from_settings(synth: Synth, settings: GeneratorSettings) -> Progress:
     """Do what `GeneratorSettings` ask for, with a synth of their sample rate and length, and log one line about it."""
-    path = dataset_path(settings.dataset_directory, settings.name or default_name)
+    path = dataset_path(settings.dataset_directory, settings.name or synth.dataset_name or synth.short_name)
     done = generate_dataset(
         path,
         synth,

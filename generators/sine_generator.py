@@ -46,7 +46,7 @@ class SineSynth(Synth):
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.sine_generator") -> int:
     """Generate a dataset of `sine` sounds; returns the exit code."""
-    return generator_command(SineSynth, argv, prog, default_name="sine")
+    return generator_command(SineSynth, argv, prog)
 
 
 if __name__ == "__main__":

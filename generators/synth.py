@@ -1,4 +1,8 @@
-"""The abstract synthesizer: a parameter space and a way to turn values into audio."""
+"""The abstract synthesizer: a parameter space and a way to turn values into audio.
+
+A subclass declares `name` (needed to register it), `description` and `space`, and defines `synthesize`; everything else
+has a default. `docs/extending.md` adds one.
+"""
 
 import abc
 from typing import Any, ClassVar
@@ -17,7 +21,7 @@ DEFAULT_LENGTH = 1.0
 """Seconds."""
 
 FADE = 0.005
-"""Seconds in which a synth without an envelope falls silent: short to the ear, too long to click."""
+"""Seconds in which a synth without an envelope falls silent: long enough not to click, too short to be a decay."""
 
 
 class Synth(abc.ABC):
@@ -29,7 +33,11 @@ class Synth(abc.ABC):
     """
 
     name: ClassVar[str]
-    description: ClassVar[str]
+    """What it is found by: a plain name, or the reference `package.module:Class` that it was loaded by."""
+    description: ClassVar[str] = ""
+    """One line, shown by `inversynth list` and in reports."""
+    dataset_name: ClassVar[str] = ""
+    """Default name of its datasets; its `short_name` where empty."""
     oscillators: ClassVar[tuple[Oscillator, ...]] = ()
     """Declared where the sound is linear in the amplitudes of these oscillators, given all other parameters."""
     structure: ClassVar[OscillatorStructure | None] = None
@@ -52,6 +60,11 @@ class Synth(abc.ABC):
         self.samples = round(self.sample_rate * self.length)
         if self.samples < 2:
             raise ParameterError(f"a sound needs two or more samples. Received: {length:g} s at {sample_rate} Hz")
+
+    @property
+    def short_name(self) -> str:
+        """Its name without the module of a reference, fit for names of files."""
+        return self.name.rpartition(":")[2]
 
     @property
     def options(self) -> dict[str, Any]:
@@ -82,7 +95,7 @@ class Synth(abc.ABC):
         return audio if array.ndim == 2 else audio[0]
 
     def render_note(self, values: ArrayLike, held: float) -> NDArray[np.float32]:
-        """Render one sound held for any time, and all that is heard of it after its end.
+        """Render one sound held for any time, with its release.
 
         A synth without an envelope, as here, fades out within 5 ms; one with an envelope overrides this.
 
@@ -103,7 +116,7 @@ class Synth(abc.ABC):
     ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
         """Render consecutive rows of a dataset, and the companions of each; here rows are what `render` gives.
 
-        A synth whose rows hold chance overrides this; row i is then a pure function of its values, `seed` and i.
+        A synth whose rows are partly random overrides this; row i is then a function of its values, `seed` and i alone.
 
         Args:
             first: number of the first row. seed: of the dataset, 0 or more.

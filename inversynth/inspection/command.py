@@ -67,7 +67,7 @@ def inspect(what: str, preset: str | None = None) -> dict[str, Any]:
 
     Raises: InversynthError where it is neither, or is broken.
     """
-    from generators.registry import SYNTHS
+    from generators.registry import all_synths, is_synth
     from inversynth.inspection import descriptions
     from models.estimation.architectures import MODEL_NAMES
     from models.registry import find_recipe
@@ -79,21 +79,21 @@ def inspect(what: str, preset: str | None = None) -> dict[str, Any]:
         return _inspect_folder(path)
     if path.exists():
         return _inspect_file(path)
-    if what in SYNTHS:
+    if is_synth(what):
         return descriptions.describe_synth(what)
     try:
         recipe = find_recipe(what)
     except ModelError:
         if path.suffix or len(path.parts) > 1:
             raise ModelError(f"no such file or folder: {what}") from None
-        raise ModelError(unknown("file or name", what, (*MODEL_NAMES, *SYNTHS))) from None
+        raise ModelError(unknown("file or name", what, (*MODEL_NAMES, *all_synths()))) from None
     fitting = "envelope" if recipe.inputs == "envelope" else "paper"
     return descriptions.describe_model(recipe, PRESETS[preset or fitting])
 
 
 def listing() -> dict[str, Any]:
     """Return every name with what it stands for."""
-    from generators.registry import SYNTHS
+    from generators.registry import all_synths
     from inversynth.pretrained import bundled
     from models.registry import RECIPES
 
@@ -105,7 +105,7 @@ def listing() -> dict[str, Any]:
                 "parameters": len(synth.space),
                 "patches": synth.space.combinations,
             }
-            for name, synth in SYNTHS.items()
+            for name, synth in all_synths().items()
         ],
         "models": [
             {"name": name, "summary": recipe.summary, "paper": recipe.paper} for name, recipe in RECIPES.items()
