@@ -8,9 +8,10 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from generators.errors import InversynthError
     from generators.settings import Settings
 
 
@@ -90,3 +91,31 @@ class Group:
             __doc__="\n".join([self.summary, "", "commands:", *lines]),
             command=(CliPositionalArg[str], Field(description=description)),
         )
+
+
+def run_for_each(
+    settings: "type[Settings]",
+    action: "Callable[[Any, Callable[[InversynthError], None]], None]",
+    argv: Sequence[str] | None = None,
+    prog: str | None = None,
+    *,
+    resumes: bool = True,
+) -> int:
+    """Run an action on many inputs, one of which may be unusable; returns the exit code.
+
+    Args:
+        action: takes the settings, and what to call with the error of a single input. That prints it on standard
+            error, and makes the exit code 2 while the other inputs go on.
+    """
+    from generators.command import EXIT_FAULT, run_command
+
+    errors: list[InversynthError] = []
+
+    def on_error(error: "InversynthError") -> None:
+        from tqdm import tqdm
+
+        errors.append(error)
+        tqdm.write(" ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)  # above a progress bar
+
+    code = run_command(settings, lambda given: action(given, on_error), argv, prog, resumes=resumes)
+    return code or (EXIT_FAULT if errors else 0)

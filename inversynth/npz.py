@@ -1,4 +1,4 @@
-"""Arrays in NumPy's own files, read as what they should be: nothing is unpickled, damage and NaN are told in a line."""
+"""Arrays in `.npz` and `.npy` files: nothing is unpickled; damage, missing arrays and NaN give a one-line error."""
 
 import os
 import zipfile
@@ -18,17 +18,17 @@ from generators.files import writing, written_whole
 
 @dataclass(frozen=True)
 class Content:
-    """What a file should hold, for messages: `latents`, and what makes such files, `inversynth gansynth random`."""
+    """What a file holds, for messages: `latents`, and the command that makes it, `inversynth gansynth random`."""
 
     name: str
-    maker: str
+    command: str
 
 
 def read_arrays(path: str | os.PathLike[str], names: Sequence[str], content: Content) -> dict[str, NDArray[Any]]:
     """Read arrays out of an .npz file. Raises DatasetError for a file that is missing, damaged or without them."""
     path = Path(path)
     with _reading(path, content):
-        with zipfile.ZipFile(path) as members:  # NumPy takes anything else for a pickle, and says so
+        with zipfile.ZipFile(path) as members:  # NumPy would report anything else as a pickle
             if damaged := members.testzip():
                 raise DatasetError(f"{path} is damaged: {damaged} does not match its checksum. Make it again")
         with np.load(path, allow_pickle=False) as archive:
@@ -39,7 +39,7 @@ def read_arrays(path: str | os.PathLike[str], names: Sequence[str], content: Con
 
 
 def read_array(path: str | os.PathLike[str], content: Content) -> NDArray[Any]:
-    """Read the array of an .npy file. Raises DatasetError for a file that is missing or none."""
+    """Read the array of an .npy file. Raises DatasetError for a file that is missing or no such array."""
     path = Path(path)
     with _reading(path, content):
         with path.open("rb") as file:
@@ -54,9 +54,9 @@ def read_array(path: str | os.PathLike[str], content: Content) -> NDArray[Any]:
 
 
 def finite_floats(array: NDArray[Any], content: Content, path: str | os.PathLike[str]) -> NDArray[np.float32]:
-    """Return an array as float32. Raises DatasetError for what is no number, or none that is finite."""
+    """Return an array as float32. Raises DatasetError where it holds no numbers, or any that is not finite."""
     if array.dtype.kind not in "fiu":
-        raise DatasetError(f"{content.name} are numbers. Received: {array.dtype} in {path}")
+        raise DatasetError(f"{content.name} must be numbers. Received: {array.dtype} in {path}")
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, np.float32)
     if not np.all(np.isfinite(array)):
@@ -80,5 +80,5 @@ def _reading(path: Path, content: Content) -> Iterator[None]:
         raise DatasetError(f"no such {content.name}: {path}") from None
     except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(
-            f"{path} must be a file of {content.name}, as {content.maker} makes. Received: {error}"
+            f"{path} must be a file of {content.name}, as {content.command} makes. Received: {error}"
         ) from None

@@ -1,8 +1,8 @@
-"""Code files: what an NSynth heard of a sound, k times a few numbers, with the model that alone can say it again.
+"""Code files: the NSynth code sequence of a sound, and which model made it.
 
-`<name>.codes.npz` holds `codes` and a card in JSON: the model's fingerprint, hop and rate, the note, the length of the
-sound, and mean, deviation and range of every number. The arrays that other software hands over (`.npy`) have no card:
-they are taken for codes of the model at hand. Nothing is unpickled.
+`<name>.codes.npz` holds `codes` and a card in JSON: the model's fingerprint, hop and sample rate, the note, the length
+of the sound, and mean, deviation and range of every code dimension. Bare arrays from other software (`.npy`) have no
+card: they are taken as codes of the model in use. Nothing is unpickled.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ ENDING = ".codes.npz"
 CONTENT = Content("codes", "inversynth encode")
 BARE = ".npy"
 BARE_ENDING = "_embeddings.npy"
-"""What the published code puts behind the name of a sound."""
+"""Suffix of the arrays that the published code writes."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Codes:
     """The codes of one sound.
 
     Attributes:
-        codes: (k, width) float32. name: of the sound. pitch: its MIDI note, where it is known.
-        fingerprint: of the model. hop: samples a code. sample_rate: hertz. samples: of the sound, at most hop k.
-        Of codes from elsewhere nobody knows these four: they are empty and 0.
+        codes: (k, width) float32. name: of the sound. pitch: its MIDI note, if known.
+        fingerprint: of the model. hop: samples per code. sample_rate: hertz. samples: of the sound, at most k hop.
+        These four are unknown, empty or 0, for bare arrays until `of_model` sets them.
     """
 
     codes: NDArray[np.float32]
@@ -54,44 +54,44 @@ class Codes:
 
     @property
     def seconds(self) -> float:
-        """How long the sound is; 0 for codes from elsewhere, before a model takes them."""
+        """Length of the sound; 0 for a bare array."""
         return self.samples / self.sample_rate if self.sample_rate else 0.0
 
     @property
     def digest(self) -> str:
-        """What tells these numbers from others: the beginning of their hash."""
+        """Short hash of the codes."""
         return hashlib.sha256(repr(self.codes.shape).encode() + self.codes.tobytes()).hexdigest()[:16]
 
     @property
     def statistics(self) -> dict[str, list[float]]:
-        """Mean, standard deviation, least and greatest of each of the numbers, over time."""
+        """Mean, standard deviation, minimum and maximum of each code dimension over time."""
         codes = self.codes.astype(np.float64)
         taken = {"mean": codes.mean(0), "std": codes.std(0), "min": codes.min(0), "max": codes.max(0)}
         return {name: [round(float(number), 6) for number in numbers] for name, numbers in taken.items()}
 
-    def said_by(self, coder: "NSynthCodec") -> "Codes":
-        """Return the codes as those of a model, which gives those from elsewhere their meaning.
+    def of_model(self, codec: "NSynthCodec") -> "Codes":
+        """Return the codes as those of a model: a bare array takes over its fingerprint, hop and sample rate.
 
         Raises: ModelError for codes of another model, or of another width.
         """
-        if self.fingerprint not in ("", coder.fingerprint):
+        if self.fingerprint not in ("", codec.fingerprint):
             raise ModelError(
-                f"codes are said by the model that made them, {self.fingerprint}. Received: {self.name} for "
-                f"{coder.loaded.path}, which is {coder.fingerprint}. Name the other with --model, or encode again"
+                f"codes are decoded by the model that made them, {self.fingerprint}. Received: {self.name} for "
+                f"{codec.loaded.path}, which is {codec.fingerprint}. Name that model with --model, or encode again"
             )
-        if self.codes.shape[1] != coder.width:
+        if self.codes.shape[1] != codec.width:
             raise ModelError(
-                f"a code of {coder.loaded.path} has {coder.width} numbers. Received: {self.codes.shape[1]} in "
-                f"{self.name}. Name the model that they are of with --model"
+                f"a code of {codec.loaded.path} has {codec.width} numbers. Received: {self.codes.shape[1]} in "
+                f"{self.name}. Name the model that made them with --model"
             )
         if self.fingerprint:
             return self
         return replace(
             self,
-            fingerprint=coder.fingerprint,
-            hop=coder.hop,
-            sample_rate=coder.sample_rate,
-            samples=len(self) * coder.hop,
+            fingerprint=codec.fingerprint,
+            hop=codec.hop,
+            sample_rate=codec.sample_rate,
+            samples=len(self) * codec.hop,
         )
 
 
@@ -105,12 +105,12 @@ def pitch_in_name(name: str) -> int | None:
 
 
 def is_code_file(path: Path) -> bool:
-    """Say whether a path names codes: a code file, or a bare array."""
+    """Return whether a path names codes: a code file, or a bare array."""
     return path.suffix.lower() in (".npz", BARE)
 
 
-def name_of(path: Path) -> str:
-    """Return the name of the sound that a file is of, without what the kind of file puts behind it."""
+def sound_name(path: Path) -> str:
+    """Return the name of the sound that a file belongs to, without the suffixes of code files."""
     for ending in (ENDING, BARE_ENDING):
         if path.name.lower().endswith(ending) and len(path.name) > len(ending):
             return path.name[: -len(ending)]
@@ -135,8 +135,8 @@ def write_codes(path: str | os.PathLike[str], codes: Codes) -> Path:
     return write_arrays(path, codes=codes.codes, card=np.asarray(json.dumps(card, ensure_ascii=False)))
 
 
-def write_bare(path: str | os.PathLike[str], codes: Codes) -> Path:
-    """Write the numbers alone, (k, width) float32, as other software reads them. Raises DatasetError."""
+def write_bare_codes(path: str | os.PathLike[str], codes: Codes) -> Path:
+    """Write the bare array, (k, width) float32, as other software reads it. Raises DatasetError."""
     path = Path(path)
     with writing(path, DatasetError), written_whole(path) as partial, partial.open("wb") as file:
         np.save(file, codes.codes, allow_pickle=False)
@@ -144,16 +144,16 @@ def write_bare(path: str | os.PathLike[str], codes: Codes) -> Path:
 
 
 def read_codes(path: str | os.PathLike[str]) -> Codes:
-    """Read a code file, or an array (k, width) or (1, k, width) from elsewhere.
+    """Read a code file, or a bare array (k, width) or (1, k, width).
 
-    Raises: DatasetError for a file that is missing or none, is damaged, or holds anything else than finite numbers.
+    Raises: DatasetError for a file that is missing, damaged or of another kind, or whose codes are not finite.
     """
     path = Path(path)
     if path.suffix.lower() == BARE:
         codes = read_array(path, CONTENT)
         if codes.ndim == 3 and len(codes) == 1:
             codes = codes[0]
-        name = name_of(path)
+        name = sound_name(path)
         return Codes(_checked(codes, path), name, pitch_in_name(name))
     held = read_arrays(path, ("codes", "card"), CONTENT)
     return _with_card(path, _checked(held["codes"], path), str(held["card"]))

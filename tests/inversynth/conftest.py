@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from generators.registry import build_synth
 from generators.synth import Synth
 from models.model_files import ModelCard
-from tests.inversynth.nsynth.coders import Toy
+from tests.inversynth.nsynth.toy_codec import Toy
 
 VOID = {"meta", "link", "path", "rect", "circle", "col", "br", "image", "img", "input", "use"}
 
@@ -67,7 +67,7 @@ def oracle_of() -> Callable[..., Oracle]:
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a real, untrained network for the `sine` synth at 8,000 Hz and a quarter of a second."""
-    from models.training.backend import start_keras
+    from models.backend import start_keras
 
     start_keras()
     import keras

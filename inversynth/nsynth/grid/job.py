@@ -1,7 +1,7 @@
-"""What there is to render: the notes of a pad, in batches, and a card beside them that says of what they are made.
+"""A rendering job: the notes of a pad, their batches, and the card that records what they are made from.
 
-A note follows from its codes, its name and the seed alone: the same sounds come out of any batches on any machines, to
-the accuracy of their arithmetic, and the middle of a grid of 5 is the middle of a grid of 9.
+A note follows from its codes, its name and the seed alone. So any batches on any machines give the same sounds, to the
+accuracy of their arithmetic, and the centre of a grid of 5 is the centre of a grid of 9.
 """
 
 import json
@@ -18,18 +18,18 @@ import soundfile
 from numpy.typing import NDArray
 
 from generators.errors import DatasetError
-from inversynth.nsynth.grid.points import CORNERS, corner_weights, grid_points, note_name
+from inversynth.nsynth.grid.points import CORNERS, corner_weights, grid_points, mixture_stem
 from inversynth.nsynth.grid.trim import samples_needed
 
 SCHEMA = "inversynth-grid/1"
 CARD = "grid.json"
 NOTES = "notes"
-"""Folder of the WAV files, within that of the pad."""
+"""Subfolder of the WAV files."""
 
 
 @dataclass(frozen=True)
 class GridNote:
-    """A note of a pad: its row in the file, its point, how much of each corner is in it, and its stem."""
+    """A note of a pad: its row in the file, its point, the weights of the corners, its pitch and its file stem."""
 
     row: int
     x: int
@@ -45,7 +45,7 @@ class Job:
 
     Attributes:
         sounds: names of the four corners, in the order of CORNERS; digests: hashes of their audio.
-        model: fingerprint; hop: samples of a code; codes: how many a sound has. final_length: samples of a row.
+        model: fingerprint; hop: samples per code; codes: of a whole sound. final_length: samples of a row.
     """
 
     sounds: tuple[str, ...]
@@ -62,12 +62,12 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The sounds, joined as the file of the pad is named."""
+        """The sounds, joined: the stem of the pad's file."""
         return "_".join(self.sounds)
 
     @property
     def codes_needed(self) -> int:
-        """Codes of each sound that the pad can reach."""
+        """Codes of each sound that the trimmed note can need."""
         return min(self.codes, -(-samples_needed(self.final_length, self.sample_rate) // self.hop))
 
     @property
@@ -82,24 +82,24 @@ class Job:
         for place, weights in enumerate(corner_weights(grid_points(self.resolution)).tolist()):
             y, x = divmod(place, self.resolution)
             for number, pitch in enumerate(self.pitches):
-                name = note_name(self.sounds, weights, pitch)
+                name = mixture_stem(self.sounds, weights, pitch)
                 found.append(GridNote(place * len(self.pitches) + number, x, y, tuple(weights), pitch, name))
         return tuple(found)
 
     @cached_property
     def mixtures(self) -> tuple[GridNote, ...]:
-        """One note of each name: in a grid of 9 the middle of a side is the same mixture as the point next to it."""
+        """One note of each name: in a grid of 9 the middle of a side is the same mixture as its neighbour."""
         first: dict[str, GridNote] = {}
         for note in self.notes:
             first.setdefault(note.name, note)
         return tuple(first.values())
 
     def even_size(self, most: int) -> int:
-        """Return of how many notes batches are that are alike, as few as can be, and of no more than so many."""
+        """Return the size of equal batches, as few as possible, of at most so many notes."""
         return -(-len(self.mixtures) // -(-len(self.mixtures) // most))
 
     def batches(self, size: int) -> list[tuple[GridNote, ...]]:
-        """Cut the mixtures into batches, one pitch after the other, whatever is rendered already."""
+        """Split all mixtures into batches, rendered or not, pitch by pitch."""
         notes = sorted(self.mixtures, key=lambda note: (note.pitch, note.row))
         return [tuple(notes[first : first + size]) for first in range(0, len(notes), size)]
 
@@ -110,15 +110,15 @@ class Job:
         return np.einsum("nc,cnkw->nkw", weights, codes[:, places, : self.codes_needed]).astype(np.float32)
 
     def seed_of(self, note: GridNote) -> int:
-        """Return what a note is drawn with."""
+        """Return the seed of a note's samples."""
         return zlib.crc32(f"{self.seed} {note.name}".encode())
 
     def path_of(self, note: GridNote, folder: Path) -> Path:
-        """Return where a note is or will be."""
+        """Return the path of a note's WAV file."""
         return folder / NOTES / f"{note.name}.wav"
 
     def is_rendered(self, note: GridNote, folder: Path) -> bool:
-        """Say whether a note is there, whole."""
+        """Return whether the WAV file of a note is there, complete."""
         path = self.path_of(note, folder)
         if not path.is_file():
             return False
@@ -129,7 +129,7 @@ class Job:
         return (info.samplerate, info.frames, info.channels) == (self.sample_rate, self.samples, 1)
 
     def card(self) -> dict[str, Any]:
-        """Return all that the notes follow from."""
+        """Return everything that the notes follow from, as JSON can hold it."""
         return {
             "schema": SCHEMA,
             "corners": dict(zip(CORNERS, self.sounds, strict=True)),
@@ -144,29 +144,29 @@ class Job:
         }
 
     def claim(self, folder: Path) -> None:
-        """Write the card into a folder, or find the same there. Raises DatasetError where it holds another grid."""
-        path, mine = folder / CARD, self.card()
+        """Write the card into a folder, or check that it holds the same. Raises DatasetError for another grid."""
+        path, own = folder / CARD, self.card()
         if not path.exists():
-            partial = folder / f".{CARD}.{os.getpid()}"  # several machines may begin at once
+            partial = folder / f".{CARD}.{os.getpid()}"  # several machines may start at once
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                partial.write_text(json.dumps(mine, indent=2) + "\n", encoding="utf-8")
+                partial.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
                 partial.replace(path)
             except OSError as error:
                 raise DatasetError(
-                    f"cannot write {path}: {error.strerror or error}. Name an --output_directory that you may write to"
+                    f"cannot write {path}: {error.strerror or error}. Name an --output_dir that you may write to"
                 ) from None
         try:
-            theirs = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            theirs = None
-        if not isinstance(theirs, dict):
+            found = None
+        if not isinstance(found, dict):
             raise DatasetError(f"{path} must be the card of a grid. Received: something else. Name another folder")
-        other = [key for key in mine if theirs.get(key) != mine[key]]
+        other = [key for key in own if found.get(key) != own[key]]
         if other:
-            said = [f"{key} {_short(mine[key])}, there {_short(theirs.get(key))}" for key in other]
+            differences = [f"{key} {_short(own[key])}, there {_short(found.get(key))}" for key in other]
             raise DatasetError(
-                f"{folder} holds another grid. Received: {'; '.join(said)}. Name another --output_directory"
+                f"{folder} holds another grid. Received: {'; '.join(differences)}. Name another --output_dir"
             )
 
 

@@ -1,7 +1,7 @@
-"""The pad itself: one file of rows as the players of the Open NSynth Super read it, its settings, and a page to play.
+"""The pad: one file of rows as the players of the Open NSynth Super read it, its settings, and a page to play it.
 
-The page works from the disk: it asks for nothing over a network, and loads the notes of a pitch, a script each, when
-that pitch is first played.
+The page works from disk, without a network: it loads the notes of a pitch, one script each, when that pitch is first
+played.
 """
 
 import base64
@@ -21,15 +21,15 @@ from inversynth.report import report
 
 SCHEMA = "inversynth-pad/1"
 LOOP = {"how": "ping-pong", "start": 0.2, "end": 0.41}
-"""Where a held note goes to and fro, as parts of its length (published)."""
+"""Loop of a held note, as fractions of its length (published)."""
 
 PAGE = "pad.html"
 SCRIPTS = "pad"
-"""Folder of the notes for the page."""
+"""Subfolder of the notes for the page."""
 
 
 def pad_settings(job: Job) -> dict[str, Any]:
-    """Return what a player has to know of a pad."""
+    """Return what a player must know about a pad."""
     return {
         "schema": SCHEMA,
         "file": f"{job.name}.bin",
@@ -49,30 +49,32 @@ def pad_settings(job: Job) -> dict[str, Any]:
 
 
 def build_pad(job: Job, folder: Path) -> Path:
-    """Write rows, settings and page of a rendered pad, each whole or not; returns the path of the page.
+    """Write rows, settings and page of a rendered pad, each whole or not at all; returns the path of the page.
 
     Raises: AudioError for a note that cannot be read.
     """
     settings = pad_settings(job)
-    with tempfile.TemporaryDirectory(prefix=".building_", dir=folder) as place:  # one's own: shares may end together
-        made = Path(place)
+    with tempfile.TemporaryDirectory(
+        prefix=".building_", dir=folder
+    ) as place:  # its own: shards may end at the same time
+        partial = Path(place)
         shape = job.resolution**2, len(job.pitches), job.final_length
-        rows: NDArray[np.int16] = np.memmap(made / settings["file"], "<i2", "w+", shape=shape)
+        rows: NDArray[np.int16] = np.memmap(partial / settings["file"], "<i2", "w+", shape=shape)
         flat = rows.reshape(-1, job.final_length)
         for note in job.notes:
             flat[note.row] = cut_note(_read(job.path_of(note, folder)), job.sample_rate, job.final_length)
         for number, pitch in enumerate(job.pitches):
             text = base64.b64encode(np.ascontiguousarray(rows[:, number]).tobytes()).decode()
-            _write(made / SCRIPTS / f"pitch_{pitch}.js", f'received({pitch}, "{text}");\n')
-        _write(made / f"{job.name}.json", json.dumps(settings, indent=2) + "\n")
-        _write(made / PAGE, render_page(job))
+            _write(partial / SCRIPTS / f"pitch_{pitch}.js", f'received({pitch}, "{text}");\n')
+        _write(partial / f"{job.name}.json", json.dumps(settings, indent=2) + "\n")
+        _write(partial / PAGE, render_page(job))
         del rows, flat
-        for path in sorted(made.rglob("*")):
+        for path in sorted(partial.rglob("*")):
             if path.is_file():
-                target = folder / path.relative_to(made)
+                target = folder / path.relative_to(partial)
                 target.parent.mkdir(exist_ok=True)
                 path.replace(target)
-    for state in folder.glob(".batch_*"):  # of batches of another size, once begun and done otherwise
+    for state in folder.glob(".batch_*"):  # left by interrupted batches of another size
         state.unlink(missing_ok=True)
     return folder / PAGE
 
@@ -87,8 +89,8 @@ def render_page(job: Job) -> str:
 def open_pad(path: str | Path) -> tuple[dict[str, Any], NDArray[np.int16]]:
     """Open a pad by its settings file.
 
-    Shapes: -> settings, rows (resolution, resolution, pitches, length) of int16, read as they are asked for.
-    Raises: DatasetError where it is none, or the file of rows is of another size.
+    Shapes: -> settings, rows (resolution, resolution, pitches, length) int16, memory-mapped.
+    Raises: DatasetError for another kind of file, or a file of rows of another size.
     """
     path = Path(path)
     try:

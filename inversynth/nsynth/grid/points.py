@@ -1,6 +1,6 @@
-"""Where the points of a grid lie, how much of each corner is in them, and what their notes are called.
+"""The points of a grid: coordinates, weights of the corners, and file names of their notes.
 
-Corners are in one order everywhere: top-left, top-right, bottom-left, bottom-right. x runs to the right, y downwards.
+Corners have one order everywhere: top-left, top-right, bottom-left, bottom-right. x runs to the right, y downwards.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ PLACES = np.array([(0, 0), (1, 0), (0, 1), (1, 1)])
 """(x, y) of each corner."""
 
 DECIMALS = 3
-"""Of a weight in a name (published)."""
+"""Of a weight in a file name (published)."""
 
 
 def grid_points(resolution: int) -> NDArray[np.float64]:
@@ -23,21 +23,21 @@ def grid_points(resolution: int) -> NDArray[np.float64]:
 
 
 def corner_weights(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return how much of each corner is in each point: 1 less its distance, at least 0, all together 1.
+    """Return the weight of each corner at each point: 1 minus its distance, at least 0, normalised to a sum of 1.
 
-    Not bilinear: a corner is out of reach from the two sides that it does not touch.
+    Not bilinear: along the two sides that a corner does not touch its weight is 0.
 
     Shapes: (n, 2) -> (n, 4).
     """
-    near = np.maximum(1 - np.linalg.norm(points[:, None] - PLACES, axis=-1), 0)
-    return near / near.sum(axis=1, keepdims=True)
+    weights = np.maximum(1 - np.linalg.norm(points[:, None] - PLACES, axis=-1), 0)
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
-def note_name(sounds: Sequence[str], weights: Sequence[float], pitch: int) -> str:
-    """Return the stem of a file, such as `gen_brass_0.596_flute_0.047_pitch_60_violin_0.357`.
+def mixture_stem(sounds: Sequence[str], weights: Sequence[float], pitch: int) -> str:
+    """Return the stem of a file name, such as `gen_brass_0.596_flute_0.047_pitch_60_violin_0.357`.
 
-    Sounds and the word pitch are in the order of the alphabet; sounds without weight are left out.
+    Sounds and the word `pitch` are in alphabetical order; sounds of weight 0 are left out.
     """
     rounded = (round(float(weight), DECIMALS) for weight in weights)
-    said: dict[str, float] = {sound: weight for sound, weight in zip(sounds, rounded, strict=True) if weight}
-    return "_".join(["gen", *(f"{key}_{value}" for key, value in sorted({**said, "pitch": pitch}.items()))])
+    parts: dict[str, float] = {sound: weight for sound, weight in zip(sounds, rounded, strict=True) if weight}
+    return "_".join(["gen", *(f"{key}_{value}" for key, value in sorted({**parts, "pitch": pitch}.items()))])

@@ -1,7 +1,7 @@
-"""Renders the notes of a pad, batch by batch, on as many threads as there are cores, or as a share of several machines.
+"""Renders the notes of a pad in batches: on one thread per core, or as one shard among several machines.
 
-Stopped at any time, the same command goes on: notes that are there are not made again, and a batch that was begun has
-its state beside them.
+Interrupted at any time, the same command resumes: rendered notes are kept, and a started batch has its state beside
+them.
 """
 
 import threading
@@ -21,30 +21,64 @@ from inversynth.nsynth.grid.trim import level_note
 if TYPE_CHECKING:
     from models.nsynth.inference import NSynthCodec
 
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f} of {total:.0f} s of sound, {rate_fmt} [{elapsed}<{remaining}]"
+"""Progress in seconds of sound; their rate is the speed relative to real time."""
+
 
 class Stopped(BaseException):
-    """Ends a thread whose work is no longer wanted; the decoder keeps its state on the way."""
+    """Ends a thread whose result is no longer needed; the decoder saves its state on the way."""
 
 
-def encode_corners(coder: "NSynthCodec", corners: Sequence[Corner], pitches: Sequence[int]) -> NDArray[np.float32]:
-    """Hear all notes of four corners. Shapes: -> (4, pitches, k, width)."""
+def encode_corners(codec: "NSynthCodec", corners: Sequence[Corner], pitches: Sequence[int]) -> NDArray[np.float32]:
+    """Encode all notes of the corners. Shapes: -> (corners, pitches, k, width)."""
     audio = np.stack([read_audio(corner.notes[pitch]).audio for corner in corners for pitch in pitches])
-    codes = coder.encode(audio)
+    codes = codec.encode(audio)
     return codes.reshape(len(corners), len(pitches), *codes.shape[1:])
 
 
-def open_batches(
-    job: Job, folder: Path, size: int, share: tuple[int, int] = (1, 1)
+def missing_batches(
+    job: Job, folder: Path, size: int, shard: tuple[int, int] = (1, 1)
 ) -> list[tuple[int, Sequence[GridNote]]]:
-    """Return the batches of a share in which a note is missing, with their numbers among all."""
-    number, of = share
-    batches = list(enumerate(job.batches(size)))[number - 1 :: of]
+    """Return the batches of a shard that miss a note, with their numbers among all batches."""
+    number, count = shard
+    batches = list(enumerate(job.batches(size)))[number - 1 :: count]
     return [(place, batch) for place, batch in batches if not all(job.is_rendered(note, folder) for note in batch)]
+
+
+def render_shard(
+    job: Job,
+    codec: "NSynthCodec",
+    corners: Sequence[Corner],
+    folder: Path,
+    shard: tuple[int, int] = (1, 1),
+    *,
+    batch_size: int = 16,
+    workers: int = 1,
+) -> int:
+    """Render the missing notes of a shard, with a progress bar; returns how many notes the pad still lacks.
+
+    Raises: DatasetError where the folder holds another grid; AudioError where a note cannot be written.
+    """
+    from tqdm import tqdm
+
+    job.claim(folder)
+    size = job.even_size(batch_size)
+    batches = missing_batches(job, folder, size, shard)
+    if batches:
+        codes = encode_corners(codec, corners, job.pitches)
+        total = sum(len(notes) for _, notes in batches) * job.samples / job.sample_rate
+        with tqdm(total=round(total, 1), desc="rendering", unit="s", bar_format=BAR, disable=None) as bar:
+
+            def on_samples(samples: int) -> None:
+                bar.update(samples / job.sample_rate)
+
+            render(job, codec, codes, batches, folder, size=size, workers=workers, on_samples=on_samples)
+    return sum(not job.is_rendered(note, folder) for note in job.mixtures)
 
 
 def render(
     job: Job,
-    coder: "NSynthCodec",
+    codec: "NSynthCodec",
     codes: NDArray[np.float32],
     batches: Sequence[tuple[int, Sequence[GridNote]]],
     folder: Path,
@@ -53,43 +87,43 @@ def render(
     workers: int = 1,
     on_samples: Callable[[int], None] = lambda samples: None,
 ) -> None:
-    """Say the notes of some batches and write each as a WAV of 16 bits, at one level.
+    """Decode the notes of some batches and write each as a 16-bit WAV at one peak level.
 
     Args:
-        codes: of all corners, (4, pitches, k, width). size: sounds of a batch; the last is filled up by repetition, for
-            the decoder is compiled once for each size. on_samples: told how many more samples there are.
+        codes: of all corners, (corners, pitches, k, width). size: of a batch; the last is filled up by repetition,
+            since the decoder is compiled once per size. on_samples: takes the number of newly decoded samples.
     Raises: AudioError where a file cannot be written.
     """
-    stopped, telling, faults = threading.Event(), threading.Lock(), list[BaseException]()
-    assert coder.hop == job.hop  # and with it the decoder is there, before threads ask for it
+    stopped, counting, errors = threading.Event(), threading.Lock(), list[BaseException]()
+    assert codec.hop == job.hop  # which also builds the decoder, before threads share it
 
-    def one(place: int, notes: Sequence[GridNote]) -> None:
+    def run_batch(place: int, notes: Sequence[GridNote]) -> None:
         if stopped.is_set():
             return
         try:
-            say(place, notes)
+            decode_batch(place, notes)
         except Stopped:
             pass
-        except BaseException as fault:
-            faults.append(fault)
+        except BaseException as error:
+            errors.append(error)
             stopped.set()
 
-    def say(place: int, notes: Sequence[GridNote]) -> None:
+    def decode_batch(place: int, notes: Sequence[GridNote]) -> None:
         filled = [*notes, *[notes[-1]] * (size - len(notes))]
-        said = 0
+        before = 0
 
         def on_code(done: int) -> None:
-            nonlocal said
-            with telling:
-                on_samples((done - said) * job.hop * len(notes))
-            said = done
+            nonlocal before
+            with counting:
+                on_samples((done - before) * job.hop * len(notes))
+            before = done
             if stopped.is_set():
                 raise Stopped
 
-        audio = coder.decode(
+        audio = codec.decode(
             job.mixed(codes, filled),
             seeds=[job.seed_of(note) for note in filled],
-            pitch=[note.pitch for note in filled] if coder.takes_pitch else None,
+            pitch=[note.pitch for note in filled] if codec.takes_pitch else None,
             temperature=job.temperature,
             state_file=folder / f".batch_{place}_of_{size}.npz",
             on_code=on_code,
@@ -99,9 +133,9 @@ def render(
 
     pool = ThreadPoolExecutor(workers)
     try:
-        wait([pool.submit(one, place, notes) for place, notes in batches])
+        wait([pool.submit(run_batch, place, notes) for place, notes in batches])
     finally:
         stopped.set()
         pool.shutdown(cancel_futures=True)
-    if faults:
-        raise faults[0]
+    if errors:
+        raise errors[0]

@@ -1,32 +1,32 @@
-"""What becomes of a note after the network: clicks out, one level for all, and cut to begin at once and end in silence.
+"""Post-processing of decoded notes: clicks removed, one peak level, trimmed to the onset and faded at both ends.
 
-Source: open-nsynth-super, audio pipeline, but for its round trip through MP3, of which it gives no reason.
+Source: open-nsynth-super, audio pipeline, without its round trip through MP3, for which it gives no reason.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 JUMP = 1.0
-"""Difference of two samples, up and at once down again, that is a click."""
+"""Difference between samples which, followed by another as large, marks a click."""
 
 LEVEL_DB = -12.0
-"""Peak of a finished note in decibels of full scale: four of them can sound at once."""
+"""Peak of a finished note in decibels of full scale: four notes can sound at once."""
 
 SEARCH_SECONDS = 0.25
-"""Beginning of a note in which its onset is looked for."""
+"""Length of the beginning of a note in which its onset is searched."""
 
 ONSET = 0.1
-"""The onset is where a note first exceeds this part of its largest sample within the search."""
+"""The onset is where a note first exceeds this fraction of its peak within the search."""
 
 BACK = 16
-"""Samples that a note begins before its onset."""
+"""Samples kept before the onset."""
 
 FADE = 8
-"""Samples over which a note rises from 0 at its beginning, and falls to 0 at its end."""
+"""Samples of the fade from 0 at the beginning, and to 0 at the end."""
 
 
 def level_note(audio: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Take clicks out of a note and give it a peak of -12 dB; silence stays silent. Shapes: (samples,) -> the same."""
+    """Remove clicks from a note and set its peak to -12 dB; silence stays silent. Shapes: (samples,) -> the same."""
     audio = np.array(audio, np.float32)
     jumps = np.abs(np.diff(audio)) > JUMP
     for click in np.flatnonzero(jumps[:-1] & jumps[1:]) + 1:
@@ -36,13 +36,13 @@ def level_note(audio: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def onset(audio: NDArray[np.number], sample_rate: int) -> int:
-    """Return the sample at which a note is cut to begin: just before its onset, or 0. Shapes: audio (samples,)."""
+    """Return the sample at which the trimmed note begins: just before its onset, or 0. Shapes: audio (samples,)."""
     searched = np.abs(audio[: int(SEARCH_SECONDS * sample_rate)].astype(np.float64))
     return max(0, int(np.argmax(searched > ONSET * searched.max(initial=0.0))) - BACK)
 
 
 def cut_note(audio: NDArray[np.int16], sample_rate: int, length: int) -> NDArray[np.int16]:
-    """Cut a note to a length, from its onset on, with silence behind where it is too short, and fade both ends.
+    """Cut a note to a length from its onset on, padded with silence where it is too short, and fade both ends.
 
     Shapes: (samples,) -> (length,).
     """
@@ -55,5 +55,5 @@ def cut_note(audio: NDArray[np.int16], sample_rate: int, length: int) -> NDArray
 
 
 def samples_needed(length: int, sample_rate: int) -> int:
-    """Return how many samples of a note its cut can reach to: its onset lies at most so far in."""
+    """Return how many samples of a note a cut of this length can need: the latest onset, and the length."""
     return length + max(0, int(SEARCH_SECONDS * sample_rate) - 1 - BACK)

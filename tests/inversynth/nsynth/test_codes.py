@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from generators.errors import DatasetError, ModelError
-from inversynth.nsynth.codes import Codes, name_of, pitch_in_name, read_codes, write_bare, write_codes
-from tests.inversynth.nsynth.coders import Toy
+from inversynth.nsynth.codes import Codes, pitch_in_name, read_codes, sound_name, write_bare_codes, write_codes
+from tests.inversynth.nsynth.toy_codec import Toy
 
 NUMBERS = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 CODES = Codes(NUMBERS, "Glöckchen_60", 60, "0123456789abcdef", 16, 4000, 70)
@@ -55,25 +55,25 @@ def test_arrays_from_elsewhere_are_codes_of_the_model_at_hand(tmp_path: Path, ki
     np.save(tmp_path / "violin_C4_embeddings.npy", numbers[None] if axes == 3 else numbers)
     codes = read_codes(tmp_path / "violin_C4_embeddings.npy")
     assert (codes.name, codes.pitch, codes.fingerprint, codes.seconds) == ("violin_C4", 60, "", 0.0)
-    known = codes.said_by(Toy(tmp_path / "toy.keras"))  # type: ignore[arg-type]
+    known = codes.of_model(Toy(tmp_path / "toy.keras"))  # type: ignore[arg-type]
     assert (known.fingerprint, known.hop, known.sample_rate, known.samples) == ("0123456789abcdef", 16, 4000, 80)
     assert known.seconds == 0.02
     np.testing.assert_array_equal(known.codes, numbers.astype(np.float32))
 
 
 def test_a_bare_array_is_what_other_software_reads(tmp_path: Path) -> None:
-    numbers = np.load(write_bare(tmp_path / "a_embeddings.npy", CODES))
+    numbers = np.load(write_bare_codes(tmp_path / "a_embeddings.npy", CODES))
     assert numbers.dtype == np.float32
     np.testing.assert_array_equal(numbers, NUMBERS)
 
 
 def test_codes_of_another_model_or_width_are_refused(tmp_path: Path) -> None:
     toy = Toy(tmp_path / "toy.keras")
-    assert CODES.said_by(toy) is CODES  # type: ignore[arg-type]
+    assert CODES.of_model(toy) is CODES  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=r"the model that made them, 0123456789abcdef\. Received: Glöckchen_60 for"):
-        CODES.said_by(replace(toy, fingerprint="f" * 16))  # type: ignore[arg-type]
+        CODES.of_model(replace(toy, fingerprint="f" * 16))  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=r"has 4 numbers\. Received: 3 in a"):
-        Codes(NUMBERS[:, :3], "a").said_by(toy)  # type: ignore[arg-type]
+        Codes(NUMBERS[:, :3], "a").of_model(toy)  # type: ignore[arg-type]
 
 
 def test_other_numbers_have_another_digest() -> None:
@@ -113,7 +113,7 @@ def test_a_note_is_read_from_a_name(name: str, pitch: int | None) -> None:
     ],
 )
 def test_a_file_is_named_after_its_sound(file: str, name: str) -> None:
-    assert name_of(Path(file)) == name
+    assert sound_name(Path(file)) == name
 
 
 # --- bad files -------------------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def with_card(**changes: object) -> Callable[[Path], None]:
         (with_arrays(card=None), "Received: codes in"),
         (with_arrays(codes=np.zeros((5, 4, 1))), "have shape (k, width), neither of them 0. Received: (5, 4, 1)"),
         (with_arrays(codes=np.zeros((0, 4))), "Received: (0, 4)"),
-        (with_arrays(codes=np.full((5, 4), "a")), "codes are numbers. Received: <U1"),
+        (with_arrays(codes=np.full((5, 4), "a")), "codes must be numbers. Received: <U1"),
         (with_arrays(codes=np.full((5, 4), np.nan)), "must be finite. Received: NaN or infinity"),
         (with_arrays(codes=np.full((5, 4), 1e300)), "must be finite"),
         (with_arrays(codes=np.full((5, 4), {}, object)), "Received: Object arrays cannot be loaded"),

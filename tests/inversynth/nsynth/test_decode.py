@@ -1,4 +1,4 @@
-"""Codes into sounds, by the command as it is typed: batches, what is kept, what goes on, and what is wrong."""
+"""`inversynth decode`: batches, what is kept, what resumes, and what is refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from inversynth.nsynth.codes import Codes, read_codes, write_codes
 from models.estimation.architectures import NSYNTH
 from models.model_files import ModelCard, save_model
 from models.nsynth import inference as wavenet
-from tests.inversynth.nsynth.coders import HOP, RATE, WIDTH, Toy
+from tests.inversynth.nsynth.toy_codec import HOP, RATE, WIDTH, Toy
 from tests.inversynth.sounds import save, tone
 
 RNG = np.random.default_rng(0)
@@ -38,14 +38,14 @@ def read(name: str, folder: str = "output") -> np.ndarray:
 
 
 def expected(codes: Codes, seed: int = 0) -> np.ndarray:
-    """Say codes as a toy says them."""
+    """Decode codes as the toy does."""
     return np.float32(np.repeat(codes.codes[:, 0], HOP) + seed * 1e-3)[: codes.samples]
 
 
-# --- by a toy --------------------------------------------------------------------------------------------------
+# --- with a toy -------------------------------------------------------------------------------------------------
 
 
-def test_inputs_of_every_kind_are_said(toy: Toy, capsys) -> None:
+def test_inputs_of_every_kind_are_decoded(toy: Toy, capsys) -> None:
     a = write("a")
     np.save("b_60_embeddings.npy", a.codes[np.newaxis])
     save(Path("c.wav"), tone(0.01, RATE), RATE, subtype="FLOAT")
@@ -70,7 +70,7 @@ def test_batches_are_of_one_size_the_longest_first_and_each_sound_is_cut(toy: To
         np.testing.assert_array_equal(read(name), expected(each))
 
 
-def test_a_sound_says_what_it_was_made_of_and_is_made_again_only_from_something_else(toy: Toy, capsys) -> None:
+def test_a_sound_records_its_source_and_is_decoded_again_only_from_another(toy: Toy, capsys) -> None:
     words = ["a.codes.npz", "b.codes.npz"]
     a, b = write("a"), write("b")
     assert typed(*words) == 0
@@ -80,10 +80,10 @@ def test_a_sound_says_what_it_was_made_of_and_is_made_again_only_from_something_
     capsys.readouterr()
     assert typed(*words) == 0
     assert len(toy.batches) == 1
-    assert capsys.readouterr().out.count(", there already -> ") == 2
+    assert capsys.readouterr().out.count(", already decoded -> ") == 2
     b = write("b")  # other codes of the same name
     assert typed(*words) == 0
-    assert capsys.readouterr().out.count(", there already -> ") == 1
+    assert capsys.readouterr().out.count(", already decoded -> ") == 1
     np.testing.assert_array_equal(read("b"), expected(b))
     assert [each["shape"] for each in toy.batches] == 2 * [(2, 4, WIDTH)]  # filled up to the size of all
     for change in (["--seed", "3"], ["--temperature", "0.7"], ["--length", "0.01"], ["--no-resume"]):
@@ -99,14 +99,14 @@ def test_a_sound_says_what_it_was_made_of_and_is_made_again_only_from_something_
 
 def test_seed_and_temperature_arrive(toy: Toy) -> None:
     a = write("a")
-    assert typed("a.codes.npz", "--seed", "5", "--temperature", "0.5", "--output_directory", "out") == 0
+    assert typed("a.codes.npz", "--seed", "5", "--temperature", "0.5", "--output_dir", "out") == 0
     np.testing.assert_array_equal(read("a", "out"), expected(a, seed=5))
     assert toy.batches[0]["temperature"] == 0.5
     assert toy.batches[0]["state"] == Path("out/.a_decoded.state.npz")
 
 
 @pytest.mark.parametrize(("words", "pitch"), [([], [60, 72]), (["--pitch", "C#3"], [49, 49])])
-def test_a_model_that_is_told_the_note_is_told_it(toy: Toy, words: list[str], pitch: list[int]) -> None:
+def test_a_model_conditioned_on_pitch_gets_the_note(toy: Toy, words: list[str], pitch: list[int]) -> None:
     toy.takes_pitch = True
     write("a", 5, 60)
     save(Path("b_72.wav"), tone(0.01, RATE), RATE)
@@ -138,7 +138,7 @@ def test_faults_of_some_stop_none(toy: Toy, capsys) -> None:
     assert typed(*words) == 2
     told = capsys.readouterr()
     messages = [
-        "ModelError: codes are said by the model that made them, ffff",
+        "ModelError: codes are decoded by the model that made them, ffff",
         "ModelError: a code of ",
         "DatasetError: 160,000 codes of hours are 640.0 s of sound. Received: no --length",
         "DatasetError: text.codes.npz must be a file of codes",
@@ -152,18 +152,18 @@ def test_faults_of_some_stop_none(toy: Toy, capsys) -> None:
 
 def test_nothing_is_waited_for_that_could_not_be_written(toy: Toy, capsys) -> None:
     write("a")
-    assert typed("a.codes.npz", "--output_directory", "a.codes.npz") == 2
+    assert typed("a.codes.npz", "--output_dir", "a.codes.npz") == 2
     assert capsys.readouterr().err == (
         "AudioError: cannot write a.codes.npz: File exists. Name a folder with room that you may write to\n"
     )
     assert not toy.batches
 
 
-def test_a_note_that_nobody_knows_is_a_fault_where_it_is_told(toy: Toy, capsys) -> None:
+def test_an_unknown_note_is_an_error_for_a_model_conditioned_on_pitch(toy: Toy, capsys) -> None:
     toy.takes_pitch = True
     write("a", pitch=None)
     assert typed("a.codes.npz") == 2
-    assert "is told the note that it says. Received: none for a. Say --pitch" in capsys.readouterr().err
+    assert "is conditioned on pitch. Received: none for a. Pass --pitch" in capsys.readouterr().err
     assert not Path("output").exists()
 
 
@@ -175,9 +175,9 @@ def test_a_note_that_nobody_knows_is_a_fault_where_it_is_told(toy: Toy, capsys) 
         (["a.codes.npz", "--temperature", "nan"], "temperature must be a finite number"),
         (["a.codes.npz", "--batch_size", "0"], "batch_size must be greater than or equal to 1"),
         (["a.codes.npz", "--seed", "-1"], "seed must be greater than or equal to 0"),
-        (["a.codes.npz", "--pitch", "60"], "--pitch goes with a model that is told the note. Received: --pitch 60"),
+        (["a.codes.npz", "--pitch", "60"], "--pitch goes with a model conditioned on pitch. Received: --pitch 60"),
         (["empty"], "Received: none in empty"),
-        (["b.wav", "b_decoded.wav", "--output_directory", "."], "must not replace what it is made from: b_decoded"),
+        (["b.wav", "b_decoded.wav", "--output_dir", "."], "must not replace an input: b_decoded"),
     ],
 )
 def test_what_cannot_be_decoded_is_one_line(toy: Toy, words: list[str], message: str, capsys) -> None:
@@ -193,12 +193,12 @@ def test_what_cannot_be_decoded_is_one_line(toy: Toy, words: list[str], message:
     assert not Path("output").exists()
 
 
-# --- by a network ----------------------------------------------------------------------------------------------
+# --- with a network ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> wavenet.NSynthCodec:
-    """Return the smallest autoencoder there is, untrained, that is told the note."""
+    """Return the smallest autoencoder, untrained, conditioned on pitch."""
     from models.nsynth.recipe import build_nsynth
 
     path = tmp_path_factory.mktemp("network") / "smoke.keras"
@@ -218,19 +218,19 @@ def typing(network: wavenet.NSynthCodec, monkeypatch: pytest.MonkeyPatch):
     return lambda *more: typed(*words, "--batch_size", "2", *more, model=str(network.loaded.path))
 
 
-def test_what_is_said_is_what_the_network_says(typing, network: wavenet.NSynthCodec) -> None:
+def test_the_command_decodes_as_the_network_does(typing, network: wavenet.NSynthCodec) -> None:
     assert typing("--seed", "9", "--temperature", "0.8") == 0
     codes = network.encode(np.stack([soundfile.read(f"s_{pitch}.wav")[0] for pitch in (70, 80)]))
-    said = network.decode(codes, seeds=[9, 9], pitch=[70, 80], temperature=0.8)
-    np.testing.assert_array_equal(read("s_70"), said[0])
-    np.testing.assert_array_equal(read("s_80"), said[1])
+    decoded = network.decode(codes, seeds=[9, 9], pitch=[70, 80], temperature=0.8)
+    np.testing.assert_array_equal(read("s_70"), decoded[0])
+    np.testing.assert_array_equal(read("s_80"), decoded[1])
 
 
 def test_encoding_first_makes_no_difference(typing, network: wavenet.NSynthCodec) -> None:
     model = str(network.loaded.path)
     sounds = [f"s_{pitch}.wav" for pitch in (50, 60)]
     assert main(["encode", *sounds, "--model", model]) == 0
-    assert typed("output", "--output_directory", "apart", model=model) == 0
+    assert typed("output", "--output_dir", "apart", model=model) == 0
     assert typed(*sounds, model=model) == 0
     for name in ("s_50", "s_60"):
         np.testing.assert_array_equal(read(name, "apart"), read(name))
@@ -241,16 +241,16 @@ def test_encoding_first_makes_no_difference(typing, network: wavenet.NSynthCodec
 @pytest.mark.parametrize("stop", [1, 5, 8])
 def test_an_interrupted_batch_goes_on_to_the_same_samples(typing, monkeypatch, capsys, caplog, stop: int) -> None:
     """By Ctrl-C in the second of two batches."""
-    assert typing("--output_directory", "whole") == 0
+    assert typing("--output_dir", "whole") == 0
     decode = wavenet.NSynthCodec.decode
 
-    def interrupted(coder: wavenet.NSynthCodec, codes: np.ndarray, *, on_code, **options: object) -> np.ndarray:
+    def interrupted(codec: wavenet.NSynthCodec, codes: np.ndarray, *, on_code, **options: object) -> np.ndarray:
         def ring(done: int) -> None:
             on_code(done)
             if done == stop and options["pitch"] == [70, 80]:
                 raise KeyboardInterrupt  # as Python does on Ctrl-C; a test run may have been started deaf to the signal
 
-        return decode(coder, codes, on_code=ring, **options)  # type: ignore[arg-type]
+        return decode(codec, codes, on_code=ring, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(wavenet.NSynthCodec, "decode", interrupted)
@@ -260,8 +260,8 @@ def test_an_interrupted_batch_goes_on_to_the_same_samples(typing, monkeypatch, c
     assert left == [".s_70_decoded.state.npz", "s_50_decoded.wav", "s_60_decoded.wav"]
     with caplog.at_level("INFO"):
         assert typing() == 0
-    assert capsys.readouterr().out.count(", there already -> ") == 2
-    assert (f"going on at {stop * HOP / RATE:.2f} s of 0.03 s" in caplog.messages) == (stop > 1)
+    assert capsys.readouterr().out.count(", already decoded -> ") == 2
+    assert (f"resuming at {stop * HOP / RATE:.2f} s of 0.03 s" in caplog.messages) == (stop > 1)
     assert sorted(path.name for path in Path("output").iterdir()) == [f"s_{p}_decoded.wav" for p in (50, 60, 70, 80)]
     for pitch in (50, 60, 70, 80):
         np.testing.assert_array_equal(read(f"s_{pitch}"), read(f"s_{pitch}", "whole"))
@@ -273,5 +273,5 @@ def test_without_resuming_an_interrupted_batch_begins_anew(typing, monkeypatch, 
     state.write_text("of something else")
     with caplog.at_level("INFO"):
         assert typing("--no-resume") == 0
-    assert not any("going on" in message for message in caplog.messages)
+    assert not any("resuming" in message for message in caplog.messages)
     assert not state.exists()

@@ -1,4 +1,4 @@
-"""Sounds into codes, by the command as it is typed; and what is wrong with a sound, in a line."""
+"""`inversynth encode`, and what is refused in one line."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import soundfile
 from generators.audio import resample
 from inversynth.cli import main
 from inversynth.nsynth.codes import read_codes
-from tests.inversynth.nsynth.coders import HOP, RATE, WIDTH, Toy
+from tests.inversynth.nsynth.toy_codec import HOP, RATE, WIDTH, Toy
 from tests.inversynth.sounds import bad_sounds, save, tone
 
 
@@ -29,7 +29,7 @@ def test_a_sound_becomes_a_code_file(tmp_path: Path, toy: Toy, capsys) -> None:
     assert [path.name for path in Path("output").iterdir()] == ["bell_C4.codes.npz"]
 
 
-def test_any_rate_and_channel_count_is_converted_and_told(tmp_path: Path, toy: Toy, caplog) -> None:
+def test_any_rate_and_channel_count_is_converted_and_logged(tmp_path: Path, toy: Toy, caplog) -> None:
     left, right = tone(0.5, 8000, 300).astype(np.float32), tone(0.5, 8000, 500).astype(np.float32)
     save(tmp_path / "two.wav", np.stack([left, right], axis=1), 8000, subtype="FLOAT")
     save(tmp_path / "loud.wav", 4 * left, RATE, subtype="FLOAT")
@@ -47,7 +47,7 @@ def test_folders_are_gone_through_and_equal_names_numbered(tmp_path: Path, toy: 
     for folder in ("one", "one/below", "two"):
         (tmp_path / folder).mkdir()
         save(tmp_path / folder / "a_60.wav", tone(0.01, RATE), RATE)
-    assert typed("one", "two/a_60.wav", "--output_directory", "out", "--pitch", "62") == 0
+    assert typed("one", "two/a_60.wav", "--output_dir", "out", "--pitch", "62") == 0
     names = ["a_60-2.codes.npz", "a_60-3.codes.npz", "a_60.codes.npz"]
     assert sorted(path.name for path in Path("out").iterdir()) == names
     assert {read_codes(Path("out") / name).pitch for name in names} == {62}
@@ -101,7 +101,7 @@ def test_sounds_at_fault_stop_none(tmp_path: Path, toy: Toy, capsys) -> None:
         (["a.wav", "--pitch", "128"], "pitch must be a MIDI number"),
         (["a.wav", "--length", "0"], "length must be greater than 0"),
         (["empty"], "Received: none in empty"),
-        (["a.wav", "--output_directory", "a.wav"], "cannot write a.wav/a.codes.npz"),
+        (["a.wav", "--output_dir", "a.wav"], "cannot write a.wav/a.codes.npz"),
     ],
 )
 def test_what_cannot_be_encoded_is_one_line(tmp_path: Path, toy: Toy, words, message: str, capsys) -> None:

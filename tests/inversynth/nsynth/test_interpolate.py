@@ -11,7 +11,7 @@ from generators.errors import ParameterError
 from inversynth.cli import main
 from inversynth.nsynth.codes import Codes, read_codes, write_codes
 from inversynth.nsynth.interpolate import crossfade, mix, series, stretch
-from tests.inversynth.nsynth.coders import HOP, RATE, WIDTH, Toy
+from tests.inversynth.nsynth.toy_codec import HOP, RATE, WIDTH, Toy
 
 RNG = np.random.default_rng(0)
 
@@ -84,7 +84,7 @@ def test_codes_of_different_lengths_or_models_are_not_mixed(way) -> None:
         way([A, short])
     with pytest.raises(ParameterError, match=r"of one model\. Received: a of 0123456789abcdef, b of ffff"):
         way([A, replace(B, fingerprint="ffff")])
-    with pytest.raises(ParameterError, match="b of nobody knows which"):
+    with pytest.raises(ParameterError, match="b of an unknown model"):
         way([A, replace(B, fingerprint="")])
 
 
@@ -172,17 +172,17 @@ def test_inputs_of_every_kind_are_mixed_into_codes_and_a_sound(tmp_path: Path, t
     assert capsys.readouterr().out == f"{name}: 6 codes, 0.024 s -> output/{name}_decoded.wav\n"
 
 
-def test_a_series_is_said_in_one_batch_and_not_again(tmp_path: Path, toy: Toy, capsys) -> None:
+def test_a_series_is_decoded_in_one_batch_and_not_again(tmp_path: Path, toy: Toy, capsys) -> None:
     write_inputs(tmp_path)
     for _ in range(2):
         assert typed(*INPUTS[:2], "--steps", "3") == 0
     assert [each["shape"] for each in toy.batches] == [(3, 6, WIDTH)]
-    assert capsys.readouterr().out.count(", there already -> ") == 3
+    assert capsys.readouterr().out.count(", already decoded -> ") == 3
     weights = ("1.000_0.000", "0.500_0.500", "0.000_1.000")
     assert {path.name for path in Path("output").glob("*.npz")} == {f"a_60_b_60_mix_{w}.codes.npz" for w in weights}
 
 
-def test_crossfade_and_stretch_are_typed(tmp_path: Path, toy: Toy) -> None:
+def test_crossfade_and_stretch_by_flags(tmp_path: Path, toy: Toy) -> None:
     write_inputs(tmp_path)
     assert typed(*INPUTS[:2], "--how", "crossfade", "--fade", "0.5:1") == 0
     made = read_codes("output/a_60_b_60_crossfade_0.500_1.000.codes.npz")
@@ -217,7 +217,7 @@ def test_a_note_can_be_said(tmp_path: Path, toy: Toy) -> None:
         ([*INPUTS[:2], "--how", "crossfade", "--fade", "0.5:0.2"], "begins before it ends, both within 0..1"),
         (["a_60.codes.npz", "--how", "stretch", "--factor", "0"], "factor must be greater than 0"),
         (["a_60.codes.npz", "long.wav"], "of one length. Received: a_60, 6 codes, 0.023 s; long, 7 codes, 0.025 s"),
-        (["a_60.codes.npz", "foreign.codes.npz"], "codes are said by the model that made them, ffff"),
+        (["a_60.codes.npz", "foreign.codes.npz"], "codes are decoded by the model that made them, ffff"),
         (["a_60.codes.npz", "wide.npy"], "has 4 numbers. Received: 3 in wide"),
         (["a_60.codes.npz", "no.wav"], "AudioError: no such sound: no.wav"),
         (["a_60.codes.npz", "empty"], "a folder of notes holds sounds"),

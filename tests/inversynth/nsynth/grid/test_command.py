@@ -14,14 +14,14 @@ from generators.errors import DatasetError
 from generators.notes.labels import SPACE
 from inversynth.cli import main
 from inversynth.nsynth.grid import pad as pad_module
-from inversynth.nsynth.grid.corners import look_at_corners
+from inversynth.nsynth.grid.corners import check_corners
 from inversynth.nsynth.grid.job import Job
 from inversynth.nsynth.grid.pad import open_pad
-from inversynth.nsynth.grid.rendering import encode_corners, open_batches, render
+from inversynth.nsynth.grid.rendering import encode_corners, missing_batches, render
 from inversynth.nsynth.grid.trim import cut_note
 from models.estimation.architectures import NSYNTH
 from models.model_files import ModelCard, save_model
-from models.nsynth import inference as coder_module
+from models.nsynth import inference as inference
 from models.nsynth.recipe import build_nsynth
 from tests.inversynth.nsynth.grid.test_corners import FIT, NOTES, RATE, SAMPLES, SOUNDS, write_note
 
@@ -40,7 +40,7 @@ FILES = {
 def one_coder():
     """Load and compile the model once for all runs of this module."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coder_module, "load_nsynth", lru_cache(coder_module.load_nsynth))
+        patch.setattr(inference, "load_nsynth", lru_cache(inference.load_nsynth))
         yield
 
 
@@ -69,7 +69,7 @@ def typed(model, corners):
     """Return what runs the command into a folder. Two batches of four notes each."""
 
     def run(folder, *flags):
-        words = ["grid", *corners, "--model", str(model), "--output_directory", str(folder)]
+        words = ["grid", *corners, "--model", str(model), "--output_dir", str(folder)]
         return main([*words, "--resolution", "2", "--final_length", str(LENGTH), "--batch_size", "4", *flags])
 
     return run
@@ -149,24 +149,24 @@ def test_a_folder_of_another_grid_is_refused(made, typed, capsys, flags, words):
 
 
 def test_shares_come_to_the_same_and_the_last_builds_the_pad(made, typed, tmp_path, capsys):
-    assert typed(tmp_path, "--share", "2/2") == 0
-    assert "4 of 8 notes are with the others" in capsys.readouterr().out
+    assert typed(tmp_path, "--shard", "2/2") == 0
+    assert "4 of 8 notes are left to the others" in capsys.readouterr().out
     assert not (tmp_path / "pad.html").exists()
-    assert typed(tmp_path, "--share", "1/2") == 0
+    assert typed(tmp_path, "--shard", "1/2") == 0
     assert sounds_in(tmp_path) == sounds_in(made)
     for name in FILES:
         assert (tmp_path / name).read_bytes() == (made / name).read_bytes()
 
 
 def test_an_interrupted_rendering_goes_on_to_the_same_sounds(made, model, corners, tmp_path):
-    coder = coder_module.load_nsynth(model)
+    coder = inference.load_nsynth(model)
     card = json.loads((made / "grid.json").read_text(encoding="utf-8"))
     job = Job(
         *(SOUNDS, tuple(card["recordings"].values()), NOTES, 2, LENGTH, RATE, coder.fingerprint, coder.hop),
         codes=SAMPLES // coder.hop,
     )
     assert job.card() == card
-    codes = encode_corners(coder, look_at_corners(corners, FIT), NOTES)
+    codes = encode_corners(coder, check_corners(corners, FIT), NOTES)
     assert codes.shape == (4, 2, SAMPLES // coder.hop, coder.width)
     told = []
 
@@ -175,7 +175,7 @@ def test_an_interrupted_rendering_goes_on_to_the_same_sounds(made, model, corner
         if len(told) == 5:
             raise KeyboardInterrupt
 
-    batches = open_batches(job, tmp_path, 4)
+    batches = missing_batches(job, tmp_path, 4)
     with pytest.raises(KeyboardInterrupt):
         render(job, coder, codes, batches, tmp_path, size=4, on_samples=interrupt)
     assert len(list(tmp_path.glob(".batch_*"))) == 1
@@ -184,11 +184,11 @@ def test_an_interrupted_rendering_goes_on_to_the_same_sounds(made, model, corner
     assert told[0] == 5 * 4 * coder.hop
     assert sum(told) == 8 * SAMPLES
     assert sounds_in(tmp_path) == sounds_in(made)
-    assert not open_batches(job, tmp_path, 4)
+    assert not missing_batches(job, tmp_path, 4)
 
 
 class Recorder:
-    """Stands in for a coder with a pitch; says silence, and keeps what it was asked."""
+    """Stands in for a codec conditioned on pitch: decodes to silence, and records its arguments."""
 
     takes_pitch, hop, width = True, 16, 4
 
@@ -211,7 +211,7 @@ def test_a_decoder_is_told_the_note_and_the_mixed_codes(tmp_path):
     codes = np.random.default_rng(0).standard_normal((4, 2, 10, 4))
     size = job.even_size(16)
     assert size == 9
-    render(job, coder, codes, open_batches(job, tmp_path, size), tmp_path, size=size, workers=2)
+    render(job, coder, codes, missing_batches(job, tmp_path, size), tmp_path, size=size, workers=2)
     assert sorted(asked[2] for asked in coder.asked) == [[60] * 9, [64] * 9]
     mixed, _, pitch = coder.asked[0]
     number = NOTES.index(pitch[0])
@@ -222,7 +222,7 @@ def test_a_decoder_is_told_the_note_and_the_mixed_codes(tmp_path):
 
 def test_the_last_batch_is_filled_up_and_nothing_is_written_twice(tmp_path):
     coder, job = Recorder(), job_of(resolution=2, pitches=(60,))
-    render(job, coder, np.zeros((4, 1, 10, 4)), open_batches(job, tmp_path, 3), tmp_path, size=3)
+    render(job, coder, np.zeros((4, 1, 10, 4)), missing_batches(job, tmp_path, 3), tmp_path, size=3)
     assert [len(asked[0]) for asked in coder.asked] == [3, 3]
     assert len(sounds_in(tmp_path)) == 4
 
@@ -254,7 +254,7 @@ def test_a_point_is_drawn_alike_in_any_grid_and_otherwise_by_another_seed():
 def test_faults_are_listed_and_nothing_is_written(typed, model, corners, tmp_path, capsys):
     bad = tmp_path / "violin"
     write_note(bad / "violin_60.wav", 60, channels=2)
-    words = ["grid", *corners[:3], str(bad), "--model", str(model), "--output_directory", str(tmp_path / "out")]
+    words = ["grid", *corners[:3], str(bad), "--model", str(model), "--output_dir", str(tmp_path / "out")]
     assert main(words) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == [f"{bad}/violin_60.wav: 2 channels", f"{bad}/violin_64.wav: missing"]
@@ -268,7 +268,7 @@ def test_faults_are_listed_and_nothing_is_written(typed, model, corners, tmp_pat
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--share", "3/2"], "--share is one part of several"),
+        (["--shard", "3/2"], "--shard is one part of several"),
         (["--full", "--resolution", "4"], "--full is --resolution 9"),
         (["--pitches", "60:50"], "--pitches: a range of notes rises"),
         (["--final_length", "161"], "is cut from one of 160 samples"),
@@ -277,7 +277,7 @@ def test_faults_are_listed_and_nothing_is_written(typed, model, corners, tmp_pat
 )
 def test_contradictions_are_told(model, corners, capsys, flags, words, tmp_path):
     named = [] if "--model" in flags else ["--model", str(model)]
-    assert main(["grid", *corners, *named, "--output_directory", str(tmp_path / "out"), *flags]) == 2
+    assert main(["grid", *corners, *named, "--output_dir", str(tmp_path / "out"), *flags]) == 2
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -288,7 +288,7 @@ def test_a_pad_is_written_where_it_can_be_and_not_among_its_sounds(typed, corner
     assert typed(file) == 2
     assert f"DatasetError: cannot write {file}/grid.json: " in capsys.readouterr().err
     assert typed(f"{corners[2]}/pad") == 2
-    assert "a pad lies beside its corners, not in them" in capsys.readouterr().err
+    assert "the pad must not be written into a corner" in capsys.readouterr().err
 
 
 def test_four_folders_are_asked_for(corners, capsys):

@@ -1,4 +1,4 @@
-"""Four folders of notes looked at: what is as it must be has no fault, and every fault is told at once."""
+"""Four folders of notes: correct ones have no fault, and all faults are found at once."""
 
 import shutil
 from zlib import crc32
@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from generators.notes.folder import Fit
-from inversynth.nsynth.grid.corners import look_at_corners
-from inversynth.nsynth.grid.points import PLACES, corner_weights, grid_points, note_name
+from inversynth.nsynth.grid.corners import check_corners
+from inversynth.nsynth.grid.points import PLACES, corner_weights, grid_points, mixture_stem
 from inversynth.nsynth.grid.trim import BACK, FADE, cut_note, level_note, onset, samples_needed
 
 RATE, SAMPLES = 4000, 160
@@ -35,13 +35,13 @@ def folders(tmp_path):
 
 
 def faults(folders, pitches=None):
-    """Look at folders, and name the faults by what follows the place."""
+    """Check folders, and return their faults without the path of the root."""
     root = f"{folders[0].parent}/"
-    return [fault.replace(root, "") for corner in look_at_corners(folders, FIT, pitches) for fault in corner.faults]
+    return [fault.replace(root, "") for corner in check_corners(folders, FIT, pitches) for fault in corner.faults]
 
 
 def test_folders_as_they_must_be_have_no_fault(folders):
-    corners = look_at_corners(folders, FIT)
+    corners = check_corners(folders, FIT)
     assert not faults(folders)
     assert tuple(corner.sound for corner in corners) == SOUNDS
     assert all(tuple(corner.notes) == NOTES for corner in corners)
@@ -52,7 +52,7 @@ WRONG = {
     "missing": (lambda f: (f[1] / "flute_60.wav").unlink(), "flute/flute_60.wav: missing"),
     "extra": (
         lambda f: write_note(f[1] / "flute_67.wav", 67),
-        "flute/flute_67.wav: too many, for no other corner has this note",
+        "flute/flute_67.wav: surplus, no other corner has this note",
     ),
     "misnamed": (
         lambda f: (f[1] / "flute_60.wav").rename(f[1] / "flute60.wav"),
@@ -89,7 +89,7 @@ WRONG = {
     ),
     "note twice": (
         lambda f: write_note(f[1] / "flute_E4.wav", 70),
-        "flute/flute_E4.wav: note 64 is flute_64.wav too",
+        "flute/flute_E4.wav: note 64 is also flute_64.wav",
     ),
     "another sound": (
         lambda f: write_note(f[1] / "oboe_64.wav", 70),
@@ -97,19 +97,19 @@ WRONG = {
     ),
     "folder within": (
         lambda f: write_note(f[1] / "more" / "flute_67.wav", 67) or write_note(f[0] / "brass_67.wav", 67),
-        "flute/more/flute_67.wav: lies in a folder within",
+        "flute/more/flute_67.wav: in a subfolder",
     ),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_fault_is_told(folders, wrong):
+def test_a_fault_is_found(folders, wrong):
     harm, expected = WRONG[wrong]
     harm(folders)
     assert expected in faults(folders)
 
 
-def test_all_faults_are_told_at_once(folders):
+def test_all_faults_are_found_at_once(folders):
     write_note(folders[0] / "brass_60.wav", 60, rate=44100, channels=2, subtype="PCM_U8", samples=7)
     (folders[1] / "flute_64.wav").unlink()
     write_note(folders[2] / "organ_64.wav", 64, level=0)
@@ -126,14 +126,14 @@ def test_names_that_would_be_misread_are_refused(tmp_path):
     for folder, sound in (("a", "my_flute"), ("b", "pitch")):
         write_note(tmp_path / folder / f"{sound}_60.wav", 60)
     assert faults([tmp_path / "a", tmp_path / "b"]) == [
-        "a: a sound is named without underscores, and not 'pitch'. Received: 'my_flute'",
-        "b: a sound is named without underscores, and not 'pitch'. Received: 'pitch'",
+        "a: a sound's name has no underscores, and is not 'pitch'. Received: 'my_flute'",
+        "b: a sound's name has no underscores, and is not 'pitch'. Received: 'pitch'",
     ]
 
 
 def test_one_sound_in_two_corners_is_refused(folders):
     assert faults([*folders[:3], folders[1]]) == [
-        f"flute: 'flute' is the sound of {folders[1]} too".replace(f"{folders[1].parent}/", "")
+        f"flute: 'flute' is also the sound of {folders[1]}".replace(f"{folders[1].parent}/", "")
     ]
 
 
@@ -163,16 +163,15 @@ def test_x_runs_within_y():
 
 def test_names_are_sorted_and_leave_out_what_is_not_there():
     sounds = ("violin", "organ", "brass", "flute")
-    assert (
-        note_name(sounds, (0.3571, 0.0004, 0.0472, 0.5957), 60) == "gen_brass_0.047_flute_0.596_pitch_60_violin_0.357"
-    )
-    assert note_name(sounds, (1.0, 0.0, 0.0, 0.0), 60) == "gen_pitch_60_violin_1.0"
+    mixture = "gen_brass_0.047_flute_0.596_pitch_60_violin_0.357"
+    assert mixture_stem(sounds, (0.3571, 0.0004, 0.0472, 0.5957), 60) == mixture
+    assert mixture_stem(sounds, (1.0, 0.0, 0.0, 0.0), 60) == "gen_pitch_60_violin_1.0"
 
 
 @pytest.mark.parametrize(("resolution", "twice"), [(2, 0), (5, 0), (9, 4), (17, 16)])
 def test_points_have_one_name_where_they_are_one_mixture(resolution, twice):
     weights = corner_weights(grid_points(resolution))
-    names = [note_name(SOUNDS, each, 60) for each in weights]
+    names = [mixture_stem(SOUNDS, each, 60) for each in weights]
     assert len(set(names)) == resolution**2 - twice
     for each, name in zip(weights, names, strict=True):
         np.testing.assert_allclose(each, weights[names.index(name)], atol=1e-4)

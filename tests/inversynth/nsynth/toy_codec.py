@@ -1,4 +1,4 @@
-"""Autoencoders of notes to test commands with: a toy whose codes and sounds can be worked out by hand."""
+"""A toy codec to test commands with, whose codes and sounds can be worked out by hand."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ RATE, HOP, WIDTH = 4000, 16, 4
 class Toy:
     """Stands in for a `NSynthCodec`: a code is the mean of its samples, twice, thrice and four times that.
 
-    What it says is each code's first number, a hop long, plus a thousandth of the seed; a millionth of the note, if it
-    is told one. `batches` keeps what it was told to say.
+    It decodes to the first number of each code, a hop long, plus a thousandth of the seed, and a millionth of the note
+    where it is conditioned on pitch. `batches` records its arguments.
     """
 
     path: Path
