@@ -1,6 +1,6 @@
 """Measure contenders on a dataset: how well they name the parameters, and how alike the sounds made from them are.
 
-The measures of the InverSynth paper (`models.training.metrics`, `inversynth.evaluation.audio_metrics`), always beside *chance* (random
+The measures of the InverSynth paper (`models.training.metrics`, `generators.analysis.audio_metrics`), always beside *chance* (random
 scores, hence random patches) and an *oracle* (the true classes, rendered again: what a perfect answer scores). How far
 perfection itself is out of reach is measured apart, in `inversynth.evaluation.identifiability`. Every number comes with a 95 %
 bootstrap interval over sounds. Sounds pass through in batches; only their scores are kept.
@@ -20,7 +20,7 @@ from generators.errors import DatasetError, ModelError
 from generators.parallel import ordered_map
 from generators.parameters import ParameterSpace
 from generators.synth import Synth
-from inversynth.evaluation import audio_metrics
+from generators.analysis import audio_metrics
 from inversynth.evaluation.bootstrap import RESAMPLES, Estimate, mean_estimates, median_estimates
 from inversynth.evaluation.conditions import CONDITIONS, Condition, hear
 from inversynth.evaluation.identifiability import identifiability

@@ -118,7 +118,7 @@ def conclude(
 
 def score(target: NDArray[Any], match: NDArray[Any], sample_rate: int) -> dict[str, float]:
     """Measure how alike two sounds are, by every measure of `audio_metrics`. Shapes: (samples,) each."""
-    from inversynth.evaluation import audio_metrics
+    from generators.analysis import audio_metrics
 
     return {name: round(float(one[0]), 6) for name, one in audio_metrics.evaluate(target, match, sample_rate).items()}
 

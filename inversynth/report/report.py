@@ -194,7 +194,7 @@ def describe(scores: Mapping[str, float]) -> str:
 
 def further_scores(scores: Mapping[str, float]) -> list[str]:
     """Return the other measures of two sounds, each as words and a number."""
-    from inversynth.evaluation.audio_metrics import MEASURES
+    from generators.analysis.audio_metrics import MEASURES
 
     return [
         f"{measure.title} {scores[name]:.{measure.decimals}f}"

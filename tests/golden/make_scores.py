@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inversynth.evaluation import audio_metrics
+from generators.analysis import audio_metrics
 from inversynth.evaluation.bootstrap import mean_estimates, median_estimates
 
 FILE = Path(__file__).with_name("scores.json")

@@ -11,7 +11,7 @@ from generators.errors import InversynthError, ParameterError
 from generators.registry import SYNTHS, build_synth
 from generators.sampling import sample_classes
 from inversynth.cli import main
-from inversynth.evaluation.audio_metrics import stft_pcc
+from generators.analysis.audio_metrics import stft_pcc
 from inversynth.patches.formats import (
     CONTROLLERS,
     EXACT,

@@ -1,10 +1,10 @@
-"""How alike two sounds are: the measures of the InverSynth paper, and three more that the field reports.
+"""How similar two sounds are: the measures of the InverSynth paper, and three more that the field reports.
 
 The paper's three compare a target with its re-synthesis. *STFT PCC* is the Pearson correlation (x100) of two log
 spectrograms: lenient, since loud frames against silent ones already correlate, and blind to level. *FT PCC* is the same
 on the magnitude of one Fourier transform of the whole clip: strict about pitch, blind to time. *F-delta* is the
 Frobenius norm of the difference of the log spectrograms: it also sees the level. None suffices alone; read the first
-two side by side. `multiscale_distance` looks through six windows at once, `mfcc_distance` follows the timbre and
+two side by side. `multiscale_distance` uses six windows at once, `mfcc_distance` follows the timbre and
 `envelope_cosine` the loudness over time.
 
 Every measure takes (n, samples) targets and matches (one sound (samples,) counts as n = 1), returns (n,) float64 and is
@@ -17,13 +17,17 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
+from generators.analysis.mel import mel_filters
 from generators.analysis.spectrogram import log_spectrogram, magnitude_spectrogram, power_spectrogram
 from generators.errors import AudioError
-from generators.synth import DEFAULT_SAMPLE_RATE
 
 Scores = NDArray[np.float64]
+
+DEFAULT_SAMPLE_RATE = 16384
+"""Hertz; the paper's."""
 
 SCALES = (2048, 1024, 512, 256, 128, 64)
 """Window lengths of `multiscale_distance`, as in DDSP (Engel et al. 2020)."""
@@ -35,7 +39,7 @@ MEL_BANDS, COEFFICIENTS, MEL_FFT_LENGTH, MEL_HOP_LENGTH = 40, 13, 1024, 256
 """Of `mfcc_distance`: 40 bands and 13 coefficients are the field's habit; the windows last 62 ms at 16,384 Hz."""
 
 POWER_FLOOR = 1e-10
-"""Mel power (-100 dB) below which `mfcc_distance` hears nothing; the floor of librosa's `power_to_db`."""
+"""Mel power (-100 dB) below which `mfcc_distance` sees silence; the floor of librosa's `power_to_db`."""
 
 FLAT = 1e-6
 """Deviation, relative to the norm, below which a spectrum counts as constant: just above float32 rounding."""
@@ -43,7 +47,7 @@ FLAT = 1e-6
 
 @dataclass(frozen=True)
 class Measure:
-    """How a score is to be read: its title, which way is better and where it ends."""
+    """How to read a score: its title, whether higher is better, and the best value."""
 
     title: str
     higher_is_better: bool
@@ -81,7 +85,7 @@ def evaluate(target: ArrayLike, match: ArrayLike, sample_rate: int = DEFAULT_SAM
 
 
 def stft_pcc(target: ArrayLike, match: ArrayLike) -> Scores:
-    """Correlate the two log spectrograms, flattened: 100 alike up to level and contrast, 0 unrelated, -100 opposite.
+    """Correlate the two log spectrograms, flattened: 100 equal up to level and contrast, 0 unrelated, -100 opposite.
 
     Two constant spectrograms (silence against silence) score 100, a constant one against any other 0.
     Source: Barkan et al. 2019, reconstruction measures.
@@ -91,7 +95,7 @@ def stft_pcc(target: ArrayLike, match: ArrayLike) -> Scores:
 
 
 def ft_pcc(target: ArrayLike, match: ArrayLike) -> Scores:
-    """Correlate the two magnitudes |FFT| of the whole clips: 100 alike up to level, about 0 for other pitches.
+    """Correlate the two magnitudes |FFT| of the whole clips: 100 equal up to level, about 0 for other pitches.
 
     Linear magnitudes, no window, no padding. Constant magnitudes (silence, a click) score as in `stft_pcc`.
     Source: Barkan et al. 2019, reconstruction measures.
@@ -101,7 +105,7 @@ def ft_pcc(target: ArrayLike, match: ArrayLike) -> Scores:
 
 
 def f_delta(target: ArrayLike, match: ArrayLike) -> Scores:
-    """Take the Frobenius norm of the difference of the two log spectrograms, in dB; 0 alike.
+    """Take the Frobenius norm of the difference of the two log spectrograms, in dB; 0 is equal.
 
     It grows with the root of the clip's length: compare only clips of equal length.
     Source: Barkan et al. 2019, reconstruction measures.
@@ -114,7 +118,8 @@ def multiscale_distance(target: ArrayLike, match: ArrayLike) -> Scores:
     """Add, over windows of 2048 to 64 samples, the mean absolute differences of magnitudes and of log magnitudes.
 
     Per window length L (75 % overlap): mean |S - S'| + mean |ln max(S, 1e-5) - ln max(S', 1e-5)|, over frames and bins.
-    Source: Engel et al. 2020 (DDSP), spectral loss with weight 1 on both terms; frames padded as in `generators.analysis.spectrogram`.
+    Source: Engel et al. 2020 (DDSP), spectral loss with weight 1 on both terms; frames are padded as in
+    `generators.analysis.spectrogram`.
     """
     target, match = check_pair(target, match)
     total = np.zeros(len(target))
@@ -127,7 +132,7 @@ def multiscale_distance(target: ArrayLike, match: ArrayLike) -> Scores:
 
 
 def mfcc_distance(target: ArrayLike, match: ArrayLike, sample_rate: int = DEFAULT_SAMPLE_RATE) -> Scores:
-    """Average the absolute differences of 13 mel-frequency cepstral coefficients over frames, in dB; 0 alike.
+    """Average the absolute differences of 13 mel-frequency cepstral coefficients over frames, in dB; 0 is equal.
 
     40 Slaney mel bands up to half the sample rate, of the power in windows of 1024 every 256 samples, in dB above
     -100; orthonormal DCT-II along the bands; coefficients 0 (the level) to 12.
@@ -199,21 +204,12 @@ def _mfcc(audio: Scores, sample_rate: int) -> Scores:
     power = power_spectrogram(audio, fft_length=MEL_FFT_LENGTH, hop_length=MEL_HOP_LENGTH)
     bands = (_mel_filters(sample_rate) @ power.reshape(-1, power.shape[2]).T).T.reshape(*power.shape[:2], MEL_BANDS)
     decibels = 10.0 * np.log10(np.maximum(bands, POWER_FLOOR))
-    return np.asarray(decibels @ _cosines().T)
-
-
-@lru_cache(maxsize=1)
-def _cosines() -> Scores:
-    """Return the orthonormal DCT-II, (coefficients, bands)."""
-    order, band = np.arange(COEFFICIENTS)[:, None], np.arange(MEL_BANDS) + 0.5
-    scale = np.where(order == 0, np.sqrt(1.0 / MEL_BANDS), np.sqrt(2.0 / MEL_BANDS))
-    return np.asarray(scale * np.cos(np.pi * order * band / MEL_BANDS))
+    return np.asarray(scipy.fft.dct(decibels, type=2, norm="ortho", axis=2)[:, :, :COEFFICIENTS])
 
 
 @lru_cache(maxsize=8)
 def _mel_filters(sample_rate: int) -> Any:
     """Return the triangles, (bands, bins), sparse: each bin feeds two bands at most."""
-    import librosa  # an import of a second that only this measure needs
     from scipy.sparse import csr_array
 
-    return csr_array(librosa.filters.mel(sr=sample_rate, n_fft=MEL_FFT_LENGTH, n_mels=MEL_BANDS, dtype=np.float64))
+    return csr_array(mel_filters(MEL_BANDS, MEL_FFT_LENGTH, sample_rate).T)

@@ -6,11 +6,11 @@ import warnings
 import numpy as np
 import pytest
 
+from generators.analysis import audio_metrics
+from generators.analysis.audio_metrics import MEASURES, evaluate
 from generators.errors import AudioError
 from generators.fm_generator import FmSynth
 from generators.sampling import sample_classes
-from inversynth.evaluation import audio_metrics
-from inversynth.evaluation.audio_metrics import MEASURES, evaluate
 from tests.golden import make_scores
 from tests.golden.make_scores import click, gated, noise, tone
 
