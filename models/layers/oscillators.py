@@ -15,17 +15,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from generators.analysis.oscillator_bank import HARMONICS, TRACK_HOP, TRACK_WINDOW, build_oscillator_bank
 from generators.analysis.spectrogram import log_spectrogram
 from generators.errors import ModelError
 
-HARMONICS = 5
-"""Harmonics whose level is followed along the course of a candidate."""
-
 STRETCHES = 16
 """Parts of the sound in which that level is averaged."""
-
-TRACK_WINDOW, TRACK_HOP = 256, 128
-"""Samples of the spectrogram that levels are read from: a frame each 8 ms at 16,384 Hz; modulation reaches 30 Hz."""
 
 
 @keras.saving.register_keras_serializable("inversynth")
@@ -71,42 +66,8 @@ class OscillatorCandidates(keras.layers.Layer):
         return sum(self.sizes) + 3 * self.windows + 2 + HARMONICS * STRETCHES
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        samples = int(input_shape[-1] or 0)
-        carrier, rate, depth = (np.asarray(levels) for levels in (self.frequencies, self.rates, self.depths))
-        # The fundamentals need no more than their own band: the product is taken at a lower rate.
-        top = min(1.1 * (carrier.max() + depth.max()), self.sample_rate / 2)
-        self._points = -(-round(2 * top * samples / self.sample_rate) // self.windows) * self.windows
-        self._points = min(self._points, samples // self.windows * self.windows)
-        width = self._points // self.windows
-        time = np.arange(self._points) * (samples / self._points / self.sample_rate)
-        angle = 2.0 * np.pi * np.outer(carrier, time)
-        swing = np.stack([np.cos(angle), np.sin(angle)]).reshape(2, len(carrier), self.windows, width)
-        self._swing = swing.transpose(2, 1, 0, 3)[None].astype(np.float32)  # windows, carriers, cosine and sine, time
-        slow = 1.0 - np.cos(2.0 * np.pi * np.outer(rate, time))
-        bend = ((depth / rate[:, None])[:, :, None] * slow[:, None, :]).reshape(-1, self.windows, width)
-        cosine, sine = (part.transpose(1, 2, 0) for part in (np.cos(bend), np.sin(bend)))
-        turns = np.concatenate([np.concatenate([cosine, sine], 2), np.concatenate([-sine, cosine], 2)], 1)
-        self._turns = (turns * np.sqrt(2.0 / width)).astype(
-            np.float32
-        )  # windows, (cosine, sine) x time, (re, im) x shape
-        self._tracks, self._frames = self._harmonic_tracks(samples)
-        which = np.indices(self.sizes).reshape(3, -1)
-        self._shapes = np.concatenate(
-            [np.eye(n, dtype=np.float32)[i] for n, i in zip(self.sizes, which, strict=True)], 1
-        )
-
-    def _harmonic_tracks(self, samples: int) -> tuple[Any, int]:
-        """Return where in a flattened spectrogram the harmonics of each shape lie, (shapes, harmonics * frames)."""
-        frames = -(-samples // TRACK_HOP)
-        bins = TRACK_WINDOW // 2 + 1
-        time = (np.arange(frames) + 0.5) * TRACK_HOP / self.sample_rate
-        carrier, rate, depth = (np.asarray(levels) for levels in (self.frequencies, self.rates, self.depths))
-        sway = np.sin(2.0 * np.pi * np.outer(rate, time))
-        course = np.abs(carrier[:, None, None, None] + depth[:, None] * sway[None, :, None, :]).reshape(-1, frames)
-        harmonics = np.arange(1, HARMONICS + 1)[:, None]
-        places = np.rint(course[:, None] * harmonics * TRACK_WINDOW / self.sample_rate).astype(np.int64)
-        places = np.abs((places + TRACK_WINDOW // 2) % TRACK_WINDOW - TRACK_WINDOW // 2)  # what lies above is folded
-        return (np.arange(frames) * bins + places).reshape(len(course), -1).astype(np.int32), frames
+        grid = self.frequencies, self.rates, self.depths
+        self._bank = build_oscillator_bank(*grid, self.sample_rate, int(input_shape[-1] or 0), self.windows)
 
     def call(self, audio: Any) -> tuple[Any, Any]:
         audio = ops.cast(audio, "float32")
@@ -119,7 +80,7 @@ class OscillatorCandidates(keras.layers.Layer):
         best = ops.cast(best, "int32")
         chosen = ops.take_along_axis(ops.reshape(strength, (-1, count)), best, axis=1)[:, :, None] / self.windows
         relative = ops.log(chosen / (ops.max(chosen, axis=1, keepdims=True) + 1e-9) + 1e-3)
-        shapes = ops.take(self._shapes, best, axis=0)
+        shapes = ops.take(self._bank.one_hot, best, axis=0)
         described = ops.take_along_axis(ops.reshape(products, (-1, count, 3 * self.windows)), best[:, :, None], axis=1)
         parts = [shapes, described, chosen, relative, self._levels(audio, best)]
         features = ops.cast(ops.concatenate(parts, axis=-1), self.compute_dtype)
@@ -130,15 +91,15 @@ class OscillatorCandidates(keras.layers.Layer):
         samples = audio.shape[-1]
         raised = ops.concatenate([audio[:, :1], audio[:, 1:] - self.emphasis * audio[:, :-1]], axis=-1)
         real, imaginary = ops.rfft(raised)
-        bins = self._points // 2 + 1
-        slow = ops.irfft((real[:, :bins], imaginary[:, :bins]), self._points) * (self._points / samples)
-        slow = ops.reshape(slow, (-1, self.windows, self._points // self.windows))
+        bins = self._bank.points // 2 + 1
+        slow = ops.irfft((real[:, :bins], imaginary[:, :bins]), self._bank.points) * (self._bank.points / samples)
+        slow = ops.reshape(slow, (-1, self.windows, self._bank.points // self.windows))
         power = ops.sum(ops.square(slow), axis=-1, keepdims=True)
         power = power + 1e-4 * ops.max(power, axis=1, keepdims=True) + 1e-9
         level = (slow / ops.sqrt(power))[:, :, None, None, :]
-        carried = ops.cast(level, self.compute_dtype) * ops.cast(self._swing, self.compute_dtype)
-        carried = ops.reshape(carried, (-1, self.windows, self.sizes[0], 2 * self._points // self.windows))
-        heard = ops.cast(ops.matmul(carried, ops.cast(self._turns, self.compute_dtype)), "float32")
+        carried = ops.cast(level, self.compute_dtype) * ops.cast(self._bank.carriers, self.compute_dtype)
+        carried = ops.reshape(carried, (-1, self.windows, self.sizes[0], 2 * self._bank.points // self.windows))
+        heard = ops.cast(ops.matmul(carried, ops.cast(self._bank.modulations, self.compute_dtype)), "float32")
         heard = ops.reshape(heard, (-1, self.windows, self.sizes[0], 2, self.sizes[1], self.sizes[2]))
         heard = ops.transpose(heard, (0, 2, 4, 5, 3, 1))
         magnitude = ops.sqrt(ops.sum(ops.square(heard), axis=-2) + 1e-6)
@@ -147,13 +108,13 @@ class OscillatorCandidates(keras.layers.Layer):
 
     def _levels(self, audio: Any, best: Any) -> Any:
         """Follow the harmonics of candidates, (batch, candidates, harmonics * stretches), in units of 30 dB."""
-        bins = TRACK_WINDOW // 2 + 1
-        level = ops.reshape(log_spectrogram(audio, TRACK_WINDOW, TRACK_HOP, ops), (-1, self._frames * bins)) / 30.0
-        places = ops.reshape(ops.take(self._tracks, best, axis=0), (-1, self.candidates * HARMONICS * self._frames))
+        bins, frames = TRACK_WINDOW // 2 + 1, self._bank.frames
+        level = ops.reshape(log_spectrogram(audio, TRACK_WINDOW, TRACK_HOP, ops), (-1, frames * bins)) / 30.0
+        places = ops.reshape(ops.take(self._bank.tracks, best, axis=0), (-1, self.candidates * HARMONICS * frames))
         tracks = ops.take_along_axis(level, places, axis=1)
-        tracks = _stretched(ops.reshape(tracks, (-1, self.candidates, HARMONICS, self._frames)), self._frames)
-        around = ops.reshape(ops.mean(ops.reshape(level, (-1, self._frames, bins)), axis=-1), (-1, 1, 1, self._frames))
-        tracks = tracks - _stretched(around, self._frames)
+        tracks = _stretched(ops.reshape(tracks, (-1, self.candidates, HARMONICS, frames)), frames)
+        around = ops.reshape(ops.mean(ops.reshape(level, (-1, frames, bins)), axis=-1), (-1, 1, 1, frames))
+        tracks = tracks - _stretched(around, frames)
         return ops.reshape(tracks, (-1, self.candidates, HARMONICS * STRETCHES))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> Any:

@@ -1,0 +1,94 @@
+"""The bank of frequency-modulated sinusoids that a sound is compared with: one atom for every point of a grid.
+
+An atom has a carrier frequency, a modulation rate and a modulation depth. Its complex product with a sound factors
+into a carrier and the phase of its modulation, so that the whole grid is two small arrays and one matrix product.
+Nothing here is learned: whoever runs a network with such a bank computes it from the grid, so that no model file needs
+to hold it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+HARMONICS = 5
+"""Harmonics whose level is followed along the course of a candidate."""
+
+TRACK_WINDOW, TRACK_HOP = 256, 128
+"""Samples of the spectrogram that levels are read from: a frame each 8 ms at 16,384 Hz; modulation reaches 30 Hz."""
+
+
+@dataclass(frozen=True)
+class OscillatorBank:
+    """The atoms of a grid of frequencies, rates and depths, for sounds of one length.
+
+    Shapes, of (F, R, D) levels, `windows` parts of the sound and T points in each:
+        points: windows * T, the samples at which the product is taken, at a lower rate than the sound's.
+        carriers (1, windows, F, 2, T): cosine and sine of the carrier, float32.
+        modulations (windows, 2 T, 2 R D): (cosine, sine) x time by (real, imaginary) x atom, float32.
+        tracks (F R D, HARMONICS * frames): where in a flattened spectrogram the harmonics of each atom lie, int32.
+        one_hot (F R D, F + R + D): the levels of each atom, three one-hot parts side by side, float32.
+    """
+
+    points: int
+    frames: int
+    carriers: NDArray[np.float32]
+    modulations: NDArray[np.float32]
+    tracks: NDArray[np.int32]
+    one_hot: NDArray[np.float32]
+
+
+def build_oscillator_bank(
+    frequencies: Sequence[float],
+    rates: Sequence[float],
+    depths: Sequence[float],
+    sample_rate: int,
+    samples: int,
+    windows: int,
+) -> OscillatorBank:
+    """Compute the bank of a grid.
+
+    Args:
+        frequencies, rates, depths: levels in hertz; rates above 0. sample_rate: hertz. samples: length of the sounds.
+        windows: equal parts of a sound, within which products are coherent.
+    """
+    carrier, rate, depth = (np.asarray(levels, np.float64) for levels in (frequencies, rates, depths))
+    # The fundamentals need no more than their own band: the product is taken at a lower rate.
+    top = min(1.1 * (carrier.max() + depth.max()), sample_rate / 2)
+    points = -(-round(2 * top * samples / sample_rate) // windows) * windows
+    points = min(points, samples // windows * windows)
+    width = points // windows
+    time = np.arange(points) * (samples / points / sample_rate)
+    angle = 2.0 * np.pi * np.outer(carrier, time)
+    carriers = np.stack([np.cos(angle), np.sin(angle)]).reshape(2, len(carrier), windows, width)
+    slow = 1.0 - np.cos(2.0 * np.pi * np.outer(rate, time))
+    bend = ((depth / rate[:, None])[:, :, None] * slow[:, None, :]).reshape(-1, windows, width)
+    cosine, sine = (part.transpose(1, 2, 0) for part in (np.cos(bend), np.sin(bend)))
+    modulations = np.concatenate([np.concatenate([cosine, sine], 2), np.concatenate([-sine, cosine], 2)], 1)
+    tracks, frames = _harmonic_tracks(carrier, rate, depth, sample_rate, samples)
+    sizes = len(carrier), len(rate), len(depth)
+    which = np.indices(sizes).reshape(3, -1)
+    return OscillatorBank(
+        points,
+        frames,
+        carriers.transpose(2, 1, 0, 3)[None].astype(np.float32),
+        (modulations * np.sqrt(2.0 / width)).astype(np.float32),
+        tracks,
+        np.concatenate([np.eye(n, dtype=np.float32)[i] for n, i in zip(sizes, which, strict=True)], 1),
+    )
+
+
+def _harmonic_tracks(
+    carrier: NDArray[np.float64], rate: NDArray[np.float64], depth: NDArray[np.float64], sample_rate: int, samples: int
+) -> tuple[NDArray[np.int32], int]:
+    """Return where in a flattened spectrogram the harmonics of each atom lie, and its number of frames."""
+    frames = -(-samples // TRACK_HOP)
+    bins = TRACK_WINDOW // 2 + 1
+    time = (np.arange(frames) + 0.5) * TRACK_HOP / sample_rate
+    sway = np.sin(2.0 * np.pi * np.outer(rate, time))
+    course = np.abs(carrier[:, None, None, None] + depth[:, None] * sway[None, :, None, :]).reshape(-1, frames)
+    harmonics = np.arange(1, HARMONICS + 1)[:, None]
+    places = np.rint(course[:, None] * harmonics * TRACK_WINDOW / sample_rate).astype(np.int64)
+    places = np.abs((places + TRACK_WINDOW // 2) % TRACK_WINDOW - TRACK_WINDOW // 2)  # what lies above is folded
+    return (np.arange(frames) * bins + places).reshape(len(course), -1).astype(np.int32), frames
