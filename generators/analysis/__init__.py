@@ -1,1 +1,1 @@
-"""Signal analysis over an array namespace `xp`, for every package: spectrograms, mel bands, phase, Griffin-Lim."""
+"""Signal analysis for every package, over `xp` where networks need it: spectrograms, mel, phase, Griffin-Lim, pitch."""

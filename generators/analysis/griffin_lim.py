@@ -1,7 +1,7 @@
-"""Sound from a picture of magnitudes alone: phases found by going back and forth (Griffin and Lim 1984).
+"""Sound from magnitudes alone: phases estimated iteratively (Griffin and Lim 1984).
 
-The iteration is librosa's, with its momentum (Perraudin et al. 2013). NSynth's published baseline took 1,000 rounds
-without, the group of WAE-Fader 200.
+The iteration is librosa's, with its momentum (Perraudin et al. 2013). NSynth's published baseline used 1,000 iterations
+without momentum, the authors of WAE-Fader 200.
 """
 
 from typing import Any
@@ -9,29 +9,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.analysis.mel import MelAnalysis, linear_of_mels
+from generators.analysis.mel import MelAnalysis, mel_to_linear
 from generators.analysis.spectrogram import hann_window
 from generators.errors import ModelError
 
-ROUNDS = 60
-MEL_ROUNDS = 200
+ITERATIONS = 60
+"""By default: with momentum, all after the first 50 improve spectral convergence by 0.3 dB (docs/benchmarks.md)."""
+
+MEL_ITERATIONS = 200
+"""By default for mel magnitudes, as the authors of WAE-Fader have it."""
 
 MOMENTUM = 0.99
-"""librosa's; 0 is the iteration of 1984."""
+"""librosa's default; 0 is the iteration of 1984."""
 
 EDGE = 0.02
-"""Of the full weight of all windows on a sample: where they weigh less, within the first and last 12 ms or so of a
-note, their quotient is mostly error, and the sound fades."""
+"""Part of the largest window sum below which the sound is faded: there, in the first and last 12 ms or so of a note,
+dividing by the window sum mostly amplifies errors."""
 
 
-def sound_of_mels(
+def mel_to_audio(
     mels: NDArray[np.floating],
     analysis: MelAnalysis,
-    rounds: int = MEL_ROUNDS,
+    iterations: int = MEL_ITERATIONS,
     seed: int = 0,
     momentum: float = MOMENTUM,
 ) -> NDArray[np.float32]:
-    """Find a note with these mel magnitudes, as loud as they say.
+    """Synthesise a note from mel magnitudes, at their level.
 
     Shapes: (frames, bands) -> (samples,). Raises: ModelError where they are of another size, negative or not finite.
     """
@@ -41,8 +44,10 @@ def sound_of_mels(
         )
     if not np.all(np.isfinite(mels)) or np.min(mels) < 0:
         raise ModelError(f"mel magnitudes must be 0 or more. Received: {np.min(mels)} to {np.max(mels)}")
-    linear = linear_of_mels(mels, analysis)
-    found = reconstruct_phase(linear, analysis.fft_length, analysis.hop_length, rounds, seed, momentum, center=False)
+    linear = mel_to_linear(mels, analysis)
+    found = reconstruct_phase(
+        linear, analysis.fft_length, analysis.hop_length, iterations, seed, momentum, center=False
+    )
     return np.asarray(found * _fade(analysis), np.float32)
 
 
@@ -50,25 +55,25 @@ def reconstruct_phase(
     magnitude: NDArray[np.floating],
     fft_length: int,
     hop_length: int,
-    rounds: int,
+    iterations: int,
     seed: int,
     momentum: float = MOMENTUM,
     **options: Any,
 ) -> NDArray[np.float32]:
-    """Find a sound with these magnitudes of Hann windows, from random phases on.
+    """Synthesise a sound from the magnitudes of Hann-windowed frames, starting at random phases.
 
     Args:
-        seed: of the phases. options: what else librosa's `griffinlim` takes.
-    Shapes: (frames, bins) -> (samples,), of as many as the frames cover.
-    Raises: ModelError for a negative number of rounds or momentum.
+        seed: of the initial phases. options: further arguments of librosa's `griffinlim`.
+    Shapes: (frames, bins) -> (samples,), as many as the frames cover.
+    Raises: ModelError for a negative number of iterations or momentum.
     """
-    if rounds < 0 or momentum < 0:
-        raise ModelError(f"rounds and momentum must be 0 or more. Received: {rounds}, {momentum}")
+    if iterations < 0 or momentum < 0:
+        raise ModelError(f"iterations and momentum must be 0 or more. Received: {iterations}, {momentum}")
     import librosa
 
     found: NDArray[np.float32] = librosa.griffinlim(
         np.asarray(magnitude, np.float32).T,
-        n_iter=rounds,
+        n_iter=iterations,
         hop_length=hop_length,
         win_length=fft_length,
         n_fft=fft_length,
@@ -80,7 +85,7 @@ def reconstruct_phase(
 
 
 def _fade(analysis: MelAnalysis) -> NDArray[np.float32]:
-    """Return what a note is multiplied by at its edges, where no frame hears it well. Shapes: (samples,), 0..1."""
+    """Return the fade at the ends of a note, where the window sum is small. Shapes: (samples,), 0..1."""
     square = hann_window(analysis.fft_length) ** 2
     weight = np.zeros(analysis.samples, np.float32)
     for frame in range(analysis.frames):

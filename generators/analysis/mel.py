@@ -1,8 +1,8 @@
-"""Mel magnitudes of notes, as WAE-Fader and MCNN see them, and the linear magnitudes that may lie behind them.
+"""Mel magnitudes of notes as WAE-Fader and MCNN take them, and their inversion to linear magnitudes.
 
 Slaney's bank (Auditory Toolbox, 1998): mels are linear up to 1 kHz and logarithmic above, each triangle has the same
-area. Frames lie wholly inside the note, so the first is centred half a window behind its beginning.
-Source: Bitton et al. 2019, arXiv 1904.06215 (500 bands, 128 frames); its group's earlier code for the rest.
+area. Frames lie wholly inside the note, so the first is centred half a window after its beginning.
+Source: Bitton et al. 2019, arXiv 1904.06215 (500 bands, 128 frames); its authors' earlier code for the rest.
 """
 
 import warnings
@@ -19,10 +19,10 @@ from generators.errors import ModelError
 Matrix = NDArray[np.float64]
 
 SMALLEST = 1e-3
-"""Mel magnitudes below count as 0 in a picture (the group's earlier code)."""
+"""Mel magnitudes below count as 0 in a log-mel spectrogram (the authors' earlier code)."""
 
-INVERSION_ROUNDS = 200
-"""Of the mel inversion: what is left of the error of a note's mels is then below a thousandth."""
+INVERSION_ITERATIONS = 200
+"""Of the mel inversion: after these, the relative error of a note's mel magnitudes is below a thousandth."""
 
 _TINY = 1e-14
 """Power below which a magnitude is held, so that the gradient of its square root stays finite (-194 dB)."""
@@ -30,11 +30,11 @@ _TINY = 1e-14
 
 @dataclass(frozen=True)
 class MelAnalysis:
-    """How notes become mel magnitudes; what is given here is the paper's.
+    """The analysis of notes into mel magnitudes; the defaults are the paper's.
 
     Attributes:
         sample_rate: Hz. samples: of a note, 1.567 s. fft_length, hop_length: samples. bands: of the mel bank.
-    Raises: ModelError where frames do not fill the note to its last sample, or a band would hear no bin.
+    Raises: ModelError where frames do not fill the note to its last sample, or a band would cover no bin.
     """
 
     sample_rate: int = 22050
@@ -53,7 +53,7 @@ class MelAnalysis:
             )
         if self.bands < 1 or not self.matrix.any(axis=0).all():
             raise ModelError(
-                "every mel band must hear a bin: take fewer bands, or a longer window. "
+                "every mel band must cover a bin: take fewer bands, or a longer window. "
                 f"Received: bands {self.bands}, fft_length {self.fft_length}, sample_rate {self.sample_rate}"
             )
 
@@ -67,12 +67,12 @@ class MelAnalysis:
 
     @property
     def matrix(self) -> Matrix:
-        """What each band takes of each bin, (bins, bands)."""
+        """Weight of each bin in each band, (bins, bands)."""
         return mel_filters(self.bands, self.fft_length, self.sample_rate)
 
     @property
     def margin(self) -> int:
-        """Frames of silence on either side with which hops, one a frame, cover the whole note; see `padded_mels`."""
+        """Silent frames needed on either side so that one hop a frame covers the whole note; see `padded_mels`."""
         return -(-(self.fft_length - self.hop_length) // 2 // self.hop_length)
 
 
@@ -88,15 +88,15 @@ def mel_filters(bands: int, fft_length: int, sample_rate: int, htk: bool = False
 
     options = {"htk": True, "norm": None} if htk else {"htk": False, "norm": "slaney"}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a band without a bin is for the caller to refuse
+        warnings.simplefilter("ignore")  # librosa warns of a band without a bin, which the caller may refuse
         filters = librosa.filters.mel(sr=sample_rate, n_fft=fft_length, n_mels=bands, dtype=np.float64, **options)
     matrix: Matrix = np.ascontiguousarray(filters.T)
     matrix.flags.writeable = False
     return matrix
 
 
-def whole_note(audio: NDArray[np.floating], samples: int) -> NDArray[np.float32]:
-    """Cut sounds to a note's length or fill them with silence, then bring each to a peak of 1; silence stays silent.
+def prepare_notes(audio: NDArray[np.floating], samples: int) -> NDArray[np.float32]:
+    """Cut or zero-pad sounds to a note's length, then scale each to a peak of 1; silence stays silent.
 
     Shapes: (batch, any) -> (batch, samples).
     """
@@ -122,20 +122,20 @@ def mel_magnitudes(audio: Any, analysis: MelAnalysis, xp: Any = np) -> Any:
     return xp.matmul(linear_magnitudes(audio, analysis, xp), analysis.matrix.astype(np.float32))
 
 
-def picture_of(mels: Any, xp: Any = np) -> Any:
+def mel_to_log_mel(mels: Any, xp: Any = np) -> Any:
     """Return log(1 + S) of magnitudes, of which those below 1e-3 count as 0. Shapes: any -> the same."""
     return xp.where(mels < SMALLEST, xp.zeros_like(mels), xp.log1p(mels))
 
 
-def mels_of(picture: Any, xp: Any = np) -> Any:
-    """Undo `picture_of`; what a network makes negative is 0. Shapes: any -> the same."""
-    return xp.expm1(xp.maximum(picture, 0.0))
+def log_mel_to_mel(log_mel: Any, xp: Any = np) -> Any:
+    """Invert `mel_to_log_mel`; negative values, as a network may predict them, become 0. Shapes: any -> the same."""
+    return xp.expm1(xp.maximum(log_mel, 0.0))
 
 
 def padded_mels(mels: Any, analysis: MelAnalysis, xp: Any = np) -> Any:
-    """Put silent frames around a note's, so that a network of one hop a frame makes all of it.
+    """Pad with silent frames, so that a network that outputs one hop a frame covers the whole note.
 
-    A frame of 2,048 samples has its hop of 256 in its middle; 128 frames alone would lack 896 samples at either end.
+    A frame of 2,048 samples stands for the 256 at its centre; 128 frames alone would lack 896 samples at either end.
 
     Shapes: (batch, frames, bands) -> (batch, frames + 2 margin, bands).
     """
@@ -143,9 +143,9 @@ def padded_mels(mels: Any, analysis: MelAnalysis, xp: Any = np) -> Any:
 
 
 def padded_note(audio: Any, analysis: MelAnalysis, xp: Any = np) -> Any:
-    """Put the silence around notes that makes hop k of them the middle of frame k of `padded_mels`.
+    """Zero-pad notes so that their hop k is the centre of frame k of `padded_mels`.
 
-    So frames a to b and samples a x hop to b x hop are input and target, for any piece of the note.
+    So frames a..b and samples a hop .. b hop are input and target, for any excerpt of the note.
 
     Shapes: (batch, samples) -> (batch, (frames + 2 margin) x hop).
     """
@@ -154,22 +154,22 @@ def padded_note(audio: Any, analysis: MelAnalysis, xp: Any = np) -> Any:
 
 
 def note_edges(analysis: MelAnalysis) -> tuple[int, int]:
-    """Return the samples before and behind the note in what a network makes of `padded_mels`."""
+    """Return the samples before and after the note in a network's output for `padded_mels`."""
     hops = analysis.frames + 2 * analysis.margin
     left = analysis.margin * analysis.hop_length - (analysis.fft_length - analysis.hop_length) // 2
     return left, hops * analysis.hop_length - left - analysis.samples
 
 
-def linear_of_mels(
-    mels: NDArray[np.floating], analysis: MelAnalysis, rounds: int = INVERSION_ROUNDS
+def mel_to_linear(
+    mels: NDArray[np.floating], analysis: MelAnalysis, iterations: int = INVERSION_ITERATIONS
 ) -> NDArray[np.float32]:
-    """Find linear magnitudes, none negative, whose mels come nearest to those given in least squares.
+    """Invert the mel bank: non-negative linear magnitudes that fit the mel magnitudes best in least squares.
 
-    There are fewer bands than bins, so many magnitudes have these mels: a search that begins at silence finds one of
-    little power among them. It is a projected gradient with Nesterov's momentum (Beck and Teboulle 2009), restarted
-    where it overshoots, on bands brought to one norm.
+    With fewer bands than bins the solution is not unique; starting at silence leads to one of low power. The method is
+    a projected gradient with Nesterov's momentum (Beck and Teboulle 2009), restarted where it overshoots, on bands
+    scaled to norm 1.
 
-    Shapes: (…, frames, bands) -> (…, frames, bins). Raises: ModelError where there are other bands than that.
+    Shapes: (…, frames, bands) -> (…, frames, bins). Raises: ModelError for another number of bands.
     """
     from scipy.sparse import csr_array
 
@@ -178,11 +178,11 @@ def linear_of_mels(
     scale = 1.0 / np.linalg.norm(analysis.matrix, axis=0)
     matrix = analysis.matrix * scale
     bank, back = csr_array(matrix.T), csr_array(matrix)
-    steepest = float(np.abs(matrix).sum(axis=0).max() * np.abs(matrix).sum(axis=1).max())  # bounds the square norm
+    steepest = float(np.abs(matrix).sum(axis=0).max() * np.abs(matrix).sum(axis=1).max())  # bounds ||A||^2
     wanted = np.reshape(np.asarray(mels, np.float64), (-1, analysis.bands)).T * scale[:, None]
     found = np.zeros((analysis.bins, wanted.shape[1]))
     ahead, pace = found, 1.0
-    for _ in range(rounds):
+    for _ in range(iterations):
         slope = back @ (bank @ ahead - wanted)
         new = np.maximum(ahead - slope / steepest, 0.0)
         if np.vdot(slope, new - found) > 0:

@@ -1,7 +1,7 @@
 """Phase and instantaneous frequency of spectrograms, over `xp`: NumPy for data, `keras.ops` inside a model.
 
 Instantaneous frequency is the step of the phase from one frame to the next, wrapped into -pi to pi and divided by pi.
-A steady partial has the same one in all frames, where its phase runs on; so a network can learn it as a picture.
+For a steady partial it is constant over the frames, while the phase itself keeps turning: a network learns it easily.
 Source: Engel et al. 2019, GANSynth, arXiv 1902.08710, section 2.1.
 """
 

@@ -45,7 +45,10 @@ def check_window(fft_length: int, hop_length: int) -> None:
 
 
 def hann_window(length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return the periodic Hann window, (length,) float32."""
+    """Return the periodic Hann window, (length,) float32.
+
+    By hand, as importing `scipy.signal` for its `get_window` takes half a second that inverting a sound does not need.
+    """
     return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)).astype(np.float32)
 
 
@@ -101,9 +104,9 @@ def frame_audio(audio: Any, fft_length: int, hop_length: int, xp: Any = np) -> A
 
 
 def cut_frames(audio: Any, fft_length: int, hop_length: int, frames: int, xp: Any = np) -> Any:
-    """Cut sounds that just hold so many frames. Shapes: (batch, hop (frames - 1) + fft) -> (batch, frames, fft)."""
+    """Cut sounds of exactly that many frames. Shapes: (batch, hop (frames - 1) + fft) -> (batch, frames, fft)."""
     overlap, rest = divmod(fft_length, hop_length)
-    if rest:  # hops that do not divide the window: look every sample up
+    if rest:  # the hop does not divide the window: gather every sample
         places = np.arange(frames)[:, None] * hop_length + np.arange(fft_length)
         return xp.take(audio, places, axis=-1)
     hops = xp.reshape(audio, (-1, frames + overlap - 1, hop_length))
@@ -111,11 +114,11 @@ def cut_frames(audio: Any, fft_length: int, hop_length: int, frames: int, xp: An
 
 
 def inverse_stft(real: Any, imaginary: Any, hop_length: int, xp: Any = np) -> Any:
-    """Turn transforms of Hann-windowed frames into the sound that has them, or comes nearest to having them.
+    """Invert the transform of Hann-windowed frames by overlap-add, the least-squares estimate of the sound.
 
-    Every frame is windowed once more, added where it was, and divided by the sum of the squared windows, which is
-    constant from the fourth hop on. The ends, which fewer windows reach, stay as faint as they come: they are not
-    divided by the little that lies over them, which would blow rounding up.
+    Every frame is windowed once more, added at its place, and divided by the sum of the squared windows, which is
+    constant from the fourth hop on. The ends, which fewer windows cover, keep their lower level: dividing them by the
+    small sum there would amplify rounding errors.
 
     Args:
         hop_length: a quarter of the window, or a smaller part that divides it.
@@ -127,7 +130,7 @@ def inverse_stft(real: Any, imaginary: Any, hop_length: int, xp: Any = np) -> An
     overlap, rest = divmod(fft_length, hop_length)
     if rest or overlap < 3:
         raise ModelError(
-            "hop_length must divide fft_length into three parts or more, else windows add up to nothing even. "
+            "hop_length must divide fft_length into three parts or more, else squared windows do not add up evenly. "
             f"Received: fft_length {fft_length}, hop_length {hop_length}"
         )
     window = hann_window(fft_length)
@@ -145,7 +148,8 @@ def inverse_stft(real: Any, imaginary: Any, hop_length: int, xp: Any = np) -> An
 
 def transform(frames: Any, xp: Any = np) -> tuple[Any, Any]:
     """Window frames by Hann and transform them. Shapes: (…, fft) -> real and imaginary parts, each (…, fft / 2 + 1)."""
-    windowed = frames * xp.array(hann_window(frames.shape[-1]))  # PyTorch multiplies none of NumPy by what is learned
+    window = xp.array(hann_window(frames.shape[-1]))  # PyTorch multiplies no NumPy array by a tensor with gradients
+    windowed = frames * window
     if xp is np:
         spectrum = np.fft.rfft(windowed)
         return spectrum.real, spectrum.imag

@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 from keras import ops
 
-from generators.analysis.griffin_lim import reconstruct_phase, sound_of_mels
+from generators.analysis.griffin_lim import mel_to_audio, reconstruct_phase
 from generators.analysis.mel import (
     MelAnalysis,
     linear_magnitudes,
-    linear_of_mels,
+    log_mel_to_mel,
     mel_filters,
     mel_magnitudes,
-    mels_of,
+    mel_to_linear,
+    mel_to_log_mel,
     padded_mels,
     padded_note,
-    picture_of,
-    whole_note,
+    prepare_notes,
 )
 from generators.errors import ModelError
 
@@ -28,7 +28,7 @@ def sine(hertz, analysis=SMALL):
     return np.sin(2 * np.pi * hertz * np.arange(analysis.samples) / analysis.sample_rate).astype(np.float32)[None]
 
 
-def test_the_analysis_of_the_paper_has_128_frames_and_hears_a_note_with_four_silent_ones_around_it():
+def test_the_analysis_of_the_paper_has_128_frames_and_covers_a_note_with_four_silent_ones_around_it():
     assert (PAPER.frames, PAPER.bins, PAPER.margin) == (128, 1025, 4)
     assert np.linalg.matrix_rank(PAPER.matrix) == 430
 
@@ -43,12 +43,12 @@ def test_bank_is_that_of_librosa():
     [
         ({"samples": 34561}, "whole hops"),
         ({"samples": 1024}, "whole hops"),
-        ({"fft_length": 1024, "samples": 1024 + 256}, "every mel band must hear a bin"),
-        ({"bands": 0}, "every mel band must hear a bin"),
+        ({"fft_length": 1024, "samples": 1024 + 256}, "every mel band must cover a bin"),
+        ({"bands": 0}, "every mel band must cover a bin"),
         ({"fft_length": 2047}, "fft_length must be even"),
     ],
 )
-def test_an_analysis_that_loses_something_is_refused(fields, message):
+def test_an_analysis_that_skips_samples_or_bands_is_refused(fields, message):
     with pytest.raises(ModelError, match=message):
         MelAnalysis(**fields)
 
@@ -66,18 +66,18 @@ def test_a_full_scale_sine_is_loudest_in_its_band_and_the_same_in_numpy_and_kera
         linear_magnitudes(audio[:, 1:], SMALL)
 
 
-def test_pictures_come_back_but_for_what_is_too_small_to_see():
+def test_log_mel_is_inverted_except_below_the_threshold():
     mels = np.asarray([[0.0, 9e-4, 2e-3, 1.0, 70.0]], np.float32)
     for xp in (np, ops):
-        picture = picture_of(mels, xp)
-        np.testing.assert_allclose(np.asarray(mels_of(picture, xp)), [[0, 0, 2e-3, 1, 70]], rtol=1e-5)
-    assert mels_of(np.asarray([-0.5])) == 0
+        log_mel = mel_to_log_mel(mels, xp)
+        np.testing.assert_allclose(np.asarray(log_mel_to_mel(log_mel, xp)), [[0, 0, 2e-3, 1, 70]], rtol=1e-5)
+    assert log_mel_to_mel(np.asarray([-0.5])) == 0
 
 
-def test_notes_are_cut_filled_and_brought_to_a_peak_of_one():
-    notes = whole_note(np.asarray([[0.1, -0.5], [0.0, 0.0]]), 4)
+def test_notes_are_cut_padded_and_scaled_to_a_peak_of_one():
+    notes = prepare_notes(np.asarray([[0.1, -0.5], [0.0, 0.0]]), 4)
     np.testing.assert_allclose(notes, [[0.2, -1.0, 0, 0], [0, 0, 0, 0]])
-    assert whole_note(np.ones((1, 9)), 4).shape == (1, 4)
+    assert prepare_notes(np.ones((1, 9)), 4).shape == (1, 4)
 
 
 def test_padded_notes_have_the_middle_of_each_frame_as_their_hops():
@@ -95,7 +95,7 @@ def test_padded_notes_have_the_middle_of_each_frame_as_their_hops():
 def test_magnitudes_found_for_mels_have_these_mels_and_are_none_negative():
     rng = np.random.default_rng(0)
     true = np.abs(rng.normal(size=(2, 12, 1025)))
-    found = linear_of_mels(true @ PAPER.matrix, PAPER)
+    found = mel_to_linear(true @ PAPER.matrix, PAPER)
     assert found.shape == true.shape
     assert found.min() >= 0
     assert np.linalg.norm(found @ PAPER.matrix - true @ PAPER.matrix) < 1e-2 * np.linalg.norm(true @ PAPER.matrix)
@@ -103,30 +103,30 @@ def test_magnitudes_found_for_mels_have_these_mels_and_are_none_negative():
     error, of_clipped = np.linalg.norm(found - true), np.linalg.norm(clipped - true)
     assert error < 1.02 * of_clipped
     with pytest.raises(ModelError, match="500 bands"):
-        linear_of_mels(true, PAPER)
+        mel_to_linear(true, PAPER)
 
 
 def test_a_sine_comes_back_from_its_mels_as_loud_as_it_was():
     audio = sine(1000.0) * 0.5
-    sound = sound_of_mels(mel_magnitudes(audio, SMALL)[0], SMALL, rounds=40)
+    sound = mel_to_audio(mel_magnitudes(audio, SMALL)[0], SMALL, iterations=40)
     assert sound.shape == (SMALL.samples,)
     middle = sound[512:-512]
     peak = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 16)).argmax() * 8000 / (1 << 16)
     assert peak == pytest.approx(1000.0, abs=8.0)  # bins are 15.6 Hz apart
     assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.5 / 2**0.5, rel=0.15)
     assert np.abs(sound).max() < 0.8  # nothing blows up where the windows end
-    np.testing.assert_array_equal(sound, sound_of_mels(mel_magnitudes(audio, SMALL)[0], SMALL, rounds=40))
-    again = sound_of_mels(mel_magnitudes(audio, SMALL)[0], SMALL, rounds=40, seed=1)
+    np.testing.assert_array_equal(sound, mel_to_audio(mel_magnitudes(audio, SMALL)[0], SMALL, iterations=40))
+    again = mel_to_audio(mel_magnitudes(audio, SMALL)[0], SMALL, iterations=40, seed=1)
     assert np.abs(again - sound).max() > 1e-3
 
 
-def test_more_rounds_and_momentum_come_nearer():
+def test_more_iterations_and_momentum_reduce_the_error():
     rng = np.random.default_rng(0)
     audio = rng.normal(size=(1, SMALL.samples)).astype(np.float32)
     wanted = linear_magnitudes(audio, SMALL)[0]
 
-    def error(rounds, momentum):
-        sound = reconstruct_phase(wanted, 512, 64, rounds, 0, momentum, center=False)
+    def error(iterations, momentum):
+        sound = reconstruct_phase(wanted, 512, 64, iterations, 0, momentum, center=False)
         return np.linalg.norm(linear_magnitudes(sound[None], SMALL)[0] - wanted)
 
     assert error(30, 0.99) < error(30, 0.0) < error(3, 0.0)
@@ -140,13 +140,13 @@ def test_more_rounds_and_momentum_come_nearer():
         (np.full((57, 48), -1.0), "0 or more"),
     ],
 )
-def test_mels_that_no_sound_has_are_refused(mels, message):
+def test_impossible_mel_magnitudes_are_refused(mels, message):
     with pytest.raises(ModelError, match=message):
-        sound_of_mels(mels, SMALL)
+        mel_to_audio(mels, SMALL)
 
 
-def test_silence_sounds_of_nothing():
-    assert np.abs(sound_of_mels(np.zeros((57, 48)), SMALL, rounds=2)).max() == 0
+def test_silence_stays_silent():
+    assert np.abs(mel_to_audio(np.zeros((57, 48)), SMALL, iterations=2)).max() == 0
     assert not mel_filters(48, 512, 8000).flags.writeable
-    with pytest.raises(ModelError, match="rounds and momentum"):
+    with pytest.raises(ModelError, match="iterations and momentum"):
         reconstruct_phase(np.zeros((4, 257)), 512, 64, -1, 0)
