@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from generators.registry import build_synth
 from generators.sampling import sample_classes
-from models.training.backend import start_keras
+from models.backend import start_keras
 
 PAGE = Path(__file__).parents[1] / "docs" / "macros.md"
 MARKED = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)

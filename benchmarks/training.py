@@ -22,8 +22,8 @@ from benchmarks.page import Section, publish
 from generators.dataset import Card, Dataset
 from generators.generate import generate_dataset
 from generators.registry import build_synth
+from models.backend import start_keras
 from models.registry import find_recipe
-from models.training.backend import start_keras
 
 MODEL = "C6"
 BATCH_SIZE = 64

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.page import Section, publish
-from models.nsynth.presets import PARAMETER_COUNTS, SIZES, Size
-from models.training.backend import start_keras
+from models.backend import start_keras
+from models.nsynth.presets import PARAMETER_COUNTS, PRESETS, NSynthPreset
 
 ROUNDS = {"tiny": 11, "medium": 7, "full": 3}
 BATCHES = (1, 16)
@@ -48,8 +48,8 @@ class Speed:
     rounds: int
 
     @property
-    def size(self) -> Size:
-        return SIZES[self.name]
+    def size(self) -> NSynthPreset:
+        return PRESETS[self.name]
 
     def row(self) -> list[str]:
         """Return the cells of the table."""
@@ -69,7 +69,7 @@ def measure(name: str, batch: int, rounds: int, naive_samples: int) -> Speed:
     from models.nsynth.generation import CachedDecoder
     from models.nsynth.networks import decoder
 
-    size, rng = SIZES[name], np.random.default_rng(0)
+    size, rng = PRESETS[name], np.random.default_rng(0)
     network = decoder(size, seed=0)
     codes = rng.normal(size=(batch, rounds + 1, size.code)).astype(np.float32)
     parts = CachedDecoder(network).sample(codes, seeds=range(batch))
@@ -92,7 +92,7 @@ def measure_step(name: str, rounds: int) -> float:
     from models.nsynth.networks import autoencoder
     from models.training.optimizers import falling_adam
 
-    size = SIZES[name]
+    size = PRESETS[name]
     model = autoencoder(size, seed=0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(falling_adam(size.learning_rate, size.steps), loss)
@@ -119,8 +119,8 @@ def section(speeds: Sequence[Speed], steps: dict[str, float]) -> Section:
     verdict = "`tiny` misses its goal: " + ", ".join(missed) if missed else "`tiny` meets its goals"
     bytes_read = 4e-9 * PARAMETER_COUNTS["full"]
     trained = "; ".join(
-        f"`{name}` (crop {SIZES[name].crop:,}, batch {SIZES[name].batch_size}) {1000 * seconds:,.0f} ms, "
-        f"{SIZES[name].steps:,} steps in {seconds * SIZES[name].steps / 60:,.0f} min"
+        f"`{name}` (crop {PRESETS[name].crop:,}, batch {PRESETS[name].batch_size}) {1000 * seconds:,.0f} ms, "
+        f"{PRESETS[name].steps:,} steps in {seconds * PRESETS[name].steps / 60:,.0f} min"
         for name, seconds in steps.items()
     )
     return Section(

@@ -1,17 +1,13 @@
 """What trained models of notes with a latent space have in common, once they are loaded: notes, latents, a name."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import ModelError
 from models.model_files import BEST, TrainedModel
-
-if TYPE_CHECKING:
-    import keras
 
 LATENT_SEED = 0x6C61
 """Sets the latents of a seed apart from all else that is drawn from it."""
@@ -74,24 +70,3 @@ class NoteModel(TrainedModel):
 def name_of(path: Path) -> str:
     """Return what a model file is called: by its own name, or that of its run, where all files are called alike."""
     return path.resolve().parent.name if path.name == BEST else path.stem
-
-
-def fitting_batch(columns: Sequence[NDArray[np.floating[Any]]], batch_size: int) -> int:
-    """Return how many rows go through a network at once: no more than there are."""
-    return max(1, min(batch_size, len(columns[0])))
-
-
-def predict_in_batches(
-    model: "keras.Model", columns: Sequence[NDArray[np.floating[Any]]], batch_size: int
-) -> NDArray[np.float32]:
-    """Run a network on batches of one size, for it is compiled for each; the last is filled up with its own rows.
-
-    Shapes: (n, …) for each input -> (n, …).
-    """
-    count, parts = len(columns[0]), []
-    for first in range(0, count, batch_size):
-        rows = np.arange(first, first + batch_size) % count
-        given = [column[rows] for column in columns]
-        made = np.asarray(model.predict_on_batch(given if len(given) > 1 else given[0]))
-        parts.append(made[: count - first])
-    return np.concatenate(parts) if parts else np.empty((0, *model.output_shape[1:]), np.float32)

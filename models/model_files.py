@@ -24,7 +24,7 @@ from generators.audio import normalise_peak
 from generators.errors import ModelError, ParameterError
 from generators.files import written_whole
 from generators.parameters import ParameterSpace
-from models.training.backend import start_keras
+from models.backend import explained_wait, predict_directly, predict_in_batches, start_keras
 
 if TYPE_CHECKING:
     import keras
@@ -180,11 +180,12 @@ class LoadedModel:
             )
         if self.card.features.get("normalise"):
             audio = normalise_peak(audio)
-        parts = [
-            np.asarray(self.model.predict_on_batch(audio[start : start + batch_size]), np.float32)
-            for start in range(0, len(audio), batch_size)
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, outputs), np.float32)
+        if not len(audio):
+            return np.empty((0, outputs), np.float32)
+        if len(audio) == 1:
+            return predict_directly(self.model, audio)
+        predicted: NDArray[np.float32] = predict_in_batches(self.model, [audio], batch_size)
+        return predicted
 
     def check_space(self, space: ParameterSpace) -> None:
         """Raise ModelError naming the difference where `space` is not the one this model was trained for."""
@@ -294,7 +295,8 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     from models.layers import for_prediction  # its package registers every layer that a saved model may hold
 
     try:
-        model = for_prediction(keras.saving.load_model(path, compile=False, safe_mode=True))
+        with explained_wait("loading the network"):
+            model = for_prediction(keras.saving.load_model(path, compile=False, safe_mode=True))
     except (ValueError, TypeError, KeyError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{path} cannot be rebuilt by Keras {keras.__version__}: {reason}") from None

@@ -16,9 +16,9 @@ from generators.dataset import Dataset
 from generators.errors import DatasetError, ParameterError, SettingsError
 from generators.parameters import ParameterSpace
 from generators.registry import build_synth
+from models.backend import start_keras
 from models.macros.patch_sets import ReadPatches
 from models.registry import find_recipe
-from models.training.backend import start_keras
 from models.training.cross_validation import cross_validate
 from models.training.loop import train
 from models.training.runs import Run
@@ -88,7 +88,7 @@ def train_from_settings(settings: TrainingSettings, read_patches: ReadPatches | 
     if settings.stream:
         synth = build_synth(settings.synth, settings.sample_rate, settings.length)
         _check_parameters(parameters, synth.space, f"synth '{synth.name}'")
-        folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{synth.name}_stream")
+        folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{synth.short_name}_stream")
         start_keras()
         from models.training.data import StreamSource
 

@@ -1,11 +1,11 @@
-"""Heads: how the last layer turns numbers into probabilities of each parameter's classes."""
+"""Heads: the last layer, which turns logits into probabilities of each parameter's classes."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
-from models.training.metrics import split_head
+from models.head_layout import join_head, split_head
 
 
 @keras.saving.register_keras_serializable("inversynth")
@@ -23,20 +23,10 @@ class ParameterSoftmax(keras.layers.Layer):
 
     def call(self, logits: Any) -> Any:
         scores = split_head(keras.ops.cast(logits, "float32"), self.sizes, -1e9, keras.ops)
-        return keras.ops.cast(join_head(keras.ops.softmax(scores, axis=-1), self.sizes), self.compute_dtype)
+        return keras.ops.cast(join_head(keras.ops.softmax(scores, axis=-1), self.sizes, keras.ops), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "sizes": list(self.sizes)}
-
-
-def join_head(scores: Any, sizes: Sequence[int]) -> Any:
-    """Undo `split_head`. Shapes: (batch, parameters, levels) -> (batch, size)."""
-    levels = max(sizes)
-    flat = keras.ops.reshape(scores, (-1, len(sizes) * levels))
-    if len(set(sizes)) == 1:
-        return flat
-    kept = [column * levels + level for column, size in enumerate(sizes) for level in range(size)]
-    return keras.ops.take(flat, kept, axis=-1)

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from generators.analysis.mel import mels_of
+from generators.analysis.mel import log_mel_to_mel
 from generators.analysis.spectrogram import check_window, power_spectrogram
 
 RANGE_DB = 120.0
@@ -122,7 +122,7 @@ class MelsOfPicture(keras.layers.Layer):
     """
 
     def call(self, picture: Any) -> Any:
-        return mels_of(ops.transpose(picture[..., 0], (0, 2, 1)), ops)
+        return log_mel_to_mel(ops.transpose(picture[..., 0], (0, 2, 1)), ops)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], input_shape[2], input_shape[1])

@@ -14,7 +14,7 @@ from generators.dataset import Dataset
 from generators.errors import SettingsError
 from generators.parameters import ParameterSpace
 from generators.registry import build_synth
-from models.training.backend import start_keras
+from models.backend import start_keras
 from models.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def open_data(
         start_keras()
         from models.macros.data import PatchStream
 
-        return PatchStream(synth, seed=settings.seed, steps=settings.steps_per_epoch), f"{synth.name}_stream"
+        return PatchStream(synth, seed=settings.seed, steps=settings.steps_per_epoch), f"{synth.short_name}_stream"
     if settings.patches is not None:
         if read_patches is None:
             raise SettingsError(f"patches are read by `inversynth train`. Received: --patches {settings.patches}")

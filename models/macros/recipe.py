@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
+from models.backend import predict_in_batches
 from models.estimation.architectures import MACROS
 from models.macros.patch_sets import open_data
 from models.training.recipe import Recipe, layer_seeds
@@ -270,8 +271,8 @@ def spread_of(loaded: "LoadedModel", unit: Floats) -> MacroControls:
 
     model = loaded.model
     encoder = keras.Model(model.input, model.get_layer("macros").output)
-    encoded = [_numbers(encoder(unit[start : start + 1024])) for start in range(0, len(unit), 1024)]
-    quantiles = np.quantile(np.concatenate(encoded), np.linspace(0.0, 1.0, QUANTILES), axis=0)
+    encoded = predict_in_batches(encoder, [unit], 1024).astype(np.float64)
+    quantiles = np.quantile(encoded, np.linspace(0.0, 1.0, QUANTILES), axis=0)
     controls = MacroControls(loaded, quantiles, np.zeros(quantiles.shape[1]))  # the order of the network, for now
     places = np.linspace(0.0, 1.0, QUANTILES)
     effects = []

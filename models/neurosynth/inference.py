@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from generators.dsp.envelopes import attack_sustain_release
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
+from models.backend import predict_in_batches
 from models.model_files import LoadedModel, TrainedModel, load_model
 from models.neurosynth.metrics import ATTRIBUTES, score
 
@@ -86,11 +87,10 @@ class EnvelopeShaper(TrainedModel):
             [np.eye(len(known), dtype=np.float32)[numbers[:, i]] for i, known in enumerate(self.levels)], axis=1
         )
         most = max(1, batch_size * self.samples // max(sounds.shape[1], 1))  # long sounds in smaller batches
-        parts = [
-            np.asarray(self.loaded.model.predict_on_batch([sounds[i : i + most], one_hot[i : i + most]]), np.float32)
-            for i in range(0, len(sounds), most)
-        ]
-        return np.concatenate(parts) if parts else np.empty_like(sounds)
+        if not len(sounds):
+            return np.empty_like(sounds)
+        shaped: NDArray[np.float32] = predict_in_batches(self.loaded.model, [sounds, one_hot], most)
+        return shaped
 
     def ideal(self, basic: ArrayLike, classes: ArrayLike) -> NDArray[np.float32]:
         """Return what `shape` should. Shapes: as there."""

@@ -140,7 +140,7 @@ def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[S
     absent = settings.model_fields_set & (set(OPTIONS[NEUROSYNTH]) - set(OPTIONS[NEUROSYNTH_PUBLISHED]))
     if published and absent:
         settings.refuse(min(absent))
-    from models.training.backend import start_keras
+    from models.backend import start_keras
 
     start_keras()
     from models.neurosynth.data import open_data

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from generators.dataset import Dataset
-from models.training.backend import start_keras
+from models.backend import start_keras
 from models.training.loop import train
 from models.training.recipe import Recipe
 from models.training.runs import Run, write_json

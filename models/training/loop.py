@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generators.errors import ModelError, RunError
-from models.training.backend import start_keras
+from models.backend import device_kind, start_keras
 from models.training.evaluate import EVALUATION_BATCH, measure
-from models.training.recipe import Recipe, TrainingStage, check_data_format, device_kind
+from models.training.recipe import Recipe, TrainingStage, check_data_format
 from models.training.runs import History, Run, best_epoch, epoch_row, finished_epochs, is_finished, write_json
 
 if TYPE_CHECKING:

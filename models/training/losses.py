@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.training.metrics import split_head
+from models.head_layout import split_head
 
 EPSILON = 1e-7
 """Keras' own bound on probabilities, which keeps logarithms finite."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import ParameterError
+from models.head_layout import split_head
 
 Floats = NDArray[np.floating[Any]]
 
@@ -72,20 +73,6 @@ def group_means(per_parameter: ArrayLike, groups: Mapping[str, Sequence[int]]) -
     values = np.asarray(per_parameter)
     means = {name: float(values[list(columns)].mean()) for name, columns in groups.items()}
     return {**means, "All": float(values.mean())}
-
-
-def split_head(scores: Any, sizes: Sequence[int], fill: float, xp: Any = np) -> Any:
-    """Lay the head out parameter by parameter; parameters with fewer levels are filled up with `fill`.
-
-    Shapes: (batch, size) -> (batch, parameters, most levels).
-    """
-    levels = max(sizes)
-    if len(set(sizes)) == 1:
-        return xp.reshape(scores, (-1, len(sizes), levels))
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    within = np.arange(levels) < np.asarray(sizes)[:, None]
-    places = np.where(within, starts[:, None] + np.arange(levels), 0)
-    return xp.where(within, xp.take(scores, places, axis=-1), fill)
 
 
 # --- for each sound and parameter, on either array namespace ----------------------------------------------------------

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
+from models.backend import device_kind
 from models.estimation.architectures import HEADS
 from models.training.settings import TrainingSettings
 
@@ -250,19 +251,6 @@ def check_channels_last(name: str, data_format: str) -> None:
     """Raise ModelError where a model that knows one layout alone is asked for another."""
     if data_format != "channels_last":
         raise ModelError(f"{name} is channels_last. Received: data_format {data_format}. Leave it out")
-
-
-def device_kind() -> str:
-    """Return what Keras computes on here: 'cpu', 'gpu' or 'tpu'."""
-    import keras
-
-    if keras.backend.backend() == "torch":  # it lists no devices
-        import torch
-
-        return "gpu" if torch.cuda.is_available() else "cpu"
-    devices = keras.distribution.list_devices()
-    kind = str(devices[0]).split(":")[0].lower() if devices else "cpu"
-    return "gpu" if kind == "cuda" else kind
 
 
 def layer_seeds(seed: int | None) -> Iterator[int | None]:

@@ -1,5 +1,7 @@
 """Which rows of a dataset are for training, validation and test: a pure function of their count and a seed."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,3 +36,11 @@ def split_rows(
         )
     splits = {"training": rest[for_validation:], "validation": rest[:for_validation], "test": order[start:stop]}
     return {name: np.sort(rows) for name, rows in splits.items()}
+
+
+def evenly_spaced(rows: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return `count` rows spread evenly from the first to the last, in their order; all of them where there are fewer.
+
+    Shapes: (n, …) -> (min(count, n), …).
+    """
+    return rows if count >= len(rows) else rows[np.linspace(0, len(rows) - 1, count).astype(np.intp)]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from generators.errors import ModelError
 from generators.files import written_whole
-from models.training.backend import start_keras
+from models.backend import predict_in_batches, start_keras
 from models.training.recipe import cosine_adam, layer_seeds
 
 if TYPE_CHECKING:
@@ -54,14 +54,8 @@ class LabelClassifiers:
         Raises: ModelError for pictures of another size.
         """
         self._check(pictures)
-        parts = [
-            self.model.predict_on_batch(np.asarray(pictures[first : first + batch_size], np.float32)[..., None])
-            for first in range(0, len(pictures), batch_size)
-        ]
-        return {
-            name: np.concatenate([np.empty((0, count)), *(_softmax(np.asarray(part[name])) for part in parts)])
-            for name, count in self.counts.items()
-        }
+        logits = predict_in_batches(self.model, [np.asarray(pictures, np.float32)[..., None]], batch_size)
+        return {name: _softmax(values) for name, values in logits.items()}
 
     def name(self, pictures: Pictures, batch_size: int = 64) -> dict[str, NDArray[np.intp]]:
         """Return the likeliest name of each label. Shapes: (n, bands, frames) -> (n,) for each label."""
@@ -99,7 +93,7 @@ class LabelClassifiers:
             raise ModelError(f"judges look at pictures (n, {size[0]}, {size[1]}). Received: {np.shape(pictures)}")
 
 
-def train_judges(
+def train_classifiers(
     pictures: Pictures, labels: Labels, counts: Mapping[str, int], seed: int = 0, epochs: int = EPOCHS
 ) -> LabelClassifiers:
     """Train judges on pictures of real notes.

@@ -6,7 +6,7 @@ import time
 import traceback
 from pathlib import Path
 
-from models.training.backend import start_keras
+from models.backend import start_keras
 
 start_keras()
 
@@ -20,14 +20,14 @@ import models.training.losses  # noqa: E402, F401
 from generators.errors import ModelError  # noqa: E402
 from generators.notes.labels import SPACE as NOTES  # noqa: E402
 from generators.registry import build_synth  # noqa: E402
-from models.gansynth.sizes import find_size  # noqa: E402
+from models.gansynth.presets import find_size  # noqa: E402
 from models.mcnn.presets import find_preset  # noqa: E402
 from models.nsynth.generation import CachedDecoder  # noqa: E402
 from models.registry import RECIPES  # noqa: E402
 from models.training.metrics import mean_percentile_rank  # noqa: E402
 from models.training.recipe import Recipe  # noqa: E402
 from models.wae.conditions import conditions  # noqa: E402
-from models.wae.presets import find_size as find_wae_size  # noqa: E402
+from models.wae.presets import find_preset as find_wae_preset  # noqa: E402
 from tests.backends.__main__ import REFERENCE  # noqa: E402
 
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it complains of many models in one process
@@ -208,7 +208,7 @@ def check_growing(recipe: Recipe, folder: Path) -> None:
 
 def check_pictures(recipe: Recipe, folder: Path) -> None:
     """Train encoder, decoder and discriminator, and decode as the reference does."""
-    size, rng = find_wae_size("smoke"), np.random.default_rng(7)
+    size, rng = find_wae_preset("smoke"), np.random.default_rng(7)
     pictures = rng.uniform(0, 1, (8, size.bands, size.frames, 1)).astype(np.float32)
     told = conditions(60 + np.arange(8), np.eye(3, dtype=np.float32)[rng.integers(0, 3, 8)])
     file, outputs = folder / f"{recipe.name}.keras", folder / f"{recipe.name}.npy"

@@ -5,7 +5,7 @@ import pytest
 from generators.dataset import Dataset
 from generators.generate import generate_dataset
 from generators.sine_generator import SineSynth
-from models.training.backend import start_keras
+from models.backend import start_keras
 from models.training.recipe import Recipe
 
 SYNTH = SineSynth(sample_rate=4000, length=0.064)  # 256 samples

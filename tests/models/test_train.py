@@ -102,7 +102,7 @@ def test_a_run_killed_within_an_epoch_is_the_run_that_was_not_killed(tiny_datase
     code = """
 import os, signal, sys
 from models.train import main
-from models.training.backend import start_keras
+from models.backend import start_keras
 start_keras()
 from models.training import data
 make = data.DatasetBatches.make

@@ -15,7 +15,6 @@ from generators.envelope_generator import main as generate
 from generators.errors import DatasetError, ModelError, SettingsError
 from generators.registry import build_synth
 from models.model_files import read_card
-from models.neurosynth import recipe as neurosynth
 from models.neurosynth.data import EnvelopeStream, class_one_hot
 from models.neurosynth.inference import load_envelope_shaper
 from models.neurosynth.recipe import NeuroSynthSettings, PublishedSettings, build_neurosynth, build_published

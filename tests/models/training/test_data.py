@@ -188,7 +188,7 @@ def test_a_fault_in_a_thread_is_kept_for_the_one_who_trains(tiny_dataset_path, t
 
 
 def test_reading_a_dataset_needs_neither_numba_nor_librosa(tiny_dataset_path):
-    code = "import sys; from models.training.backend import start_keras; start_keras()\n"
+    code = "import sys; from models.backend import start_keras; start_keras()\n"
     code += "from models.training.data import DatasetSource; from generators.dataset import Dataset\n"
     code += "import models.training.loop\n"
     code += "DatasetSource(Dataset(sys.argv[1])).training(8)[0]\n"

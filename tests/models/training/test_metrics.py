@@ -6,13 +6,13 @@ import pytest
 from scipy.stats import rankdata
 
 from generators.errors import ParameterError
+from models.head_layout import join_head, split_head
 from models.training.keras_metrics import ClassMAE, MeanPercentileRank, TopKAccuracy
 from models.training.metrics import (
     group_means,
     mean_absolute_error,
     mean_percentile_rank,
     percentile_rank,
-    split_head,
     top_k_accuracy,
 )
 
@@ -88,7 +88,9 @@ def test_groups_are_means_of_their_parameters():
 
 
 def test_shorter_parameters_are_filled_up():
-    assert split_head(np.array([[1, 2, 3, 4, 5]]), (2, 3), -1).tolist() == [[[1, 2, -1], [3, 4, 5]]]
+    split = split_head(np.array([[1, 2, 3, 4, 5]]), (2, 3), -1)
+    assert split.tolist() == [[[1, 2, -1], [3, 4, 5]]]
+    assert join_head(split, (2, 3)).tolist() == [[1, 2, 3, 4, 5]]
 
 
 @pytest.mark.parametrize("sizes", [EQUAL, MIXED])
