@@ -1,8 +1,7 @@
-"""The main job at once: `python -m inversynth.demo`, `make demo`.
+"""`inversynth demo`: invert five bundled sounds, or with `--train` train an inverter.
 
-Five bundled sounds are inverted with the bundled network and the search behind it: two of the `fm` synth, whose truth
-is known, and three recordings, which the synth can only come near to. With `--train` an inverter of one's own is made
-instead (`inversynth.train_demo`).
+The sounds are inverted by the bundled network and the search: two of the `fm` synth, whose settings are known, and
+three recordings, which the synth can only approximate. `inversynth.train_demo` does the training.
 """
 
 import sys
@@ -24,16 +23,19 @@ from inversynth.report.report import describe, write_index
 
 
 class DemoSettings(Settings):
-    """Invert five bundled sounds in less than a minute; with --train make and score a network of your own instead."""
+    """Invert five bundled sounds in less than a minute; with --train, train and score a network of your own instead."""
 
-    flags_only: ClassVar = frozenset({"directory", "budget", "train", "num_examples", "epochs", "model"})
+    flags_only: ClassVar = frozenset({"output_dir", "budget", "train", "num_examples", "epochs", "model"})
+    renamed: ClassVar = {"directory": "output_dir"}
 
-    directory: Path = Field(Path("demo"), description="where everything is written")
-    budget: Literal["none", "fast", "full"] = Field("full", description="how long to search on each sound")
-    train: CliToggleFlag[bool] = Field(False, description="make sounds, train a network, score it, invert a new sound")
-    num_examples: int = Field(8000, ge=20, description="sounds in the dataset, with train (64 KB each)")
-    epochs: int = Field(8, ge=1, description="passes over the training sounds, with train")
-    model: str = Field("C3", description="which model to train, by name; `inversynth list` shows all")
+    output_dir: Path = Field(Path("demo"), description="where everything is written")
+    budget: Literal["none", "fast", "full"] = Field("full", description="length of the search on each sound")
+    train: CliToggleFlag[bool] = Field(
+        False, description="render sounds, train a network, score it, and invert a new sound"
+    )
+    num_examples: int = Field(8000, ge=20, description="with --train: sounds in the dataset (64 KB each)")
+    epochs: int = Field(8, ge=1, description="with --train: passes over the training sounds")
+    model: str = Field("C3", description="with --train: the model; `inversynth list` shows all")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth demo") -> int:
@@ -41,17 +43,17 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth demo") -> in
 
     def action(settings: DemoSettings) -> None:
         if settings.train:
-            from inversynth.train_demo import run_tour
+            from inversynth.train_demo import run_train_demo
 
-            run_tour(settings.directory, settings.num_examples, settings.epochs, settings.model)
+            run_train_demo(settings.output_dir, settings.num_examples, settings.epochs, settings.model)
         else:
-            run_demo(settings.directory, settings.budget)
+            run_demo(settings.output_dir, settings.budget)
 
     return run_command(DemoSettings, action, argv, prog)
 
 
 def run_demo(directory: Path, budget: str = "full") -> Path:
-    """Invert the examples, telling of each; returns the page that leads to all reports."""
+    """Invert the examples, printing each result; returns the page that links to all reports."""
     started = time.perf_counter()
     print("inversynth: from a sound to the synthesizer settings that make it.\n", flush=True)
     done = []
@@ -64,11 +66,10 @@ def run_demo(directory: Path, budget: str = "full") -> Path:
         if inversion.truth is not None:
             print(f"  {_knobs_found(inversion)}", flush=True)
     index = write_index(directory / "index.html", done)
-    print(f"\nDone in {time.perf_counter() - started:.0f} s. Hear the sounds and see the knobs:")
+    print(f"\nDone in {time.perf_counter() - started:.0f} s. Open the reports to hear the sounds and see the settings:")
     print(f"  {index.resolve().as_uri()}")
-    print(
-        "Now a sound of your own:\n  inversynth invert SOUND.wav\nOr a network of your own:\n  inversynth demo --train"
-    )
+    print("Next, invert a sound of your own:\n  inversynth invert SOUND.wav")
+    print("Or train a network of your own:\n  inversynth demo --train")
     return index
 
 
@@ -84,12 +85,12 @@ def invert_examples(budget: str) -> Iterator[tuple[Example, Inversion]]:
 
 
 def _knobs_found(inversion: Inversion) -> str:
-    """Say how many knobs are where they were, of those that the sound determines."""
+    """Count the knobs at their true level, among those that the sound determines."""
     patch, truth = inversion.patch, inversion.truth
     assert truth is not None
     right = patch.classes.astype(int) == truth.astype(int)
     fixed = np.ones(len(right), bool) if patch.determined is None else np.asarray(patch.determined)
-    return f"{int(right[fixed].sum())} of the {int(fixed.sum())} knobs that can be heard are exactly right"
+    return f"{int(right[fixed].sum())} of the {int(fixed.sum())} knobs that the sound determines are exactly right"
 
 
 if __name__ == "__main__":

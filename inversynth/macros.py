@@ -1,8 +1,8 @@
-"""What the controls of a macro model do: `inversynth macros RUN`.
+"""What each control of a macro model does: `inversynth macros RUN`.
 
-Each control is turned from one end to the other while the others rest in the middle. Every position is rendered and
-saved with its patch, and one page lets them be heard beside the knobs that they move. The ends of a slider are
-quantiles of the patches that the model learned from (2 % and 98 %), so that no position is far from them.
+One control at a time moves from end to end while the others stay in the middle. Every position is rendered and saved
+with its patch, and one page plays them beside the knobs that they move. The ends of a slider are quantiles of the
+training patches (2 % and 98 %), so that no position is far from them.
 """
 
 import sys
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 Floats = NDArray[np.floating[Any]]
 
 ENDS = (0.02, 0.98)
-"""Quantiles at the ends of a slider: what lies beyond is the outermost patches themselves."""
+"""Quantiles at the ends of a slider: beyond them lie only the outermost training patches."""
 
 MOVED = 0.05
-"""Part of its travel by which a knob must move to be named."""
+"""Fraction of its range that a knob must move to be named."""
 
 MOST_KNOBS = 8
-"""Knobs drawn at once; the rest can be unfolded."""
+"""Knobs drawn at first; the rest can be expanded."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """One slider position of one control: the slider (0..1 from end to end), its patch, and the sound (samples,)."""
+    """A position of a control: the slider (0..1 from end to end), its patch and its sound (samples,)."""
 
     slider: float
     patch: Patch
@@ -53,7 +53,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Control:
-    """One control, numbered from 1 by falling effect: a part of the variance of the patches it was learned from."""
+    """A control, numbered from 1 by falling effect, its fraction of the variance of the training patches."""
 
     number: int
     effect: float
@@ -66,13 +66,13 @@ class Control:
 
     @property
     def moved(self) -> list[int]:
-        """Columns of the knobs that move, the one that moves most first."""
+        """Columns of the knobs that move, the largest movement first."""
         travel = np.ptp(self.unit, axis=0)
         return [int(column) for column in np.argsort(-travel, kind="stable") if travel[column] >= MOVED]
 
 
 def turn_controls(controls: "MacroControls", count: int, progress: bool = False) -> list[Control]:
-    """Render each control at `count` positions from low to high, the others in the middle. Raises ModelError."""
+    """Render each control at `count` positions from low to high, with the others in the middle. Raises ModelError."""
     synth = model_synth(controls.loaded.card)
     sliders = np.linspace(0.0, 1.0, count)
     turned = []
@@ -96,7 +96,7 @@ def _position(synth: "Synth", unit: Floats, slider: float, source: dict[str, Any
 
 
 def write_controls(folder: Path, turned: Sequence[Control], controls: "MacroControls") -> Path:
-    """Write macros.html, and for each position a folder with its sound and its patch; returns the page's path."""
+    """Write macros.html, and a folder with sound and patch for each position; returns the path of the page."""
     for control in turned:
         for number, position in enumerate(control.positions, start=1):
             place = folder / f"macro_{control.number}" / f"position_{number}"
@@ -131,14 +131,14 @@ def render_controls(turned: Sequence[Control], controls: "MacroControls") -> str
 
 
 def describe(control: Control) -> str:
-    """Name the knobs that a control moves most, and which way each ends: `f_cut up, attack down`."""
+    """Name the knobs that a control moves most, and their directions: `f_cut up, attack down`."""
     space, unit = control.positions[0].patch.space, control.unit
-    words = [f"{space.names[column]} {_way(unit[:, column])}" for column in control.moved[:4]]
+    words = [f"{space.names[column]} {_direction(unit[:, column])}" for column in control.moved[:4]]
     return ", ".join(words) or "hardly anything"
 
 
-def _way(places: Floats) -> str:
-    """Word which way a knob goes: up or down where it ends far from its start, else up and down or down and up."""
+def _direction(places: Floats) -> str:
+    """Name the direction of a knob: up or down where it ends far from its start, else up and down or down and up."""
     change, reach = float(places[-1] - places[0]), float(np.ptp(places))
     if abs(change) >= 0.5 * reach:
         return "up" if change > 0 else "down"
@@ -180,20 +180,21 @@ def _knob(space: ParameterSpace, column: int, places: Floats, positions: Sequenc
         "points": points,
         "first": first,
         "last": last,
-        "way": _way(places),
+        "way": _direction(places),
     }
 
 
 class MacrosSettings(Settings):
     """Render what each control of a macro model does: a page to listen to, sounds and patches."""
 
-    flags_only: ClassVar = frozenset({"run", "positions", "output_directory"})
+    flags_only: ClassVar = frozenset({"run", "positions", "output_dir"})
+    renamed: ClassVar = {"output_directory": "output_dir"}
 
     run: CliPositionalArg[Path] = Field(
         description="a run folder of `inversynth train --model macros`, or its .keras file"
     )
     positions: int = Field(9, ge=2, le=25, description="slider positions of each control, from low to high")
-    output_directory: Path = Field(Path("output/macros"), description="where macros.html and the sounds are written")
+    output_dir: Path = Field(Path("output/macros"), description="where macros.html and the sounds are written")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth macros") -> int:
@@ -208,7 +209,7 @@ def _run(settings: MacrosSettings) -> None:
     check_card(read_card(settings.run), settings.run)  # before Keras starts
     controls = open_controls(load_model(settings.run))
     turned = turn_controls(controls, settings.positions, progress=sys.stderr.isatty())
-    path = write_controls(settings.output_directory, turned, controls)
+    path = write_controls(settings.output_dir, turned, controls)
     for control in turned:
         print(f"macro {control.number} ({100 * control.effect:.0f} % of the variance): {describe(control)}")
     print(path)

@@ -18,10 +18,10 @@ from generators.files import writing, written_whole
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds, for messages: `latents`, and the command that makes it, `inversynth gansynth random`."""
+    """What a file holds, for messages: `latents`, and `a file of latents, as inversynth gansynth random makes`."""
 
     name: str
-    command: str
+    form: str
 
 
 def read_arrays(path: str | os.PathLike[str], names: Sequence[str], content: Content) -> dict[str, NDArray[Any]]:
@@ -34,7 +34,7 @@ def read_arrays(path: str | os.PathLike[str], names: Sequence[str], content: Con
         with np.load(path, allow_pickle=False) as archive:
             if any(name not in archive.files for name in names):
                 held = ", ".join(archive.files) or "nothing"
-                raise DatasetError(f"a file of {content.name} holds {' and '.join(names)}. Received: {held} in {path}")
+                raise DatasetError(f"{path} must hold the arrays {' and '.join(names)}. Received: {held}")
             return {name: archive[name] for name in names}
 
 
@@ -79,6 +79,4 @@ def _reading(path: Path, content: Content) -> Iterator[None]:
     except FileNotFoundError:
         raise DatasetError(f"no such {content.name}: {path}") from None
     except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(
-            f"{path} must be a file of {content.name}, as {content.command} makes. Received: {error}"
-        ) from None
+        raise DatasetError(f"{path} must be {content.form}. Received: {error}") from None

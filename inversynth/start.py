@@ -1,6 +1,6 @@
-"""The `start` task: lay `.env` and the data folders into the working folder, so that every door finds them.
+"""`inversynth start`: create `.env` and the data folders in the working folder.
 
-Run again, it fills in what is missing and leaves alone what is there; an existing `.env` is never overwritten.
+Run again, it creates what is missing and keeps what exists; an existing `.env` is never overwritten.
 """
 
 import sys
@@ -18,7 +18,7 @@ EXAMPLE = ".env.example"
 
 
 class StartSettings(Settings):
-    """The folders that generating, listening and training write to by default."""
+    """Create .env and the folders of datasets, WAV files and training runs."""
 
     other_names: ClassVar = {"dataset_directory": ("dataset_dir",)}
 
@@ -27,10 +27,10 @@ class StartSettings(Settings):
     output_dir: Path = Field(Path("runs"), description="folder of the runs")
 
 
-def lay_env_file(folder: Path) -> bool:
+def create_env_file(folder: Path) -> bool:
     """Copy `.env.example` to `.env` in `folder`, unless there is one.
 
-    Returns: whether it was made. Raises: SettingsError where there is no example, or a folder stands in the way.
+    Returns: whether it was created. Raises: SettingsError where there is no example, or `.env` is a folder.
     """
     target = folder / ENV_FILE
     if target.is_dir():
@@ -42,14 +42,14 @@ def lay_env_file(folder: Path) -> bool:
         try:
             file.write(content)
             file.flush()
-        except OSError:  # a full disk: half an `.env` would be taken for the user's own next time
+        except OSError:  # a full disk: half an `.env` would pass for the user's own next time
             target.unlink()
             raise
     return True
 
 
 def _example(folder: Path) -> Path:
-    """Find the example beside the future `.env`, else at the root of the checkout that this file belongs to."""
+    """Find the example in the working folder, else at the root of the checkout that this file belongs to."""
     places = (folder, Path(__file__).resolve().parents[1])
     for place in places:
         if (place / EXAMPLE).is_file():
@@ -59,10 +59,10 @@ def _example(folder: Path) -> Path:
     )
 
 
-def lay_folder(path: Path) -> bool:
-    """Make a folder, unless it is there.
+def create_folder(path: Path) -> bool:
+    """Create a folder, unless it exists.
 
-    Returns: whether it was made. Raises: SettingsError where a file is in the way.
+    Returns: whether it was created. Raises: SettingsError where a file has its name.
     """
     if path.is_dir():
         return False
@@ -74,15 +74,15 @@ def lay_folder(path: Path) -> bool:
 
 
 def start(settings: StartSettings) -> None:
-    """Lay everything, and say of each piece whether it was made or was there."""
-    made = lay_env_file(Path())
-    print(f"{ENV_FILE} made from {EXAMPLE}" if made else f"{ENV_FILE} is there; left as it is")
+    """Create what is missing, and print what was created and what was kept."""
+    created = create_env_file(Path())
+    print(f"created {ENV_FILE} from {EXAMPLE}" if created else f"kept {ENV_FILE}")
     for folder in (settings.dataset_directory, settings.wavefile_directory, settings.output_dir):
-        print(f"{folder} made" if lay_folder(folder) else f"{folder} is there")
+        print(f"created {folder}" if create_folder(folder) else f"kept {folder}")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth start") -> int:
-    """Run the door. Returns its exit code."""
+    """Create the files and folders; returns the exit code."""
     return run_command(StartSettings, start, argv, prog)
 
 

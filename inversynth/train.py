@@ -1,6 +1,6 @@
-"""`inversynth train`: the command of `models.train`, which here also reads folders of patches.
+"""`inversynth train`: the command of `models.train`, with a reader for folders of patches.
 
-`patch.json` is known on this floor alone; the training below takes knob positions from wherever they come.
+`patch.json` is a format of this package; the training below it takes knob positions from any source.
 """
 
 import logging
@@ -24,10 +24,10 @@ ENDING = "patch.json"
 
 
 def read_patches(folder: Path) -> PatchSet:
-    """Read all patches below a folder, such as `inversynth invert` wrote it for many sounds; those of macros not.
+    """Read all patches below a folder, such as `inversynth invert` writes for many sounds, except those of macros.
 
-    Raises: DatasetError where there is none, or where they are not of one synth, rate and length; ParameterError for
-        a file that is no patch.
+    Raises: DatasetError where there is none, or where they differ in synth, rate or length; ParameterError for a file
+        that is no patch.
     """
     if not folder.is_dir():
         raise DatasetError(f"patches are read from a folder. Received: {folder}, which is none. Name another --patches")
@@ -36,17 +36,17 @@ def read_patches(folder: Path) -> PatchSet:
     unit = []
     for path in tqdm(paths, desc="patches", leave=False, disable=not sys.stderr.isatty()):
         patch = read_patch(path)
-        if patch.model == MACROS:  # written by `inversynth macros`, which may stand beside what it was learned from
+        if patch.model == MACROS:  # rendered by `inversynth macros`, possibly in the folder it was trained on
             continue
         first = first or patch
         if _kind(patch) != _kind(first):
             raise DatasetError(
-                "patches that are learned from together must be of one synth, rate and length. Received: "
-                f"{_kind(first)}, and {_kind(patch)} in {path}. Put them in folders of their own"
+                "patches to train on must be of one synth, rate and length. Received: "
+                f"{_kind(first)}, and {_kind(patch)} in {path}. Put them in separate folders"
             )
         unit.append(patch.space.values_to_unit(patch.values))
     if first is None:
-        raise DatasetError(f"{folder} holds no {ENDING}. Make some with: inversynth invert SOUND… --output_directory")
+        raise DatasetError(f"{folder} holds no {ENDING}. Make some with: inversynth invert SOUND… --output_dir")
     return patch_set(first.space, first.sample_rate, first.length, np.stack(unit), f"folder {folder}")
 
 

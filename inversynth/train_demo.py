@@ -1,7 +1,7 @@
-"""The making of an inverter in minutes: `inversynth demo --train`.
+"""Train an inverter in minutes: `inversynth demo --train`.
 
-Renders a dataset of `fm` sounds, trains a network on it, scores it on sounds it was not trained on, and inverts a new
-sound, of which it knows nothing but the audio. It calls what the doors call, and goes on where it was interrupted.
+Renders a dataset of `fm` sounds, trains a network on it, scores it on held-out sounds, and inverts a new sound from its
+audio alone. It calls the same functions as the commands, and resumes where it was interrupted.
 """
 
 import sys
@@ -24,12 +24,12 @@ from inversynth.inversion.inversion import Inversion, invert, learned_normalised
 from inversynth.inversion.target import read_target
 from inversynth.report.report import describe, summarise
 from inversynth.report.tables import text_table
+from models.backend import start_keras
 from models.model_files import LoadedModel, load_model
 from models.registry import find_recipe
-from models.training.backend import start_keras
 
 NEW_SEED = 1
-"""Of the sound that is inverted; the dataset is made with seed 0, and no two seeds share a sound."""
+"""Seed of the sound that is inverted; the dataset has seed 0, and no two seeds share a sound."""
 
 SCORED = 300
 """Sounds of the test split that are scored: intervals of about one point, in a few seconds."""
@@ -39,8 +39,8 @@ BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
-class Tour:
-    """What a tour made: the run, its scores on the test split, the inversion of a new sound, and its report."""
+class TrainDemo:
+    """The results: the run, its scores on the test split, the inversion of a new sound, and its report."""
 
     run: Path
     evaluation: Evaluation
@@ -48,20 +48,22 @@ class Tour:
     report: Path
 
 
-def run_tour(directory: Path, num_examples: int = 8000, epochs: int = 8, model: str = "C3") -> Tour:
-    """Do all four steps, telling of each; a step that is already done is only looked at."""
+def run_train_demo(directory: Path, num_examples: int = 8000, epochs: int = 8, model: str = "C3") -> TrainDemo:
+    """Run all four steps and print their results; a step that is already done is only read."""
     started = time.perf_counter()
-    recipe = find_recipe(model)  # an unknown name is told before anything is made
+    recipe = find_recipe(model)  # an unknown name is refused before anything is rendered
     synth = build_synth("fm")
     path = dataset_path(directory, f"fm_{num_examples}")
-    _tell("inversynth: from a sound to the synthesizer settings that make it.\n")
+    _print("inversynth: from a sound to the synthesizer settings that make it.\n")
 
-    _tell(f"1 of 4  Make sounds: {num_examples:,} random patches of the FM synthesizer ({len(synth.space)} knobs).")
+    _print(f"1 of 4  Render sounds: {num_examples:,} random patches of the FM synthesizer ({len(synth.space)} knobs).")
     made = generate_dataset(path, synth, num_examples, progress=sys.stderr.isatty())
-    speed = f", {made.rendered * synth.length / made.seconds:,.0f} times faster than they play" if made.rendered else ""
-    _tell(f"        {path}{speed or ', made before'}\n")
+    speed = f", {made.rendered * synth.length / made.seconds:,.0f} times faster than real time" if made.rendered else ""
+    _print(f"        {path}{speed or ', rendered before'}\n")
 
-    _tell(f"2 of 4  Learn: {recipe.name} guesses the knobs of each sound, {epochs} times over. MPR: 50 is chance.")
+    _print(
+        f"2 of 4  Train {recipe.name} to predict the knobs of a sound, {epochs} epochs. MPR: 50 is chance, 100 best."
+    )
     start_keras()
     from models.training.data import DatasetSource
     from models.training.loop import train
@@ -69,21 +71,23 @@ def run_tour(directory: Path, num_examples: int = 8000, epochs: int = 8, model: 
     with Dataset(path) as dataset:
         source = DatasetSource(dataset)
         run = train(recipe, source, directory / f"{recipe.name}_{num_examples}", epochs=epochs, batch_size=BATCH_SIZE)
-        _tell("")
-        _tell("3 of 4  Score it on sounds that it was not trained on, beside random and true settings.")
+        _print("")
+        _print("3 of 4  Score it on held-out sounds, beside random and true settings.")
         trained = load_model(run.best)
         evaluation = _evaluate(trained, dataset, source.rows("test"))
     write_scores(run.path / "evaluation", evaluation)
-    _tell("\n".join(f"        {line}" for line in _score_table(evaluation).splitlines()) + "\n")
+    _print("\n".join(f"        {line}" for line in _score_table(evaluation).splitlines()) + "\n")
 
-    _tell("4 of 4  Invert a new sound.")
+    _print("4 of 4  Invert a new sound.")
     inversion, report = _invert(trained, directory / "new_sound")
-    _tell(f"        {summarise(inversion.patch, inversion.truth)}")
-    _tell(f"        {describe(inversion.patch.scores)}\n")
-    _tell(f"Done in {_minutes(time.perf_counter() - started)}. Open the report to hear both sounds and see the knobs:")
-    _tell(f"  {report.resolve().as_uri()}")
-    _tell(f"Now a sound of your own:\n  inversynth invert SOUND.wav --model {run.path}")
-    return Tour(run.path, evaluation, inversion, report)
+    _print(f"        {summarise(inversion.patch, inversion.truth)}")
+    _print(f"        {describe(inversion.patch.scores)}\n")
+    _print(
+        f"Done in {_minutes(time.perf_counter() - started)}. Open the report to hear both sounds and see the settings:"
+    )
+    _print(f"  {report.resolve().as_uri()}")
+    _print(f"Next, invert a sound of your own:\n  inversynth invert SOUND.wav --model {run.path}")
+    return TrainDemo(run.path, evaluation, inversion, report)
 
 
 def _evaluate(model: LoadedModel, dataset: Dataset, rows: NDArray[np.intp]) -> Evaluation:
@@ -92,7 +96,7 @@ def _evaluate(model: LoadedModel, dataset: Dataset, rows: NDArray[np.intp]) -> E
 
 
 def _invert(model: LoadedModel, folder: Path) -> tuple[Inversion, Path]:
-    """Render a sound of a seed that the dataset does not have, and invert the file it is written to."""
+    """Render a sound of another seed than the dataset's, write it, and invert the file."""
     synth = build_synth(model.card.synth, model.sample_rate, model.card.length)
     (truth,) = sample_classes(synth.space, 0, 1, NEW_SEED)
     sound = write_audio(folder.with_suffix(".wav"), synth.render_classes(truth), synth.sample_rate)
@@ -121,5 +125,5 @@ def _minutes(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
 
 
-def _tell(line: str) -> None:
-    print(line, flush=True)  # the log of training goes to standard error, and the two should stay in order
+def _print(line: str) -> None:
+    print(line, flush=True)  # flushed, to stay in order with the training log on standard error

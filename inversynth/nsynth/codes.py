@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "inversynth-codes/1"
 ENDING = ".codes.npz"
-CONTENT = Content("codes", "inversynth encode")
+CONTENT = Content("codes", "a file of codes, as inversynth encode makes")
 BARE = ".npy"
 BARE_ENDING = "_embeddings.npy"
 """Suffix of the arrays that the published code writes."""

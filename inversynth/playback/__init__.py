@@ -1,1 +1,1 @@
-"""Playing patches and note models over MIDI files and note ranges."""
+"""Play patches and note models over MIDI files and ranges of notes."""

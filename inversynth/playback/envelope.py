@@ -1,7 +1,7 @@
-"""The level of a note over time: it rises, is held and falls, in straight lines, without a decay.
+"""Envelope of a note: linear attack, hold and release, without a decay.
 
-As in the published code the rise lies inside the held part and the fall comes behind it. There a note that ended before
-it had risen jumped to full level; here it falls from where it has got to.
+As in the published code the attack lies inside the held part and the release follows it. There, a note that ended
+within its attack jumped to full level; here it falls from the level it has reached.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def envelope(held: int, *, attack: int, release: int) -> NDArray[np.float32]:
-    """Return a level in 0..1 for each sample: `held` of them, with the rise inside, and `release` down to 0.
+    """Return a level in 0..1 per sample: `held` samples that include the attack, then `release` samples down to 0.
 
     Shapes: (held + release,).
     """

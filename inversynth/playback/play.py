@@ -1,9 +1,9 @@
-"""`inversynth play PATCH`: one patch as an instrument, over a MIDI file or a range of notes.
+"""A patch as an instrument over a MIDI file or a range of notes: `inversynth play PATCH`.
 
-A note moves every carrier by the same ratio, note / root, and the depths of frequency modulation with them, so that
-the whole course of the pitch is transposed; rates, times and the filter stay. The root is the lowest carrier that is
-heard. Each note starts the patch anew (modulators, gater and envelope with it), is held for its own length and then
-released. Velocity scales the amplitude of the patch at its own level: gain = velocity / 127.
+A note multiplies every carrier, and the depths of frequency modulation, by the same ratio, note / root, so that the
+whole course of the pitch is transposed; rates, times and the filter stay. The root is the lowest audible carrier. Each
+note restarts the patch (modulators, gater and envelope), is held for its own length and then released. Velocity scales
+the amplitude of the patch at its own level: gain = velocity / 127.
 """
 
 import logging
@@ -33,19 +33,19 @@ from inversynth.playback.mixdown import LONGEST, mix, write_mix
 
 log = logging.getLogger(__name__)
 
-HEARD = 0.1
-"""Part of the loudest amplitude (-20 dB) from which an oscillator counts for the root; below, it colours at most."""
+AUDIBLE = 0.1
+"""Fraction of the largest amplitude (-20 dB) from which an oscillator counts for the root; below, it only colours."""
 
 LONGEST_NOTE = 600.0
-"""Seconds: what keeps a stuck key from filling the memory."""
+"""Seconds, so that a stuck key does not fill the memory."""
 
 
 class Instrument:
     """A patch that plays notes.
 
     Args:
-        sample_rate: hertz, that of the patch where it is None. root: the pitch in hertz at which the patch stands
-            as it is; None takes the lowest carrier that is heard.
+        sample_rate: hertz; None takes that of the patch. root: pitch in hertz at which the patch sounds unchanged;
+            None takes the lowest audible carrier.
     Raises: ParameterError for a synth without notes, or a sample rate that does not fit it.
     """
 
@@ -61,21 +61,21 @@ class Instrument:
             raise ParameterError(f"a synth to play has parameters of group 'Notes'. Received: '{space.synth}'")
         self._patch = np.asarray(patch.values, np.float64)
         self._gain = 10.0 ** (patch.level_db / 20.0)
-        self.root = root or float(self._patch[self._carriers][self._heard].min())
+        self.root = root or float(self._patch[self._carriers][self._audible].min())
 
     @property
-    def _heard(self) -> NDArray[np.bool_]:
-        """Which carriers are heard."""
+    def _audible(self) -> NDArray[np.bool_]:
+        """Which carriers are audible."""
         if not self._amplitudes:
             return np.ones(len(self._carriers), np.bool_)
         amplitudes = self._patch[self._amplitudes]
-        return amplitudes >= HEARD * amplitudes.max()
+        return amplitudes >= AUDIBLE * amplitudes.max()
 
     def values(self, pitch: int) -> tuple[Floats, int]:
-        """Return the values (parameters,) at a MIDI number, and how many heard oscillators are left.
+        """Return the values (parameters,) at a MIDI number, and how many audible oscillators are left.
 
-        An oscillator whose highest instantaneous frequency is beyond half the sample rate would fold back: it is
-        silenced (frequency, depth and amplitude 0).
+        An oscillator whose highest instantaneous frequency exceeds half the sample rate would alias: it is silenced
+        (frequency, depth and amplitude 0).
         """
         values = self._patch.copy()
         moved = self._carriers + self._depths
@@ -85,12 +85,12 @@ class Instrument:
         for columns in (self._carriers, self._depths, self._amplitudes):
             if columns:
                 values[np.asarray(columns)[beyond]] = 0.0
-        return values, int((self._heard & ~beyond).sum())
+        return values, int((self._audible & ~beyond).sum())
 
     @property
     def voices(self) -> int:
-        """How many oscillators are heard."""
-        return int(self._heard.sum())
+        """How many oscillators are audible."""
+        return int(self._audible.sum())
 
     def render(self, note: Note) -> NDArray[np.float32]:
         """Render one note with its release, (samples,) float32."""
@@ -98,25 +98,25 @@ class Instrument:
         return audio * np.float32(self._gain * note.velocity / 127)
 
     def playable(self, score: Score) -> tuple[Note, ...]:
-        """Return the notes that this patch can sound; what is left out or altered is logged in a line each.
+        """Return the notes that this patch can play; what is left out or altered is logged.
 
-        Raises: AudioError where none is left, or the whole is longer than a WAV file can be.
+        Raises: AudioError where none is left, or the whole is too long for a WAV file.
         """
         if score.percussion:
-            log.info("skipped %s of channel 10 (percussion)", counted(score.percussion))
+            log.info("skipped %s of channel 10 (percussion)", count_notes(score.percussion))
         left = {pitch: self.values(pitch)[1] for pitch in {note.pitch for note in score.notes}}
         notes = tuple(note for note in score.notes if left[note.pitch])
-        limit = f"half the sample rate, {self.sample_rate / 2:g} Hz (a higher --sample_rate lets them sound)"
+        limit = f"half the sample rate, {self.sample_rate / 2:g} Hz (raise it with --sample_rate)"
         if not notes:
-            raise AudioError(f"a note must stay below {limit}. Received: {counted(len(score.notes))} above")
+            raise AudioError(f"a note must stay below {limit}. Received: {count_notes(len(score.notes))} above")
         if len(notes) < len(score.notes):
-            log.info("skipped %s above %s", counted(len(score.notes) - len(notes)), limit)
+            log.info("skipped %s above %s", count_notes(len(score.notes) - len(notes)), limit)
         thinned = sum(left[note.pitch] < self.voices for note in notes)
         if thinned:
-            log.info("silenced the oscillators of %s that reach above %s", counted(thinned), limit)
+            log.info("silenced the oscillators of %s that reach above %s", count_notes(thinned), limit)
         long = sum(note.held > LONGEST_NOTE for note in notes)
         if long:
-            log.info("ended %s after %g minutes", counted(long), LONGEST_NOTE / 60)
+            log.info("ended %s after %g minutes", count_notes(long), LONGEST_NOTE / 60)
         seconds = max(note.start + min(note.held, LONGEST_NOTE) for note in notes)
         if seconds * self.sample_rate > LONGEST:
             raise AudioError(
@@ -126,7 +126,7 @@ class Instrument:
         return notes
 
     def sounds(self, notes: Sequence[Note]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield the first sample and the sound of each note, with a bar on a terminal."""
+        """Yield the first sample and the sound of each note, with a progress bar on a terminal."""
         from tqdm import tqdm
 
         for note in tqdm(notes, desc="playing", unit="notes", disable=None):
@@ -142,8 +142,8 @@ def play(instrument: Instrument, score: Score, path: str | os.PathLike[str]) -> 
     return len(notes), write_mix(path, mix(instrument.sounds(notes)), instrument.sample_rate)
 
 
-def play_apart(instrument: Instrument, score: Score, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write one WAV per note, named by MIDI number and note, and at the level of the synth; returns the paths."""
+def play_separately(instrument: Instrument, score: Score, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write one WAV per note, named by MIDI number and note, at the level of the patch; returns the paths."""
     notes = instrument.playable(score)
     paths, loudest = [], 0.0
     for note, (_, audio) in zip(notes, instrument.sounds(notes), strict=True):
@@ -151,34 +151,52 @@ def play_apart(instrument: Instrument, score: Score, folder: str | os.PathLike[s
         name = f"{note.pitch:03d}_{note_name(note.pitch)}.wav"
         paths.append(write_audio(Path(folder) / name, audio, instrument.sample_rate))
     if loudest > 1.0:
-        log.info("the loudest note reaches %.2f, above full scale: the files are float, turn your player down", loudest)
+        log.info(
+            "the loudest note reaches %.2f, above full scale: the files are float, lower the playback level", loudest
+        )
     return paths
 
 
-# --- the door --------------------------------------------------------------------------------------------------
+# --- the command -----------------------------------------------------------------------------------------------
 
 
 class PlaySettings(Settings):
     """Play a patch over a MIDI file, or over a range of notes, into a WAV file."""
 
     flags_only: ClassVar = frozenset(
-        ["patch", "midi", "notes", "output", "root", "sample_rate", "step", "length", "velocity", "separate"]
+        [
+            "patch",
+            "midi",
+            "notes",
+            "output",
+            "output_dir",
+            "root",
+            "sample_rate",
+            "step",
+            "length",
+            "velocity",
+            "separate",
+        ]
     )
 
     patch: CliPositionalArg[Path] = Field(description="a patch: patch.json, or what `inversynth export` wrote")
     midi: Path | None = Field(None, description="the MIDI file to play")
     notes: str = Field("", description="the notes to play in place of a MIDI file: C3:C5, or one of them")
     output: Path | None = Field(
-        None, description="where to write: a WAV file, with --separate a folder; named after the notes if left out"
+        None, description="WAV file to write, or folder with --separate; named after the notes if left out"
     )
-    root: str = Field("", description="pitch of the patch as it is, a note or Hz; its lowest heard carrier if left out")
+    output_dir: Path = Field(Path(), description="folder that output is relative to")
+    root: str = Field(
+        "",
+        description="pitch at which the patch sounds unchanged, a note or Hz; its lowest audible carrier if left out",
+    )
     sample_rate: int | None = Field(None, ge=1, description="hertz; that of the patch if left out")
     step: int = Field(1, ge=1, description="semitones between the notes of --notes")
     length: float | None = Field(
         None, gt=0, le=LONGEST_NOTE, description="seconds from note to note of --notes; that of the patch if left out"
     )
     velocity: int = Field(127, ge=1, le=127, description="velocity of --notes")
-    separate: bool = Field(False, description="write one WAV for each note of --notes")
+    separate: bool = Field(False, description="write one WAV per note of --notes")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth play") -> int:
@@ -198,16 +216,16 @@ def _run(settings: PlaySettings) -> None:
     instrument = Instrument(patch, settings.sample_rate, root_frequency(settings.root))
     score = read_score(settings.midi) if settings.midi is not None else _range(settings, instrument)
     if settings.separate:
-        print(f"{counted(len(play_apart(instrument, score, output)))} -> {output}")
+        print(f"{count_notes(len(play_separately(instrument, score, output)))} -> {output}")
         return
     count, gain = play(instrument, score, output)
     if gain < 1.0:
         log.info("turned down by %.1f dB, to full scale", -20 * np.log10(gain))
-    print(f"{counted(count)} -> {output}")
+    print(f"{count_notes(count)} -> {output}")
 
 
 def root_frequency(root: str) -> float | None:
-    """Return hertz for a note name or a number; None for an empty word. Raises ParameterError."""
+    """Return hertz for a note name or a number; None for an empty text. Raises ParameterError."""
     if not root:
         return None
     try:
@@ -219,7 +237,7 @@ def root_frequency(root: str) -> float | None:
     return frequency
 
 
-def counted(notes: int) -> str:
+def count_notes(notes: int) -> str:
     """Return `1 note`, `2 notes`, …"""
     return f"{notes} note{'' if notes == 1 else 's'}"
 
@@ -232,7 +250,7 @@ def _range(settings: PlaySettings, instrument: Instrument) -> Score:
 
 def _output(settings: PlaySettings) -> Path:
     named = settings.midi.stem if settings.midi is not None else f"{settings.patch.stem}_notes"
-    output = settings.output or Path(named if settings.separate else f"{named}.wav")
+    output = settings.output_dir / (settings.output or (named if settings.separate else f"{named}.wav"))
     if not settings.separate and output.suffix.lower() != ".wav":
         raise SettingsError(f"--output must end in .wav. Received: {output}")
     return output

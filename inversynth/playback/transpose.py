@@ -1,4 +1,4 @@
-"""Which notes a model can play, and where to move others that they fit."""
+"""Which notes a model can play, and how to transpose a score into its range."""
 
 import logging
 from collections import Counter
@@ -8,7 +8,7 @@ from dataclasses import replace
 from generators.errors import AudioError
 from generators.notes.pitches import note_name
 from inversynth.playback.midi import Note, Score
-from inversynth.playback.play import counted
+from inversynth.playback.play import count_notes
 
 log = logging.getLogger(__name__)
 
@@ -16,32 +16,32 @@ log = logging.getLogger(__name__)
 def playable(
     score: Score, known: Sequence[int], *, transpose: int = 0, skip_unknown: bool = False, name: str = "the model"
 ) -> tuple[Note, ...]:
-    """Return the notes of a score, moved by some semitones, that a model can play.
+    """Return the transposed notes of a score that a model can play.
 
-    Raises: AudioError where one of them is unknown and not to be skipped, or all are.
+    Raises: AudioError where the model does not know all notes and they are not to be skipped, or knows none.
     """
     moved = [replace(note, pitch=note.pitch + transpose) for note in score.notes]
     kept = tuple(note for note in moved if note.pitch in known)
     missing = len(moved) - len(kept)
     if score.percussion:
-        log.info("skipped %s of channel 10 (percussion)", counted(score.percussion))
+        log.info("skipped %s of channel 10 (percussion)", count_notes(score.percussion))
     if not missing:
         return kept
     if skip_unknown and kept:
-        log.info("skipped %s that %s does not know", counted(missing), name)
+        log.info("skipped %s that %s does not know", count_notes(missing), name)
         return kept
     pitches = [note.pitch for note in moved]
     raise AudioError(
         f"{name} plays {_span(min(known), max(known))}. Received: {_span(min(pitches), max(pitches))}"
-        f"{f' with --transpose {transpose}' if transpose else ''}, {missing} of {counted(len(moved))} unknown. "
+        f"{f' with --transpose {transpose}' if transpose else ''}, {missing} of {count_notes(len(moved))} unknown. "
         f"{_advice(score, known)}"
     )
 
 
 def best_transposition(pitches: Sequence[int], known: Sequence[int]) -> tuple[int, int]:
-    """Return by how many semitones to move notes so that most of them are known, and how many then are not.
+    """Return the transposition in semitones that leaves the fewest notes unknown, and how many it leaves.
 
-    Of equally good ones whole octaves go first, then small ones.
+    Of equally good ones whole octaves are preferred, then small steps.
     """
     counts = Counter(pitches)
     shifts = range(min(known) - max(counts), max(known) - min(counts) + 1)

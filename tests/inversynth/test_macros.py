@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def written(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("out")
-    assert main(["macros", str(run), "--positions", "3", "--output_directory", str(folder)]) == 0
+    assert main(["macros", str(run), "--positions", "3", "--output_dir", str(folder)]) == 0
     return folder
 
 
@@ -82,7 +82,7 @@ def test_first_control_moves_the_knobs_against_each_other(written: Path) -> None
 
 
 def test_a_control_is_described_by_what_it_moves(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
-    assert main(["macros", str(run), "--positions", "2", "--output_directory", str(tmp_path)]) == 0
+    assert main(["macros", str(run), "--positions", "2", "--output_dir", str(tmp_path)]) == 0
     first, second, page = capsys.readouterr().out.splitlines()
     assert first.startswith("macro 1 (")
     assert sorted(word.split()[1] for word in first.split("): ")[1].split(", ")) == ["down", "down", "up", "up"]
@@ -91,11 +91,11 @@ def test_a_control_is_described_by_what_it_moves(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    ("places", "way"),
+    ("places", "direction"),
     [([0, 0.5, 1], "up"), ([1, 0.2, 0.1], "down"), ([0.1, 0.9, 0.1], "up and down"), ([0.8, 0.1, 0.9], "down and up")],
 )
-def test_ways_of_a_knob_have_words(places: list[float], way: str) -> None:
-    assert macros._way(np.asarray(places)) == way
+def test_directions_of_a_knob_have_names(places: list[float], direction: str) -> None:
+    assert macros._direction(np.asarray(places)) == direction
 
 
 def test_patches_are_found_at_any_depth_and_those_of_macros_left_out(written: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The `start` task lays `.env` and the data folders, and never touches what is there."""
+"""`inversynth start` creates `.env` and the data folders, and never touches what exists."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_started_again_it_keeps_everything(example: Path, capsys: pytest.Capture
     assert main([]) == 0
     assert Path(".env").read_text() == "EPOCHS=7\n"
     assert (Path("runs") / "mine").exists()
-    assert ".env is there; left as it is" in capsys.readouterr().out
+    assert "kept .env" in capsys.readouterr().out
 
 
 def test_folders_follow_the_settings(example: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tour: it makes what it promises, and a second one finds it made."""
+"""`demo --train` makes what it promises, and a second run finds it made."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from generators.dataset import Dataset
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from inversynth.demo import main
-from inversynth.train_demo import NEW_SEED, run_tour
+from inversynth.train_demo import NEW_SEED, run_train_demo
 from models.training.runs import Run
 
 
@@ -18,7 +18,7 @@ def test_tour_makes_a_run_and_a_report_and_a_second_one_finds_them(
 ) -> None:
     monkeypatch.setenv("EPOCHS", "7")  # the demo is the same whatever the settings of training are
     monkeypatch.setenv("STREAM", "true")
-    first = run_tour(tmp_path / "demo", num_examples=30, epochs=1, model="c1")
+    first = run_train_demo(tmp_path / "demo", num_examples=30, epochs=1, model="c1")
     told = capsys.readouterr().out
     assert first.report == tmp_path / "demo" / "new_sound" / "report.html"
     assert first.report.as_uri() in told
@@ -29,8 +29,8 @@ def test_tour_makes_a_run_and_a_report_and_a_second_one_finds_them(
     assert {result.kind for result in first.evaluation.results} == {"chance", "model", "oracle"}
     weights = (first.run / "best.keras").stat().st_mtime_ns
 
-    second = run_tour(tmp_path / "demo", num_examples=30, epochs=1, model="c1")
-    assert "made before" in capsys.readouterr().out
+    second = run_train_demo(tmp_path / "demo", num_examples=30, epochs=1, model="c1")
+    assert "rendered before" in capsys.readouterr().out
     assert (first.run / "best.keras").stat().st_mtime_ns == weights
     assert second.inversion.patch.scores == first.inversion.patch.scores
     assert np.array_equal(second.inversion.match, first.inversion.match)

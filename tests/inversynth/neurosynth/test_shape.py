@@ -10,8 +10,9 @@ import soundfile
 from generators.registry import build_synth
 from generators.settings import Settings
 from inversynth.cli import main
-from inversynth.neurosynth import shape as shaping
-from inversynth.neurosynth.shape import local_level
+from inversynth.neurosynth import shaping
+from inversynth.neurosynth.shape import ShapeSettings
+from inversynth.neurosynth.shaping import local_level
 from models.model_files import ModelCard, save_model
 
 SYNTH = build_synth("envelope", 16384, 128 / 16384)
@@ -21,7 +22,7 @@ RATE = 8000
 
 def save_turner(path: Path, samples: int | None) -> Path:
     """Save a network that turns sounds down to their sustain level: ideal where attack and release are 0."""
-    from models.training.backend import start_keras
+    from models.backend import start_keras
 
     start_keras()
     import keras
@@ -137,7 +138,7 @@ def test_several_sounds_are_shaped_and_one_at_fault_stops_none(here: Path, turne
     (here / "other").mkdir()
     write(here / "a.wav", tone())
     write(here / "other" / "a.flac", np.stack([tone(), tone()], axis=1))
-    words = ["shape", "a.wav", "no.wav", "other/a.flac", "--output_directory", "out", "--model", str(turner)]
+    words = ["shape", "a.wav", "no.wav", "other/a.flac", "--output_dir", "out", "--model", str(turner)]
     with caplog.at_level("INFO"):
         assert main(words) == 2
     assert sorted(path.stem for path in (here / "out").glob("*.wav")) == ["a-2_shaped", "a_shaped"]
@@ -150,7 +151,7 @@ def test_several_sounds_are_shaped_and_one_at_fault_stops_none(here: Path, turne
 def test_the_same_sound_gives_the_same_result(here: Path, turner: Path) -> None:
     write(here / "a.wav", tone())
     for folder in ("one", "two"):
-        assert main(["shape", "a.wav", "--sustain", "0.4", "--model", str(turner), "--output_directory", folder]) == 0
+        assert main(["shape", "a.wav", "--sustain", "0.4", "--model", str(turner), "--output_dir", folder]) == 0
     first, second = (soundfile.read(here / folder / "a_shaped.wav")[0] for folder in ("one", "two"))
     np.testing.assert_array_equal(first, second)  # the file itself holds the second at which it was written
     assert (here / "one" / "a_shaped.png").read_bytes() == (here / "two" / "a_shaped.png").read_bytes()
@@ -158,8 +159,8 @@ def test_the_same_sound_gives_the_same_result(here: Path, turner: Path) -> None:
 
 def test_a_sound_is_never_replaced_by_a_result(here: Path, turner: Path, capsys) -> None:
     before = [write(here / name, tone()).read_bytes() for name in ("a.wav", "a_shaped.wav")]
-    assert main(["shape", "a.wav", "a_shaped.wav", "--output_directory", ".", "--model", str(turner)]) == 2
-    assert "must not replace what it is made from: a_shaped.wav" in capsys.readouterr().err
+    assert main(["shape", "a.wav", "a_shaped.wav", "--output_dir", ".", "--model", str(turner)]) == 2
+    assert "must not replace an input: a_shaped.wav" in capsys.readouterr().err
     assert [(here / name).read_bytes() for name in ("a.wav", "a_shaped.wav")] == before
     assert len(list(here.iterdir())) == 2
 
@@ -172,7 +173,7 @@ def test_a_network_of_ours_shapes_sounds_of_any_length(here: Path) -> None:
     save_model(model, here / "tiny.keras", card)
     write(here / "a.wav", tone(333))
     for level, folder in (("1", "loud"), ("0.4", "soft")):
-        words = ["--sustain", level, "--model", "tiny.keras", "--output_directory", folder]
+        words = ["--sustain", level, "--model", "tiny.keras", "--output_dir", folder]
         assert main(["shape", "a.wav", *words]) == 0
     loud, soft = (soundfile.read(f"{folder}/a_shaped.wav")[0] for folder in ("loud", "soft"))
     assert len(loud) == 333
@@ -189,7 +190,7 @@ def test_a_network_of_ours_shapes_sounds_of_any_length(here: Path) -> None:
         (["--batch", "a.npz"], "either sounds or --batch FILE. Received: both"),
         (["--output", "b.npz"], "--output goes with --batch. Received: --output b.npz"),
         (["--model", "nothing"], "no such model: nothing. Name a run folder"),
-        (["--output_directory", "a.wav"], "cannot write a.wav/a_shaped.wav"),
+        (["--output_dir", "a.wav"], "cannot write a.wav/a_shaped.wav"),
     ],
 )
 def test_what_does_not_fit_a_sound_is_one_line(here: Path, turner: Path, words, message: str, capsys) -> None:
@@ -337,7 +338,7 @@ def make_damaged(path: Path) -> None:
         (lambda path: path.write_text("hello"), "must be an .npz file of plain arrays. Received: File is not a zip"),
         (make_array, "Received: File is not a zip"),
         (lambda path: write_batch(path).write_bytes(path.read_bytes()[:-50]), "Received: File is not a zip"),
-        (make_damaged, "must be an .npz file of plain arrays. Received: Bad CRC-32"),
+        (make_damaged, "in.npz is damaged: basic.npy does not match its checksum"),
     ],
 )
 def test_a_file_that_is_no_batch_is_one_line(here: Path, turner: Path, make: Callable, message: str, capsys) -> None:
@@ -355,12 +356,12 @@ def test_a_file_that_is_no_batch_is_one_line(here: Path, turner: Path, make: Cal
         ([], "Received: neither"),
         (["--batch", "in.npz"], "--batch needs --output"),
         (["--batch", "in.npz", "--output", "out.wav"], "--output must end in .npz. Received: out.wav"),
-        (["--batch", "in.npz", "--output", "./in.npz"], "must not replace what it is made from: in.npz"),
+        (["--batch", "in.npz", "--output", "./in.npz"], "must not replace an input: in.npz"),
         (["--batch", "in.npz", "--output", "in.npz/out.npz"], "cannot write in.npz/out.npz"),
         (["--batch", "in.npz", "--output", "out.npz", "--attack", "0.4"], "--attack goes with sounds"),
         (
-            ["--batch", "in.npz", "--output", "out.npz", "--output_directory", "x"],
-            "--output_directory goes with sounds",
+            ["--batch", "in.npz", "--output", "out.npz", "--output_dir", "x"],
+            "--output_dir goes with sounds",
         ),
     ],
 )
@@ -408,5 +409,5 @@ def test_a_network_that_gives_no_numbers_is_told(here: Path, turner: Path, monke
 
 
 def test_nothing_is_set_by_a_variable() -> None:
-    fields: type[Settings] = shaping.ShapeSettings
+    fields: type[Settings] = ShapeSettings
     assert not [name for name in fields.model_fields if fields.variables(name)]
