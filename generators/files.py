@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: beside its place first, then renamed over it."""
+"""Writing a file whole or not at all: under a temporary name first, then renamed."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from generators.errors import InversynthError
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str], fault: type[InversynthError] = InversynthError) -> Iterator[None]:
-    """Raise what the system refuses to write as a `fault`, in one line."""
+    """Raise an OSError of the block as a `fault`, in one line."""
     try:
         yield
     except OSError as error:
@@ -20,10 +20,10 @@ def writing(path: str | os.PathLike[str], fault: type[InversynthError] = Inversy
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a path to write to; on leaving without a fault it replaces `path`, otherwise nothing stays behind.
+    """Yield a path to write to; without an exception it then replaces `path`, otherwise it is removed.
 
-    The path has the suffix of the one it replaces, by which many writers tell a format. The parent folder is made.
-    Raises: OSError as the system words it.
+    It has the same suffix, by which many writers choose the format. The parent folder is created.
+    Raises: OSError as the operating system words it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,3 +34,11 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a UTF-8 text file, whole or not at all. Raises InversynthError where it cannot."""
+    path = Path(path)
+    with writing(path), written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return path

@@ -19,10 +19,11 @@ from tqdm import tqdm
 
 from generators.audio import write_audio
 from generators.command import run_command
+from generators.files import write_text
 from generators.parameters import ParameterSpace
 from generators.settings import Settings
 from inversynth.inversion.inversion import model_synth
-from inversynth.patches.patch import Patch, write_patch, write_text
+from inversynth.patches.patch import Patch, write_patch
 from inversynth.report import plots, report
 from inversynth.report.controls import format_value
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +22,10 @@ LENGTH, CHECKSUM = 8, 4
 """Bytes of a length and of a checksum."""
 
 LARGEST = 1 << 30
-"""Bytes of a record beyond which its length is taken for a fault; a note of NSynth has 256 kB."""
+"""Bytes of a record beyond which its length is taken for an error; a note of NSynth has 256 kB."""
+
+MASK = 0xA282EAD8
+"""Added to a rotated checksum in the file: the checksum of data that hold checksums would be a weak one."""
 
 VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 """Wire types of protocol buffers."""
@@ -31,18 +35,18 @@ Feature = list[bytes] | NDArray[np.float32] | NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Record:
-    """Where the data of a record lie in a file."""
+    """Position of the data of a record in a file."""
 
     path: Path
     number: int
     offset: int
     length: int
     checksum: int = 0
-    """Of the data, as it stands in the file."""
+    """Of the data, as stored in the file."""
 
 
 def scan_records(path: str | os.PathLike[str]) -> Iterator[tuple[Record, bytes]]:
-    """Walk the records of a file with their data, every length and checksum tried.
+    """Iterate over the records of a file with their data, verifying every length and checksum.
 
     Raises: DatasetError where the file is missing, cut off, or a length or data differ from their checksum.
     """
@@ -70,8 +74,6 @@ def read_record(record: Record) -> bytes:
 
 def write_records(path: str | os.PathLike[str], records: Iterable[bytes]) -> None:
     """Write a record file, whole or not at all."""
-    from generators.notes.crc32c import masked_crc32c
-
     with written_whole(path) as partial, partial.open("wb") as file:
         for data in records:
             length = struct.pack("<Q", len(data))
@@ -108,12 +110,16 @@ def write_example(features: Mapping[str, Feature]) -> bytes:
     return _field(1, entries)
 
 
-# --- frames -----------------------------------------------------------------------------------------------------------
+# --- framing ----------------------------------------------------------------------------------------------------------
+
+
+def masked_crc32c(data: bytes) -> int:
+    """Return the CRC-32C (Castagnoli) of some bytes, masked as TFRecord files store it."""
+    checksum = int(google_crc32c.value(data))
+    return ((checksum >> 15 | checksum << 17) + MASK) & 0xFFFFFFFF
 
 
 def _length(path: Path, number: int, head: bytes) -> int:
-    from generators.notes.crc32c import masked_crc32c
-
     if len(head) < LENGTH + CHECKSUM:
         raise DatasetError(f"{path} is cut off in record {number}. Fetch it again")
     length, checksum = struct.unpack("<QI", head)
@@ -126,25 +132,24 @@ def _length(path: Path, number: int, head: bytes) -> int:
 
 
 def _data(file: BinaryIO, record: Record) -> tuple[bytes, int]:
-    from generators.notes.crc32c import masked_crc32c
-
     data = file.read(record.length + CHECKSUM)
     if len(data) < record.length + CHECKSUM:
         raise DatasetError(f"{record.path} is cut off in record {record.number}. Fetch it again")
     (checksum,) = struct.unpack("<I", data[record.length :])
-    if masked_crc32c(memoryview(data)[: record.length]) != checksum:
+    content = data[: record.length]
+    if masked_crc32c(content) != checksum:
         raise DatasetError(
             f"the data of a record must agree with their checksum. Received: record {record.number} of {record.path}, "
             "which does not. Fetch the file again"
         )
-    return data[: record.length], checksum
+    return content, checksum
 
 
 # --- protocol buffers -------------------------------------------------------------------------------------------------
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int, memoryview | int]]:
-    """Walk the fields of a message: number, wire type, and content. Raises ValueError where they leave it."""
+    """Iterate over the fields of a message: number, wire type, content. Raises ValueError where one exceeds it."""
     place = 0
     while place < len(data):
         key, place = _varint(data, place)
@@ -160,13 +165,13 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int, memoryview | int]]:
         else:
             raise ValueError(f"wire type {kind}")
         if place + size > len(data):
-            raise ValueError("a field that leaves its message")
+            raise ValueError("a field that exceeds its message")
         yield field, kind, data[place : place + size]
         place += size
 
 
 def _delimited(data: memoryview, *wanted: int) -> Iterator[tuple[int, memoryview]]:
-    """Walk those delimited fields of a message that are wanted."""
+    """Iterate over the delimited fields of a message with the given numbers."""
     for field, kind, content in _fields(data):
         if kind == DELIMITED and field in wanted:
             assert isinstance(content, memoryview)
@@ -209,7 +214,7 @@ def _integers(data: memoryview) -> NDArray[np.int64]:
 
 
 def _varint(data: memoryview, place: int) -> tuple[int, int]:
-    """Return the integer of seven bits a byte that begins at a place, and the place behind it."""
+    """Return the variable-length integer at a position, and the position after it."""
     value = shift = 0
     while place < len(data) and shift < 70:
         byte = data[place]

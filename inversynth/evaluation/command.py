@@ -19,13 +19,13 @@ from pydantic_settings import CliPositionalArg, CliToggleFlag
 from generators.command import run_command
 from generators.dataset import Dataset
 from generators.errors import ModelError, ParameterError, RunError, unknown
+from generators.files import write_text
 from generators.settings import Settings
 from inversynth.evaluation.conditions import find_condition
 from inversynth.evaluation.evaluator import choose_rows, dataset_synth, evaluate_contenders
 from inversynth.evaluation.methods import Contender, chance, network, oracle, search
 from inversynth.evaluation.paper_tables import paper_tables
 from inversynth.evaluation.scores import score_files, write_scores
-from inversynth.patches.patch import write_text
 from inversynth.pretrained import FOLDER, find_model
 from inversynth.search.search import BUDGETS
 from models.estimation.architectures import INVERTER

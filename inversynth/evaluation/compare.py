@@ -19,12 +19,13 @@ from generators.audio import normalise_peak, write_audio
 from generators.command import run_command
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError
+from generators.files import write_text
 from generators.settings import Settings
 from inversynth.evaluation.command import card_difference, held_out_rows
 from inversynth.evaluation.evaluator import choose_rows, dataset_synth
 from inversynth.inversion.inversion import Inversion, assumptions, invert, open_model
 from inversynth.inversion.target import Target
-from inversynth.patches.patch import write_patch, write_text
+from inversynth.patches.patch import write_patch
 from inversynth.pretrained import find_model
 from inversynth.report import plots, report
 from inversynth.report.figures import to_svg

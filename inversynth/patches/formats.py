@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from generators import __version__
 from generators.errors import InversynthError, ParameterError
-from generators.files import written_whole
+from generators.files import write_text, written_whole
 from generators.parameters import ParameterSpace
 from generators.registry import find_synth
-from inversynth.patches.patch import SCHEMA, Patch, patch_from_json, read_patch, write_patch, write_text
+from inversynth.patches.patch import SCHEMA, Patch, patch_from_json, read_patch, write_patch
 from inversynth.playback.midi import read_midi
 
 HEAD = ("schema", "synth", "sample_rate", "length", "level_db", "space_fingerprint")

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators import __version__
-from generators.errors import InversynthError, ParameterError, unknown
-from generators.files import written_whole
+from generators.errors import ParameterError, unknown
+from generators.files import write_text
 from generators.parameters import Floats, ParameterSpace
 
 SCHEMA = "inversynth-patch/2"
@@ -215,19 +215,6 @@ def render_patch(patch: Patch) -> NDArray[np.float32]:
 
     audio = build_synth(patch.space.synth, patch.sample_rate, patch.length).render(patch.values)
     return audio * np.float32(10.0 ** (patch.level_db / 20.0))
-
-
-def write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a UTF-8 text file, whole or not at all. Raises InversynthError where it cannot."""
-    path = Path(path)
-    try:
-        with written_whole(path) as partial:
-            partial.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InversynthError(
-            f"cannot write {path}: {error.strerror or error}. Name an --output_directory that you may write to"
-        ) from None
-    return path
 
 
 def _json_object(text: str, label: str) -> dict[str, Any]:

@@ -15,9 +15,8 @@ from pydantic import Field
 
 from generators.audio import write_audio
 from generators.errors import ModelError, SettingsError
-from generators.files import writing
+from generators.files import write_text, writing
 from generators.settings import Settings
-from inversynth.patches.patch import write_text
 from inversynth.report import plots, report
 from inversynth.report.figures import PAGE, PAPER, Palette, to_png, to_svg
 
