@@ -38,6 +38,19 @@ def test_bank_is_that_of_librosa():
     np.testing.assert_allclose(PAPER.matrix.T, expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("htk", [False, True])
+@pytest.mark.parametrize(
+    ("bands", "fft_length", "sample_rate"), [(40, 1024, 16384), (128, 2048, 44100), (500, 2048, 22050), (20, 512, 1600)]
+)
+@pytest.mark.filterwarnings("ignore:Empty filters")  # librosa warns of bands without a bin
+def test_every_bank_is_that_of_librosa(bands, fft_length, sample_rate, htk):
+    norm = None if htk else "slaney"
+    expected = librosa.filters.mel(sr=sample_rate, n_fft=fft_length, n_mels=bands, htk=htk, norm=norm, dtype=np.float64)
+    bank = mel_filters(bands, fft_length, sample_rate, htk)
+    np.testing.assert_allclose(bank.T, expected, rtol=1e-9, atol=1e-12)
+    assert not bank.flags.writeable
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
