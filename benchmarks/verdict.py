@@ -21,7 +21,7 @@ from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.settings import Settings
 from inversynth.inversion.target import read_target
-from inversynth.inversion.verdict import WORDS, judge
+from inversynth.inversion.verdict import WORDS, assess
 from inversynth.pretrained import find_model
 from inversynth.search.search import refine
 from models.model_files import load_model
@@ -98,7 +98,7 @@ def _run(settings: VerdictSettings) -> None:
             start = posterior(row, rng) if model is None else model.predict(audio[None])[0]
             found = refine(synth, audio, start, settings.budget, level="fit")
             distances.append(found.distance)
-            words.append(judge(found).word)
+            words.append(assess(found).word)
         quantiles = " / ".join(f"{q:.3f}" for q in np.quantile(distances, (0.1, 0.5, 0.9, 0.95)))
         shares = " | ".join(f"{100 * words.count(word) / len(words):.0f} %" for word in WORDS)
         print(f"| {name} | {len(sounds)} | {quantiles} | {shares} |", flush=True)

@@ -46,7 +46,7 @@ def write_gallery(directory: Path, model: "LoadedModel", row: int = 0) -> tuple[
     synth = build_synth(model.card.synth, model.sample_rate, model.card.length)
     (truth,) = sample_classes(synth.space, row, row + 1, SEED)
     found = invert(Target(synth.render_classes(truth), synth.sample_rate, f"row {row}"), model, truth)
-    target, match, rate = found.target.audio, found.match, synth.sample_rate
+    target, match, rate = found.target.audio, found.audio, synth.sample_rate
     others = synth.render_classes(sample_classes(synth.space, row + 1, row + 9, SEED))
     figures = {
         "spectrograms": plots.spectrogram_pair(target, match, rate, PAPER),

@@ -29,10 +29,10 @@ COMMANDS: dict[str, Command] = {
         Command("train", "inversynth.train:main", "train a model on a dataset, or on sounds rendered on the fly"),
         Command(
             "invert",
-            "inversynth.inversion.inversion:main",
+            "inversynth.inversion.command:main",
             "estimate the synthesizer settings of a sound, and write a report",
         ),
-        Command("refine", "inversynth.inversion.refine:main", "search on from a patch for one nearer to a sound"),
+        Command("refine", "inversynth.inversion.refine_command:main", "search on from a patch for one nearer to a sound"),
         Command("play", "inversynth.playback.play:main", "play a patch over a MIDI file or a range of notes"),
         Command("export", "inversynth.export.command:main", "convert a patch, or export a network to run elsewhere"),
         Command("macros", "inversynth.macros:main", "render what each macro control does: a page, sounds, patches"),

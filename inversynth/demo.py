@@ -17,9 +17,11 @@ from pydantic_settings import CliToggleFlag
 from generators.command import run_command
 from generators.settings import Settings
 from inversynth.examples import EXAMPLES, Example
-from inversynth.inversion.inversion import Inversion, invert, write_inversion
+from inversynth.inversion.inversion import invert
+from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import read_target
-from inversynth.report.report import describe, write_index
+from inversynth.report.index import write_index
+from inversynth.report.report import describe
 
 
 class DemoSettings(Settings):
@@ -56,16 +58,15 @@ def run_demo(directory: Path, budget: str = "full") -> Path:
     """Invert the examples, printing each result; returns the page that links to all reports."""
     started = time.perf_counter()
     print("inversynth: from a sound to the synthesizer settings that make it.\n", flush=True)
-    done = []
+    index = directory / "index.html"
     for example, inversion in invert_examples(budget):
-        report = write_inversion(inversion, directory / inversion.target.name)
-        done.append((inversion, report))
+        write_inversion(inversion, directory / inversion.target.name, index)
         print(f"{inversion.target.name}: {example.summary}\n  {describe(inversion.patch.scores)}", flush=True)
         if inversion.patch.verdict:
             print(f"  {inversion.patch.verdict['sentence']}", flush=True)
         if inversion.truth is not None:
             print(f"  {_knobs_found(inversion)}", flush=True)
-    index = write_index(directory / "index.html", done)
+    write_index(index)
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Open the reports to hear the sounds and see the settings:")
     print(f"  {index.resolve().as_uri()}")
     print("Next, invert a sound of your own:\n  inversynth invert SOUND.wav")

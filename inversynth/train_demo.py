@@ -20,7 +20,8 @@ from generators.sampling import sample_classes
 from inversynth.evaluation.evaluator import choose_rows, evaluate_contenders
 from inversynth.evaluation.methods import chance, network, oracle
 from inversynth.evaluation.scores import Evaluation, write_scores
-from inversynth.inversion.inversion import Inversion, invert, learned_normalised, write_inversion
+from inversynth.inversion.inversion import invert, learned_normalised
+from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import read_target
 from inversynth.report.report import describe, summarise
 from inversynth.report.tables import text_table

@@ -29,7 +29,7 @@ from inversynth.evaluation.scores import score_files, write_scores
 from inversynth.pretrained import FOLDER, find_model
 from inversynth.search.search import BUDGETS
 from models.estimation.architectures import INVERTER
-from models.model_files import OTHER_INPUTS, ModelCard, read_card
+from models.model_files import ModelCard, read_card
 from models.training.runs import Run
 from models.training.splits import split_rows
 
@@ -180,8 +180,8 @@ def _check_card(path: Path, dataset: Dataset) -> ModelCard:
 
 def card_difference(card: ModelCard, dataset: Dataset) -> str:
     """Name the first thing in which a model's sounds differ from those of a dataset, or return an empty string."""
-    if card.takes != "audio":
-        return f"{card.model}, {OTHER_INPUTS[card.takes][0]}"
+    if not card.kind.estimates_parameters:
+        return f"{card.model}, {card.kind.model}"
     difference = card.parameter_space.difference(dataset.space)
     for name in ("sample_rate", "length"):
         mine, theirs = getattr(card, name), getattr(dataset.card, name)

@@ -23,7 +23,8 @@ from generators.files import write_text
 from generators.settings import Settings
 from inversynth.evaluation.command import card_difference, held_out_rows
 from inversynth.evaluation.evaluator import choose_rows, dataset_synth
-from inversynth.inversion.inversion import Inversion, assumptions, invert, open_model
+from inversynth.inversion.inversion import describe_assumptions, invert, open_model
+from inversynth.inversion.result import Inversion
 from inversynth.inversion.target import Target
 from inversynth.patches.patch import write_patch
 from inversynth.pretrained import find_model
@@ -94,7 +95,7 @@ def render_comparison(comparisons: Sequence[Comparison], card: "ModelCard", data
         tiles=report.tiles(means),
         rows=[_view(comparison) for comparison in comparisons],
         colours=plots.colour_stops(),
-        assumptions=assumptions(card),
+        assumptions=describe_assumptions(card),
     )
 
 
@@ -104,7 +105,7 @@ def write_comparison(
     """Write report.html, and for each row its three sounds and the patch found; returns the report's path."""
     for comparison in comparisons:
         place, inversion = folder / f"row_{comparison.row:05d}", comparison.inversion
-        sounds = (inversion.target.audio, comparison.regenerated, inversion.match)
+        sounds = (inversion.target.audio, comparison.regenerated, inversion.audio)
         for name, audio in zip(("original", "regenerated", "reconstructed"), sounds, strict=True):
             write_audio(place / f"{name}.wav", audio, inversion.target.sample_rate)
         write_patch(place / "patch.json", inversion.patch)
@@ -113,7 +114,7 @@ def write_comparison(
 
 def _view(comparison: Comparison) -> dict[str, Any]:
     inversion, rate = comparison.inversion, comparison.inversion.target.sample_rate
-    sounds = [inversion.target.audio, comparison.regenerated, inversion.match]
+    sounds = [inversion.target.audio, comparison.regenerated, inversion.audio]
     limits = plots.decibel_limits(sounds)
     titles = ("Original", "Regenerated", "Reconstructed")
     players, _ = report.embed_sounds(sounds, rate)

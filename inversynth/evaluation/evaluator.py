@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis import audio_metrics
 from generators.audio import normalise_peak
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError
 from generators.parallel import ordered_map
 from generators.parameters import ParameterSpace
 from generators.synth import Synth
-from generators.analysis import audio_metrics
 from inversynth.evaluation.bootstrap import RESAMPLES, Estimate, mean_estimates, median_estimates
 from inversynth.evaluation.conditions import CONDITIONS, Condition, hear
 from inversynth.evaluation.identifiability import identifiability

@@ -65,7 +65,7 @@ def search(name: str, model: LoadedModel, synth: Synth, budget: str) -> Contende
         found = [refine(synth, sound, start, budget, limit=limit) for sound, start in zip(audio, starts, strict=True)]
         return Answer(
             np.stack([one.probabilities for one in found]),
-            np.stack([one.match for one in found]),
+            np.stack([one.audio for one in found]),
             sum(one.renders for one in found),
         )
 

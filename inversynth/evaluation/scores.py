@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from generators import __version__
+from generators.analysis.audio_metrics import MEASURES
 from generators.errors import RunError
 from generators.files import written_whole
-from generators.analysis.audio_metrics import MEASURES
 from inversynth.evaluation.bootstrap import LEVEL, RESAMPLES, Estimate
 from inversynth.report.tables import csv_text, text_table
 from models.training.metrics import TOP_K

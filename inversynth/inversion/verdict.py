@@ -1,8 +1,8 @@
-"""Can this synth make this sound? A verdict from what a search could not make alike.
+"""Can this synth make this sound? A verdict from how far the best patch of a search is from it.
 
-The measure is the `inversynth.search.objective` distance of the patch found, at any level: 0 is alike, 1 as far as silence. A
-sound of the synth ends near 0 unless the search has lost its way, one of another synth does not. The thresholds were
-set on sounds of `fm`, of other synthesis and of instruments; docs/refinement.md tells how often they err, and
+The measure is the distance of the patch found (`inversynth.search.objective`), at any level: 0 is equal, 1 as far as
+silence. A sound of the synth ends near 0 unless the search has failed, one of another synth does not. The thresholds
+were set on sounds of `fm`, of other synthesis and of instruments; docs/refinement.md states how often they err, and
 `python -m benchmarks.verdict` measures it anew.
 """
 
@@ -38,8 +38,8 @@ class Verdict:
         }
 
 
-def judge(found: Refinement) -> Verdict:
-    """Say whether the synth can make a sound, after a search for it."""
+def assess(found: Refinement) -> Verdict:
+    """Return whether the synth can make a sound, by the result of a search for it."""
     distance = found.distance
     if distance <= REACHABLE:
         return Verdict(WORDS[0], distance, "The synthesizer can make this sound, or one that is hard to tell from it.")
@@ -49,7 +49,7 @@ def judge(found: Refinement) -> Verdict:
         return Verdict(
             WORDS[2],
             distance,
-            "Nothing that was found sounds like it. If a longer search (--budget full) finds no more, the synthesizer "
-            "cannot make this sound.",
+            "No patch found so far sounds like it. If a longer search (--budget full) finds none either, the "
+            "synthesizer cannot make this sound.",
         )
     return Verdict(WORDS[2], distance, "The synthesizer cannot make this sound: take the patch for a sketch at most.")

@@ -86,11 +86,12 @@ class Showing:
 class ShowingSettings(Settings):
     """What the commands share that make sounds to listen to."""
 
-    flags_only: ClassVar = frozenset({"model", "seed", "output_directory", "batch_size", "pictures", "page"})
+    flags_only: ClassVar = frozenset({"model", "seed", "output_dir", "batch_size", "pictures", "page"})
+    renamed: ClassVar = {"output_directory": "output_dir"}
 
     model: str = Field(description="a bundled model, a run folder, or a .keras file")
     seed: int = Field(0, ge=0, description="of all that is drawn")
-    output_directory: Path = Field(Path("output"), description="where sounds, pictures and page are written")
+    output_dir: Path = Field(Path("output"), description="where sounds, pictures and page are written")
     batch_size: int = Field(8, ge=1, le=1024, description="notes made at once")
     pictures: bool = Field(True, description="also write a spectrogram of each sound as PNG")
     page: bool = Field(True, description=f"also write {PAGE_FILE}, a page to listen to all sounds")
@@ -127,7 +128,7 @@ def finite(sounds: NDArray[np.float32], maker: str) -> NDArray[np.float32]:
 
 def tell_showing(showing: Showing, settings: ShowingSettings) -> None:
     """Write what was made, with a line for each sound."""
-    folder = settings.output_directory
+    folder = settings.output_dir
     page = write_showing(showing, folder, pictures=settings.pictures, page=settings.page)
     for shown in showing.sounds:
         print(f"{shown.name}: {shown.caption} -> {folder / shown.name}.wav")

@@ -1,4 +1,4 @@
-"""The knobs of a patch, ready to be drawn: words for the reader, numbers for the eye, and SVG paths.
+"""The knobs of a patch, ready to be drawn: texts, geometry and SVG paths.
 
 A knob turns by 270 degrees, clockwise from lower left. Beside it stands the distribution of its classes, as bars.
 """
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.parameters import Floats, Parameter, ParameterSpace
+from generators.parameters import Floats, Parameter
+from generators.registry import find_synth
 from inversynth.patches.patch import Patch
 
 STRIP = (96.0, 26.0)
@@ -19,7 +20,6 @@ STRIP = (96.0, 26.0)
 STRIP_FULL = 0.25
 """Probability that reaches the top of a strip whose classes all lie below it, so that flat ones stay visibly flat."""
 
-WAVES = {"sin": "Sine", "saw": "Saw", "tri": "Triangle", "sqr": "Square"}
 GROUPS = {"ADSR": "Envelope", "Amplitude LFO": "Gate"}
 """Titles of panels, where the reporting group's own name says less."""
 
@@ -38,7 +38,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Knob:
-    """One parameter, as it is drawn: everything in words, numbers for the eye, and SVG paths."""
+    """One parameter, as it is drawn: its texts, geometry and SVG paths."""
 
     name: str
     description: str
@@ -61,20 +61,18 @@ class Knob:
 def panels(patch: Patch, truth: NDArray[Any] | None = None) -> dict[str, list[Knob]]:
     """Return the knobs by the part of the synth that they belong to, in order of first appearance.
 
-    An ending that several parameters share (`_saw`) names a part; the others go by their group.
+    An oscillator that the synth declares is a part, named by its waveform; other parameters go by their group.
     """
+    waveforms = {
+        name: oscillator.waveform.capitalize()
+        for oscillator in find_synth(patch.space.synth).oscillators
+        for name in oscillator.parameters
+    }
     found: dict[str, list[Knob]] = {}
     for column, parameter in enumerate(patch.space.parameters):
-        found.setdefault(_part(parameter, patch.space), []).append(_knob(patch, column, truth))
+        group = GROUPS.get(parameter.group, parameter.group) or "Parameters"
+        found.setdefault(waveforms.get(parameter.name, group), []).append(_knob(patch, column, truth))
     return found
-
-
-def _part(parameter: Parameter, space: ParameterSpace) -> str:
-    ending = parameter.name.rpartition("_")[2]
-    shared = sum(name.endswith(f"_{ending}") for name in space.names)
-    if shared > 1 and "_" in parameter.name:
-        return WAVES.get(ending, ending)
-    return GROUPS.get(parameter.group, parameter.group) or "Parameters"
 
 
 def _knob(patch: Patch, column: int, truth: NDArray[Any] | None) -> Knob:
@@ -87,7 +85,7 @@ def _knob(patch: Patch, column: int, truth: NDArray[Any] | None) -> Knob:
         name=parameter.name,
         description=parameter.description,
         value=format_value(value, parameter.unit),
-        remark=note_name(value) if parameter.group == "Notes" else "",
+        remark=nearest_note_name(value) if parameter.group == "Notes" else "",
         number=number,
         last=last,
         probability=None if distribution is None else float(distribution[number]),
@@ -119,13 +117,13 @@ def _bars(parameter: Parameter, distribution: Floats, number: int, true: int | N
 
 
 def _spread(parameter: Parameter, distribution: Floats) -> str:
-    """Name the three most probable values, for those who cannot see the strip."""
+    """Name the three most probable values, for screen readers."""
     best = np.argsort(-distribution, kind="stable")[:3]
     values = [format_value(parameter.levels[int(place)], parameter.unit) for place in best]
     return "; ".join(f"{value} {distribution[place]:.0%}" for value, place in zip(values, best, strict=True))
 
 
-def note_name(hertz: float) -> str:
+def nearest_note_name(hertz: float) -> str:
     """Return the note nearest to a frequency, as in A4 for 440 Hz, or nothing where it is off by over 5 cents."""
     if hertz <= 0.0:
         return ""

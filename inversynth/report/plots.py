@@ -1,7 +1,8 @@
-"""Pictures of sounds and patches: spectrograms on one scale, waveforms laid over each other, a panel of knobs.
+"""Plots of sounds and patches: spectrograms on one scale, waveforms overlaid, a panel of knobs.
 
-Each function draws one matplotlib `Figure`, which `inversynth.report.figures` puts on a page or into a file. The spectrogram
-is the one of `generators.analysis.spectrogram`: what is shown is what the networks see. README pictures: `docs.gallery`.
+Each function draws one matplotlib `Figure`, which `inversynth.report.figures` puts on a page or into a file. The
+spectrogram is that of `generators.analysis.spectrogram`, which is also what the networks take as input. The README's
+plots come from `docs.gallery`.
 """
 
 import io
@@ -27,7 +28,7 @@ COLOURS = "magma"
 """Rises evenly in lightness, so that it also reads in grey and in print."""
 
 RANGE = 80.0
-"""Decibels from the loudest point of either sound to black: what lies below is seldom heard beside it."""
+"""Decibels from the loudest point of either sound to black: what lies below is seldom audible beside it."""
 
 COLUMNS = 480
 """Steps of a drawn waveform; each holds the least and the greatest sample that it covers."""
@@ -113,7 +114,7 @@ def thumbnail(audio: NDArray[Any], limits: tuple[float, float]) -> bytes:
 
 
 def waveforms(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palette: Palette = PAGE) -> "Figure":
-    """Lay the two waveforms over each other: amplitude over seconds, drawn as the range that each step covers."""
+    """Overlay two waveforms: amplitude over seconds, drawn as the range that each step covers."""
     figure, (axes,) = bare_figure(4.4, 1.9, [[0.11, 0.1, 0.85, 0.88]])
     seconds = len(target) / sample_rate
     for audio, colour, strength in ((target, palette.target, 0.55), (match, palette.match, 0.55)):
@@ -183,7 +184,7 @@ def bare_figure(width: float, height: float, places: Sequence[Sequence[float]]) 
 
 
 def dress(axes: "Axes", x_unit: str, y_label: str, palette: Palette) -> None:
-    """Give axes the look that all pictures share: no box, a faint grid, small labels."""
+    """Give axes the look that all plots share: no box, a faint grid, small labels."""
     for side in axes.spines.values():
         side.set_visible(False)
     axes.tick_params(colors=palette.ink, labelsize=8, length=0, pad=4)

@@ -1,11 +1,12 @@
 """Reports: one HTML file each, which needs nothing beside itself.
 
-Sounds are embedded as 16-bit WAV, pictures as inline SVG in the colours of the page, and a content policy in the page
+Sounds are embedded as 16-bit WAV, plots as inline SVG in the colours of the page, and a content policy in the page
 forbids every request. What a page shows is gathered here as plain data; how it looks is in `templates/`.
 """
 
 import base64
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,27 +18,24 @@ import soundfile
 from numpy.typing import NDArray
 
 from generators import __version__
-from inversynth.patches.patch import Patch, render_patch, write_text
-from inversynth.report import plots
-from inversynth.report import search_summary as findings
+from generators.files import write_text
+from inversynth.patches.patch import Patch, render_patch
+from inversynth.report import plots, search_summary
 from inversynth.report.controls import panels
 from inversynth.report.figures import to_svg
 
 if TYPE_CHECKING:
     import jinja2
 
-    from inversynth.inversion.inversion import Inversion
+    from inversynth.inversion.result import Inversion
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 PLAYED_PEAK = 0.9
 """Peak of the loudest sound of a set in its players: just below clipping, for players that resample."""
 
-SURE = 0.5
-"""Probability from which on a knob counts as sure: no other class can then be as likely."""
-
-MOST_PLAYERS = 60
-"""Sounds up to which an index carries their players: 90 KB each."""
+CERTAIN = 0.5
+"""Probability from which on a parameter counts as certain: no other class can then be as likely."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,15 @@ class Tile:
     words: str
 
 
-def write_report(path: Path, inversion: "Inversion") -> Path:
-    """Write the report of one inversion."""
-    return write_text(path, render_report(inversion))
+def write_report(path: Path, inversion: "Inversion", index: Path | None = None) -> Path:
+    """Write the report of one inversion, with a link back to the page `index` that lists it, if there is one."""
+    back = "" if index is None else Path(os.path.relpath(index, path.parent)).as_posix()
+    return write_text(path, render_report(inversion, back))
 
 
-def render_report(inversion: "Inversion") -> str:
-    """Return the report of one inversion as HTML."""
-    target, patch, match = inversion.target, inversion.patch, inversion.match
+def render_report(inversion: "Inversion", back: str = "") -> str:
+    """Return the report of one inversion as HTML; `back` is the address of the page that lists all reports."""
+    target, patch, match = inversion.target, inversion.patch, inversion.audio
     rate = target.sample_rate
     limits = plots.decibel_limits([target.audio, match])
     others = [render_patch(replace(patch, values=o.values, level_db=o.level_db)) for o in patch.alternatives]
@@ -65,6 +64,7 @@ def render_report(inversion: "Inversion") -> str:
     return render(
         "report.html",
         title=target.name,
+        back=back,
         target=target,
         patch=patch,
         players=players,
@@ -85,11 +85,11 @@ def render_report(inversion: "Inversion") -> str:
             plots.close_up(target.audio, match, rate), "Waveforms of target and match at the target's loudest moment"
         ),
         panels=panels(patch, inversion.truth),
-        verdict=findings.verdict(patch),
-        alternatives=findings.alternatives(patch, players[2:]),
+        verdict=search_summary.verdict(patch),
+        alternatives=search_summary.alternatives(patch, players[2:]),
         budget=patch.refinement.get("budget", ""),
-        spent=findings.spent(patch),
-        stages=findings.stages(patch),
+        spent=search_summary.spent(patch),
+        stages=search_summary.stages(patch),
         has_free=patch.determined is not None and not bool(patch.determined.all()),
         knows_truth=inversion.truth is not None,
         has_probabilities=patch.probabilities is not None,
@@ -97,33 +97,6 @@ def render_report(inversion: "Inversion") -> str:
         assumptions=inversion.assumptions,
         patch_uri=data_uri("application/json", patch.to_json().encode()),
     )
-
-
-def write_index(path: Path, done: "Sequence[tuple[Inversion, Path]]", faults: Sequence[tuple[Path, str]] = ()) -> Path:
-    """Write the page that leads to several reports, with their scores and sounds, and names the sounds at fault."""
-    rows = []
-    for inversion, report in done:
-        sounds = [inversion.target.audio, inversion.match] if len(done) <= MOST_PLAYERS else []
-        players = embed_sounds(sounds, inversion.target.sample_rate)[0] if sounds else []
-        rows.append(
-            {
-                "name": inversion.target.name,
-                "file": inversion.target.source.get("file", ""),
-                "link": report.relative_to(path.parent).as_posix(),
-                "players": players,
-                "tiles": tiles(inversion.patch.scores),
-                "verdict": inversion.patch.verdict.get("sentence", ""),
-            }
-        )
-    first = done[0][0] if done else None
-    page = render(
-        "index.html",
-        title=f"{len(rows)} sound{'' if len(rows) == 1 else 's'}",
-        rows=rows,
-        faults=[message for _, message in faults],
-        assumptions=first.assumptions if first else {},
-    )
-    return write_text(path, page)
 
 
 def render(template: str, **context: Any) -> str:
@@ -151,7 +124,7 @@ def _environment() -> "jinja2.Environment":
 
 
 def embed_sounds(sounds: Sequence[NDArray[Any]], sample_rate: int) -> tuple[list[str], float]:
-    """Return a data URI for each sound, all turned up or down alike, and by how many decibels."""
+    """Return a data URI for each sound, all turned up or down by the same decibels, and by how many."""
     peak = max(max(float(np.abs(sound).max()) for sound in sounds), 1e-9)
     gain = PLAYED_PEAK / peak
     uris = []
@@ -163,13 +136,13 @@ def embed_sounds(sounds: Sequence[NDArray[Any]], sample_rate: int) -> tuple[list
 
 
 def summarise(patch: Patch, truth: NDArray[Any] | None) -> str:
-    """Say in a sentence or two how sure the network is, and how right where that is known."""
+    """Summarise in a sentence or two how certain the network is and, where the truth is known, how accurate."""
     count = len(patch.space)
     words = []
     if patch.probabilities is not None:
         best = [float(patch.probabilities[part].max()) for part in patch.space.slices]
-        sure = sum(probability >= SURE for probability in best)
-        words.append(f"The model is sure of {sure} of {count} knobs ({SURE:.0%} or more on one class).")
+        certain = sum(probability >= CERTAIN for probability in best)
+        words.append(f"The model is certain of {certain} of {count} parameters ({CERTAIN:.0%} or more on one class).")
     if truth is not None:
         steps = np.abs(patch.classes.astype(int) - truth.astype(int))
         words.append(f"{int((steps == 0).sum())} are exactly right, {int((steps <= 1).sum())} within one step.")
@@ -179,8 +152,8 @@ def summarise(patch: Patch, truth: NDArray[Any] | None) -> str:
 def tiles(scores: Mapping[str, float]) -> list[Tile]:
     """Return the scores that stand large on a page, in the order of the paper."""
     known = {
-        "stft_pcc": ("STFT PCC", "{:.2f}", "likeness of the spectrograms; 100 is the same. Lenient"),
-        "ft_pcc": ("FT PCC", "{:.2f}", "likeness of the whole spectrum; 100 is the same. Strict about pitch"),
+        "stft_pcc": ("STFT PCC", "{:.2f}", "similarity of the spectrograms; 100 is the same. Lenient"),
+        "ft_pcc": ("FT PCC", "{:.2f}", "similarity of the whole spectrum; 100 is the same. Strict about pitch"),
         "f_delta": ("F-delta", "{:.1f}", "distance of the spectrograms in dB; 0 is the same"),
         "mpr": ("MPR", "{:.2f}", "mean percentile rank of the true settings; 50 is chance, 100 perfect"),
     }

@@ -1,4 +1,4 @@
-"""What a search found out about a sound, in words for a page: verdict, stages with their cost, alternatives."""
+"""The results of a search, in words for a page: verdict, stages with their cost, alternatives."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,11 +16,11 @@ MOST_CHANGES = 8
 
 
 def verdict(patch: Patch) -> dict[str, str] | None:
-    """Return the verdict of a patch: kind, title, sentence and basis, or None where nobody judged."""
+    """Return the verdict of a patch: kind, title, sentence and basis, or None where there is none."""
     word = str(patch.verdict.get("word", ""))
     if word not in KINDS:
         return None
-    basis = f"Distance {_number(patch.verdict, 'distance'):.3f}, where 0 is alike and 1 is as far as silence."
+    basis = f"Distance {_number(patch.verdict, 'distance'):.3f}, where 0 is equal and 1 is as far as silence."
     left = patch.refinement.get("residual_db")
     if isinstance(left, int | float):
         basis += f" Of the waveform {left:.1f} dB are left."
@@ -58,7 +58,7 @@ def stages(patch: Patch) -> list[dict[str, str]]:
 
 
 def spent(patch: Patch) -> str:
-    """Say what the whole search spent."""
+    """Return what the whole search spent, in words."""
     record = patch.refinement
     words = f"{_number(record, 'renders'):,.0f} renders in {_number(record, 'seconds'):.2f} s"
     return words + (", interrupted" if record.get("interrupted") else "")

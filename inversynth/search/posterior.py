@@ -1,7 +1,8 @@
-"""What is known of each parameter after a search: which classes sound alike, and how probable each is.
+"""What is known of each parameter after a search: which classes cannot be told apart, and how probable each is.
 
-Every knob of the patch found is turned through its classes, alone. A class is weighed by the network's posterior times
-a likelihood of what it leaves of the sound; where classes leave the same, the posterior chooses among them.
+Every parameter of the patch found is varied through its classes, alone. The probability of a class is the network's
+posterior times a likelihood of what the class leaves of the sound; among classes that leave the same, the posterior
+decides.
 """
 
 from collections.abc import Iterator
@@ -13,46 +14,49 @@ from inversynth.search.objective import residual
 from inversynth.search.state import Floats, SearchState
 
 INAUDIBLE = 1e-6
-"""Change of a sound, relative to it (-60 dB), that counts as none: the bound of `inversynth.evaluation.identifiability`."""
+"""Energy of a change relative to the sound (-60 dB) that counts as none: differences that low cannot be heard."""
 
 DOUBT = 3e-3
-"""Share of the energy left unexplained that two classes may differ by and still both be likely. White noise alone would
-allow 1e-4 on a second of sound; what a wrong patch leaves is no white noise."""
+"""Share of the energy left by which two classes may differ and both be likely. White noise alone would allow 1e-4 for a
+second of sound; what a wrong patch leaves is not white."""
 
 TIED = 1e-9
-"""Change of a sound, relative to it (-90 dB), that is rounding: classes this near are the same to any search."""
+"""Energy of a change relative to the sound (-90 dB) that is rounding: such classes are the same to any search."""
 
-LAST_TURNS = 4
-"""Times that all knobs are turned, as long as one of them comes nearer: most often once."""
+MAX_PASSES = 4
+"""Times that all parameters are varied, as long as one of them comes nearer: most often once."""
+
+WORTH = 0.9
+"""Share of the energy left (-0.5 dB) below which a single class must bring it to be taken: less is rounding."""
 
 TAIL = 4.0
-"""Exponent of the likelihood's tail, (1 + difference/scale)^-4: a class 10 dB above the scale keeps 1e-4, not e^-10, as
-it may be another parameter that is wrong."""
+"""Exponent of the likelihood, (1 + difference/scale)^-4: a class 10 dB above the scale keeps 1e-4, not e^-10, since it
+may be another parameter that is wrong."""
 
 
-def class_posterior(course: SearchState) -> tuple[NDArray[np.bool_], Floats]:
-    """Turn every knob of the best patch through its classes: which sound alike, and how probable each is.
+def class_posterior(state: SearchState) -> tuple[NDArray[np.bool_], Floats]:
+    """Vary every parameter of the best patch: which classes cannot be told from it, and how probable each is.
 
-    The patch takes, among classes that render the same, those the network likes best. Returns alike (size,) and
-    probabilities (size,).
+    Among classes that render the same, the patch takes the most probable of the network. Returns
+    `indistinguishable` (size,) and probabilities (size,).
     """
-    space = course.synth.space
-    for _ in range(LAST_TURNS):
-        match = course.match(course.classes)[0]
+    space = state.synth.space
+    for _ in range(MAX_PASSES):
+        match = state.render_best(state.classes)[0]
         change, left = np.zeros(space.size), np.zeros(space.size)
-        for column, audio in _turned(course):
+        for column, audio in _varied(state):
             part = space.slices[column]
-            same = audio[course.classes[column]]
-            change[part], left[part] = energies(audio - same, match), energies(audio - course.target, course.target)
-        if not _improve(course, left):
+            same = audio[state.classes[column]]
+            change[part], left[part] = energies(audio - same, match), energies(audio - state.target, state.target)
+        if not _improve(state, left):
             break
-    _settle(course, match, change)
-    worse = np.maximum(left - course.left, 0.0)
-    log = np.log(np.maximum(course.posterior, 1e-12)) - TAIL * np.log1p(worse / max(INAUDIBLE, DOUBT * course.left))
+    _settle(state, match, change)
+    worse = np.maximum(left - state.residual, 0.0)
+    log = np.log(np.maximum(state.posterior, 1e-12)) - TAIL * np.log1p(worse / max(INAUDIBLE, DOUBT * state.residual))
     probabilities = np.exp(log)
     for column, part in enumerate(space.slices):
         scores = probabilities[part]
-        scores[course.classes[column]] = max(scores[course.classes[column]], scores.max() * 1.0001)
+        scores[state.classes[column]] = max(scores[state.classes[column]], scores.max() * 1.0001)
         probabilities[part] = scores / scores.sum()
     return change < INAUDIBLE, probabilities
 
@@ -62,42 +66,41 @@ def energies(audio: NDArray[np.float32], reference: NDArray[np.float32]) -> Floa
     return np.einsum("ns,ns->n", audio, audio).astype(np.float64) / max(float(reference @ reference), 1e-30)
 
 
-def _turned(course: SearchState) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield, for each parameter, the sounds of the best patch with each of its classes."""
-    search = course.shared.get(f"turned {course.offset}")
-    if search is not None:  # one that knows the structure needs fewer atoms
+def _varied(state: SearchState) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield every column with the sounds (levels, samples) of the best patch in which that parameter is varied."""
+    search = state.structured.get(state.offset)
+    if search is not None:  # one that knows the structure renders less
         spent = search.atoms
-        silence = np.zeros((1, course.offset), np.float32)
-        for column, audio in search.turned(course.classes, course.phases):
-            yield column, course.level(np.concatenate([np.repeat(silence, len(audio), axis=0), audio], axis=1))
-        course.renders += (search.atoms - spent) // 4
+        for column, audio in search.vary_each_parameter(state.classes, state.phases):
+            yield column, state.to_level(np.pad(audio, ((0, 0), (state.offset, 0))))
+        state.count_atoms(search.atoms - spent)
         return
-    for column, size in enumerate(course.synth.space.sizes):
-        variants = np.repeat(course.classes[None], size, axis=0)
+    for column, size in enumerate(state.synth.space.sizes):
+        variants = np.repeat(state.classes[None], size, axis=0)
         variants[:, column] = np.arange(size)
-        yield column, course.match(variants)
+        yield column, state.render_best(variants)
 
 
-def _improve(course: SearchState, left: Floats) -> bool:
-    """Take the one class that leaves less of the sound than the patch does, where one does and is heard as nearer."""
+def _improve(state: SearchState, left: Floats) -> bool:
+    """Take the one class that leaves least of the sound, if that is less than the patch leaves and is nearer to it."""
     place = int(left.argmin())
-    if left[place] > 0.9 * course.left - TIED / 10:
+    if left[place] > WORTH * state.residual - TIED / 10:
         return False
-    column = next(i for i, part in enumerate(course.synth.space.slices) if part.start <= place < part.stop)
-    classes = course.classes.copy()
-    classes[column] = place - course.synth.space.slices[column].start
-    return course.offer(classes, course.offset, course.phases, float(left[place]))
+    column = next(i for i, part in enumerate(state.synth.space.slices) if part.start <= place < part.stop)
+    classes = state.classes.copy()
+    classes[column] = place - state.synth.space.slices[column].start
+    return state.offer(classes, state.offset, state.phases, float(left[place]))
 
 
-def _settle(course: SearchState, match: NDArray[np.float32], change: Floats) -> None:
-    """Among classes that render the same, take those the network likes best, as long as all together do so too."""
-    classes = course.classes
-    for column, part in enumerate(course.synth.space.slices):
+def _settle(state: SearchState, match: NDArray[np.float32], change: Floats) -> None:
+    """Take the network's most probable among classes that render the same, as long as all of them together do."""
+    classes = state.classes
+    for column, part in enumerate(state.synth.space.slices):
         tied = np.flatnonzero(change[part] < TIED)
-        best = tied[int(course.posterior[part][tied].argmax())] if len(tied) else classes[column]
+        best = tied[int(state.posterior[part][tied].argmax())] if len(tied) else classes[column]
         if best != classes[column]:
             other = classes.copy()
             other[column] = best
-            if float(residual(match, course.match(other)[0])) < TIED:
+            if float(residual(match, state.render_best(other)[0])) < TIED:
                 classes = other
-    course.classes = classes
+    state.classes = classes

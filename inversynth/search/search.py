@@ -1,11 +1,10 @@
 """Search at inference time: from a network's posterior to the patch that really makes the sound.
 
 A budget names stages, each a row of `STAGES` that declares what it costs; a stage yields ever better patches, so that
-refinement can stop at any moment with the best so far, and a budget of renders, not of seconds, ends it, so that the
-same sound gives the same patch on any machine. Synths with a structure to use are searched through it (`fm`:
-`inversynth.search.fm_search`); others by enumeration where they are small and by CMA-ES (N. Hansen; the `cmaes`
-library) where they are not. What comes back is never farther from the target than the network's own answer, and
-parameters that the sound does not determine keep the network's posterior.
+a search can stop at any moment with the best so far. Budgets are counted in renders, not in seconds, so that the same
+sound gives the same patch on any machine. A synth declares which stages suit it: those that use a structure of
+oscillators (`inversynth.search.fm_search`), or enumeration and CMA-ES. What comes back is never farther from the target
+than the network's own answer, and parameters that the sound does not determine keep the network's posterior.
 """
 
 import time
@@ -23,10 +22,10 @@ from generators.parallel import available_cores
 from generators.synth import Synth
 from inversynth.patches.patch import Alternative
 from inversynth.search.alternatives import find_alternatives
-from inversynth.search.objective import Objective, decibels, residual
+from inversynth.search.objective import ENOUGH, Objective, decibels, residual
 from inversynth.search.posterior import class_posterior
 from inversynth.search.stages import BUDGETS, STAGES, Budget
-from inversynth.search.state import ENOUGH, Classes, Floats, Report, SearchStage, SearchState
+from inversynth.search.state import Classes, Floats, SearchStage, SearchState, StageReport
 
 Level = Literal["known", "fit"]
 
@@ -36,22 +35,25 @@ LOUDNESS = 0.05
 
 @dataclass(frozen=True)
 class Refinement:
-    """A patch found for a sound.
+    """A patch found for a sound, and that patch's sound.
 
-    Shapes: classes and values (parameters,), probabilities (size,); their best class of each parameter is `classes`.
-    `alike` (size,) marks classes whose sound differs from the patch's by less than -60 dB when they are taken alone:
-    a parameter with more than one such class is not determined. `match` (samples,) is the sound made: it begins at
-    sample `offset`, and its oscillators at `phases` (cycles), None where they begin at zero as the synth's always do.
-    `alike` is None where nothing was searched. `level_db` is how much louder than the synth's own the match is, 0 where
-    the level was known. `residual_db` compares its waveform with the target's. `distance` and `start_distance` are
-    `Objective.distance` of the patch found and of the network's answer, both rendered by the synth as it is.
+    Shapes, with p parameters:
+        classes and values (p,), probabilities (size,); the best class of each parameter is its class.
+        audio (samples,) is the sound found, at the level of the target. It begins at sample `offset`, and its
+            oscillators at `phases` in cycles (None: at zero, where the synth's own begin).
+        indistinguishable (size,) marks classes that change the sound by less than -60 dB when taken alone, and
+            determined (p,) the parameters with no other such class; both are None where nothing was searched.
+    `level_db` is how much louder than the synth's own the sound is, 0 where the level was known. `residual_db` compares
+    its waveform with the target's. `distance` and `start_distance` are `Objective.distance` of the patch found and of
+    the start, both rendered by the synth as it is.
     """
 
     classes: Classes
     values: Floats
     probabilities: Floats
-    alike: NDArray[np.bool_] | None
-    match: NDArray[np.float32]
+    indistinguishable: NDArray[np.bool_] | None
+    determined: NDArray[np.bool_] | None
+    audio: NDArray[np.float32]
     residual_db: float
     distance: float
     start_distance: float
@@ -60,14 +62,14 @@ class Refinement:
     phases: Floats | None = None
     renders: int = 0
     seconds: float = 0.0
-    stages: tuple[Report, ...] = ()
+    stages: tuple[StageReport, ...] = ()
     interrupted: bool = False
     alternatives: tuple[Alternative, ...] = ()
     budget: str = "full"
     sample_rate: int = 1
 
     def record(self) -> dict[str, Any]:
-        """Tell what was done and spent, in plain numbers: what `patch.json` keeps."""
+        """Return what was done and spent, in plain numbers: what `patch.json` keeps."""
         stages = [
             {
                 "name": stage.name,
@@ -92,6 +94,14 @@ class Refinement:
         }
 
 
+class SearchInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a search. It ends a program like any other, unless a command takes the `best` patch so far."""
+
+    def __init__(self, best: Refinement) -> None:
+        super().__init__("the search was interrupted")
+        self.best = best
+
+
 def refine(
     synth: Synth,
     target: ArrayLike,
@@ -105,21 +115,20 @@ def refine(
     workers: int | None = None,
     alternatives: bool = False,
     continuous: bool = False,
-    progress: Callable[[Report], None] | None = None,
+    progress: Callable[[StageReport], None] | None = None,
 ) -> Refinement:
     """Search for the patch that makes a sound.
 
     Args:
         target: (samples,) as long as the synth's sounds. probabilities: (size,) from a network; any scores, which are
-            scaled to sum to one per parameter. budget: "none", "fast" or "full". limit: renders
-            allowed, in place of the budget's own number. start: (parameters,) values to begin with and never to fall
-            behind, by default the most probable classes. level: "known" takes the amplitude of
-            the sound as the synth's; "fit" for sounds of any level finds patch and gain. seed: of what is drawn.
-            workers: threads, by default one a core. alternatives: also look for other patches that sound alike.
-            continuous: at last move the knobs between their levels, where that comes nearer. progress: called after
-            every stage.
+            scaled to sum to one per parameter. budget: "none", "fast" or "full". limit: renders allowed, in place of
+            the budget's own number. start: (parameters,) values to begin with and never to fall behind, by default the
+            most probable classes. level: "known" takes the amplitude of the sound as the synth's; "fit" finds patch and
+            gain, for sounds of any level. seed: of what is drawn. workers: threads, by default one a core.
+            alternatives: also look for clearly different patches that sound nearly the same. continuous: finally move
+            the parameters between their levels, where that comes nearer. progress: called after every stage.
     Raises: AudioError for a target of another length, not finite or silent; ParameterError for unknown budgets and
-        scores that do not fit the space. KeyboardInterrupt ends the search and returns the best so far.
+        scores that do not fit the space; SearchInterrupted, with the best patch so far, on Ctrl-C.
     """
     if budget not in BUDGETS:
         raise ParameterError(unknown("budget", budget, BUDGETS))
@@ -134,54 +143,62 @@ def refine(
     scale = 1.0 if level == "known" else LOUDNESS / float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
     threads = workers or available_cores()
     pool = ThreadPoolExecutor(threads) if threads > 1 else None
-    heard = (sound.astype(np.float64) * scale).astype(np.float32)
+    scaled = (sound.astype(np.float64) * scale).astype(np.float32)
     values = synth.space.classes_to_values(synth.space.probabilities_to_classes(posterior))
     values = values if start is None else synth.space.check_values(start)
-    course = SearchState(
+    classes = synth.space.values_to_classes(values).astype(np.int64)
+    state = SearchState(
         synth=synth,
-        target=heard,
+        target=scaled,
         posterior=posterior,
         limit=BUDGETS[budget][0] if limit is None else limit,
         seed=seed,
         pool=pool,
-        classes=synth.space.values_to_classes(values).astype(np.int64),
-        objective=Objective(heard),
+        start=classes,
+        classes=classes,
+        objective=Objective(scaled),
         any_level=level == "fit",
     )
-    stages = [STAGES[name] for name in [*BUDGETS[budget][1], *(["between"] if continuous else [])]]
     try:
         with threadpool_limits(1, user_api="blas"):  # the search splits its own work; waiting BLAS threads only burn
-            reports, interrupted = _search(course, values, stages, progress)
-            return _conclude(course, scale, budget, reports, interrupted, began, alternatives)
+            reports, interrupted = _run_stages(state, values, plan_stages(synth, budget, continuous), progress)
+            found = _conclude(state, scale, budget, reports, interrupted, began, alternatives)
     finally:
         if pool is not None:
             pool.shutdown()
+    if found.interrupted:
+        raise SearchInterrupted(found)
+    return found
 
 
-def _search(
-    course: SearchState, values: Floats, stages: list[SearchStage], progress: Callable[[Report], None] | None
-) -> tuple[list[Report], bool]:
+def plan_stages(synth: Synth, budget: str, continuous: bool = False) -> list[SearchStage]:
+    """Return the stages of a budget that suit a synth, in order."""
+    names = [name for name in BUDGETS[budget][1] if name in synth.search_stages]
+    return [STAGES[name] for name in [*names, *(["between"] if continuous else [])]]
+
+
+def _run_stages(
+    state: SearchState, values: Floats, stages: list[SearchStage], progress: Callable[[StageReport], None] | None
+) -> tuple[list[StageReport], bool]:
     """Run stages from a patch until enough is explained; returns what they did, and whether they were interrupted."""
-    audio = course.render_values(values[None])[0]
-    course.shared["start"] = course.classes
-    course.distance = course.start_distance = float(course.objective.distance(audio))
-    course.left = float(residual(course.target, audio))
-    if not np.allclose(values, course.synth.space.classes_to_values(course.classes)):
-        course.between = values
-    reports: list[Report] = []
+    audio = state.render_values(values[None])[0]
+    state.distance = state.start_distance = float(state.objective.distance(audio))
+    state.residual = float(residual(state.target, audio))
+    if not np.allclose(values, state.synth.space.classes_to_values(state.classes)):
+        state.between_levels = values
+    reports: list[StageReport] = []
     for stage in stages:
-        spare = stage.name == "between" or not course.exhausted()  # what the budget counts are renders
-        if not (stage.suits(course.synth) and spare) or (reports and course.left < ENOUGH):
+        spare = stage.name == "between" or not state.exhausted()  # what the budget counts are renders
+        if not spare or (reports and state.residual < ENOUGH):
             continue
-        spent, clock, interrupted = course.renders, time.perf_counter(), False
+        spent, clock, interrupted = state.renders, time.perf_counter(), False
         try:
-            for _ in stage.run(course):
+            for _ in stage.run(state):
                 pass
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # raised again as SearchInterrupted, once the best so far is known
             interrupted = True
-        report = Report(
-            stage.name, course.renders - spent, time.perf_counter() - clock, decibels(course.left), course.distance
-        )
+        seconds = time.perf_counter() - clock
+        report = StageReport(stage.name, state.renders - spent, seconds, decibels(state.residual), state.distance)
         reports.append(report)
         if progress is not None:
             progress(report)
@@ -191,74 +208,72 @@ def _search(
 
 
 def _conclude(
-    course: SearchState,
+    state: SearchState,
     scale: float,
     budget: str,
-    reports: list[Report],
+    reports: list[StageReport],
     interrupted: bool,
     began: float,
     choose: bool,
 ) -> Refinement:
     """Gather what is known of the best patch; the sound searched is the target times `scale`."""
-    space = course.synth.space
-    alike, probabilities = None, course.posterior
+    space = state.synth.space
+    indistinguishable, probabilities = None, state.posterior
     others: tuple[Alternative, ...] = ()
-    if course.between is not None:
-        course.classes = space.values_to_classes(course.between).astype(np.int64)
+    if state.between_levels is not None:
+        state.classes = space.values_to_classes(state.between_levels).astype(np.int64)
     if reports:
         try:
-            alike, probabilities = class_posterior(course)
-            best = course.classes
+            indistinguishable, probabilities = class_posterior(state)
+            best = state.classes
             if choose and not interrupted:
-                others = find_alternatives(course, _determined(alike, course.synth))
-            if course.classes is not best:  # an alternative was nearer
-                alike, probabilities = class_posterior(course)
-                others = find_alternatives(course, _determined(alike, course.synth))
-        except KeyboardInterrupt:
+                others = find_alternatives(state, _determined(indistinguishable, state.synth))
+            if state.classes is not best:  # an alternative was nearer
+                indistinguishable, probabilities = class_posterior(state)
+                others = find_alternatives(state, _determined(indistinguishable, state.synth))
+        except KeyboardInterrupt:  # raised again as SearchInterrupted
             interrupted = True
-    if course.between is None:
-        values, match = space.classes_to_values(course.classes), course.match(course.classes)[0]
+    if state.between_levels is None:
+        values, audio = space.classes_to_values(state.classes), state.render_best(state.classes)[0]
     else:
-        values, match = course.between, course.render_values(course.between[None], course.offset)[0]
-    levels = _levels(course, np.array([values, *(other.values for other in others)]), scale)
+        values = state.between_levels
+        audio = state.render_values(values[None], state.offset)[0]
+    levels = _levels(state, np.array([values, *(other.values for other in others)]), scale)
     others = tuple(replace(other, level_db=level) for other, level in zip(others, levels[1:], strict=True))
     return Refinement(
-        classes=course.classes,
+        classes=state.classes,
         values=values,
         probabilities=probabilities,
-        alike=alike,
-        match=(match / np.float32(scale)),
-        residual_db=decibels(course.left),
-        distance=course.distance,
-        start_distance=course.start_distance,
+        indistinguishable=indistinguishable,
+        determined=None if indistinguishable is None else _determined(indistinguishable, state.synth),
+        audio=audio / np.float32(scale),
+        residual_db=decibels(state.residual),
+        distance=state.distance,
+        start_distance=state.start_distance,
         level_db=levels[0],
-        offset=course.offset,
-        phases=course.phases,
-        renders=course.renders,
+        offset=state.offset,
+        phases=state.phases,
+        renders=state.renders,
         seconds=time.perf_counter() - began,
         stages=tuple(reports),
         interrupted=interrupted,
         alternatives=others,
         budget=budget,
-        sample_rate=course.synth.sample_rate,
+        sample_rate=state.synth.sample_rate,
     )
 
 
-def _levels(course: SearchState, values: Floats, scale: float) -> list[float]:
+def _levels(state: SearchState, values: Floats, scale: float) -> list[float]:
     """Return by how many decibels renders (n, parameters) must be turned up to be as loud as the sound."""
-    if not course.any_level:
+    if not state.any_level:
         return [0.0] * len(values)
-    gains = course.gains(course.synth.render(values)) / scale
+    gains = state.objective.gains(state.synth.render(values)) / scale
     return [float(level) for level in 20.0 * np.log10(np.maximum(gains, 1e-9))]
 
 
-def determined(found: Refinement, synth: Synth) -> NDArray[np.bool_] | None:
-    """Tell which parameters the sound fixes: one class alone sounds like the patch, (parameters,); None if unknown."""
-    return None if found.alike is None else _determined(found.alike, synth)
+def _determined(indistinguishable: NDArray[np.bool_], synth: Synth) -> NDArray[np.bool_]:
+    """Tell which parameters have one class alone that sounds like the patch, (parameters,)."""
+    return np.array([indistinguishable[part].sum() <= 1 for part in synth.space.slices])
 
 
-def _determined(alike: NDArray[np.bool_], synth: Synth) -> NDArray[np.bool_]:
-    return np.array([alike[part].sum() <= 1 for part in synth.space.slices])
-
-
-__all__ = ["BUDGETS", "STAGES", "Budget", "Level", "Refinement", "Report", "SearchStage", "determined", "refine"]
+__all__ = ["BUDGETS", "STAGES", "Budget", "Level", "Refinement", "SearchInterrupted", "StageReport", "refine"]

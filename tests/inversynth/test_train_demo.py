@@ -33,7 +33,7 @@ def test_tour_makes_a_run_and_a_report_and_a_second_one_finds_them(
     assert "rendered before" in capsys.readouterr().out
     assert (first.run / "best.keras").stat().st_mtime_ns == weights
     assert second.inversion.patch.scores == first.inversion.patch.scores
-    assert np.array_equal(second.inversion.match, first.inversion.match)
+    assert np.array_equal(second.inversion.audio, first.inversion.audio)
 
     truth = sample_classes(build_synth("fm").space, 0, 1, NEW_SEED)[0]
     assert second.inversion.truth is not None

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from generators.analysis.audio_metrics import MEASURES
 from generators.dataset import Dataset
 from generators.generate import generate_dataset
 from generators.sine_generator import SineSynth
 from inversynth.evaluation import command as evaluation
-from generators.analysis.audio_metrics import MEASURES
 from inversynth.evaluation.scores import PARAMETER_MEASURES
 from models.model_files import ModelCard, save_model
 from models.registry import find_recipe

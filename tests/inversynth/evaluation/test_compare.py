@@ -38,8 +38,8 @@ def test_regenerated_is_the_original_and_reconstructed_what_the_model_names(
     assert second.is_same
     assert first.difference == 0.0
     assert first.inversion.patch.scores["stft_pcc"] == first.inversion.patch.scores["mpr"] == 100.0
-    assert np.array_equal(first.inversion.match, first.regenerated)
-    assert np.array_equal(second.inversion.match, first.regenerated)
+    assert np.array_equal(first.inversion.audio, first.regenerated)
+    assert np.array_equal(second.inversion.audio, first.regenerated)
     assert second.inversion.patch.scores["mpr"] < 80.0
 
 
@@ -49,7 +49,7 @@ def test_normalised_dataset_is_regenerated_normalised(tmp_path: Path, fm: Synth,
     with Dataset(path) as dataset:
         (comparison,) = compare_rows(dataset, [1], oracle_of(fm, dataset.classes[1], features={"normalise": True}))
     assert comparison.is_same
-    assert np.abs(comparison.inversion.match).max() == pytest.approx(1.0)
+    assert np.abs(comparison.inversion.audio).max() == pytest.approx(1.0)
 
 
 def test_comparison_shows_three_sounds_a_row_and_needs_nothing_else(

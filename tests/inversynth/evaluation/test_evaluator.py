@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from generators.analysis.audio_metrics import MEASURES
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError
 from generators.fm_generator import FmSynth
 from generators.generate import generate_dataset
 from generators.sine_generator import SineSynth
-from generators.analysis.audio_metrics import MEASURES
 from inversynth.evaluation.evaluator import choose_rows, evaluate_contenders
 from inversynth.evaluation.identifiability import identifiability
 from inversynth.evaluation.methods import Answer, Contender, chance, oracle

@@ -14,7 +14,9 @@ from generators.errors import ModelError
 from generators.parameters import Parameter, ParameterSpace
 from generators.sampling import sample_classes
 from generators.synth import Synth
-from inversynth.inversion.inversion import invert, main, name_folders, write_inversion
+from inversynth.inversion.command import main, name_folders
+from inversynth.inversion.inversion import invert
+from inversynth.inversion.result import write_inversion
 from inversynth.inversion.target import Target, read_target
 from inversynth.patches.patch import read_patch
 from tests.inversynth.sounds import bad_sounds, save, tone
@@ -27,7 +29,7 @@ def test_true_classes_render_the_target_again(fm: Synth, oracle_of: Callable) ->
     target = Target(fm.render_classes(classes), fm.sample_rate, "a")
     found = invert(target, oracle_of(fm, classes), truth=classes)
     assert np.array_equal(found.patch.classes, classes)
-    assert np.array_equal(found.match, target.audio)
+    assert np.array_equal(found.audio, target.audio)
     scores = found.patch.scores
     assert scores["stft_pcc"] == scores["ft_pcc"] == scores["mpr"] == 100.0
     assert scores["f_delta"] == 0.0
@@ -50,7 +52,7 @@ def test_model_of_normalised_sounds_gets_and_gives_a_peak_of_one(
     target = read_target(path, fm.sample_rate, fm.length, normalise=True)
     found = invert(target, oracle_of(fm, classes, features={"normalise": True}))
     assert np.abs(target.audio).max() == pytest.approx(1.0)
-    assert np.allclose(found.match, target.audio, atol=1e-5)
+    assert np.allclose(found.audio, target.audio, atol=1e-5)
     assert "peak of 1" in target.treatment[-1]
 
 
@@ -82,34 +84,34 @@ def test_folder_of_an_inversion_holds_four_files_that_agree(tmp_path: Path, fm: 
 
 def test_sounds_of_one_name_get_folders_of_their_own() -> None:
     paths = [Path("a/kick.wav"), Path("b/kick.wav"), Path("Kick.flac"), Path("index.html.wav")]
-    assert [name for _, name in name_folders(paths)] == ["kick", "kick-2", "Kick-3", "index.html-2"]
+    assert name_folders(paths) == ["kick", "kick-2", "Kick-3", "index.html-2"]
 
 
-# --- the door --------------------------------------------------------------------------------------------------
+# --- the command --------------------------------------------------------------------------------------------------
 
 
-def test_door_writes_what_can_be_inverted_and_names_the_rest(
+def test_command_writes_what_can_be_inverted_and_names_the_rest(
     tmp_path: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     faults = bad_sounds(tmp_path)
     save(tmp_path / "first.wav", tone(0.25, 8000), 8000)
     save(tmp_path / "last.flac", tone(2.0, 44100), 44100)
-    code = main(["first.wav", *faults, "last.flac", "--model", str(model_file), "--output_directory", "out"])
-    told = capsys.readouterr()
+    code = main(["first.wav", *faults, "last.flac", "--model", str(model_file), "--output_dir", "out"])
+    printed = capsys.readouterr()
     assert code == 2
-    lines = told.err.strip().splitlines()
+    lines = printed.err.strip().splitlines()
     assert len(lines) == len(faults)
     assert all(message in line for message, line in zip(faults.values(), lines, strict=True))
     for name in ("first", "last"):
         assert (tmp_path / "out" / name / "report.html").is_file()
-        assert f"{name}: STFT PCC" in told.out
+        assert f"{name}: STFT PCC" in printed.out
     index = (tmp_path / "out" / "index.html").read_text()
     assert 'href="first/report.html"' in index
     assert index.count("AudioError") == len(faults)
     assert json.loads((tmp_path / "out" / "last" / "patch.json").read_text())["model"] == "tiny"
 
 
-def test_door_inverts_every_note_of_a_sound(
+def test_command_inverts_every_note_of_a_sound(
     tmp_path: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     audio = np.concatenate([np.zeros(2000), tone(0.2, 8000), np.zeros(4000), tone(0.2, 8000, 880.0), np.zeros(2000)])
@@ -121,11 +123,11 @@ def test_door_inverts_every_note_of_a_sound(
     assert capsys.readouterr().out.count("two-00") >= 2
 
 
-def test_door_tells_the_assumptions_without_a_sound(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_tells_the_assumptions_without_a_sound(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", str(model_file.parent), "--synth_info"]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in ("sine", "8,000 Hz", "0.25 s", "4 parameters, 12 classes", "tiny", "sha256", "512 samples every 256"):
-        assert words in told
+        assert words in printed
 
 
 @pytest.mark.parametrize(
@@ -139,28 +141,28 @@ def test_door_tells_the_assumptions_without_a_sound(model_file: Path, capsys: py
         (["a.wav", "--modle", "nowhere"], "Did you mean --model?"),
     ],
 )
-def test_door_names_what_is_missing_in_one_line(
+def test_command_names_what_is_missing_in_one_line(
     words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1
 
 
-def test_door_refuses_an_output_that_cannot_be_written(
+def test_command_refuses_an_output_that_cannot_be_written(
     tmp_path: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save(tmp_path / "a.wav", tone(0.25, 8000), 8000)
     (tmp_path / "out").write_text("a file")
-    assert main(["a.wav", "--model", str(model_file), "--output_directory", "out"]) == 2
+    assert main(["a.wav", "--model", str(model_file), "--output_dir", "out"]) == 2
     assert "cannot write" in capsys.readouterr().err
 
 
 def test_help_and_faults_of_sounds_need_no_tensorflow(tmp_path: Path, model_file: Path) -> None:
     code = f"""
 import sys
-from inversynth.inversion.inversion import main
+from inversynth.inversion.command import main
 assert main(["missing.wav", "--model", {str(model_file)!r}]) == 2
 assert not {{"tensorflow", "keras"}} & set(sys.modules)
 """

@@ -1,4 +1,4 @@
-"""Refining a given patch: it comes nearer or stays, between classes too, and what is wrong is told in a line."""
+"""Refining a given patch: it comes nearer or stays, between classes too, and what is wrong is printed in a line."""
 
 import json
 from collections.abc import Callable
@@ -11,10 +11,11 @@ import pytest
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.synth import Synth
-from inversynth.inversion.refine import main, peaked, refine_patch
+from inversynth.inversion.refine import near_patch, refine_patch
+from inversynth.inversion.refine_command import main
 from inversynth.inversion.target import Target
 from inversynth.patches.patch import Patch, patch_from_probabilities, read_patch, write_patch
-from inversynth.search import gradient as continuous
+from inversynth.search import gradient
 from inversynth.search.objective import Objective
 from inversynth.search.search import refine
 from inversynth.search.stages import STAGES
@@ -30,25 +31,25 @@ def near(fm: Synth) -> tuple[np.ndarray, Patch]:
     return classes, Patch(fm.space, fm.space.classes_to_values(others), fm.sample_rate, fm.length)
 
 
-def test_a_patch_without_probabilities_is_believed_to_be_near(near: tuple[np.ndarray, Patch]) -> None:
+def test_a_patch_without_probabilities_is_expected_to_be_near(near: tuple[np.ndarray, Patch]) -> None:
     _, patch = near
-    beliefs = peaked(patch)
+    probabilities = near_patch(patch)
     space = patch.space
-    assert np.array_equal(space.probabilities_to_classes(beliefs), patch.classes)
-    assert all(beliefs[part].sum() == pytest.approx(1.0) for part in space.slices)
+    assert np.array_equal(space.probabilities_to_classes(probabilities), patch.classes)
+    assert all(probabilities[part].sum() == pytest.approx(1.0) for part in space.slices)
 
 
-def test_door_refines_a_patch_into_the_folder_of_an_inversion(
+def test_command_refines_a_patch_into_the_folder_of_an_inversion(
     tmp_path: Path, fm: Synth, near: tuple[np.ndarray, Patch], capsys: pytest.CaptureFixture[str]
 ) -> None:
     classes, patch = near
     save(tmp_path / "bell.wav", fm.render_classes(classes), fm.sample_rate, subtype="FLOAT")
     write_patch(tmp_path / "near.json", patch)
-    assert main(["near.json", "bell.wav", "--output_directory", "out", "--budget", "full"]) == 0
-    told = capsys.readouterr().out
-    assert "pick" in told
-    assert "renders (about 2,000)" in told
-    assert "dB left" in told
+    assert main(["near.json", "bell.wav", "--output_dir", "out", "--budget", "full"]) == 0
+    printed = capsys.readouterr().out
+    assert "pick" in printed
+    assert "renders (about 2,000)" in printed
+    assert "dB left" in printed
     found = read_patch(tmp_path / "out" / "bell" / "patch.json")
     assert sorted(path.name for path in (tmp_path / "out" / "bell").iterdir()) == [
         "match.wav",
@@ -83,12 +84,12 @@ def test_an_interrupted_search_writes_its_best_and_ends_with_130(
     write_patch(tmp_path / "near.json", patch)
     pick = STAGES["pick"]
 
-    def interrupted(course):
-        yield next(pick.run(course))
+    def interrupted(state):
+        yield next(pick.run(state))
         raise KeyboardInterrupt
 
     monkeypatch.setitem(STAGES, "pick", replace(pick, run=interrupted))
-    assert main(["near.json", "bell.wav", "--output_directory", "out"]) == 130
+    assert main(["near.json", "bell.wav", "--output_dir", "out"]) == 130
     found = read_patch(tmp_path / "out" / "bell" / "patch.json")
     assert found.refinement["interrupted"]
     assert found.refinement["distance"] <= found.refinement["start_distance"]
@@ -109,15 +110,15 @@ def test_an_interrupted_search_writes_its_best_and_ends_with_130(
         ({"verdict": []}, ""),
     ],
 )
-def test_door_names_a_fault_of_the_patch_in_one_line(
+def test_command_names_a_fault_of_the_patch_in_one_line(
     tmp_path: Path, fm: Synth, near: tuple, change: dict, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "near.json").write_text(json.dumps(json.loads(near[1].to_json()) | change))
     save(tmp_path / "a.wav", fm.render_classes(near[0]), fm.sample_rate)
     assert main(["near.json", "a.wav", "--budget", "none"]) == (2 if message else 0)
-    told = capsys.readouterr().err
-    assert message in told
-    assert len(told.splitlines()) == bool(message)
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == bool(message)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_door_names_a_fault_of_the_patch_in_one_line(
         ({"determined": "no"}, "'determined' of 'f_sin' in near.json must be true or false. Received: 'no'"),
     ],
 )
-def test_door_names_a_fault_of_a_parameter_in_one_line(
+def test_command_names_a_fault_of_a_parameter_in_one_line(
     tmp_path: Path, fm: Synth, near: tuple, row: dict, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = json.loads(near[1].to_json())
@@ -136,21 +137,21 @@ def test_door_names_a_fault_of_a_parameter_in_one_line(
     (tmp_path / "near.json").write_text(json.dumps(card))
     save(tmp_path / "a.wav", fm.render_classes(near[0]), fm.sample_rate)
     assert main(["near.json", "a.wav"]) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1
 
 
-def test_door_names_a_fault_of_the_sound_in_one_line(
+def test_command_names_a_fault_of_the_sound_in_one_line(
     tmp_path: Path, near: tuple, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_patch(tmp_path / "near.json", near[1])
     save(tmp_path / "silent.wav", np.zeros(5000))
     for sound, message in {"silent.wav": "must be audible", "absent.wav": "no such sound"}.items():
         assert main(["near.json", sound]) == 2
-        told = capsys.readouterr().err
-        assert message in told
-        assert len(told.splitlines()) == 1
+        printed = capsys.readouterr().err
+        assert message in printed
+        assert len(printed.splitlines()) == 1
 
 
 def test_patches_of_the_first_schema_are_still_read(fm: Synth, oracle_of: Callable) -> None:
@@ -165,7 +166,7 @@ def test_patches_of_the_first_schema_are_still_read(fm: Synth, oracle_of: Callab
 
 
 def test_knobs_move_between_their_levels_where_that_comes_nearer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(continuous, "STEPS", 20)
+    monkeypatch.setattr(gradient, "STEPS", 20)
     synth = build_synth("sine", 8000, 0.25)
     values = np.array([103.0, 805.0, 0.6, 0.85])
     audio = synth.render(values)

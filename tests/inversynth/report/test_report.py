@@ -15,13 +15,15 @@ import soundfile
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.synth import Synth
-from inversynth.inversion.inversion import Inversion, invert
+from inversynth.inversion.inversion import invert
+from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import Target
 from inversynth.patches.patch import Alternative, Patch, patch_from_json
 from inversynth.report import plots
-from inversynth.report.controls import format_value, knob_path, knob_tip, note_name, panels
+from inversynth.report.controls import format_value, knob_path, knob_tip, nearest_note_name, panels
 from inversynth.report.figures import to_svg
-from inversynth.report.report import embed_sounds, render_report, write_index
+from inversynth.report.index import write_index
+from inversynth.report.report import embed_sounds, render_report
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def test_report_escapes_what_a_file_is_called(found: Inversion) -> None:
 def test_report_shows_the_truth_only_where_it_is_known(found: Inversion, read_page: Callable) -> None:
     assert "MPR" in render_report(found)
     assert "Blue marks the setting" in render_report(found)
-    unknown = Inversion(found.target, Patch(found.patch.space, found.patch.values, 16384, 0.25), found.match)
+    unknown = Inversion(found.target, Patch(found.patch.space, found.patch.values, 16384, 0.25), found.audio)
     html = render_report(unknown)
     read_page(html)
     assert "MPR" not in html
@@ -90,7 +92,7 @@ def test_report_shows_the_truth_only_where_it_is_known(found: Inversion, read_pa
 def test_embedded_sounds_and_patch_are_those_of_the_inversion(found: Inversion, read_page: Callable) -> None:
     page = read_page(render_report(found))
     players = page.all("audio")
-    for player, sound in zip(players, (found.target.audio, found.match), strict=True):
+    for player, sound in zip(players, (found.target.audio, found.audio), strict=True):
         content = base64.b64decode((player["src"] or "").removeprefix("data:audio/wav;base64,"))
         audio, rate = soundfile.read(io.BytesIO(content))
         assert rate == 16384
@@ -120,10 +122,34 @@ def test_panels_follow_the_parts_of_the_synth(found: Inversion) -> None:
 
 
 def test_index_leads_to_each_report_and_names_the_faults(tmp_path: Path, found: Inversion, read_page: Callable) -> None:
-    faults = [(Path("x.wav"), "AudioError: no such sound: x.wav")]
-    index = write_index(tmp_path / "index.html", [(found, tmp_path / "a #1%" / "report.html")], faults)
+    index = tmp_path / "index.html"
+    report = write_inversion(found, tmp_path / "a #1%", index)
+    write_index(index, ["AudioError: no such sound: x.wav"])
     page = read_page(index.read_text(), links=("a%20%231%25/report.html",))
     assert "no such sound: x.wav" in page.text
+    assert len(page.all("img")) == 2
+    back = read_page(report.read_text(), links=("../index.html",)).all("a")
+    assert any(link.get("href") == "../index.html" for link in back)
+
+
+def test_index_lists_earlier_reports_nearest_first(tmp_path: Path, found: Inversion, read_page: Callable) -> None:
+    words = {"far": (0.7, "out of reach"), "near": (0.01, "reachable"), "notes/001": (0.2, "doubtful")}
+    for name, (distance, word) in words.items():
+        verdict = {"word": word, "distance": distance, "sentence": f"It is {word}."}
+        patch = replace(found.patch, refinement={"distance": distance, "budget": "fast"}, verdict=verdict)
+        write_inversion(replace(found, patch=patch), tmp_path / name)
+    write_inversion(found, tmp_path / "unsearched")
+    write_inversion(found, tmp_path / "broken")
+    (tmp_path / "broken" / "patch.json").write_text("{}")
+    html = write_index(tmp_path / "index.html").read_text()
+    links = ["near", "notes/001", "far", "broken", "unsearched"]
+    page = read_page(html, links=tuple(f"{name}/report.html" for name in links))
+    shown = [link["href"] for link in page.all("a") if link.get("href") != "#main" and "tabindex" not in link]
+    assert shown == [f"{name}/report.html" for name in links]
+    badges = [span["class"] for span in page.all("span") if (span.get("class") or "").startswith("badge")]
+    assert badges == ["badge good", "badge ", "badge poor"]
+    assert "5 sounds" in page.text
+    assert "must have schema" in page.text  # of the broken one
 
 
 @pytest.mark.parametrize(
@@ -145,7 +171,7 @@ def test_values_are_written_short_with_their_unit(value: float, unit: str, text:
 
 @pytest.mark.parametrize(("hertz", "note"), [(440.0, "A4"), (523.2511, "C5"), (261.6256, "C4"), (450.0, ""), (0.0, "")])
 def test_notes_are_named(hertz: float, note: str) -> None:
-    assert note_name(hertz) == note
+    assert nearest_note_name(hertz) == note
 
 
 def test_both_spectrograms_share_a_scale_that_holds_the_louder_one() -> None:
@@ -205,7 +231,7 @@ def test_report_tells_what_the_search_found_out(found: Inversion, fm: Synth, rea
         "1,300 renders in 0.30 s",
     ):
         assert words in html
-    assert html.count('class="knob free"') == html.count("free: not heard") == 1
+    assert html.count('class="knob free"') == html.count("free: not audible") == 1
 
 
 def test_blind_test_plays_the_sounds_of_the_page(found: Inversion, read_page: Callable) -> None:

@@ -6,9 +6,9 @@ import pytest
 from generators.fm_generator import FmSynth
 from generators.sampling import sample_classes
 from generators.sine_generator import SineSynth
-from inversynth.search.alternatives import APART, HARDLY, MOST, NEARLY
+from inversynth.search.alternatives import DISTANCE_FACTOR, DISTANCE_SLACK, MAX_ALTERNATIVES, MIN_DIFFERENCE
 from inversynth.search.objective import Objective
-from inversynth.search.search import determined, refine
+from inversynth.search.search import refine
 
 
 def test_a_sound_that_allows_a_trade_has_alternatives_that_keep_what_is_promised():
@@ -16,15 +16,17 @@ def test_a_sound_that_allows_a_trade_has_alternatives_that_keep_what_is_promised
     classes = sample_classes(synth.space, 0, 2, 4712)[1].astype(int)
     audio = synth.render_classes(classes)
     found = refine(synth, audio, synth.space.classes_to_one_hot(classes) + 0.05, "fast", alternatives=True)
-    assert 1 <= len(found.alternatives) <= MOST
-    fixed = determined(found, synth)
+    assert 1 <= len(found.alternatives) <= MAX_ALTERNATIVES
+    fixed = found.determined
     rows = [found.classes, *(synth.space.values_to_classes(other.values).astype(int) for other in found.alternatives)]
     for place, one in enumerate(rows):
         for other in rows[:place]:
-            assert (np.abs(one - other)[fixed] >= APART).sum() >= APART
+            assert (np.abs(one - other)[fixed] >= MIN_DIFFERENCE).sum() >= MIN_DIFFERENCE
     for other in found.alternatives:
         assert other.distance == pytest.approx(float(Objective(audio).distance(synth.render(other.values))), abs=1e-5)
-        assert found.distance <= other.distance <= max(NEARLY * found.distance, found.distance + HARDLY)
+        assert (
+            found.distance <= other.distance <= max(DISTANCE_FACTOR * found.distance, found.distance + DISTANCE_SLACK)
+        )
     assert not refine(synth, audio, synth.space.classes_to_one_hot(classes), "fast").alternatives  # unless asked for
 
 

@@ -8,17 +8,9 @@ import pytest
 from generators.dsp import envelopes, modulation
 from generators.fm.atoms import EffectChain, adjoint, carriers, filter_table, shape
 from generators.fm_generator import GAIN, FmSynth
-from inversynth.search.fm_dictionary import (
-    HARMONICS,
-    WINDOWS,
-    Dictionary,
-    Ramps,
-    fit_amplitudes,
-    fit_envelope,
-    power_response,
-    ramp_atoms,
-    series,
-)
+from inversynth.search.fm_amplitude_fit import fit_amplitudes
+from inversynth.search.fm_dictionary import HARMONICS, WINDOWS, Dictionary, power_response, series
+from inversynth.search.fm_envelope_fit import Ramps, fit_envelope, ramp_atoms
 
 RATE, SAMPLES = 16384, 8192
 THINNED = 0.04 * np.sqrt(SAMPLES / 2)
@@ -32,11 +24,18 @@ def dictionary():
     return Dictionary([440.0, 550.0, 700.0], [2.0, 17.0], [0.0, 300.0, 900.0], SAMPLES, RATE)
 
 
+def shapes_of(dictionary):
+    """Frequency, rate and depth in hertz of every shape, by number."""
+    levels = dictionary.frequencies, dictionary.rates, dictionary.depths
+    classes = dictionary.numbers_to_classes(np.arange(len(dictionary)))
+    return np.stack([part[classes[:, place]] for place, part in enumerate(levels)], axis=1)
+
+
 def test_numbers_name_shapes(dictionary):
     assert len(dictionary) == 18
     classes = dictionary.numbers_to_classes([0, 5, 17])
     np.testing.assert_array_equal(classes, [[0, 0, 0], [0, 1, 2], [2, 1, 2]])
-    np.testing.assert_array_equal(dictionary.shapes(classes)[1], [440.0, 17.0, 900.0])
+    np.testing.assert_array_equal(shapes_of(dictionary)[5], [440.0, 17.0, 900.0])
 
 
 def test_the_series_are_the_waveforms():
@@ -55,7 +54,7 @@ def test_correlations_are_the_products_with_every_shape(dictionary, quadrature):
     found = dictionary.correlate(sounds, harmonics, quadrature)
     assert found.shape == (2, 2 if quadrature else 1, 2, WINDOWS, 18)
     time = np.arange(SAMPLES) / RATE
-    for number, (f, v, b) in enumerate(dictionary.shapes(dictionary.numbers_to_classes(np.arange(18)))):
+    for number, (f, v, b) in enumerate(shapes_of(dictionary)):
         phase = modulation.fm_phase(time[None], *(np.array([[x]]) for x in (f, v, b)))[0][0]
         for place, n in enumerate(harmonics):
             for part, wave in enumerate((np.sin, np.cos)[: found.shape[1]]):
@@ -65,7 +64,7 @@ def test_correlations_are_the_products_with_every_shape(dictionary, quadrature):
 
 def test_seldom_tables_are_the_powers_that_they_stand_for(dictionary):
     for n in range(4, 9):
-        once = dictionary._turns[1][3, 0] + 1j * dictionary._turns[1][3, 1]
+        once = dictionary._rotations[1][3, 0] + 1j * dictionary._rotations[1][3, 1]
         found = dictionary._table(n, 3)
         np.testing.assert_allclose((found[0] + 1j * found[1]) ** 2, once**n, atol=1e-4)
 
@@ -81,7 +80,7 @@ def test_screened_energies_and_products_are_near_those_of_atoms(dictionary):
     sound = rng.standard_normal(SAMPLES).astype(np.float32)
     raw = dictionary.correlate(adjoint(sound, filters, gate[0]), harmonics)[0, 0].sum(axis=1)
     energy = dictionary.energies(response, gate[0], harmonics).sum(axis=1)
-    shapes = dictionary.shapes(dictionary.numbers_to_classes(np.arange(18)))
+    shapes = shapes_of(dictionary)
     for kind in range(4):
         atoms = shape(carriers(kind, shapes, SAMPLES, RATE), effects, np.arange(18)).astype(np.float64)
         weights = series()[kind, :4]
