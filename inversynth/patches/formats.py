@@ -24,8 +24,8 @@ from generators.errors import InversynthError, ParameterError
 from generators.files import write_text, written_whole
 from generators.parameters import ParameterSpace
 from generators.registry import find_synth
+from inversynth.midi_file import read_midi
 from inversynth.patches.patch import SCHEMA, Patch, patch_from_json, read_patch, write_patch
-from inversynth.playback.midi import read_midi
 
 HEAD = ("schema", "synth", "sample_rate", "length", "level_db", "space_fingerprint")
 """What a patch says of itself beside its values."""

@@ -6,13 +6,12 @@ programme changes are not followed: one patch plays all.
 """
 
 import os
-import struct
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 
 from generators.errors import AudioError, ParameterError
 from generators.notes.pitches import note_number
+from inversynth.midi_file import read_midi
 
 PERCUSSION = 9
 """The tenth channel, counted from 0 as in the file."""
@@ -40,29 +39,6 @@ class Score:
 
     notes: tuple[Note, ...]
     percussion: int = 0
-
-
-def read_midi(path: str | os.PathLike[str]) -> "mido.MidiFile":  # type: ignore[name-defined] # noqa: F821
-    """Read a standard MIDI file. Raises AudioError where it is none, is broken or is not written in beats."""
-    import mido
-    from mido.midifiles.meta import KeySignatureError
-
-    path = Path(path)
-    if path.is_dir():
-        raise AudioError(f"a MIDI file is a file. Received: the folder {path}")
-    if not path.exists():
-        raise AudioError(f"no such MIDI file: {path}")
-    faults = (OSError, EOFError, ValueError, TypeError, LookupError, struct.error, KeySignatureError)
-    try:
-        file = mido.MidiFile(path)
-    except faults as error:
-        reason = str(error) or "it ends too early"
-        raise AudioError(f"cannot read {path} as a MIDI file (format 0 or 1). Received: {reason}") from None
-    if file.type not in (0, 1):
-        raise AudioError(f"a MIDI file has format 0 or 1. Received: format {file.type} in {path}")
-    if file.ticks_per_beat <= 0:
-        raise AudioError(f"a MIDI file counts ticks per beat, not SMPTE frames. Received: {path}. Export it in beats")
-    return file
 
 
 def read_score(path: str | os.PathLike[str]) -> Score:

@@ -10,7 +10,8 @@ from mido import Message, MetaMessage
 
 from generators.errors import AudioError, ParameterError
 from generators.notes.pitches import note_name, note_number
-from inversynth.playback.midi import Note, note_range, read_midi, read_score
+from inversynth.midi_file import read_midi
+from inversynth.playback.midi import Note, note_range, read_score
 
 BEAT = 480
 """Ticks; half a second unless a tempo is set."""
