@@ -28,11 +28,11 @@ from models.notes.statistics import CELLS
 
 MEASURES = {
     **{"pitch": "named", "near": "± a semitone", "tracked": "heard ± a semitone", "entropy": "entropy"},
-    **{"inception": "IS", "frechet": "FID", "bins": "NDB", "kl_divergence": "JSD"},
+    **{"inception": "IS", "frechet": "FID", "bins": "NDB", "divergence": "JSD"},
     **{"nearest": "nearest", "spread": "spread"},
 }
 SHARES = frozenset({"pitch", "near", "tracked"})
-DECIMALS = {"inception": 1, "frechet": 1, "bins": 0, "kl_divergence": 3}
+DECIMALS = {"inception": 1, "frechet": 1, "bins": 0, "divergence": 3}
 
 PUBLISHED: Mapping[str, Mapping[str, float]] = {
     "real notes": {"near": 0.982, "entropy": 0.22, "inception": 47.1, "frechet": 13.0, "bins": 2.2},
@@ -104,7 +104,7 @@ def section(rows: Sequence[Row], speeds: Sequence[Speed], data: Data) -> Section
         f"*Entropy* of the naming is in nats. Of {data.together:,} notes of each row: *IS*, the inception score of "
         f"pitches, {data.best_inception:.1f} at best; *FID*, the Fréchet distance of the classifier's features; *NDB*, "
         f"which of {data.cells} bins hold significantly more or fewer notes than in training, and *JSD*, the "
-        "kl_divergence of the bins in nats. *Nearest*: how far the nearest training note is, 1 as for real held-out notes "
+        "divergence of the bins in nats. *Nearest*: how far the nearest training note is, 1 as for real held-out notes "
         f"({data.nearest:.1f} dB); what is learned by heart lies as near as the control that is. *Spread*: "
         "how far notes of one pitch are from each "
         f"other, 1 as in training ({data.spread:.1f} dB); 0 is one timbre for all. The last real rows are controls: "
@@ -133,7 +133,7 @@ def name_of(word: str, player: Any) -> str:
     """Say which model it is: its file or run, its pictures, and how long it has learned."""
     card = player.loaded.card
     images = int(card.training.get("epoch", 0)) * int(card.features["epoch_images"])
-    return f"{Path(word).stem}: {player.form.kind}, {images:,} images"
+    return f"{Path(word).stem}: {player.format.kind}, {images:,} images"
 
 
 class GANSynthBenchmarkSettings(Settings):
@@ -171,7 +171,7 @@ def _run(settings: GANSynthBenchmarkSettings) -> None:
     for path in paths:
         if (card := read_card(path)).model != GANSYNTH:
             raise ModelError(f"notes are made by a model '{GANSYNTH}'. Received: {card.model} in {path}")
-    from models.training.backend import start_keras
+    from models.backend import start_keras
 
     start_keras()
     rows, data = _scores(settings, paths)
@@ -223,19 +223,19 @@ def _scores(settings: GANSynthBenchmarkSettings, paths: Sequence[Path]) -> tuple
     judge = Judge(classifier, rate, training, held_out, together, settings.cells, seed)
     real = held_out.drawn(len(held_out), seed)
     rows = [Row("real notes", len(real), judge.measure(real))]
-    for form in dict.fromkeys(player.form for player in players):
+    for form in dict.fromkeys(player.format for player in players):
         rows.append(Row(f"real notes, {form.kind} pictures and back", len(real), judge.measure(real.pictured(form))))
     for word, player in zip(settings.models, players, strict=True):
         name, pitch = name_of(word, player), player.draw_notes(count, seed)
         with tqdm(total=count, desc=name, unit="note", disable=None) as bar:
-            audio = player.sounds(player.draw_latents(count, seed), pitch, on_notes=bar.update)
+            audio = player.decode(player.draw_latents(count, seed), pitch, on_notes=bar.update)
         rows.append(Row(name, count, judge.measure(Notes(audio, pitch))))
     player = players[0]
-    learned = training.drawn(count, seed).pictured(player.form)
+    learned = training.drawn(count, seed).pictured(player.format)
     rows.append(Row("control: by heart", len(learned), judge.measure(learned)))
     pitch = player.draw_notes(count, seed)
     kinds, which = np.unique(pitch, return_inverse=True)
-    alike = player.sounds(np.repeat(player.draw_latents(1, seed), len(kinds), axis=0), kinds)[which]
+    alike = player.decode(np.repeat(player.draw_latents(1, seed), len(kinds), axis=0), kinds)[which]
     rows.append(
         Row(f"control: one timbre of {Path(settings.models[0]).stem}", count, judge.measure(Notes(alike, pitch)))
     )

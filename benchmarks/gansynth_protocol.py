@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis.pitch import estimate_pitch
 from generators.dataset import Dataset
 from generators.errors import ModelError
 from inversynth.evaluation.bootstrap import Estimate, mean_estimates, median_estimates, set_estimate
-from models.gansynth.representation import PictureForm
+from models.gansynth.representation import SpectrogramFormat
 from models.notes.classifier import NoteClassifier
 from models.notes.data import WholeNotes, note_labels
-from models.notes.metrics import track
 from models.notes.statistics import (
     CELLS,
     Cells,
     Moments,
     Spread,
+    decibel_spectrograms,
     distances,
     entropies,
     frechet_distance,
     inception_score,
-    note_pictures,
     pitch_hits,
 )
 
@@ -46,10 +46,10 @@ class Notes:
         rows = np.random.default_rng(seed).permutation(len(self))[:count]
         return Notes(self.audio[rows], self.pitch[rows])
 
-    def pictured(self, form: PictureForm) -> "Notes":
+    def pictured(self, form: SpectrogramFormat) -> "Notes":
         """Return them as they come back from their pictures: the best that a maker of such pictures could do."""
         parts = [self.audio[first : first + 64] for first in range(0, len(self), 64)]
-        return Notes(np.concatenate([form.sounds(form.pictures(part)) for part in parts]), self.pitch)
+        return Notes(np.concatenate([form.to_audio(form.from_audio(part)) for part in parts]), self.pitch)
 
 
 def read_notes(dataset: Dataset, splits: tuple[str, ...], seed: int = 0) -> Notes:
@@ -86,10 +86,10 @@ class Judge:
                 f"{self.classifier.loaded.path} takes notes of {self.classifier.loaded.sample_rate} Hz. Received: "
                 f"notes of {self.sample_rate} Hz"
             )
-        self._pictures = note_pictures(self.training.audio, self.sample_rate)
-        self._moments = Moments.of(self.classifier.judge(self.training.audio).features)
+        self._pictures = decibel_spectrograms(self.training.audio, self.sample_rate)
+        self._moments = Moments.of(self.classifier.classify(self.training.audio).features)
         self._cells = Cells.of(self._pictures, self.cells, self.seed)
-        held = note_pictures(self.held_out.audio, self.sample_rate)
+        held = decibel_spectrograms(self.held_out.audio, self.sample_rate)
         self.usual = (
             float(np.median(distances(held, self._pictures).min(axis=1))),
             Spread.of(self._pictures, self.training.pitch).mean(),
@@ -100,18 +100,18 @@ class Judge:
 
         Returns, with intervals over notes: shares `pitch` (named as the very note), `near` (within a semitone) and
             `tracked` (heard within a semitone by YIN); `entropy` of the naming, nats; of the first `together` notes
-            `inception`, `frechet`, `bins` and `kl_divergence` (see `models.notes.statistics`); `nearest`, the median
+            `inception`, `frechet`, `bins` and `divergence` (see `models.notes.statistics`); `nearest`, the median
             distance to the nearest training note in that of held-out notes; `spread`, the distance between notes of
             one pitch in that of training notes.
         """
-        judged = self.classifier.judge(notes.audio)
-        heard = track(notes.audio, self.sample_rate)
+        judged = self.classifier.classify(notes.audio)
+        heard = estimate_pitch(notes.audio, self.sample_rate)
         close = np.abs(np.where(np.isfinite(heard), heard, np.inf) - notes.pitch) <= 1.0
         columns = [pitch_hits(judged.pitch, notes.pitch), close[:, None], entropies(judged.pitch)[:, None]]
         named = mean_estimates(np.concatenate(columns, axis=1), self.seed, self.resamples)
         found = dict(zip(("pitch", "near", "tracked", "entropy"), named, strict=True))
 
-        pictures = note_pictures(notes.audio, self.sample_rate)
+        pictures = decibel_spectrograms(notes.audio, self.sample_rate)
         first = slice(0, self.together)
         likely, features = judged.pitch[first], judged.features[first]
         cells = self._cells.number(pictures[first])
@@ -119,7 +119,7 @@ class Judge:
             "inception": lambda counts: inception_score(likely, counts),
             "frechet": lambda counts: frechet_distance(Moments.of(features, counts), self._moments),
             "bins": lambda counts: self._cells.different(cells, counts),
-            "kl_divergence": lambda counts: self._cells.kl_divergence(cells, counts),
+            "divergence": lambda counts: self._cells.js_divergence(cells, counts),
         }.items():
             found[name] = self._of_set(statistic, len(likely))
 

@@ -82,14 +82,14 @@ def time_batches(play: Callable[[int], object], note_seconds: float, rounds: int
 
 
 def _time(path: str) -> str:
-    from models.training.backend import start_keras
+    from models.backend import start_keras
 
     start_keras()
     from models.gansynth.inference import load_gansynth
 
     player = load_gansynth(path)
     drawn = {batch: (player.draw_latents(batch), player.draw_notes(batch)) for batch in BATCHES}
-    return time_batches(lambda batch: player.sounds(*drawn[batch], batch_size=batch), player.seconds)
+    return time_batches(lambda batch: player.decode(*drawn[batch], batch_size=batch), player.seconds)
 
 
 if __name__ == "__main__":

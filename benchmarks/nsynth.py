@@ -110,8 +110,9 @@ def _run(settings: NSynthBenchmarkSettings) -> None:
 
     from models.model_files import load_model
     from models.notes.classifier import load_classifier
-    from models.notes.metrics import held_out, likelihood, reconstruct_with_wavenet, said_by_baseline, score
+    from models.notes.metrics import held_out, score
     from models.nsynth.inference import NSynthCodec
+    from models.nsynth.metrics import likelihood, reconstruct_with_baseline, reconstruct_with_wavenet
 
     classifier = load_classifier(find_model(settings.classifier))
     with Dataset(settings.dataset) as dataset:
@@ -126,7 +127,7 @@ def _run(settings: NSynthBenchmarkSettings) -> None:
                     said = reconstruct_with_wavenet(coder, notes, on_samples=bar.update)
                     bits = likelihood(coder, dataset, settings.seed)
                 else:
-                    said, bits = said_by_baseline(loaded, notes, on_samples=bar.update), {}
+                    said, bits = reconstruct_with_baseline(loaded, notes, on_samples=bar.update), {}
             rows.append(Row(name, {**score(classifier, said, notes), **bits}))
     if settings.output is not None:
         figures = [{"name": row.name, "scores": dict(row.scores)} for row in rows]

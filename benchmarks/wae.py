@@ -264,7 +264,7 @@ def _run(settings: WaeBenchmarkSettings) -> None:
     for path in paths:
         if (card := read_card(path)).model != WAE:
             raise ModelError(f"notes are made by a model '{WAE}'. Received: {card.model} in {path}")
-    from models.training.backend import start_keras
+    from models.backend import start_keras
 
     start_keras()
     groups, data, rendered = _scores(settings, paths)
@@ -300,14 +300,14 @@ def _scores(
     from inversynth.pretrained import find_model
     from models.wae.data import StyledNotes
     from models.wae.inference import load_wae
-    from models.wae.metrics import chance_discrepancy
-    from models.wae.presets import find_size
+    from models.wae.metrics import chance_mmd
+    from models.wae.presets import find_preset
     from models.wae.vocoders import mcnn_renderer
 
     makers = [load_wae(path) for path in paths]
     first = makers[0].loaded.card.features
     with Dataset(settings.dataset) as dataset:
-        source = StyledNotes(dataset, size=find_size(str(first["size"])), label=makers[0].label)
+        source = StyledNotes(dataset, size=find_preset(str(first["size"])), label=makers[0].label)
         for maker in makers:
             if (maker.analysis, maker.styles) != (source.analysis, source.styles):
                 raise ModelError(
@@ -331,7 +331,7 @@ def _scores(
             for name in dict.fromkeys(each.group for each in answers)
         ]
         widths = {each.latent for each in answers}
-        prior = {width: chance_discrepancy(len(questions.held_out), width) for width in widths}
+        prior = {width: chance_mmd(len(questions.held_out), width) for width in widths}
         counts = len(questions.training), len(questions.held_out), settings.draws
         styles = source.label, len(source.styles)
         data = Data(settings.dataset.name, *counts, *styles, questions.ceiling, chance_of(source), prior)

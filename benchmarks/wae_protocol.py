@@ -16,18 +16,19 @@ from generators.analysis.mel import mel_magnitudes
 from inversynth.evaluation.bootstrap import Estimate, mean_estimates
 from models.mcnn.metrics import griffin_lim_errors, note_errors
 from models.model_files import BEST
-from models.wae.classifiers import LabelClassifiers, train_judges
+from models.training.splits import evenly_spaced
+from models.wae.classifiers import LabelClassifiers, train_classifiers
 from models.wae.conditions import OCTAVES, SEMITONES, note_labels
 from models.wae.data import StyledNotes
 from models.wae.inference import Renderer, WaeModel
 from models.wae.metrics import (
+    chance_purity,
+    draw_style_pairs,
     latent_quality,
-    mixing,
-    pairs_of,
+    mix_styles,
     probe,
     purity,
-    purity_by_chance,
-    reconstruction,
+    reconstruction_errors,
 )
 
 LABELS = ("style", "semitone", "octave")
@@ -95,19 +96,21 @@ class Questions:
         place = folder / f"judges_{hashlib.sha256(told.encode()).hexdigest()[:12]}"
         if not place.is_dir():
             of_training = {name: each[training] for name, each in labels.items()}
-            train_judges(source.pictures(training), of_training, counts, seed).save(place)
+            train_classifiers(source.spectrograms(training), of_training, counts, seed).save(place)
         judges = LabelClassifiers.load(place)
-        right = judges.accuracy(source.pictures(held_out), {name: each[held_out] for name, each in labels.items()})
+        right = judges.accuracy(source.spectrograms(held_out), {name: each[held_out] for name, each in labels.items()})
         return cls(source, judges, training, held_out, right, seed)
 
     def ask(self, maker: WaeModel, name: str, draws: int) -> Answers:
         """Ask a model everything."""
-        form = str(maker.loaded.card.features["form"]) if maker.traits.adversary else USUAL_FORM
-        answers = Answers(name, maker.kind, maker.latent, form, alone=maker.loaded.path.name != BEST)
-        latents = {part: maker.latents_of(self.source.pictures(rows)) for part, rows in self._parts.items()}
+        form = str(maker.loaded.card.features["form"]) if maker.variant.adversary else USUAL_FORM
+        answers = Answers(name, maker.variant.name, maker.latent, form, alone=maker.loaded.path.name != BEST)
+        latents = {
+            part: maker.encode_spectrograms(self.source.spectrograms(rows)) for part, rows in self._parts.items()
+        }
         self._ask_for_notes_back(maker, latents["held out"], answers.scores)
         self._ask_latents(latents, answers.scores)
-        if maker.traits.style:
+        if maker.variant.style:
             answers.scores |= self._mixed(maker)
         learned = np.asarray(maker.notes, np.intp)
         for where, notes in (("shared", learned[np.isin(learned, SHARED)]), ("all", learned)):
@@ -120,9 +123,9 @@ class Questions:
 
     def _ask_for_notes_back(self, maker: WaeModel, latents: NDArray[Any], scores: dict[str, float]) -> None:
         rows, source = self.held_out, self.source
-        pictures, weights = source.pictures(rows), np.eye(len(source.styles), dtype=np.float32)[source.style[rows]]
-        found = maker.pictures(latents, source.pitch[rows], weights)
-        scores |= {name: float(np.mean(each)) for name, each in reconstruction(pictures, found).items()}
+        pictures, weights = source.spectrograms(rows), np.eye(len(source.styles), dtype=np.float32)[source.style[rows]]
+        found = maker.decode_spectrograms(latents, source.pitch[rows], weights)
+        scores |= {name: float(np.mean(each)) for name, each in reconstruction_errors(pictures, found).items()}
         labels = {name: each[rows] for name, each in labels_of(source.pitch, source.style).items()}
         scores |= {f"back_{name}": right for name, right in self.judges.accuracy(found, labels).items()}
 
@@ -144,13 +147,13 @@ class Questions:
 
     def _mixed(self, maker: WaeModel) -> dict[str, float]:
         notes = np.random.default_rng(self.seed).choice(SHARED, MIXED)
-        found = mixing(
-            maker.pictures,
+        found = mix_styles(
+            maker.decode_spectrograms,
             self.judges.predict,
             maker.draw_latents(MIXED, self.seed),
             notes,
             len(maker.styles),
-            pairs_of(len(maker.styles), PAIRS, self.seed),
+            draw_style_pairs(len(maker.styles), PAIRS, self.seed),
         )
         return {f"mix_{name}": value for name, value in found.scores().items()}
 
@@ -161,8 +164,10 @@ class Questions:
         styles = len(maker.styles)
         asked = np.random.default_rng([self.seed, len(notes)]).choice(notes, draws)
         weights = np.tile(np.eye(styles, dtype=np.float32), (draws, 1))
-        made = maker.pictures(maker.draw_latents(draws, self.seed).repeat(styles, 0), asked.repeat(styles), weights)
-        named = self.judges.name(made)
+        made = maker.decode_spectrograms(
+            maker.draw_latents(draws, self.seed).repeat(styles, 0), asked.repeat(styles), weights
+        )
+        named = self.judges.classify(made)
         wanted = labels_of(asked.repeat(styles), np.tile(np.arange(styles), draws))
         for label in LABELS:
             right = (named[label] == wanted[label]).reshape(draws, styles).mean(axis=1)
@@ -180,7 +185,7 @@ def chance_of(source: StyledNotes) -> dict[str, float]:
     """Return how often who knows nothing names a style, or says the commonest note, rightly."""
     labels = labels_of(source.pitch[source.rows("training")], source.style[source.rows("training")])
     shares = {name: float(np.bincount(each).max() / len(each)) for name, each in labels.items()}
-    return shares | {"purity": purity_by_chance(labels["style"])}
+    return shares | {"purity": chance_purity(labels["style"])}
 
 
 def macro_f1(wanted: NDArray[np.intp], named: NDArray[np.intp], count: int) -> float:
@@ -201,11 +206,10 @@ def render(source: StyledNotes, renderer: Renderer, maker: WaeModel) -> list[tup
 
     Returns: means of `convergence` and `lsd` in dB and `log_magnitude`, by who made the notes.
     """
-    rows = source.rows("test")
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, RENDERED).astype(np.intp))]
+    rows = evenly_spaced(source.rows("test"), RENDERED)
     notes, pitch, analysis = source.audio(rows), source.pitch[rows], source.analysis
     weights = np.eye(len(source.styles), dtype=np.float32)[source.style[rows]]
-    back = maker.sounds(maker.encode(notes), pitch, weights, renderer)
+    back = maker.decode(maker.encode(notes), pitch, weights, renderer)
     found = [("MCNN", note_errors(notes, renderer(mel_magnitudes(notes, analysis), pitch), analysis))]
     found += [(f"Griffin-Lim, {rounds} rounds", griffin_lim_errors(notes, analysis, rounds)) for rounds in GRIFFIN_LIM]
     found += [(f"through {maker.name}, MCNN", note_errors(notes, back, analysis))]

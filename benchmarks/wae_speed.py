@@ -9,7 +9,7 @@ from benchmarks.gansynth_speed import BATCHES, time_batches
 
 
 def _time(path: str, mcnn: str) -> str:
-    from models.training.backend import start_keras
+    from models.backend import start_keras
 
     start_keras()
     import numpy as np
@@ -24,7 +24,7 @@ def _time(path: str, mcnn: str) -> str:
         batch: (maker.draw_latents(batch), maker.draw_notes(batch), weights[np.arange(batch) % len(weights)])
         for batch in BATCHES
     }
-    return time_batches(lambda batch: maker.sounds(*drawn[batch], renderer, batch_size=batch), maker.seconds)
+    return time_batches(lambda batch: maker.decode(*drawn[batch], renderer, batch_size=batch), maker.seconds)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from pathlib import Path
 from generators.notes.labels import SPACE
 from models.estimation.architectures import GANSYNTH
 from models.gansynth.networks import build_generator
-from models.gansynth.representation import PictureForm
-from models.gansynth.sizes import find_size
+from models.gansynth.presets import find_size
+from models.gansynth.representation import SpectrogramFormat
 from models.model_files import ModelCard, save_model
 
 
@@ -22,7 +22,7 @@ def write_untrained(
     features = {
         "input": "latents",
         "size": size,
-        "picture": asdict(PictureForm("mel", frames, bins, samples, sample_rate)),
+        "picture": asdict(SpectrogramFormat("mel", frames, bins, samples, sample_rate)),
         "scale": [0.07, 0.8],
         "offset": [0.14, 0.0],
         "notes": list(notes),

@@ -16,8 +16,8 @@ from inversynth.evaluation.bootstrap import Estimate
 from models.estimation.architectures import NOTE_CLASSIFIER
 from models.gansynth.inference import load_gansynth
 from models.model_files import ModelCard, save_model
-from models.notes.classifier import Judgement, build_classifier
-from models.nsynth import baseline_networks as spectral_autoencoder
+from models.notes import spectral_encoder
+from models.notes.classifier import Classification, build_classifier
 from tests.gansynth_models import write_untrained
 from tests.models.notes.test_classifier import NOTES, RATE, SMALL, write_labelled_notes
 
@@ -32,7 +32,7 @@ def files(tmp_path_factory):
     write_untrained(folder / "other.keras", notes=NOTES, sample_rate=8000)
     write_labelled_notes(folder / "notes.hdf5", samples=SAMPLES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(spectral_autoencoder.SIZES, "tiny", SMALL)
+        patch.setitem(spectral_encoder.PRESETS, "tiny", SMALL)
         card = ModelCard(
             NOTE_CLASSIFIER, "notes", SPACE.to_json(), RATE, SAMPLES / RATE, {"input": "notes", "size": "tiny"}
         )
@@ -91,7 +91,7 @@ class Hears:
 
     def judge(self, audio):
         spectrum = np.abs(np.fft.rfft(audio))[:, :128]
-        return Judgement(np.eye(128)[spectrum.argmax(axis=1)], spectrum[:, :40])
+        return Classification(np.eye(128)[spectrum.argmax(axis=1)], spectrum[:, :40])
 
 
 def sines(pitch, seed):
@@ -124,7 +124,7 @@ def test_batches_are_timed(files):
     played = []
 
     def play(batch):
-        played.append(len(player.sounds(player.draw_latents(batch), player.draw_notes(batch), batch_size=batch)))
+        played.append(len(player.decode(player.draw_latents(batch), player.draw_notes(batch), batch_size=batch)))
 
     found = json.loads(time_batches(play, player.seconds, rounds=1))
     assert found["note_seconds"] == SAMPLES / RATE

@@ -10,8 +10,8 @@ from benchmarks.nsynth import PUBLISHED, Row, name_of, section
 from generators.notes.labels import SPACE
 from models.estimation.architectures import NOTE_CLASSIFIER, NSYNTH, NSYNTH_BASELINE
 from models.model_files import ModelCard, save_model
+from models.notes import spectral_encoder
 from models.notes.classifier import build_classifier
-from models.nsynth import baseline_networks as spectral_autoencoder
 from models.nsynth.baseline_networks import build_spectral_autoencoder
 from models.nsynth.recipe import build_nsynth
 from tests.models.notes.test_classifier import RATE, SAMPLES, SMALL, write_labelled_notes
@@ -20,7 +20,7 @@ from tests.models.notes.test_classifier import RATE, SAMPLES, SMALL, write_label
 @pytest.fixture(scope="module", autouse=True)
 def small():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(spectral_autoencoder.SIZES, "tiny", SMALL)
+        patch.setitem(spectral_encoder.PRESETS, "tiny", SMALL)
         yield
 
 

@@ -1,1 +1,1 @@
-"""GANSynth: a progressive, pitch-conditional GAN of notes, as pictures of magnitude and instantaneous frequency."""
+"""GANSynth: a progressive, pitch-conditional GAN of notes, as spectrograms of magnitude and instantaneous frequency."""

@@ -1,7 +1,7 @@
 """The mel matrix of GANSynth: as many mel bands as there are linear bins, and an approximate way back.
 
 Bands are triangles over frequency in hertz, not normalised by area; bands narrower than one and a half bins are widened
-to that, so that none falls between two bins. mel = 1127 ln(1 + f / 700).
+to that width, so that none falls between two bins. mel = 1127 ln(1 + f / 700).
 Source: Engel et al. 2019, arXiv 1902.08710; the published code, of which `aliased` repeats two oddities.
 """
 
@@ -14,7 +14,7 @@ Q = 1127.0
 BREAK_HERTZ = 700.0
 
 NARROWEST = 1.5
-"""Bins that a band spans at least."""
+"""Minimum width of a band in bins."""
 
 Matrix = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def band_edges(bins: int, sample_rate: int, aliased: bool = False) -> tuple[Matr
 
 
 def triangles(hertz: Matrix, lower: Matrix, centre: Matrix, upper: Matrix) -> Matrix:
-    """Return what bands that rise to 1 at their centres take of each frequency.
+    """Return the weights of triangular bands with a peak of 1 at their centres.
 
     Shapes: (bins,) and three of (bands,), all in hertz -> (bins, bands).
     """
@@ -61,11 +61,11 @@ def triangles(hertz: Matrix, lower: Matrix, centre: Matrix, upper: Matrix) -> Ma
 
 @lru_cache(maxsize=8)
 def mel_matrix(bins: int, sample_rate: int, aliased: bool = False) -> Matrix:
-    """Return what each band takes of each bin. The bins are those of a transform without its first, 0 Hz.
+    """Return the weight of each bin in each band. The bins are those of a transform without its first, 0 Hz.
 
     Args:
-        aliased: as `band_edges`, and take the first bin for 0 Hz although that was dropped: bin j then counts as
-            j / (bins - 1) of half the sample rate, and the first weighs nothing. Both are needed for published weights.
+        aliased: as `band_edges`, and treat the first bin as 0 Hz although that was dropped: bin j is then at
+            j / (bins - 1) of half the sample rate, and the first has no weight. Published weights need both.
     Shapes: (bins, bands), as many bands as bins.
     """
     lower, centre, upper = (mel_to_hertz(edge) for edge in band_edges(bins, sample_rate, aliased)[:3])
@@ -80,7 +80,7 @@ def mel_matrix(bins: int, sample_rate: int, aliased: bool = False) -> Matrix:
 
 @lru_cache(maxsize=8)
 def inverse_mel_matrix(bins: int, sample_rate: int, aliased: bool = False) -> Matrix:
-    """Return an approximate inverse: the transpose, each column divided by what comes back of an even spectrum.
+    """Return an approximate inverse: the transpose, each column divided by its response to a flat spectrum.
 
     Shapes: (bands, bins).
     """

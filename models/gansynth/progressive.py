@@ -1,4 +1,4 @@
-"""From one stage to the next: networks with one block more, which begin with all that was learned.
+"""Growing from one stage to the next: networks with one block more, initialised with the trained weights.
 
 Weights and their averages are carried over, the state of the optimisers is not. Source: the published code of GANSynth.
 """
@@ -13,9 +13,9 @@ from models.training.optimizers import AveragingAdam
 
 @keras.saving.register_keras_serializable("inversynth")
 class SteadyAdam(AveragingAdam):
-    """Adam whose averages begin at the weights it is built for, and keep one share of themselves at every step.
+    """Adam whose weight averages start at the weights it is built with, and decay by a constant factor at every step.
 
-    Others begin at what the first step leaves, which would throw away what earlier stages averaged.
+    Other averages start at the weights after the first step, which would discard the averages of earlier stages.
     """
 
     def build(self, variables: Any) -> None:
@@ -33,7 +33,7 @@ class SteadyAdam(AveragingAdam):
 
 
 def grow(younger: GanSynth, older: GanSynth) -> None:
-    """Give a compiled system the weights of the one before it, and their averages; new blocks keep their own."""
+    """Copy weights and their averages into the compiled system of the next stage; new blocks keep their own."""
     for network in ("generator", "critic"):
         grown = getattr(older, network)
         for layer in getattr(younger, network).layers:
@@ -50,5 +50,5 @@ def grow(younger: GanSynth, older: GanSynth) -> None:
 
 
 def _weights(network: keras.Model) -> list[tuple[str, keras.Variable]]:
-    """Return the trained weights of a network in its order, each with the name of its layer."""
+    """Return the trainable weights of a network in order, each with the name of its layer."""
     return [(layer.name, weight) for layer in network.layers for weight in layer.trainable_weights]

@@ -1,4 +1,4 @@
-"""GANSynth: a progressive GAN that makes a note of a given pitch in one go, timbre by timbre out of a latent.
+"""GANSynth: a progressive, pitch-conditional GAN that generates all samples of a note at once from a latent.
 
 Engel et al. 2019, arXiv 1902.08710, as in the published code; three sizes, that of the release, the same with half as
 many bins, and one for a computer without a GPU.
@@ -17,12 +17,10 @@ from pydantic import Field, model_validator
 from generators.errors import SettingsError
 from generators.parameters import ParameterSpace
 from models.estimation.architectures import GANSYNTH
-from models.gansynth.presets import PRESETS
-from models.gansynth.schedule import blocks_of, growth_of
-from models.gansynth.sizes import find_size
-from models.nsynth.recipe import prepare
+from models.gansynth.presets import PRESETS, find_size, growth_of
+from models.gansynth.schedule import blocks_of
+from models.notes.settings import NoteTrainingSettings, start_note_training
 from models.training.recipe import Recipe, TrainingStage, check_channels_last, defaults_of
-from models.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
@@ -34,11 +32,11 @@ if TYPE_CHECKING:
 SOURCE = "Engel et al.: GANSynth: Adversarial Neural Audio Synthesis, ICLR 2019, arXiv 1902.08710"
 
 LONG = 100_000
-"""Steps from which on the averages of weights are as slow as published; in shorter trainings a stage is over before
-they have come to rest."""
+"""Steps from which on weights are averaged as slowly as published; in shorter trainings a stage would end before the
+averages have converged."""
 
 MEASURED = 256
-"""Notes that a finished training is measured on."""
+"""Notes on which a finished training is measured."""
 
 
 def build_gansynth(
@@ -59,21 +57,20 @@ def build_gansynth(
     seed: int | None = None,
     **others: Any,
 ) -> "GanSynth":
-    """Build generator and critic as they are in a stage, untrained.
+    """Build generator and critic of a stage, untrained, from options by the names that runs and cards store.
 
     Args:
-        stage: of the course; by default the last. size: a key of `models.gansynth.sizes.SIZES`.
-        latent: numbers that stand for a timbre. notes: MIDI notes of the data; by default as many as the size was
-            published with. scale: by which pictures were normalised. alike: how many pictures of one note the critic
-            compares; 0 for whole batches. The weights are those of loss terms.
-        others: what the data is known by besides.
+        stage: of the growth; by default the last. size: a key of `models.gansynth.presets.SIZES`.
+        latent: width of the latent. notes: MIDI notes of the data; by default as many as the size was published with.
+        scale: of the normalised spectrograms. alike: the minibatch_std_group of `GanSynthSize`.
+        pitch_weight, penalty_weight: of loss terms. others: further options that describe the data.
     Raises: ModelError for an unknown size, or another layout than channels_last.
     """
     from models.gansynth.networks import build_critic, build_generator
     from models.gansynth.system import GanSynth
 
     check_channels_last(GANSYNTH, data_format)
-    shape = replace(find_size(size), latent=latent, group=alike)
+    shape = replace(find_size(size), latent=latent, minibatch_std_group=alike)
     shape = replace(shape, pitches=len(notes) or shape.pitches)
     blocks = shape.blocks if stage is None else blocks_of(stage)
     return GanSynth(
@@ -87,27 +84,27 @@ def build_gansynth(
     )
 
 
-class GanSynthSettings(TrainingSettings):
+class GanSynthSettings(NoteTrainingSettings):
     """Train GANSynth on a dataset of notes, which all have one length."""
 
-    other_flags: ClassVar = {"size": ("preset",)}
+    renamed: ClassVar = {"alike": "minibatch_std_group"}
 
     model: str = Field(GANSYNTH, description=GANSYNTH)
     size: Literal["release", "release-low", "tiny", "smoke"] = Field(
         "tiny",
-        description="how large pictures and networks are; latent, images, batch_size and epochs follow, where not set",
+        description="size of spectrograms and networks; latent, images, batch_size and epochs follow, where not set",
     )
     kind: Literal["mel", "linear", "phase"] = Field(
-        "mel", description="what pictures show: mel bands, plain bins, or the phase itself"
+        "mel", description="kind of spectrogram: mel bands, linear bins, or linear bins with the phase itself"
     )
     aliased: bool = Field(False, description="mel bands with the overlaps of the published code, for its weights")
     normaliser: Literal["measured", "published"] = Field(
-        "measured", description="which range of magnitudes pictures are laid into: of the data, or of the release"
+        "measured", description="range that magnitudes are scaled from: that of the data, or of the release"
     )
     latent: int = Field(
-        PRESETS["tiny"].latent, ge=1, description="numbers of a timbre; 256 for release (512 is another model's)"
+        PRESETS["tiny"].latent, ge=1, description="width of the latent; 256 for release (512 is another model's)"
     )
-    progressive: bool = Field(True, description="grow the networks (else train the last stage alone, from nothing)")
+    progressive: bool = Field(True, description="grow the networks (else train the last stage alone, from scratch)")
     stable_images: int = Field(PRESETS["tiny"].growth.stable, ge=1, description="images of a stage; 800000 for release")
     transition_images: int = Field(
         PRESETS["tiny"].growth.transition, ge=1, description="images between two stages; 800000 for release"
@@ -116,20 +113,20 @@ class GanSynthSettings(TrainingSettings):
     epoch_images: int = Field(
         PRESETS["tiny"].epoch_images, ge=1, description="images between two checkpoints; 8000 for release"
     )
-    dataset_name: str = Field("notes", description="trains on <dataset_dir>/<dataset_name>.hdf5")
     epochs: int = Field(
         PRESETS["tiny"].epochs, ge=1, description="of epoch_images, at most; by default as many as total_images are"
     )
     patience: int = Field(100_000, ge=1, description="has no meaning here: the newest epoch counts as the best")
     batch_size: int = Field(PRESETS["tiny"].batch_size, ge=2, description="images per step; 8 for release, too")
     learning_rate: float = Field(PRESETS["tiny"].learning_rate, gt=0, description="of both optimisers")
-    alike: int = Field(
+    minibatch_std_group: int = Field(
         0,
         ge=0,
-        description="pictures of one note that the critic compares, for more timbres; 0: all of a batch",
+        description="notes of one pitch over which the critic takes the standard deviation, for more varied timbres; "
+        "0: the whole batch",
     )
-    pitch_weight: float = Field(10.0, ge=0, description="of the cross-entropy of the pitch in both losses")
-    penalty_weight: float = Field(10.0, ge=0, description="of the gradient penalty in the critic's loss")
+    pitch_weight: float = Field(10.0, ge=0, description="weight of the pitch cross-entropy in both losses")
+    penalty_weight: float = Field(10.0, ge=0, description="weight of the gradient penalty in the critic's loss")
 
     @model_validator(mode="after")
     def _follow_the_size(self) -> Self:
@@ -146,6 +143,11 @@ class GanSynthSettings(TrainingSettings):
         self.follow(epochs=max(1, self.total_images // self.epoch_images))
         return self
 
+    @property
+    def alike(self) -> int:
+        """The minibatch_std_group, by the name under which runs and model cards store it."""
+        return self.minibatch_std_group
+
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
     settings.refuse_all_but(steps_per_epoch=None)
@@ -154,10 +156,10 @@ def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[S
             f"{GANSYNTH} trains in float32: its penalty and its phases need the digits. "
             f"Received: --precision {settings.precision}. Leave it out"
         )
-    prepare(settings)
-    from models.gansynth.data import open_pictures
+    start_note_training(settings)
+    from models.gansynth.data import open_spectrograms
 
-    return open_pictures(settings, stack)
+    return open_spectrograms(settings, stack)
 
 
 def stages_of(options: Mapping[str, Any]) -> tuple[TrainingStage, ...]:
@@ -174,7 +176,7 @@ def _grow(younger: Any, older: Any) -> None:
 
 
 def _adam(averages: bool, learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
-    """Return the optimiser of the generator, whose weights are averaged, or of the critic."""
+    """Return the optimiser of the generator, which averages weights, or of the critic."""
     import keras
 
     from models.gansynth.progressive import SteadyAdam
@@ -186,20 +188,20 @@ def _adam(averages: bool, learning_rate: float, steps: int) -> "keras.optimizers
 
 
 def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
-    """Measure how many new notes a tracker hears within a semitone of what was asked for, beside those of the test.
+    """Measure the pitch accuracy of generated notes, within a semitone by a pitch tracker, and of the test notes.
 
-    Returns: `n` notes made; shares `tracked` of them, and `real` of the held-out ones.
+    Returns: `n` generated notes; pitch accuracies `tracked`, of generated notes, and `real`, of held-out ones.
     """
+    from generators.analysis.pitch import estimate_pitch, pitch_accuracy
     from models.gansynth.inference import GanSynthModel
-    from models.notes.metrics import shares, track
 
-    player = GanSynthModel(loaded)
-    notes = player.draw_notes(MEASURED)
-    made = player.sounds(player.draw_latents(MEASURED), notes, batch_size=16)
+    model = GanSynthModel(loaded)
+    notes = model.draw_notes(MEASURED)
+    made = model.decode(model.draw_latents(MEASURED), notes, batch_size=16)
     (audio, pitch) = source.held_out(MEASURED)  # type: ignore[attr-defined]
     near = {
-        "tracked": shares(track(made, loaded.sample_rate), notes.astype(float))[0],
-        "real": shares(track(audio, loaded.sample_rate), pitch.astype(float))[0],
+        "tracked": pitch_accuracy(estimate_pitch(made, loaded.sample_rate), notes.astype(float))[0],
+        "real": pitch_accuracy(estimate_pitch(audio, loaded.sample_rate), pitch.astype(float))[0],
     }
     return {"n": MEASURED, **{name: {"All": share} for name, share in near.items()}}
 
@@ -209,6 +211,9 @@ def _draw(model: "keras.Model", source: "Source", path: Path) -> None:
 
     draw_notes(model, source, path)
 
+
+STORED_NAMES: Mapping[str, str] = {"minibatch_std_group": "alike"}
+"""Options, and the names under which runs and model cards store them."""
 
 OPTIONS = (
     "size",
@@ -221,7 +226,7 @@ OPTIONS = (
     "transition_images",
     "total_images",
     "epoch_images",
-    "alike",
+    "minibatch_std_group",
     "pitch_weight",
     "penalty_weight",
 )
@@ -229,7 +234,7 @@ OPTIONS = (
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         GANSYNTH,
-        "a progressive GAN of notes: pictures of magnitude and instantaneous frequency, all samples at once",
+        "progressive GAN of notes: spectrograms of magnitude and instantaneous frequency, all samples at once",
         SOURCE,
         build_gansynth,
         optimizer=partial(_adam, True),
@@ -240,7 +245,9 @@ RECIPES: tuple[Recipe, ...] = (
         inputs="latents",
         settings=GanSynthSettings,
         open_data=_open,
-        options=MappingProxyType({name: GanSynthSettings.model_fields[name].default for name in OPTIONS}),
+        options=MappingProxyType(
+            {STORED_NAMES.get(name, name): GanSynthSettings.model_fields[name].default for name in OPTIONS}
+        ),
         measure=measure,
         draw=_draw,
         told=("pitch within a semitone {tracked:.1%} (real notes: {real:.1%})",),

@@ -1,7 +1,7 @@
-"""Notes as pictures of two channels, log magnitude and phase, and pictures as notes again.
+"""Spectrograms of notes with two channels, log magnitude and phase, and their inverse.
 
-Windows of two samples a bin overlap by three quarters; the transform loses its first bin, 0 Hz, which leaves a power of
-two. All padding stands before the sound, so the first frames are silence and the last ones fade. Three kinds:
+Windows of two samples per bin overlap by three quarters; the first bin of the transform, 0 Hz, is dropped, which leaves
+a power of two. All padding is before the sound, so the first frames are silence and the last ones fade. Three kinds:
 
 - `linear`: natural logarithm of the magnitude, and instantaneous frequency;
 - `phase`: the phase itself over pi in its place;
@@ -32,12 +32,12 @@ OVERLAP = 4
 """Hops in a window."""
 
 MARGIN = 0.8
-"""Part of -1 to 1 that what was measured is laid into: there a tanh is nearly a line, and what is more extreme fits."""
+"""Magnitudes are scaled to -0.8 to 0.8, where a tanh is nearly linear, and which leaves room for more extreme ones."""
 
 
 @dataclass(frozen=True)
-class PictureForm:
-    """What a picture shows, and of what sounds.
+class SpectrogramFormat:
+    """Kind and size of spectrograms, and of the sounds behind them.
 
     Attributes: `frames` and `bins` are powers of two; `samples` and `sample_rate` (hertz) are those of the sounds;
     `aliased` is for weights that were published (see `models.gansynth.mel`).
@@ -53,10 +53,10 @@ class PictureForm:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ModelError(f"a picture is one of {', '.join(KINDS)}. Received: {self.kind}")
+            raise ModelError(f"a spectrogram is one of {', '.join(KINDS)}. Received: {self.kind}")
         for name, size in (("frames", self.frames), ("bins", self.bins)):
             if size < 2 or size & (size - 1):
-                raise ModelError(f"{name} of a picture must be a power of two. Received: {size}")
+                raise ModelError(f"{name} of a spectrogram must be a power of two. Received: {size}")
         if not 0 < self.samples <= self.reach:
             raise ModelError(
                 f"{self.frames} frames of {self.bins} bins reach over {self.reach:,} samples. Received: sounds of "
@@ -81,8 +81,8 @@ class PictureForm:
         """Zeros before the sound."""
         return self.reach - self.samples
 
-    def pictures(self, audio: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Show sounds. Shapes: (n, samples) -> (n, frames, bins, 2) float32, magnitude first."""
+    def from_audio(self, audio: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Return the spectrograms of sounds. Shapes: (n, samples) -> (n, frames, bins, 2) float32, magnitude first."""
         audio = np.asarray(audio, np.float32)
         if audio.ndim != 2 or audio.shape[1] != self.samples:
             raise ModelError(f"sounds must have shape (n, {self.samples}). Received: {audio.shape}")
@@ -99,13 +99,14 @@ class PictureForm:
         unwrapped = accumulate(instantaneous_frequency(phase))
         return _stacked(bands, instantaneous_frequency(unwrapped @ matrix))
 
-    def sounds(self, pictures: Any, xp: Any = np) -> Any:
-        """Turn pictures into sounds, by one inverse transform. Shapes: (n, frames, bins, 2) -> (n, samples)."""
-        if tuple(pictures.shape[1:]) != (self.frames, self.bins, 2):
+    def to_audio(self, spectrograms: Any, xp: Any = np) -> Any:
+        """Return the sounds of spectrograms, by one inverse transform. Shapes: (n, frames, bins, 2) -> (n, samples)."""
+        if tuple(spectrograms.shape[1:]) != (self.frames, self.bins, 2):
             raise ModelError(
-                f"pictures must have shape (n, {self.frames}, {self.bins}, 2). Received: {tuple(pictures.shape)}"
+                f"spectrograms must have shape (n, {self.frames}, {self.bins}, 2). "
+                f"Received: {tuple(spectrograms.shape)}"
             )
-        magnitude, phase = pictures[..., 0], pictures[..., 1]
+        magnitude, phase = spectrograms[..., 0], spectrograms[..., 1]
         if self.kind == "mel":
             matrix = inverse_mel_matrix(self.bins, self.sample_rate, self.aliased).astype(np.float32)
             magnitude = 0.5 * xp.log(xp.matmul(xp.exp(magnitude), matrix) + TINY)
@@ -121,40 +122,42 @@ class PictureForm:
 
 @dataclass(frozen=True)
 class Normaliser:
-    """Brings the channels of pictures into about -0.8 to 0.8, and back.
+    """Scales the channels of spectrograms to about -0.8 to 0.8, and back.
 
-    Attributes: `scale` and `offset`, one number a channel: x becomes scale x + offset, clipped to -1..1.
+    Attributes: `scale` and `offset`, one number per channel: x becomes scale x + offset, clipped to -1..1.
     """
 
     scale: tuple[float, float]
     offset: tuple[float, float]
 
     @classmethod
-    def measure(cls, pictures: Iterable[NDArray[np.floating[Any]]]) -> "Normaliser":
-        """Lay the range of magnitudes found in some pictures into -0.8 to 0.8; phases span -1 to 1 by their nature.
+    def measure(cls, spectrograms: Iterable[NDArray[np.floating[Any]]]) -> "Normaliser":
+        """Map the range of magnitudes of some spectrograms to -0.8 to 0.8; phases span -1 to 1 by definition.
 
         Args:
-            pictures: batches of (n, frames, bins, 2). Raises: ModelError where all is one level.
+            spectrograms: batches of (n, frames, bins, 2). Raises: ModelError where all magnitudes are equal.
         """
         low, high = np.inf, -np.inf
-        for batch in pictures:
+        for batch in spectrograms:
             low, high = min(low, float(batch[..., 0].min())), max(high, float(batch[..., 0].max()))
         if not high > low:
             raise ModelError("a range is measured on sounds that are not all silent. Received: one level alone")
         span = 2.0 * MARGIN / (high - low)
         return cls((span, MARGIN), (-span * low - MARGIN, 0.0))
 
-    def apply(self, pictures: Any, xp: Any = np) -> Any:
+    def apply(self, spectrograms: Any, xp: Any = np) -> Any:
         """Normalise. Shapes: (…, 2) -> the same, in -1..1."""
-        return xp.clip(pictures * np.asarray(self.scale, np.float32) + np.asarray(self.offset, np.float32), -1.0, 1.0)
+        return xp.clip(
+            spectrograms * np.asarray(self.scale, np.float32) + np.asarray(self.offset, np.float32), -1.0, 1.0
+        )
 
-    def undo(self, pictures: Any) -> Any:
-        """Return to the units of the pictures; nothing is clipped. Shapes: (…, 2) -> the same."""
-        return (pictures - np.asarray(self.offset, np.float32)) / np.asarray(self.scale, np.float32)
+    def undo(self, spectrograms: Any) -> Any:
+        """Return to the original units; nothing is clipped. Shapes: (…, 2) -> the same."""
+        return (spectrograms - np.asarray(self.offset, np.float32)) / np.asarray(self.scale, np.float32)
 
 
 PUBLISHED = Normaliser((0.0661371661726, MARGIN), (0.113718730221, 0.0))
-"""What the release of GANSynth uses with its high-resolution mel pictures: -13.82 to 10.38."""
+"""Of the release of GANSynth, for its high-resolution mel spectrograms: -13.82 to 10.38."""
 
 
 def _stacked(magnitude: NDArray[Any], phase: NDArray[Any]) -> NDArray[np.float32]:

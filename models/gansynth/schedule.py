@@ -1,22 +1,20 @@
-"""How GANSynth grows: stages that are stable at one resolution, and stages that pass to the next.
+"""Progressive growth of GANSynth: stages at a stable resolution, and transitions to the next.
 
-Everything counts images. GrowthStage 2k is stable with k + 1 blocks, stage 2k + 1 fades the next block in.
+Everything counts images. Stage 2k is stable with k + 1 blocks, stage 2k + 1 fades the next block in.
 Source: Engel et al. 2019, arXiv 1902.08710, and its code.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from generators.errors import ModelError
-from models.gansynth.sizes import find_size
 
 
 @dataclass(frozen=True)
 class GrowthStage:
     """A part of the training in which the networks have one shape.
 
-    Attributes: number from 0; blocks that are there; first image, and the one behind its last.
+    Attributes: number from 0; blocks of the networks; first image, and end, the one after its last.
     """
 
     number: int
@@ -35,10 +33,10 @@ class GrowthStage:
 
 @dataclass(frozen=True)
 class Growth:
-    """The whole course.
+    """All stages of a training.
 
     Attributes: blocks of the final networks; images of a stable stage and of a transition; total, of which the last
-    stage takes what is left. `progressive`: otherwise there is one stage, of all blocks.
+    stage takes the rest. `progressive`: if not, there is one stage, with all blocks.
     Raises: ModelError where the total leaves nothing for the last stage.
     """
 
@@ -73,7 +71,7 @@ class Growth:
             first = end
 
     def progress(self, image: int) -> float:
-        """Return how far the blending has come when so many images have been seen, from 0 to blocks - 1."""
+        """Return the progress of the fade-in after so many images, from 0 to blocks - 1."""
         if not self.progressive:
             return float(self.blocks - 1)
         image = min(image, self.blocks * self.stable + (self.blocks - 1) * self.transition - 1)
@@ -81,26 +79,6 @@ class Growth:
         return passed + max(0.0, (rest - self.stable) / self.transition)
 
 
-SCHEDULES: dict[str, Growth] = {
-    "release": Growth(7, 800_000, 800_000, 11_000_000),
-    "release-low": Growth(7, 800_000, 800_000, 11_000_000),
-    "tiny": Growth(6, 8_000, 8_000, 120_000),
-    "smoke": Growth(3, 32, 32, 320),
-}
-"""By size; `release` is that of the published weights."""
-
-
 def blocks_of(stage: int) -> int:
-    """Return how many blocks networks have in a stage."""
+    """Return the number of blocks in a stage."""
     return (stage + 1) // 2 + 1
-
-
-def growth_of(options: Mapping[str, Any]) -> Growth:
-    """Return the course that the options of a training, or the card of its model, describe."""
-    return Growth(
-        find_size(str(options["size"])).blocks,
-        int(options["stable_images"]),
-        int(options["transition_images"]),
-        int(options["total_images"]),
-        bool(options["progressive"]),
-    )

@@ -1,4 +1,4 @@
-"""A trained MCNN at work: mel magnitudes and MIDI notes in, whole notes out."""
+"""A trained MCNN: mel magnitudes and MIDI notes in, whole notes out."""
 
 import os
 from functools import cached_property
@@ -9,16 +9,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from generators.analysis.mel import MelAnalysis
 from generators.errors import ModelError
+from models.backend import predict_in_batches
 from models.estimation.architectures import MCNN
-from models.inference import fitting_batch, predict_in_batches
-from models.model_files import TrainedModel, load_model_named
+from models.inference import TrainedModel, load_model_named
 
 if TYPE_CHECKING:
     import keras
 
 
 class McnnVocoder(TrainedModel):
-    """A network with its meaning: what the magnitudes that it renders are of."""
+    """A network with its card: the analysis of the magnitudes that it renders."""
 
     @cached_property
     def analysis(self) -> MelAnalysis:
@@ -30,43 +30,43 @@ class McnnVocoder(TrainedModel):
 
     @cached_property
     def network(self) -> "keras.Model":
-        """What makes whole notes, see `models.mcnn.networks.note_renderer`."""
+        """The network for whole notes, see `models.mcnn.networks.note_renderer`."""
         from models.mcnn.networks import note_renderer
 
         return note_renderer(self.loaded.model, self.analysis)
 
     @property
-    def told(self) -> bool:
-        """Whether it has a harmonic head, and is told the note."""
+    def takes_note(self) -> bool:
+        """Whether it has a harmonic head, which takes the note as input."""
         return len(self.network.inputs) > 1
 
-    def sounds(self, mels: NDArray[np.floating[Any]], notes: ArrayLike, batch_size: int = 8) -> NDArray[np.float32]:
+    def decode(self, mels: NDArray[np.floating[Any]], notes: ArrayLike, batch_size: int = 8) -> NDArray[np.float32]:
         """Render notes.
 
         Args:
             notes: MIDI notes, 0 or less where they are unknown; fractions lie between semitones.
             batch_size: notes at once.
         Shapes: magnitudes, not logarithms, (n, frames, bands), and (n,) -> (n, samples).
-        Raises: ModelError for other shapes, and for magnitudes that are negative or no numbers.
+        Raises: ModelError for other shapes, and for magnitudes that are negative or not finite.
         """
-        given, asked = np.asarray(mels, np.float32), np.atleast_1d(np.asarray(notes, np.float32))
+        given, pitches = np.asarray(mels, np.float32), np.atleast_1d(np.asarray(notes, np.float32))
         shape = (self.analysis.frames, self.analysis.bands)
-        if given.ndim != 3 or given.shape[1:] != shape or asked.shape != (len(given),):
+        if given.ndim != 3 or given.shape[1:] != shape or pitches.shape != (len(given),):
             raise ModelError(
                 f"MCNN renders mel magnitudes of shape (n, {shape[0]}, {shape[1]}) at n notes. "
-                f"Received: {given.shape} at {asked.shape}"
+                f"Received: {given.shape} at {pitches.shape}"
             )
-        if not np.isfinite(asked).all() or not np.isfinite(given).all() or (given.size and given.min() < 0):
-            raise ModelError("mel magnitudes must be 0 or more, and they and notes finite. Received: others among them")
-        columns = [given, asked[:, None]] if self.told else [given]
-        return predict_in_batches(self.network, columns, fitting_batch(columns, batch_size))
+        if not np.isfinite(pitches).all() or not np.isfinite(given).all() or (given.size and given.min() < 0):
+            raise ModelError("mel magnitudes must be 0 or more, and mels and notes finite. Received: others among them")
+        columns = [given, pitches[:, None]] if self.takes_note else [given]
+        return predict_in_batches(self.network, columns, batch_size)
 
     def render(self, mels: Any, notes: Any) -> Any:
-        """Render tensors, as `sounds` does arrays; a network that is not told notes leaves them out.
+        """Render tensors, as `decode` does arrays; a network without a harmonic head ignores the notes.
 
         Shapes: magnitudes (batch, frames, bands), MIDI notes (batch, 1) -> (batch, samples).
         """
-        return self.network([mels, notes] if self.told else mels, training=False)
+        return self.network([mels, notes] if self.takes_note else mels, training=False)
 
 
 def load_mcnn(path: str | os.PathLike[str]) -> McnnVocoder:

@@ -1,7 +1,7 @@
-"""What MCNN is trained by: four distances between the spectrograms of two sounds, and two of them over mel bands.
+"""Losses of MCNN: four distances between the spectrograms of two sounds, and two of them over mel bands.
 
-Spectra are scaled so that a full-scale sine reaches 1. Silence is guarded everywhere, since notes end in it: quotients
-do not divide by less than -80 dB, and phases count only where there is something to hear.
+Spectra are scaled so that a full-scale sine reaches 1. Silence is handled everywhere, since notes end in it: no divisor
+is below -80 dB, and phases count only where the magnitude is audible.
 Source: Arik, Jun and Diamos 2019, arXiv 1808.06719; masks, guards and the quotient of the weighted phase are ours.
 """
 
@@ -18,16 +18,16 @@ from generators.analysis.spectrogram import stft
 from generators.errors import ModelError, unknown
 
 EPSILON = 1e-4
-"""Of a full-scale sine, -80 dB: added to magnitudes under a logarithm, and what counts as silence."""
+"""Of a full-scale sine, -80 dB: added to magnitudes under a logarithm, and the threshold of silence."""
 
-HEARD = 1e-3
-"""Of the loudest bin in a frame, -60 dB: below, the phase of a bin is noise and does not count."""
+AUDIBLE = 1e-3
+"""Of the loudest bin in a frame, -60 dB: below, the phase of a bin is noise and is ignored."""
 
 _TINY = 1e-12
 """Added to squares under a root, so that its gradient stays finite."""
 
-_ABREAST = float(np.pi) / 2.0
-"""Mean distance of two phases that know nothing of each other: what a bin counts that the output leaves silent."""
+_RANDOM_PHASE = float(np.pi) / 2.0
+"""Mean distance of two independent phases: the loss of a bin that is silent in the output."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def spectrum_of(audio: Any, fft_length: int, hop_length: int, bank: Any = None) 
     """Transform sounds.
 
     Args:
-        bank: (bins, bands), what each mel band takes of each bin; none for no mels.
+        bank: (bins, bands), the mel filters; None for no mel magnitudes.
     Shapes: audio (batch, samples).
     """
     real, imaginary = stft(ops.cast(audio, "float32"), fft_length, hop_length, ops)
@@ -68,9 +68,9 @@ def log_magnitude(target: Any, output: Any) -> Any:
 
 
 def instantaneous_frequency(target: Spectrum, output: Spectrum) -> Any:
-    """Return how far the steps of the phase from frame to frame lie apart, in radians, averaged over what is heard.
+    """Return the mean distance of the phase steps from frame to frame, in radians, over audible bins.
 
-    It is the step of the phase between the two spectra, so one angle, wrapped, is enough.
+    It is the step of the phase difference between the two spectra, so one wrapped angle is enough.
 
     Shapes: (batch,), 0 to pi; 0 where the target is silent.
     """
@@ -79,18 +79,18 @@ def instantaneous_frequency(target: Spectrum, output: Spectrum) -> Any:
     step_real = real[:, 1:] * real[:, :-1] + imaginary[:, 1:] * imaginary[:, :-1]
     step_imaginary = imaginary[:, 1:] * real[:, :-1] - real[:, 1:] * imaginary[:, :-1]
     loudest = ops.max(target.magnitude, axis=-1, keepdims=True)
-    heard = _both(target.magnitude > ops.maximum(HEARD * loudest, EPSILON))
-    known = ops.logical_and(heard, _both(output.magnitude > EPSILON))
-    angle = ops.arctan2(ops.where(known, step_imaginary, 0.0), ops.where(known, step_real, 1.0))
-    apart = ops.where(known, ops.abs(angle), _ABREAST)
-    heard = ops.cast(heard, "float32")
-    return ops.sum(heard * apart, axis=(1, 2)) / ops.maximum(ops.sum(heard, axis=(1, 2)), 1.0)
+    audible = _both(target.magnitude > ops.maximum(AUDIBLE * loudest, EPSILON))
+    both_audible = ops.logical_and(audible, _both(output.magnitude > EPSILON))
+    angle = ops.arctan2(ops.where(both_audible, step_imaginary, 0.0), ops.where(both_audible, step_real, 1.0))
+    distance = ops.where(both_audible, ops.abs(angle), _RANDOM_PHASE)
+    audible = ops.cast(audible, "float32")
+    return ops.sum(audible * distance, axis=(1, 2)) / ops.maximum(ops.sum(audible, axis=(1, 2)), 1.0)
 
 
 def weighted_phase(target: Spectrum, output: Spectrum) -> Any:
     """Return |S| |S'| (1 - cos of the phase between them), averaged, over the mean square of |S|.
 
-    The paper does not divide; so its weight depends on the window and on how loud the sounds are.
+    The paper does not divide, so that its weight depends on the window and on the level of the sounds.
 
     Shapes: (batch,), 0 to 2 for an output as loud as the target.
     """
@@ -108,16 +108,17 @@ TERMS: dict[str, Callable[[Spectrum, Spectrum], Any]] = {
     "mel_log_magnitude": lambda target, output: log_magnitude(target.mels, output.mels),
 }
 
-ALONE: dict[str, float] = {"convergence": 1.0, "log_magnitude": 6.0, "frequency": 10.0, "phase": 1.0}
-"""Weights of a network trained by itself (recalled of the paper, which searched at random)."""
+SINGLE_WEIGHTS: dict[str, float] = {"convergence": 1.0, "log_magnitude": 6.0, "frequency": 10.0, "phase": 1.0}
+"""Weights of a network trained alone (recalled of the paper, which found them by random search)."""
 
-PAIRED: dict[str, float] = {
+JOINT_WEIGHTS: dict[str, float] = {
     "convergence": 1.0,
     "log_magnitude": 6.0,
     "mel_convergence": 1.0,
     "mel_log_magnitude": 6.0,
 }
-"""Weights beside a decoder: the terms of WAE-Fader's group, on bins and on mel bands, in the paper's proportion."""
+"""Weights of joint training with a decoder: the terms of WAE-Fader's group, on bins and mel bands, in the paper's
+proportion."""
 
 
 @keras.saving.register_keras_serializable("inversynth")
@@ -133,7 +134,7 @@ class WaveformLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        weights: Mapping[str, float] = ALONE,
+        weights: Mapping[str, float] = SINGLE_WEIGHTS,
         fft_length: int = 2048,
         hop_length: int = 256,
         bands: int = 0,
@@ -174,5 +175,5 @@ def _norm(values: Any) -> Any:
 
 
 def _both(mask: Any) -> Any:
-    """Say where a mask holds in a frame and in the one before."""
+    """Return where a mask holds both in a frame and in the one before."""
     return ops.logical_and(mask[:, 1:], mask[:, :-1])

@@ -1,4 +1,4 @@
-"""How near rendered notes come to the real ones, beside Griffin-Lim on the same magnitudes."""
+"""Errors of rendered notes, beside those of Griffin-Lim on the same magnitudes."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -6,31 +6,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.analysis.griffin_lim import sound_of_mels
+from generators.analysis.griffin_lim import mel_to_audio
 from generators.analysis.mel import MelAnalysis, linear_magnitudes, mel_magnitudes
 from models.mcnn.losses import EPSILON
+from models.training.splits import evenly_spaced
 
 if TYPE_CHECKING:
     from models.model_files import LoadedModel
     from models.training.data import Source
 
-COMPARED_ROUNDS = 50
+COMPARED_ITERATIONS = 50
 """Of Griffin-Lim, to which the paper compares itself among others."""
 
 MOST_MEASURED = 60
-"""Notes that a finished training is measured on: Griffin-Lim takes half a second for each."""
+"""Notes on which a finished training is measured: Griffin-Lim takes half a second for each."""
 
 FLOOR = 5e-3
-"""Below it magnitudes do not count in the log-spectral distance (the group of WAE-Fader), of a window's own scale."""
+"""Floor of magnitudes in the log-spectral distance (the group of WAE-Fader), in the scale of the window."""
 
 
 def note_errors(
     notes: NDArray[np.floating[Any]], made: NDArray[np.floating[Any]], analysis: MelAnalysis
 ) -> dict[str, NDArray[np.float64]]:
-    """Measure how far notes lie from what they should be, on magnitudes of frames wholly inside them.
+    """Measure the spectral errors of notes, on magnitudes of frames wholly inside them.
 
     Shapes: (n, samples) twice -> `convergence`, 20 log10 of the norm of the difference over the norm, in dB;
-        `log_magnitude`, the mean distance of natural logarithms of magnitudes, held at -80 dB of a full-scale sine;
+        `log_magnitude`, the mean distance of natural logarithms of magnitudes, floored at -80 dB of a full-scale sine;
         `lsd`, the root mean square of decibels a frame, averaged: (n,) each.
     """
     wanted, found = (np.asarray(linear_magnitudes(one, analysis), np.float64) for one in (notes, made))
@@ -46,29 +47,29 @@ def note_errors(
 
 
 def griffin_lim_errors(
-    notes: NDArray[np.floating[Any]], analysis: MelAnalysis, rounds: int = COMPARED_ROUNDS
+    notes: NDArray[np.floating[Any]], analysis: MelAnalysis, rounds: int = COMPARED_ITERATIONS
 ) -> dict[str, NDArray[np.float64]]:
-    """Measure what Griffin-Lim makes of the mels of notes, as `note_errors` does."""
-    made = [sound_of_mels(one, analysis, rounds) for one in mel_magnitudes(notes, analysis)]
+    """Measure notes that Griffin-Lim reconstructs from their mel magnitudes, as `note_errors` does."""
+    made = [mel_to_audio(one, analysis, rounds) for one in mel_magnitudes(notes, analysis)]
     return note_errors(notes, np.stack(made), analysis)
 
 
 def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
-    """Measure a trained network on notes of the test, from their true mels.
+    """Measure a trained network on test notes, from their true mel magnitudes.
 
-    Returns: `n` notes; means of `convergence` (dB), `log_magnitude` and `lsd` (dB), and with `griffin_lim_` before
-        their names those of Griffin-Lim.
+    Returns: `n` notes; means of `convergence` (dB), `log_magnitude` and `lsd` (dB), and those of
+        Griffin-Lim with the prefix `griffin_lim_`.
     """
     from models.mcnn.inference import McnnVocoder
 
-    renderer, rows = McnnVocoder(loaded), source.rows("test")  # type: ignore[attr-defined]
-    rows = rows[np.linspace(0, len(rows) - 1, min(MOST_MEASURED, len(rows))).astype(np.intp)]
+    vocoder, rows = McnnVocoder(loaded), source.rows("test")  # type: ignore[attr-defined]
+    rows = evenly_spaced(rows, MOST_MEASURED)
     notes, pitch = source.audio(rows), source.pitch[rows]  # type: ignore[attr-defined]
-    made = renderer.sounds(mel_magnitudes(notes, renderer.analysis), pitch)
+    made = vocoder.decode(mel_magnitudes(notes, vocoder.analysis), pitch)
     return {
         "n": len(rows),
-        **means_of(note_errors(notes, made, renderer.analysis)),
-        **means_of(griffin_lim_errors(notes, renderer.analysis), "griffin_lim_"),
+        **means_of(note_errors(notes, made, vocoder.analysis)),
+        **means_of(griffin_lim_errors(notes, vocoder.analysis), "griffin_lim_"),
     }
 
 

@@ -1,9 +1,9 @@
-"""The network of MCNN, a harmonic head beside it, and the silence around a note that lets it make the whole note.
+"""The network of MCNN, its harmonic head, and the padding with silence by which it renders whole notes.
 
-Magnitudes go in, not logarithms, and one hop of sound comes out a frame. Frames that are alike make hops that are
-alike: of the published network a steady partial can only come out at a multiple of sample rate / hop. Ours is told the
-note, and has sines at its partials besides (Engel et al. 2020, arXiv 2001.04643, make notes of such a bank); what mels
-say of their amplitudes is corrected by a small network. The heads are then left with noise and beginnings.
+The input are magnitudes, not logarithms; each frame gives one hop of audio. Equal frames give equal hops, so that the
+published network can render a steady partial only at multiples of sample rate / hop. Ours also takes the note as input,
+and adds sines at its partials (Engel et al. 2020, arXiv 2001.04643, synthesise notes with such a bank); a small network
+corrects the amplitudes read from the mel bands. Noise and onsets are left to the heads.
 Source: Arik, Jun and Diamos 2019, arXiv 1808.06719.
 """
 
@@ -12,27 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 from generators.analysis.mel import MelAnalysis, note_edges
 from generators.errors import ModelError
-from models.mcnn.sizes import Size
+from models.mcnn.presets import McnnSize
 from models.training.recipe import layer_seeds
 
 if TYPE_CHECKING:
     import keras
 
-PITCHED = 32
-"""Units that tell the steering network the note."""
+PITCH_UNITS = 32
+"""Units of the pitch embedding of the control network."""
 
-FRAMES_SEEN = 5
-"""By each of its two convolutions: the frames whose windows overlap, at a hop of a quarter window."""
+CONTROL_KERNEL = 5
+"""Frames of its two convolutions: those whose windows overlap, at a hop of a quarter window."""
 
 REACH = 2
-"""Frames on either side that an amplitude may be taken from: at the edges of a note its own frame is silent."""
+"""Frames on either side from which an amplitude may be read: at the edges of a note its own frame is silent."""
 
 LOUD_MEL = 10.0
 """About the greatest mel magnitude of notes at a peak of 1."""
 
 
 def build_mcnn(
-    size: Size,
+    size: McnnSize,
     bands: int,
     frames: int | None = None,
     seed: int | None = None,
@@ -56,32 +56,32 @@ def build_mcnn(
     magnitudes = keras.Input((frames, bands), name="magnitudes")
     hidden = magnitudes
 
-    def seen(name: str) -> Any:
+    def front_layer(name: str) -> Any:
         start = keras.initializers.GlorotUniform(next(seeds))
         front = layers.Dense(size.front, "elu", use_bias=size.biased, kernel_initializer=start, name=name)
         return front(magnitudes)
 
     if size.front:
-        hidden = seen("front")
+        hidden = front_layer("front")
     if size.noisy:
-        turned = FrameSigns(name="signs")(seen("noisy_front"))
-        hidden = layers.Concatenate(name="fronts")([hidden, turned]) if size.front else turned
+        alternating = FrameSigns(name="signs")(front_layer("noisy_front"))
+        hidden = layers.Concatenate(name="fronts")([hidden, alternating]) if size.front else alternating
     heads = ParallelHeads(size.heads, size.filters, size.width, size.stride, size.biased, next(seeds), name="heads")
     sound = heads(hidden)
-    taken: Any = magnitudes
+    inputs: Any = magnitudes
     if size.partials:
         note = keras.Input((1,), name="note")
-        levels, detuning, stiffness = _steered(size, magnitudes, note, fft_length, sample_rate, seeds)
+        levels, detuning, stiffness = _partial_controls(size, magnitudes, note, fft_length, sample_rate, seeds)
         bank = PartialBank(size.hop_length, sample_rate, dtype="float32", name="partials")
         tones = bank([levels, detuning, stiffness, note])
         sound = layers.Add(dtype="float32", name="together")([sound, tones])
-        taken = [magnitudes, note]
+        inputs = [magnitudes, note]
     sound = ScaledSoftsign(bend=size.bend, dtype="float32", name="softsign")(sound)
-    return keras.Model(taken, sound, name="mcnn")
+    return keras.Model(inputs, sound, name="mcnn")
 
 
-def _steered(
-    size: Size, magnitudes: Any, note: Any, fft_length: int, sample_rate: int, seeds: Iterator[int | None]
+def _partial_controls(
+    size: McnnSize, magnitudes: Any, note: Any, fft_length: int, sample_rate: int, seeds: Iterator[int | None]
 ) -> tuple[Any, Any, Any]:
     """Return amplitudes, detuning and stiffness of a note's partials."""
     import keras
@@ -90,7 +90,7 @@ def _steered(
 
     layers = keras.layers
 
-    def drawn() -> Any:
+    def initializer() -> Any:
         return keras.initializers.GlorotUniform(next(seeds))
 
     read = PartialLevels(size.partials, fft_length, sample_rate, dtype="float32", name="levels")([magnitudes, note])
@@ -98,13 +98,17 @@ def _steered(
         [LevelLogarithm(1e-3, LOUD_MEL, name="mels")(magnitudes), LevelLogarithm(1e-4, 1.0, name="decibels")(read)]
     )
     pitch = layers.Rescaling(1 / 24, -2.5, name="pitch")(note)
-    pitch = layers.Dense(PITCHED, "elu", kernel_initializer=drawn(), name="pitch_units")(pitch)
-    pitch = layers.Dense(size.units, kernel_initializer=drawn(), name="pitch_told")(pitch)
+    pitch = layers.Dense(PITCH_UNITS, "elu", kernel_initializer=initializer(), name="pitch_units")(pitch)
+    pitch = layers.Dense(size.units, kernel_initializer=initializer(), name="pitch_told")(pitch)
     pitch = layers.Reshape((1, size.units), name="pitch_frame")(pitch)
-    hidden = layers.Conv1D(size.units, FRAMES_SEEN, padding="same", kernel_initializer=drawn(), name="steer1")(seen)
+    hidden = layers.Conv1D(size.units, CONTROL_KERNEL, padding="same", kernel_initializer=initializer(), name="steer1")(
+        seen
+    )
     hidden = layers.Add(name="steer1_told")([hidden, pitch])
     hidden = layers.Activation("elu", name="steer1_elu")(hidden)
-    hidden = layers.Conv1D(size.units, FRAMES_SEEN, padding="same", kernel_initializer=drawn(), name="steer2")(hidden)
+    hidden = layers.Conv1D(size.units, CONTROL_KERNEL, padding="same", kernel_initializer=initializer(), name="steer2")(
+        hidden
+    )
     hidden = layers.Activation("elu", name="steer2_elu")(hidden)
     little = keras.initializers.RandomNormal(stddev=0.01, seed=next(seeds))
     weights = layers.Dense(
@@ -124,29 +128,29 @@ def _steered(
 
 
 def note_renderer(mcnn: "keras.Model", analysis: MelAnalysis) -> "keras.Model":
-    """Let a network make whole notes: silent frames around them go in, and what sounds outside is cut away.
+    """Wrap a network for whole notes: frames are padded with silence, and the audio outside the note is cropped.
 
     Shapes: mel magnitudes (batch, frames, bands), or with a harmonic head [these, MIDI notes (batch, 1)], -> sound
         (batch, samples).
-    Raises: ModelError where the network sees other bands, or makes another hop of a frame.
+    Raises: ModelError where the network takes other bands, or has another hop.
     """
     import keras
 
-    told = isinstance(mcnn.input_shape, list)
-    bands = (mcnn.input_shape[0] if told else mcnn.input_shape)[-1]
+    takes_note = isinstance(mcnn.input_shape, list)
+    bands = (mcnn.input_shape[0] if takes_note else mcnn.input_shape)[-1]
     if bands != analysis.bands:
         raise ModelError(f"the network and the analysis must have the same bands. Received: {bands}, {analysis.bands}")
-    hop_length = mcnn.compute_output_shape([(1, 1, bands), (1, 1)] if told else (1, 1, bands))[-1]
+    hop_length = mcnn.compute_output_shape([(1, 1, bands), (1, 1)] if takes_note else (1, 1, bands))[-1]
     if hop_length != analysis.hop_length:
         raise ModelError(
-            "the network must make a hop of the analysis from each frame. "
+            "the network must have the hop of the analysis. "
             f"Received: {hop_length} samples a frame, hop_length {analysis.hop_length}"
         )
     layers = keras.layers
     mels = keras.Input((analysis.frames, bands), name="mels")
-    taken = [mels, keras.Input((1,), name="note")] if told else mels
+    inputs = [mels, keras.Input((1,), name="note")] if takes_note else mels
     around = layers.ZeroPadding1D(analysis.margin, name="silence_around")(mels)
-    sound = mcnn([around, taken[1]] if told else around)
+    sound = mcnn([around, inputs[1]] if takes_note else around)
     column = layers.Reshape((-1, 1), name="column")(sound)
     cut = layers.Cropping1D(note_edges(analysis), name="whole")(column)
-    return keras.Model(taken, layers.Reshape((analysis.samples,), name="sound")(cut), name="note_renderer")
+    return keras.Model(inputs, layers.Reshape((analysis.samples,), name="sound")(cut), name="note_renderer")

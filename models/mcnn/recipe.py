@@ -1,21 +1,21 @@
-"""MCNN, trained by itself: sound from mel magnitudes of notes, in one pass.
+"""MCNN, trained alone: audio from mel magnitudes of notes, in one pass.
 
-Arik, Jun and Diamos 2019, arXiv 1808.06719, `paper`; and smaller ones with a harmonic head, which are told the note.
+Arik, Jun and Diamos 2019, arXiv 1808.06719, as `paper`; and smaller ones with a harmonic head, which take the note as
+input.
 """
 
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.estimation.architectures import MCNN
-from models.mcnn.presets import PRESETS, find_preset
-from models.nsynth.recipe import prepare
+from models.mcnn.presets import PRESETS, find_preset, find_size
+from models.notes.settings import NoteTrainingSettings, start_note_training
 from models.training.recipe import Recipe, check_channels_last, cosine_adam, defaults_of
-from models.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 SOURCE = "Arik, Jun, Diamos: Fast Spectrogram Inversion using Multi-head CNNs, IEEE SPL 2019, arXiv 1808.06719"
 
 LONG = 100_000
-"""Steps from which on the rate falls as published; in shorter trainings it would hardly fall."""
+"""Steps from which on the learning rate decays as published; in shorter trainings it would hardly decay."""
 
 PUBLISHED_DECAY = (0.94, 5_000)
-"""By which the rate is multiplied, and after how many steps each time."""
+"""Factor on the learning rate, and steps after which it is applied each time."""
 
 CLIP = 5.0
-"""Norm of all gradients, at most: a bank of sines has steep ones where its frequencies are nearly right."""
+"""Global norm to which gradients are clipped: those of a bank of sines are steep near the right frequency."""
 
 WEIGHTS = ("convergence", "log_magnitude", "frequency", "phase")
 
 
-def build_trained(
+def build_from_preset(
     space: ParameterSpace,
     sample_rate: int,
     samples: int,
@@ -50,41 +50,40 @@ def build_trained(
     """Build the network, untrained: `models.mcnn.networks.build_mcnn` for the mels of a preset.
 
     Args:
-        size: a key of `models.mcnn.sizes.SIZES`. others: what the loss is made of, and what the data is known by.
+        size: a key of `models.mcnn.presets.SIZES`. others: further options, of the loss and the data.
     Raises: ModelError for an unknown size, or another layout than channels_last.
     """
     from models.mcnn.networks import build_mcnn
-    from models.mcnn.sizes import find_size
 
     check_channels_last(MCNN, data_format)
     preset, shape = find_preset(size), find_size(size)
     return build_mcnn(shape, preset.bands, seed=seed, fft_length=preset.fft_length, sample_rate=sample_rate)
 
 
-class McnnSettings(TrainingSettings):
+class McnnSettings(NoteTrainingSettings):
     """Train MCNN, which renders mel magnitudes, on a dataset of notes."""
-
-    other_flags: ClassVar = {"size": ("preset",)}
 
     model: str = Field(MCNN, description=MCNN)
     size: Literal["paper", "small", "tiny", "smoke"] = Field(
-        "tiny", description="how large it is and what it hears; segment, weights, batch_size, epochs and rate follow"
+        "tiny", description="size of network and mel magnitudes; segment, weights, batch_size, epochs and rate follow"
     )
     segment: int = Field(0, ge=0, description="frames of a training example; 64 for paper; 0: whole notes")
-    convergence_weight: float = Field(1.0, ge=0, description="of the distance of magnitudes, over their norm")
+    convergence_weight: float = Field(1.0, ge=0, description="weight of the distance of magnitudes, over their norm")
     log_magnitude_weight: float = Field(
-        PRESETS["tiny"].log_magnitude, ge=0, description="of the distance of logarithms of magnitudes; 6 for paper"
+        PRESETS["tiny"].log_magnitude, ge=0, description="weight of the distance of log magnitudes; 6 for paper"
     )
     frequency_weight: float = Field(
-        PRESETS["tiny"].frequency, ge=0, description="of the distance of instantaneous frequencies; 10 for paper"
+        PRESETS["tiny"].frequency, ge=0, description="weight of the distance of instantaneous frequencies; 10 for paper"
     )
-    phase_weight: float = Field(PRESETS["tiny"].phase, ge=0, description="of the distance of phases; 1 for paper")
-    dataset_name: str = Field("notes", description="trains on <dataset_dir>/<dataset_name>.hdf5")
+    phase_weight: float = Field(
+        PRESETS["tiny"].phase, ge=0, description="weight of the distance of phases; 1 for paper"
+    )
     epochs: int = Field(PRESETS["tiny"].epochs, ge=1, description="passes over the notes; 400 for paper")
-    patience: int = Field(100_000, ge=1, description="stop after so many epochs without a lower validation loss")
     batch_size: int = Field(PRESETS["tiny"].batch_size, ge=1, description="notes per step; 32 for paper")
     learning_rate: float = Field(
-        PRESETS["tiny"].learning_rate, gt=0, description="of Adam, along a cosine, from 100,000 steps on as published"
+        PRESETS["tiny"].learning_rate,
+        gt=0,
+        description="of Adam, with cosine decay; from 100,000 steps on as published",
     )
 
     @model_validator(mode="after")
@@ -101,27 +100,27 @@ class McnnSettings(TrainingSettings):
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    prepare(settings)
-    from models.mcnn.data import open_rendered
+    start_note_training(settings)
+    from models.mcnn.data import open_mels
 
-    return open_rendered(settings, stack)
+    return open_mels(settings, stack)
 
 
-def weighed_loss(space: ParameterSpace, loss: str, *, size: str = "tiny", **weights: float) -> "keras.losses.Loss":
-    """Return the loss, each term with its weight; by default those of the size.
+def weighted_loss(space: ParameterSpace, loss: str, *, size: str = "tiny", **weights: float) -> "keras.losses.Loss":
+    """Return the loss, each term with its weight; by default those of the preset.
 
-    Raises: ModelError for an unknown size, or where nothing is weighed.
+    Raises: ModelError for an unknown size, or where all weights are 0.
     """
     from models.mcnn.losses import WaveformLoss
 
     preset = find_preset(size)
     terms = {name: weights.get(f"{name}_weight", getattr(preset, name)) for name in WEIGHTS}
-    weighed = {name: weight for name, weight in terms.items() if weight}
-    if not weighed:
+    weighted = {name: weight for name, weight in terms.items() if weight}
+    if not weighted:
         raise ModelError(
-            f"something must be weighed. Received: 0 for each of {', '.join(WEIGHTS)}. Set --convergence_weight"
+            f"some weight must be above 0. Received: 0 for each of {', '.join(WEIGHTS)}. Set --convergence_weight"
         )
-    return WaveformLoss(weighed, preset.fft_length, preset.hop_length)
+    return WaveformLoss(weighted, preset.fft_length, preset.hop_length)
 
 
 def _adam(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
@@ -148,10 +147,10 @@ OPTIONS = ("size", "segment", *(f"{name}_weight" for name in WEIGHTS))
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         MCNN,
-        "sound from mel magnitudes in one pass: many small heads, and sines at the partials of the note",
+        "vocoder: audio from mel magnitudes in one pass, with many small heads and sines at the partials of the note",
         SOURCE,
-        build_trained,
-        loss=weighed_loss,
+        build_from_preset,
+        loss=weighted_loss,
         loss_options=tuple(name for name in OPTIONS if name != "segment"),
         metrics=lambda space: [],
         optimizer=_adam,
@@ -163,7 +162,7 @@ RECIPES: tuple[Recipe, ...] = (
         open_data=_open,
         options=MappingProxyType({name: McnnSettings.model_fields[name].default for name in OPTIONS}),
         measure=_measure,
-        told=("{convergence:.1f} dB from the notes (Griffin-Lim: {griffin_lim_convergence:.1f})",),
+        told=("spectral convergence {convergence:.1f} dB (Griffin-Lim: {griffin_lim_convergence:.1f})",),
         defaults=defaults_of(McnnSettings, "spectra", "size"),
     ),
 )

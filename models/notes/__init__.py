@@ -1,1 +1,3 @@
-"""What the note systems share: training data, a note classifier, and measures of reconstructed and generated notes."""
+"""What the note systems share: training data and settings, a spectral encoder, a note classifier, and metrics of
+reconstructed and generated notes.
+"""

@@ -1,8 +1,8 @@
-"""A classifier of notes, which says how well a note was said again: it names pitch, family, source and qualities.
+"""A classifier of notes: pitch, family, source and qualities, by which reconstructions are measured.
 
-Engel et al. 2017, arXiv 1704.01279, measure reconstructions by one: the encoder of the spectral baseline, and one joint
-output whose losses are added up. Ours learns with hiss under its notes, for the sounds that it is to judge have some,
-and by a rate that falls along a cosine; in the baseline's two sizes.
+Engel et al. 2017, arXiv 1704.01279, measure reconstructions with one: the encoder of the spectral baseline, and one
+joint output whose losses are summed. Ours is trained with noise added to its notes, since the sounds that it classifies
+contain some, and with a cosine learning-rate schedule; in the sizes of the baseline.
 """
 
 import os
@@ -10,20 +10,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from generators.errors import ModelError
 from generators.notes.labels import FAMILIES, QUALITIES, SOURCES
 from generators.parameters import ParameterSpace
+from models.backend import predict_in_batches
 from models.estimation.architectures import NOTE_CLASSIFIER
-from models.model_files import LoadedModel, TrainedModel, load_model_named
-from models.nsynth.baseline import BaselineSettings
-from models.nsynth.baseline_networks import PITCHES, find_size
-from models.nsynth.recipe import SOURCE, prepare
+from models.inference import TrainedModel, load_model_named
+from models.model_files import LoadedModel
+from models.notes.settings import NoteTrainingSettings, start_note_training
+from models.notes.spectral_encoder import PITCHES, PRESETS, SOURCE, find_preset
 from models.training.recipe import Recipe, check_channels_last, cosine_adam, defaults_of, layer_seeds
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
     from models.training.data import Source
 
 SOFTMAXES = (PITCHES, len(FAMILIES), len(SOURCES))
-"""Names of each label of which a note bears one: pitch, family, source."""
+"""Classes of each label of which a note has exactly one: pitch, family, source."""
 
 OUTPUTS = sum(SOFTMAXES) + len(QUALITIES)
 
 
 @dataclass(frozen=True)
-class NoteNames:
-    """What notes were taken for: `pitch` (n,) MIDI notes, `family`, `source` (n,) numbers, `qualities` (n, 10) bool."""
+class NoteLabels:
+    """Predicted labels: `pitch` (n,) MIDI notes, `family`, `source` (n,) indices, `qualities` (n, 10) bool."""
 
     pitch: NDArray[np.intp]
     family: NDArray[np.intp]
@@ -48,11 +49,11 @@ class NoteNames:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What a classifier makes of notes: how likely each pitch is, and what it goes by.
+class Classification:
+    """Pitch probabilities of notes, and the features behind them.
 
     Attributes:
-        pitch: (n, 128), softmax. features: (n, d), what its last strided layer says before its activation.
+        pitch: (n, 128), softmax. features: (n, d), the output of the last strided layer before its activation.
     """
 
     pitch: NDArray[np.float64]
@@ -60,57 +61,49 @@ class Judgement:
 
 
 class NoteClassifier(TrainedModel):
-    """A trained classifier with its meaning."""
+    """A trained classifier with its card."""
 
-    def name(self, audio: NDArray[np.floating[Any]], batch_size: int = 32) -> NoteNames:
-        """Name notes at the classifier's sample rate; what is shorter than its notes is followed by silence.
-
-        Shapes: (n, samples). Raises: ModelError for longer ones.
-        """
-        return named(self._hear(audio, batch_size)[0])
-
-    def judge(self, audio: NDArray[np.floating[Any]], batch_size: int = 32) -> Judgement:
-        """Say of notes how likely each pitch is, with the features by which sets of notes are compared.
+    def predict_labels(self, audio: NDArray[np.floating[Any]], batch_size: int = 32) -> NoteLabels:
+        """Predict the labels of notes at the classifier's sample rate; shorter ones are padded with silence.
 
         Shapes: (n, samples). Raises: ModelError for notes longer than the classifier's.
         """
-        logits, features = self._hear(audio, batch_size)
+        return labels_of(self._run(audio, batch_size)[0])
+
+    def classify(self, audio: NDArray[np.floating[Any]], batch_size: int = 32) -> Classification:
+        """Return pitch probabilities of notes, and the features by which sets of notes are compared.
+
+        Shapes: (n, samples). Raises: ModelError for notes longer than the classifier's.
+        """
+        logits, features = self._run(audio, batch_size)
         pitch = logits[:, :PITCHES].astype(np.float64)
         likely = np.exp(pitch - pitch.max(axis=1, keepdims=True))
-        return Judgement(likely / likely.sum(axis=1, keepdims=True), features.astype(np.float64))
+        return Classification(likely / likely.sum(axis=1, keepdims=True), features.astype(np.float64))
 
     @cached_property
-    def _ears(self) -> "keras.Model":
-        """The network, with what its last strided layer says beside its names."""
+    def _network(self) -> "keras.Model":
+        """The network with two outputs: its logits, and the features of its last strided layer."""
         import keras
 
         model = self.loaded.model
-        last = len(find_size(str(self.loaded.card.features["size"])).halvings) - 1
+        last = len(find_preset(str(self.loaded.card.features["size"])).halvings) - 1
         features = keras.layers.Flatten()(model.get_layer(f"down{last}_normalisation").output)
         return keras.Model(model.inputs, [model.output, features])
 
-    def _hear(self, audio: NDArray[np.floating[Any]], batch_size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _run(self, audio: NDArray[np.floating[Any]], batch_size: int) -> tuple[NDArray[Any], NDArray[Any]]:
         if audio.shape[1] > self.loaded.samples:
             raise ModelError(
                 f"{self.loaded.path} names notes of up to {self.loaded.samples} samples. Received: {audio.shape[1]}"
             )
-        logits: list[NDArray[Any]] = []
-        features: list[NDArray[Any]] = []
-        for first in range(0, len(audio), batch_size):
-            batch = np.asarray(audio[first : first + batch_size], np.float32)
-            whole = np.pad(batch, ((0, batch_size - len(batch)), (0, self.loaded.samples - batch.shape[1])))
-            for parts, part in zip((logits, features), self._ears.predict_on_batch(whole), strict=True):
-                parts.append(np.asarray(part)[: len(batch)])
-        if not logits:
-            nothing, neither = (np.empty((0, *output.shape[1:]), np.float32) for output in self._ears.outputs)
-            return nothing, neither
-        return np.concatenate(logits), np.concatenate(features)
+        padded = np.pad(np.asarray(audio, np.float32), ((0, 0), (0, self.loaded.samples - audio.shape[1])))
+        logits, features = predict_in_batches(self._network, [padded], batch_size)
+        return logits, features
 
 
-def named(logits: NDArray[np.floating[Any]]) -> NoteNames:
-    """Return what logits (n, OUTPUTS) stand for: the likeliest name of each label, and the qualities above zero."""
+def labels_of(logits: NDArray[np.floating[Any]]) -> NoteLabels:
+    """Read labels off logits (n, OUTPUTS): the most probable class of each label, and the qualities above zero."""
     pitch, family, source, qualities = np.split(logits, np.cumsum(SOFTMAXES), axis=1)
-    return NoteNames(pitch.argmax(axis=1), family.argmax(axis=1), source.argmax(axis=1), qualities > 0)
+    return NoteLabels(pitch.argmax(axis=1), family.argmax(axis=1), source.argmax(axis=1), qualities > 0)
 
 
 def load_classifier(path: str | os.PathLike[str]) -> NoteClassifier:
@@ -135,28 +128,40 @@ def build_classifier(
     import keras
 
     from models.layers import AddedHiss, RelativeSpectrogram
-    from models.nsynth.baseline_networks import encode_picture
+    from models.notes.spectral_encoder import encode_spectrogram
 
     check_channels_last(NOTE_CLASSIFIER, data_format)
-    shape, seeds = find_size(size), layer_seeds(seed)
+    preset, seeds = find_preset(size), layer_seeds(seed)
     audio = keras.Input((samples,), name="audio")
-    heard = AddedHiss(seed=next(seeds), name="hiss")(audio)
-    picture = RelativeSpectrogram(shape.fft_length, shape.hop_length, shape.frames, dtype="float32", name="picture")(
-        heard
-    )
+    noisy = AddedHiss(seed=next(seeds), name="hiss")(audio)
+    spectrogram = RelativeSpectrogram(
+        preset.fft_length, preset.hop_length, preset.frames, dtype="float32", name="picture"
+    )(noisy)
     start = keras.initializers.GlorotUniform(next(seeds))
-    named = keras.layers.Dense(OUTPUTS, kernel_initializer=start, dtype="float32", name="names")
-    return keras.Model(audio, named(encode_picture(picture, shape, seeds)), name="note_classifier")
+    logits = keras.layers.Dense(OUTPUTS, kernel_initializer=start, dtype="float32", name="names")
+    return keras.Model(audio, logits(encode_spectrogram(spectrogram, preset, seeds)), name="note_classifier")
 
 
-class ClassifierSettings(BaselineSettings):
-    """Train a classifier of notes, by which autoencoders of notes are measured, on a dataset of notes."""
+class ClassifierSettings(NoteTrainingSettings):
+    """Train a classifier of notes, by which reconstructed notes are measured, on a dataset of notes."""
 
     model: str = Field(NOTE_CLASSIFIER, description=NOTE_CLASSIFIER)
+    size: Literal["full", "tiny", "short"] = Field(
+        "tiny", description="how large it is; batch_size and learning_rate follow, where they are not set"
+    )
+    epochs: int = Field(20, ge=1, description="passes over the notes")
+    batch_size: int = Field(PRESETS["tiny"].batch_size, ge=1, description="notes per step; 8 for full")
+    learning_rate: float = Field(PRESETS["tiny"].learning_rate, gt=0, description="of Adam; 1e-4 for full")
+
+    @model_validator(mode="after")
+    def _follow_the_size(self) -> Self:
+        preset = PRESETS[self.size]
+        self.follow(batch_size=preset.batch_size, learning_rate=preset.learning_rate)
+        return self
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    prepare(settings)
+    start_note_training(settings)
     from models.notes.data import LabelledNotes, open_whole
 
     return open_whole(settings, stack, LabelledNotes)
@@ -173,36 +178,36 @@ def _optimizer(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer"
 
 
 def measure(loaded: LoadedModel, source: "Source") -> dict[str, Any]:
-    """Measure how often the notes of the test are named as they are labelled; what nobody said is left out.
+    """Measure the accuracy of each label on the test notes; unlabelled notes are left out.
 
-    Returns: `n` notes; shares `pitch` (the very note), `near` (within a semitone), `family`, `source` and `qualities`
-        (of all ten of all notes); a label that the dataset does not have is absent.
+    Returns: `n` notes; accuracies `pitch` (the exact note), `near` (within a semitone), `family`, `source` and
+        `qualities` (over all ten of all notes); a label that the dataset does not have is absent.
     """
     classifier, found, truth = NoteClassifier(loaded), [], []
     with source.test(32) as batches:
         for number in range(batches.num_batches):
             audio, labels = batches[number]
-            found.append(classifier.name(audio))
+            found.append(classifier.predict_labels(audio))
             truth.append(labels)
     labels = np.concatenate(truth)
-    names = {part: np.concatenate([getattr(one, part) for one in found]) for part in ("pitch", "family", "source")}
-    off = np.abs(names["pitch"] - labels[:, 0])
-    shares = {"pitch": np.mean(off == 0), "near": np.mean(off <= 1)}
+    predicted = {part: np.concatenate([getattr(one, part) for one in found]) for part in ("pitch", "family", "source")}
+    off = np.abs(predicted["pitch"] - labels[:, 0])
+    accuracies = {"pitch": np.mean(off == 0), "near": np.mean(off <= 1)}
     for column, part in ((1, "family"), (2, "source")):
         known = labels[:, column] >= 0
         if known.any():
-            shares[part] = np.mean(names[part][known] == labels[known, column])
+            accuracies[part] = np.mean(predicted[part][known] == labels[known, column])
     known = labels[:, 3] >= 0
     if known.any():
         bits = (labels[known, 3:] >> np.arange(len(QUALITIES)) & 1).astype(bool)
-        shares["qualities"] = np.mean(np.concatenate([one.qualities for one in found])[known] == bits)
-    return {"n": len(labels), **{name: {"All": float(share)} for name, share in shares.items()}}
+        accuracies["qualities"] = np.mean(np.concatenate([one.qualities for one in found])[known] == bits)
+    return {"n": len(labels), **{name: {"All": float(share)} for name, share in accuracies.items()}}
 
 
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         NOTE_CLASSIFIER,
-        "names pitch, family, source and qualities of a note: what autoencoders of notes are measured by",
+        "classifies pitch, family, source and qualities of a note; reconstructed notes are measured by it",
         SOURCE,
         build_classifier,
         loss=_loss,

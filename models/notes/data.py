@@ -1,8 +1,8 @@
-"""Training data of the autoencoders of notes: pieces of sounds, read straight from a dataset file as mu-law classes.
+"""Training data of note models: crops of notes as mu-law classes, and whole notes, read directly from a dataset file.
 
-In training a piece begins anywhere, anew each time its note comes up; where what is learned is measured, it lies in the
-middle of the sound, as in the published code. A dataset whose notes are labelled with their split keeps to it, so that
-instruments that are tested on were never heard.
+In training a crop starts at a random place, drawn anew each time its note comes up; in validation and test it is the
+middle of the sound, as in the published code. A dataset whose notes are labelled with their split keeps that split, so
+that test instruments are held out.
 """
 
 from collections.abc import Mapping
@@ -18,44 +18,44 @@ from generators.errors import DatasetError, SettingsError
 from generators.notes import labels
 from models.layers.companding import CLASSES, mu_law_classes
 from models.training.data import Batch, Batches, DatasetSource, Rows
+from models.training.splits import evenly_spaced
 
 SPLITS: Mapping[str, str] = dict(zip(("training", "validation", "test"), labels.SPLITS, strict=True))
-"""Splits, and what they are called among the labels of notes (those of NSynth)."""
+"""Splits, and their names among the labels of notes (those of NSynth)."""
 
-MOST_MEASURED = 1024
-"""Notes that validation and test look at, evenly spread over theirs: the mean over their samples has settled long
-before."""
+MAX_EVALUATED = 1024
+"""Notes used in validation and test at most, evenly spaced: the mean over their samples has converged long before."""
 
-MOST_SAMPLES = 131_072
-"""Samples in a batch of pieces where nothing is learned: a layer of the full size keeps half a gigabyte of them."""
+MAX_SAMPLES = 131_072
+"""Samples in a batch of crops in validation and test: a layer of the full size takes half a gigabyte for them."""
 
 
-class Turns:
-    """Rows coming round again and again, in another order each time: what is drawn where epochs are not passes."""
+class ShuffledPasses:
+    """Rows in an endless sequence of shuffled passes, for epochs that are not passes over the data."""
 
     def __init__(self, rows: NDArray[np.intp], seed: int) -> None:
         self._rows, self._seed = rows, seed
         self._pass = lru_cache(maxsize=3)(self._shuffled)
 
-    def at(self, turns: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
-        """Return whose turn it is. Shapes: numbers (n,), counted from 0 over all passes -> rows (n,)."""
-        passes, places = np.divmod(turns, len(self._rows))
+    def rows_at(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+        """Return the rows at positions of the sequence, counted from 0. Shapes: (n,) -> rows (n,)."""
+        passes, places = np.divmod(positions, len(self._rows))
         return np.asarray([self._pass(int(one))[place] for one, place in zip(passes, places, strict=True)], np.intp)
 
     def _shuffled(self, number: int) -> NDArray[np.intp]:
-        """Return all rows in the order of one pass over them."""
+        """Return all rows in the order of a pass."""
         return np.random.default_rng([self._seed, number]).permutation(self._rows)
 
 
 class CropBatches(Batches):
-    """Pieces of notes, in and out: what a network hears of a sound is what it should say of it.
+    """Crops of notes, each as both input and target of an autoencoder.
 
     Args:
-        rows: of the dataset. length: samples of a piece. count: pieces of an epoch, each row's turn coming round.
+        rows: of the dataset. length: samples of a crop. count: crops in an epoch, in shuffled passes over the rows.
         seed: of order and places; None for rows in their order, and the middle of each sound.
-        within: samples from the beginning that a piece keeps to, where its place is drawn.
-        pitch: hand over MIDI notes, too. jitter: classes by which what is heard is off at most, in standard deviations
-            that are drawn for each piece; what should be said is not.
+        within: samples from the beginning of a sound within which random crops lie.
+        pitch: include MIDI notes. jitter: maximum standard deviation of noise on the inputs, in classes; that of each
+            crop is drawn. Targets are without noise.
     Batches: classes (batch, length), or (classes, notes (batch, 1)), and classes (batch, length); int32.
     """
 
@@ -75,7 +75,7 @@ class CropBatches(Batches):
         super().__init__(count or len(rows), batch_size, len(rows))
         self._dataset, self._rows, self._seed, self._jitter = dataset, rows, seed, jitter
         self._length, self._within, self._pitch = length, within or dataset.samples, pitch
-        self._turns = Turns(rows, seed or 0)
+        self._passes = ShuffledPasses(rows, seed or 0)
 
     def make(self, epoch: int, number: int) -> Batch:
         first, last = self.rows_of(number)
@@ -83,21 +83,21 @@ class CropBatches(Batches):
             rows = self._rows[first:last]
             starts = np.full(len(rows), (self._dataset.samples - self._length) // 2)
         else:
-            rows = self._turns.at(np.arange(first, last) + epoch * self.count)
+            rows = self._passes.rows_at(np.arange(first, last) + epoch * self.count)
             rng = np.random.default_rng([self._seed, epoch, number])
             starts = rng.integers(0, self._within - self._length + 1, len(rows))
-        said = heard = mu_law_classes(self._dataset.read_crops(rows, starts, self._length)).astype(np.int32)
+        targets = inputs = mu_law_classes(self._dataset.read_crops(rows, starts, self._length)).astype(np.int32)
         if self._jitter and self._seed is not None:
-            off = rng.normal(size=said.shape) * rng.uniform(0.0, self._jitter, (len(said), 1))
-            heard = np.clip(said + np.rint(off).astype(np.int32), 0, CLASSES - 1)
+            noise = rng.normal(size=targets.shape) * rng.uniform(0.0, self._jitter, (len(targets), 1))
+            inputs = np.clip(targets + np.rint(noise).astype(np.int32), 0, CLASSES - 1)
         if not self._pitch:
-            return heard, said
+            return inputs, targets
         notes = self._dataset.read_columns(rows, ("classes",))[0][:, :1].astype(np.int32)
-        return (heard, notes), said
+        return (inputs, notes), targets
 
 
 class _LabelledSource(DatasetSource):
-    """A dataset file that is split as its notes are labelled, where they are."""
+    """A dataset file that is split by the labels of its notes, where they have such labels."""
 
     def _keep_labelled_splits(self, dataset: Dataset) -> None:
         labelled = labelled_splits(dataset)
@@ -109,13 +109,13 @@ class _LabelledSource(DatasetSource):
 
 
 class NoteCrops(_LabelledSource):
-    """Notes of a dataset file, in pieces.
+    """Crops of the notes of a dataset file.
 
     Args:
-        crop: samples of a piece. crop_seconds: part of each sound, from its beginning, that training draws from; 0 for
-            all of it. steps: batches of an epoch; by default every note comes up once. pitch: with MIDI notes.
+        crop: samples of a crop. crop_seconds: seconds from the beginning of each sound that training crops come from; 0
+            for all of it. steps: batches of an epoch; by default every note comes up once. pitch: include MIDI notes.
             jitter: as `CropBatches`, in training.
-    Raises: DatasetError for a dataset of something else, or of sounds shorter than a piece.
+    Raises: DatasetError for a dataset of something else, or of sounds shorter than a crop.
     """
 
     def __init__(
@@ -149,25 +149,25 @@ class NoteCrops(_LabelledSource):
         )
 
     def validation(self, batch_size: int) -> Batches:
-        return self._crops("validation", self._measured(batch_size))
+        return self._crops("validation", self._evaluation_size(batch_size))
 
     def test(self, batch_size: int) -> Batches:
-        return self._crops("test", self._measured(batch_size))
+        return self._crops("test", self._evaluation_size(batch_size))
 
-    def _measured(self, batch_size: int) -> int:
-        return max(1, min(batch_size, MOST_SAMPLES // self._crop))
+    def _evaluation_size(self, batch_size: int) -> int:
+        return max(1, min(batch_size, MAX_SAMPLES // self._crop))
 
     def _crops(self, split: str, batch_size: int, **options: Any) -> CropBatches:
         rows = self.rows(split)
-        if split != "training" and len(rows) > MOST_MEASURED:
-            rows = rows[np.linspace(0, len(rows) - 1, MOST_MEASURED).astype(np.intp)]
+        if split != "training":
+            rows = evenly_spaced(rows, MAX_EVALUATED)
         return CropBatches(self._dataset, rows, batch_size, length=self._crop, pitch=self._pitch, **options)
 
 
 class WholeNotes(_LabelledSource):
-    """Notes of a dataset file from beginning to end, with their pitch.
+    """Whole notes of a dataset file with their pitch.
 
-    Batches: (audio (batch, samples), notes (batch, 1) int32), and the notes once more, which no loss looks at.
+    Batches: (audio (batch, samples), notes (batch, 1) int32), and the notes again as targets, which no loss uses.
     Raises: DatasetError for a dataset of something else.
     """
 
@@ -191,7 +191,7 @@ class _NoteRows:
 
 
 class LabelledNotes(WholeNotes):
-    """Notes of a dataset file from beginning to end, with what is said of each: see `note_labels`.
+    """Whole notes of a dataset file with their labels, see `note_labels`.
 
     Batches: audio (batch, samples), labels (batch, 4) int32.
     """
@@ -210,12 +210,12 @@ class _LabelledRows:
 
 
 def note_labels(dataset: Dataset) -> NDArray[np.int32]:
-    """Return what is said of all notes.
+    """Return the labels of all notes.
 
-    Shapes: (n, 4): pitch, a MIDI note; family and source as numbers of NSynth, -1 where they are unknown; qualities as
-        a sum of 2^i, -1 in a dataset that tells none of any note.
+    Shapes: (n, 4): pitch, a MIDI note; family and source as indices of NSynth, -1 where they are unknown; qualities as
+        a bit mask, -1 in a dataset without any.
     """
-    nothing = np.full(len(dataset), -1, np.int32)
+    unlabelled = np.full(len(dataset), -1, np.int32)
     found = [dataset.read_columns(slice(None), ("classes",))[0][:, 0].astype(np.int32)]
     for label, known in (("family", labels.FAMILIES), ("source", labels.SOURCES)):
         if label in dataset.labels:
@@ -223,9 +223,9 @@ def note_labels(dataset: Dataset) -> NDArray[np.int32]:
             names = dataset.card.names[label]
             found.append(np.asarray([known.index(name) if name in known else -1 for name in names], np.int32)[column])
         else:
-            found.append(nothing)
-    masks = dataset.read_columns(slice(None), ("qualities",))[0] if "qualities" in dataset.labels else nothing
-    found.append(masks.astype(np.int32) if masks.max() > 0 else nothing)
+            found.append(unlabelled)
+    masks = dataset.read_columns(slice(None), ("qualities",))[0] if "qualities" in dataset.labels else unlabelled
+    found.append(masks.astype(np.int32) if masks.max() > 0 else unlabelled)
     return np.stack(found, axis=-1)
 
 
@@ -238,7 +238,7 @@ def _check_notes(dataset: Dataset) -> None:
 
 
 def labelled_splits(dataset: Dataset) -> dict[str, NDArray[np.intp]] | None:
-    """Return the rows of each split as the notes are labelled, or None where a split is without any."""
+    """Return the rows of each split by the labels of the notes, or None where a split would be empty."""
     names = dataset.card.names.get("split", [])
     if "split" not in dataset.labels or not set(SPLITS.values()) <= set(names):
         return None
@@ -248,7 +248,7 @@ def labelled_splits(dataset: Dataset) -> dict[str, NDArray[np.intp]] | None:
 
 
 def open_crops(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops, str]:
-    """Return the pieces that settings mean, and what to name the run after; `stack` closes the dataset.
+    """Open the crops that settings name; returns them and the name of the run. `stack` closes the dataset.
 
     Raises: DatasetError as `NoteCrops` does; SettingsError for a crop that is no multiple of the hop.
     """
@@ -266,7 +266,7 @@ def open_crops(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops,
     return source, settings.dataset_path.stem
 
 
-def open_whole(settings: Any, stack: ExitStack, kind: type[WholeNotes] = WholeNotes) -> tuple[WholeNotes, str]:
-    """Return whole notes, as `open_crops` does their pieces."""
+def open_whole(settings: Any, stack: ExitStack, source_type: type[WholeNotes] = WholeNotes) -> tuple[WholeNotes, str]:
+    """Open whole notes, as `open_crops` does crops."""
     dataset = stack.enter_context(Dataset(settings.dataset_path))
-    return kind(dataset, **settings.split), settings.dataset_path.stem
+    return source_type(dataset, **settings.split), settings.dataset_path.stem

@@ -1,22 +1,21 @@
-"""The baseline of NSynth: an autoencoder of pictures of notes, which hears all of a note at once and is told its pitch.
+"""The baseline of NSynth: an autoencoder of whole spectrograms of notes, conditioned on pitch.
 
-Engel et al. 2017, arXiv 1704.01279: what the WaveNet autoencoder is measured against. A reconstruction is a picture of
-magnitudes, and becomes a sound by Griffin-Lim. In two sizes: the published one, and `tiny` for two cores.
+Engel et al. 2017, arXiv 1704.01279: the baseline of the WaveNet autoencoder. A reconstruction is a magnitude
+spectrogram, whose phases are found by Griffin-Lim. In two sizes: the published one, and `tiny` for two cores.
 """
 
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from generators.parameters import ParameterSpace
 from models.estimation.architectures import NSYNTH_BASELINE
-from models.nsynth.baseline_networks import SIZES, find_size
-from models.nsynth.recipe import SOURCE, prepare
+from models.notes.settings import NoteTrainingSettings, start_note_training
+from models.notes.spectral_encoder import PRESETS, SOURCE, find_preset
 from models.training.recipe import Recipe, check_channels_last, defaults_of
-from models.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from models.training.data import Source
 
 LOUD = 0.5
-"""Brightness above which a point of a picture is heard: 60 dB below the loudest."""
+"""Level of a spectrogram above which a point is audible: 60 dB below the loudest."""
 
 
 def build_baseline(
@@ -42,33 +41,30 @@ def build_baseline(
     from models.nsynth.baseline_networks import build_spectral_autoencoder
 
     check_channels_last(NSYNTH_BASELINE, data_format)
-    return build_spectral_autoencoder(find_size(size), samples, sample_rate, seed)
+    return build_spectral_autoencoder(find_preset(size), samples, sample_rate, seed)
 
 
-class BaselineSettings(TrainingSettings):
+class BaselineSettings(NoteTrainingSettings):
     """Train the spectral baseline of NSynth on a dataset of notes."""
-
-    other_flags: ClassVar = {"size": ("preset",)}
 
     model: str = Field(NSYNTH_BASELINE, description=NSYNTH_BASELINE)
     size: Literal["full", "tiny", "short"] = Field(
-        "tiny", description="how large it is; batch_size and learning_rate follow, where they are not set"
+        "tiny",
+        description="size of spectrogram and networks; batch_size and learning_rate follow, where they are not set",
     )
-    dataset_name: str = Field("notes", description="trains on <dataset_dir>/<dataset_name>.hdf5")
     epochs: int = Field(20, ge=1, description="passes over the notes")
-    patience: int = Field(100_000, ge=1, description="stop after so many epochs without a lower validation loss")
-    batch_size: int = Field(SIZES["tiny"].batch_size, ge=1, description="notes per step; 8 for full")
-    learning_rate: float = Field(SIZES["tiny"].learning_rate, gt=0, description="of Adam; 1e-4 for full")
+    batch_size: int = Field(PRESETS["tiny"].batch_size, ge=1, description="notes per step; 8 for full")
+    learning_rate: float = Field(PRESETS["tiny"].learning_rate, gt=0, description="of Adam; 1e-4 for full")
 
     @model_validator(mode="after")
     def _follow_the_size(self) -> Self:
-        size = SIZES[self.size]
-        self.follow(batch_size=size.batch_size, learning_rate=size.learning_rate)
+        preset = PRESETS[self.size]
+        self.follow(batch_size=preset.batch_size, learning_rate=preset.learning_rate)
         return self
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    prepare(settings)
+    start_note_training(settings)
     from models.notes.data import open_whole
 
     return open_whole(settings, stack)
@@ -81,25 +77,25 @@ def _optimizer(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer"
 
 
 def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
-    """Measure reconstructions of the test notes, as pictures.
+    """Measure reconstructed spectrograms of the test notes.
 
     Returns: `n` notes; `db_error`, the mean absolute error in decibels where a note is within 60 dB of its loudest
-        point; `blind_db_error`, that of the mean picture of these very notes, for comparison.
+        point; `blind_db_error`, that of the mean spectrogram of these notes, for comparison.
     """
     import keras
 
     from models.layers.note_spectrograms import RANGE_DB
 
-    picture = keras.Model(loaded.model.inputs, loaded.model.get_layer("picture").output)
+    spectrogram = keras.Model(loaded.model.inputs, loaded.model.get_layer("picture").output)
     wanted, found = [], []
     with source.test(16) as batches:
         for number in range(batches.num_batches):
             inputs, _ = batches[number]
-            wanted.append(np.asarray(picture.predict_on_batch(list(inputs)))[..., 0])
+            wanted.append(np.asarray(spectrogram.predict_on_batch(list(inputs)))[..., 0])
             found.append(np.asarray(loaded.model.predict_on_batch(list(inputs))))
-    notes, guesses = np.concatenate(wanted), np.concatenate(found)
+    notes, outputs = np.concatenate(wanted), np.concatenate(found)
     loud = notes > LOUD
-    errors = {"db_error": guesses - notes, "blind_db_error": notes.mean(axis=0) - notes}
+    errors = {"db_error": outputs - notes, "blind_db_error": notes.mean(axis=0) - notes}
     return {
         "n": len(notes),
         **{name: {"All": float(np.abs(one)[loud].mean() * RANGE_DB)} for name, one in errors.items()},
@@ -109,10 +105,10 @@ def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         NSYNTH_BASELINE,
-        "an autoencoder of pictures of notes that is told their pitch, the baseline of NSynth",
+        "autoencoder of note spectrograms conditioned on pitch, the baseline of NSynth",
         SOURCE,
         build_baseline,
-        loss=lambda space, name: None,  # the network carries its own
+        loss=lambda space, name: None,  # the network has its own
         metrics=lambda space: [],
         optimizer=_optimizer,
         features={"input": "notes"},
@@ -121,7 +117,7 @@ RECIPES: tuple[Recipe, ...] = (
         open_data=_open,
         options=MappingProxyType({"size": "tiny"}),
         measure=measure,
-        told=("error {db_error:.1f} dB (the mean picture: {blind_db_error:.1f})",),
+        told=("error {db_error:.1f} dB (mean spectrogram: {blind_db_error:.1f})",),
         defaults=defaults_of(BaselineSettings, "mse", "size"),
     ),
 )

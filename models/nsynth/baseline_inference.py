@@ -1,34 +1,38 @@
-"""The sound of a spectrogram that the spectral baseline of NSynth makes, with phases by Griffin-Lim."""
+"""Audio from the spectrograms of the spectral baseline of NSynth, with phases by Griffin-Lim."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.analysis.griffin_lim import ROUNDS, reconstruct_phase
+from generators.analysis.griffin_lim import ITERATIONS, reconstruct_phase
 from generators.errors import ModelError
 from models.layers.note_spectrograms import RANGE_DB
-from models.nsynth.baseline_networks import PictureSize
+from models.notes.spectral_encoder import SpectralPreset
 
 
-def magnitudes(picture: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Undo the decibels of pictures, and add the bin that they lack, empty.
+def magnitudes(spectrogram: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Convert decibels to magnitudes, and append the missing last bin as zeros.
 
-    Shapes: (…, frames, bins) in 0..1 -> (…, frames, bins + 1), 1 where the picture is 1 and 0 where it is 0.
+    Shapes: (…, frames, bins) in 0..1 -> (…, frames, bins + 1); 1 stays 1 and 0 stays 0.
     """
-    picture = np.clip(np.asarray(picture, np.float64), 0.0, 1.0)
-    size = np.where(picture > 0.0, 10.0 ** ((picture - 1.0) * RANGE_DB / 20.0), 0.0)
-    return np.pad(size, [*[(0, 0)] * (size.ndim - 1), (0, 1)]).astype(np.float32)
+    levels = np.clip(np.asarray(spectrogram, np.float64), 0.0, 1.0)
+    found = np.where(levels > 0.0, 10.0 ** ((levels - 1.0) * RANGE_DB / 20.0), 0.0)
+    return np.pad(found, [*[(0, 0)] * (found.ndim - 1), (0, 1)]).astype(np.float32)
 
 
-def sound_of(
-    picture: NDArray[np.floating], size: PictureSize, samples: int, rounds: int = ROUNDS, seed: int = 0
+def spectrogram_to_audio(
+    spectrogram: NDArray[np.floating], preset: SpectralPreset, samples: int, rounds: int = ITERATIONS, seed: int = 0
 ) -> NDArray[np.float32]:
-    """Find a sound with these magnitudes, at a peak of 1; a black picture is silence.
+    """Reconstruct audio with these magnitudes, at a peak of 1; an all-zero spectrogram gives silence.
 
-    Shapes: (frames, bins) -> (samples,). Raises: ModelError where the picture is of another size.
+    Args:
+        rounds: iterations of Griffin-Lim. seed: of its initial phases.
+    Shapes: (frames, bins) -> (samples,). Raises: ModelError for a spectrogram of another size.
     """
-    if picture.shape != (size.frames, size.bins):
-        raise ModelError(f"a picture must be {size.frames} frames x {size.bins} bins. Received: {picture.shape}")
-    found = reconstruct_phase(magnitudes(picture), size.fft_length, size.hop_length, rounds, seed)
-    sound = np.pad(found, (size.hop_length // 2, samples))[:samples]  # our frames lie in the middle of their hops
-    peak = np.abs(sound).max()
-    return (sound / peak if peak > 0 else sound).astype(np.float32)
+    if spectrogram.shape != (preset.frames, preset.bins):
+        raise ModelError(
+            f"a spectrogram must be {preset.frames} frames x {preset.bins} bins. Received: {spectrogram.shape}"
+        )
+    found = reconstruct_phase(magnitudes(spectrogram), preset.fft_length, preset.hop_length, rounds, seed)
+    audio = np.pad(found, (preset.hop_length // 2, samples))[:samples]  # our frames are centred on their hops
+    peak = np.abs(audio).max()
+    return (audio / peak if peak > 0 else audio).astype(np.float32)

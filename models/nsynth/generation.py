@@ -1,13 +1,13 @@
-"""Cached generation: one compiled loop that makes a sound sample by sample, at the cost of one sample a sample.
+"""Cached generation: one compiled loop that generates a sound sample by sample, at the cost of one step per sample.
 
-A causal convolution of three taps needs what it saw d and 2d samples ago, and nothing else of the past. A ring of
-2d + 1 slots keeps that. One slot more than there must be lets a sample be written before its past is read, so that the
-compiler need not copy the ring to keep what is about to be overwritten. Rings start as zeros, which is what training
-shows as the past of the first sample. What codes add to each layer is worked out once a code; the skip paths of all
-layers are one product of matrices a sample.
+A causal convolution of three taps needs its inputs of d and 2d samples ago, and nothing else of the past. A ring buffer
+of 2d + 1 slots keeps them. The one extra slot lets a sample be written before its past is read, so that the compiler
+need not copy the ring to save what is about to be overwritten. Rings start as zeros, as in training before the first
+sample. The contribution of a code to each layer is computed once per code; the skip paths of all layers are one matrix
+product per sample.
 Source: Le Paine et al. 2016, arXiv 1611.09482; Engel et al. 2017.
 
-The loop runs over one code's samples and hands back its rings, so that a caller can show progress, stop, and go on.
+The loop runs over the samples of one code and returns its rings, so that a caller can show progress, stop and resume.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,12 +25,12 @@ from models.layers.companding import CLASSES, MIDDLE
 from models.nsynth.presets import FILTER
 
 BRANCHES = 16
-"""The inverse of a distribution over 256 classes is looked up in two steps of 16: short sums, and little code."""
+"""The inverse of a distribution over 256 classes is found in two steps of 16: short sums, and little code."""
 
 
 @dataclass(frozen=True)
-class State:
-    """Where a generation stands: the samples made so far, the class of the last, and the rings."""
+class GenerationState:
+    """GenerationState of a generation: the number of samples so far, the class of the last, and the rings."""
 
     sample: int
     last: Any
@@ -68,24 +68,24 @@ class CachedDecoder:
             "conditions": [*(weights[f"condition{number}"] for number in range(count)), weights["condition_last"]],
         }
 
-    def begin(self, batch: int) -> State:
-        """Return the state before the first sample: nothing was ever heard."""
+    def initial_state(self, batch: int) -> GenerationState:
+        """Return the state before the first sample."""
         rings = [ops.zeros((3, batch, 1)), *(ops.zeros((2 * d + 1, batch, self.width)) for d in self.dilations)]
-        return State(0, ops.full((batch,), MIDDLE, "int32"), tuple(rings))
+        return GenerationState(0, ops.full((batch,), MIDDLE, "int32"), tuple(rings))
 
     def logits(self, classes: NDArray[np.integer[Any]], codes: NDArray[np.floating[Any]], pitch: Any = None) -> Any:
-        """Return what the loop says of each sample of a known sound: what the network says of it at once.
+        """Return the logits of the loop for each sample of a known sound: those of the network in one pass.
 
         Shapes: classes (batch, hop n), codes (batch, n, code), pitch (batch,) -> (batch, hop n, 256).
         """
-        state, parts = self.begin(len(classes)), []
-        for number, condition in enumerate(self._each_condition(codes, pitch)):
+        state, parts = self.initial_state(len(classes)), []
+        for number, condition in enumerate(self._conditions(codes, pitch)):
             known = ops.transpose(ops.cast(classes[:, number * self.hop : (number + 1) * self.hop], "int32"))
-            said, last, rings = self._forced(
-                self._weights, condition, _whole(state.sample), state.last, state.rings, known
+            logits, last, rings = self._teacher_forced_loop(
+                self._weights, condition, _int_tensor(state.sample), state.last, state.rings, known
             )
-            state = State(state.sample + self.hop, last, rings)
-            parts.append(ops.convert_to_numpy(said))
+            state = GenerationState(state.sample + self.hop, last, rings)
+            parts.append(ops.convert_to_numpy(logits))
         return np.concatenate(parts).transpose(1, 0, 2)
 
     def sample(
@@ -95,15 +95,15 @@ class CachedDecoder:
         seeds: Sequence[int],
         pitch: Any = None,
         temperature: float = 1.0,
-        state: State | None = None,
-    ) -> Iterator[tuple[NDArray[np.uint8], State]]:
-        """Draw sounds, one code after the other.
+        state: GenerationState | None = None,
+    ) -> Iterator[tuple[NDArray[np.uint8], GenerationState]]:
+        """Generate sounds, one code after the other.
 
         Args:
-            seeds: one a sound; a sound follows from its codes and its seed, whatever else is in the batch.
-            temperature: by which logits are divided; 1 is the distribution itself (published).
-            state: to go on from, as it was given with the last part; `codes` then are those still to come.
-        Shapes: codes (batch, n, code), pitch (batch,) -> n times classes (batch, hop) with the state behind them.
+            seeds: one per sound; a sound follows from its codes and its seed, whatever else is in the batch.
+            temperature: divides the logits; 1 is the distribution itself (published).
+            state: to resume from, as returned with the last part; `codes` are then the remaining ones.
+        Shapes: codes (batch, n, code), pitch (batch,) -> n times classes (batch, hop), each with the state after them.
         Raises: ModelError where shapes do not fit, or the temperature is not above zero.
         """
         codes = np.asarray(codes, np.float32)
@@ -114,16 +114,16 @@ class CachedDecoder:
             )
         if not temperature > 0:
             raise ModelError(f"temperature must be above 0. Received: {temperature:g}")
-        state, sharpness = state or self.begin(len(codes)), ops.convert_to_tensor(1.0 / temperature, "float32")
-        for condition in self._each_condition(codes, pitch):
-            chances = ops.convert_to_tensor(chances_of(seeds, state.sample, self.hop))
-            drawn, last, rings = self._drawn(
-                self._weights, condition, _whole(state.sample), state.last, state.rings, chances, sharpness
+        state, sharpness = state or self.initial_state(len(codes)), ops.convert_to_tensor(1.0 / temperature, "float32")
+        for condition in self._conditions(codes, pitch):
+            uniform = ops.convert_to_tensor(uniform_draws(seeds, state.sample, self.hop))
+            drawn, last, rings = self._sampling_loop(
+                self._weights, condition, _int_tensor(state.sample), state.last, state.rings, uniform, sharpness
             )
-            state = State(state.sample + self.hop, last, rings)
+            state = GenerationState(state.sample + self.hop, last, rings)
             yield np.ascontiguousarray(ops.convert_to_numpy(drawn).T.astype(np.uint8)), state
 
-    def _each_condition(self, codes: NDArray[np.floating[Any]], pitch: Any) -> Iterator[Any]:
+    def _conditions(self, codes: NDArray[np.floating[Any]], pitch: Any) -> Iterator[Any]:
         if (pitch is not None) != self.takes_pitch:
             raise ModelError(f"this decoder {'needs a' if self.takes_pitch else 'has no'} pitch. Received: {pitch}")
         for number in range(codes.shape[1]):
@@ -134,7 +134,7 @@ class CachedDecoder:
             yield condition
 
     @cached_property
-    def _forced(self) -> Any:
+    def _teacher_forced_loop(self) -> Any:
         def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, known: Any) -> Any:
             out, held = ops.zeros((*known.shape, CLASSES)), [_dense(condition, each) for each in weights["conditions"]]
 
@@ -148,22 +148,22 @@ class CachedDecoder:
         return compiled(run)
 
     @cached_property
-    def _drawn(self) -> Any:
-        def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, chances: Any, sharpness: Any) -> Any:
-            out, held = ops.zeros(chances.shape, "int32"), [_dense(condition, each) for each in weights["conditions"]]
+    def _sampling_loop(self) -> Any:
+        def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, uniform: Any, sharpness: Any) -> Any:
+            out, held = ops.zeros(uniform.shape, "int32"), [_dense(condition, each) for each in weights["conditions"]]
 
             def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
                 logits, rings = self._step(weights, held, start + i, last, rings)
-                drawn = draw(logits * sharpness, chances[i])
+                drawn = sample_classes(logits * sharpness, uniform[i])
                 return i + 1, drawn, rings, ops.slice_update(out, (i, 0), drawn[None])
 
-            _, last, rings, out = ops.while_loop(lambda i, *_: i < chances.shape[0], body, (0, last, rings, out))
+            _, last, rings, out = ops.while_loop(lambda i, *_: i < uniform.shape[0], body, (0, last, rings, out))
             return out, last, rings
 
         return compiled(run)
 
     def _step(self, weights: Any, condition: Any, t: Any, last: Any, rings: Any) -> tuple[Any, tuple[Any, ...]]:
-        """Say what comes at sample t, given the class before it. Shapes: last (batch,) -> (batch, 256), rings."""
+        """Return the logits of sample t, given the class before it. Shapes: last (batch,) -> (batch, 256), rings."""
         level = (ops.cast(last, "float32") - MIDDLE) / MIDDLE
         hidden, first = _convolved(level[:, None], weights["start"], rings[0], t, 1)
         made, gates = [first], []
@@ -181,19 +181,22 @@ class CachedDecoder:
         return _dense(total, weights["logits"]), tuple(made)
 
 
-def chances_of(seeds: Sequence[int], first: int, count: int) -> NDArray[np.float32]:
-    """Return one number in 0..1 for each sample of each sound, from `first` on. Shapes: -> (count, sounds)."""
+def uniform_draws(seeds: Sequence[int], first: int, count: int) -> NDArray[np.float32]:
+    """Return a uniform random number per sample and sound, from sample `first` on. Shapes: -> (count, sounds)."""
     drawn = [np.random.default_rng([seed, first]).random(count, np.float32) for seed in seeds]
     return np.stack(drawn, axis=1)
 
 
-def draw(logits: Any, chances: Any) -> Any:
-    """Draw one class each by the inverse of its distribution. Shapes: (batch, 256), (batch,) -> (batch,) int32."""
+def sample_classes(logits: Any, uniform: Any) -> Any:
+    """Sample classes by inverting their cumulative distributions.
+
+    Shapes: (batch, 256), (batch,) in 0..1 -> (batch,) int32.
+    """
     weights = ops.exp(logits - ops.max(logits, axis=-1, keepdims=True))
     branches = ops.reshape(weights, (-1, BRANCHES, CLASSES // BRANCHES))
     running = ops.convert_to_tensor(np.triu(np.ones((BRANCHES, BRANCHES), np.float32)))
     ends = ops.matmul(ops.sum(branches, axis=-1), running)
-    target = chances * ends[:, -1]
+    target = uniform * ends[:, -1]
     branch = _count_below(ends, target)
     chosen = ops.one_hot(branch, BRANCHES)
     before = ops.sum(chosen * ops.concatenate([ops.zeros_like(ends[:, :1]), ends[:, :-1]], axis=-1), axis=-1)
@@ -202,12 +205,12 @@ def draw(logits: Any, chances: Any) -> Any:
 
 
 def _count_below(ends: Any, target: Any) -> Any:
-    """Count the parts that end at or before a target, but not the last. Shapes: (batch, n), (batch,) -> (batch,)."""
+    """Count the parts that end at or before a target, except the last. Shapes: (batch, n), (batch,) -> (batch,)."""
     return ops.sum(ops.cast(ends[:, :-1] <= target[:, None], "int32"), axis=-1)
 
 
 def compiled(function: Any) -> Any:
-    """Return a function as one compiled program of the backend that Keras runs on. Raises ModelError on PyTorch."""
+    """Compile a function for the backend that Keras runs on. Raises ModelError on PyTorch."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -220,19 +223,19 @@ def compiled(function: Any) -> Any:
     raise ModelError(f"cached generation needs TensorFlow or JAX. Received: KERAS_BACKEND={backend}")
 
 
-def _whole(number: int) -> Any:
-    """Return a number as a tensor: compiled programs are compiled again for each plain one."""
+def _int_tensor(number: int) -> Any:
+    """Return a number as a tensor: a Python number would cause a compilation for each value."""
     return ops.convert_to_tensor(number, "int32")
 
 
 def _flat_taps(weights: Sequence[Any]) -> tuple[Any, Any]:
-    """Lay the taps of a kernel under each other. Shapes: (3, in, out), (out,) -> (3 in, out), (out,)."""
+    """Stack the taps of a kernel. Shapes: (3, in, out), (out,) -> (3 in, out), (out,)."""
     kernel, bias = weights
     return ops.reshape(kernel, (FILTER * kernel.shape[1], kernel.shape[2])), bias
 
 
 def _convolved(inputs: Any, weights: Sequence[Any], ring: Any, t: Any, dilation: int) -> tuple[Any, Any]:
-    """Keep one sample in its ring, then convolve it with its past."""
+    """Write one sample into its ring, and convolve it with its past."""
     slots = ring.shape[0]
     ring = ops.slice_update(ring, (t % slots, 0, 0), inputs[None])
     past = [ops.take(ring, (t + slots - back) % slots, axis=0) for back in (2 * dilation, dilation)]

@@ -1,7 +1,7 @@
-"""A trained WaveNet autoencoder at work: sounds in, codes out, and sounds again.
+"""A trained WaveNet autoencoder: sounds to codes, and codes to sounds.
 
-What is decoded can be stopped at any code and gone on with to the same samples: classes so far and rings are kept in a
-file beside the work.
+Decoding can be stopped at any code and resumed to the same samples: the classes so far and the rings are kept in a
+state file.
 """
 
 import hashlib
@@ -17,33 +17,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.files import written_whole
+from models.backend import predict_in_batches
 from models.estimation.architectures import NSYNTH
+from models.inference import TrainedModel, load_model_named
 from models.layers.companding import mu_law_audio, mu_law_classes
-from models.model_files import TrainedModel, load_model_named
 
 if TYPE_CHECKING:
-    from models.nsynth.generation import CachedDecoder, State
+    from models.nsynth.generation import CachedDecoder, GenerationState
 
 SAVE_SECONDS = 60.0
-"""Between two writings of the state of a batch: the rings of the full size are 13 MB a sound."""
+"""Between two writes of the state of a batch: the rings of the full size are 13 MB per sound."""
 
 
 class NSynthCodec(TrainedModel):
-    """Encoder and decoder with their meaning; they take sounds of any length."""
+    """Encoder and decoder with their card; they take sounds of any length."""
 
     @property
     def hop(self) -> int:
-        """Samples that one code stands for."""
+        """Samples per code."""
         return self.decoder.hop
 
     @property
     def width(self) -> int:
-        """Numbers in a code."""
+        """Width of a code."""
         return self.decoder.code
 
     @property
     def takes_pitch(self) -> bool:
-        """Whether the decoder has to be told the MIDI note."""
+        """Whether the decoder is conditioned on the MIDI note."""
         return self.decoder.takes_pitch
 
     @cached_property
@@ -53,17 +54,13 @@ class NSynthCodec(TrainedModel):
         return CachedDecoder(self.loaded.model.get_layer("decoder"))
 
     def encode(self, audio: NDArray[np.floating[Any]], batch_size: int = 16) -> NDArray[np.float32]:
-        """Hear sounds of one length, padded with silence to a whole number of codes.
+        """Encode sounds of one length, padded with silence to a whole number of codes.
 
         Shapes: (n, samples) -> (n, ceil(samples / hop), width) float32.
         """
         classes = mu_law_classes(np.pad(audio, ((0, 0), (0, -audio.shape[1] % self.hop)))).astype(np.int32)
-        network = self.loaded.model.get_layer("encoder")
-        parts = [
-            np.asarray(network.predict_on_batch(classes[first : first + batch_size]), np.float32)
-            for first in range(0, len(classes), batch_size)
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, classes.shape[1] // self.hop, self.width), np.float32)
+        codes: NDArray[np.float32] = predict_in_batches(self.loaded.model.get_layer("encoder"), [classes], batch_size)
+        return codes
 
     def decode(
         self,
@@ -75,27 +72,27 @@ class NSynthCodec(TrainedModel):
         state_file: Path | None = None,
         on_code: Callable[[int], None] | None = None,
     ) -> NDArray[np.float32]:
-        """Say sounds, drawn sample by sample; all at once, as one batch.
+        """Decode codes autoregressively, all sounds as one batch.
 
         Args:
-            seeds: one a sound. pitch: one MIDI note a sound, where `takes_pitch`. temperature: divides the logits.
-            state_file: where to stand every minute and on being interrupted; a call with the same codes, seeds, notes
-                and temperature goes on from there. Removed at the end.
-            on_code: told how many codes of each sound have been said, counted from the beginning.
+            seeds: one per sound. pitch: one MIDI note per sound, where `takes_pitch`. temperature: divides the logits.
+            state_file: written every minute and when interrupted; a call with the same codes, seeds, notes and
+                temperature resumes from it. Removed at the end.
+            on_code: called with the number of codes of each sound that are decoded, counted from the beginning.
         Shapes: codes (n, k, width) -> audio (n, hop k).
         Raises: ModelError as `CachedDecoder.sample`.
         """
         codes = np.asarray(codes, np.float32)
         task = self._task(codes, seeds, pitch, temperature)
-        said, state = _read_state(state_file, task, len(codes))
-        done = said.shape[1] // self.hop
-        parts, saved = [said], time.monotonic()
+        decoded, state = _read_state(state_file, task, len(codes))
+        done = decoded.shape[1] // self.hop
+        parts, saved = [decoded], time.monotonic()
         if on_code and done:
             on_code(done)
         notes = None if pitch is None else np.asarray(pitch, np.int32)
-        drawing = self.decoder.sample(codes[:, done:], seeds=seeds, pitch=notes, temperature=temperature, state=state)
+        sampling = self.decoder.sample(codes[:, done:], seeds=seeds, pitch=notes, temperature=temperature, state=state)
         try:
-            for classes, state in drawing:
+            for classes, state in sampling:
                 parts.append(classes)
                 done += 1
                 if on_code:
@@ -112,7 +109,7 @@ class NSynthCodec(TrainedModel):
         return mu_law_audio(np.concatenate(parts, axis=1))
 
     def _task(self, codes: NDArray[np.float32], seeds: Sequence[int], pitch: Any, temperature: float) -> str:
-        """Return a hash of all that the samples follow from."""
+        """Return a hash of everything that determines the samples."""
         sha = hashlib.sha256(self.loaded.card.weights_sha256.encode() + codes.tobytes())
         sha.update(repr((codes.shape, list(map(int, seeds)), pitch and list(map(int, pitch)), temperature)).encode())
         return sha.hexdigest()
@@ -123,7 +120,7 @@ def load_nsynth(path: str | os.PathLike[str]) -> NSynthCodec:
     return NSynthCodec(load_model_named(NSYNTH, path, "notes are encoded and decoded"))
 
 
-def _write_state(path: Path, task: str, classes: NDArray[np.uint8], state: "State") -> None:
+def _write_state(path: Path, task: str, classes: NDArray[np.uint8], state: "GenerationState") -> None:
     from keras import ops
 
     rings = {f"ring{number}": ops.convert_to_numpy(ring) for number, ring in enumerate(state.rings)}
@@ -131,22 +128,22 @@ def _write_state(path: Path, task: str, classes: NDArray[np.uint8], state: "Stat
         np.savez(file, task=np.asarray(task), classes=classes, last=ops.convert_to_numpy(state.last), **rings)
 
 
-def _read_state(path: Path | None, task: str, count: int) -> "tuple[NDArray[np.uint8], State | None]":
-    """Read where a batch stood; nothing said and no state where there is none, or one of something else."""
+def _read_state(path: Path | None, task: str, count: int) -> "tuple[NDArray[np.uint8], GenerationState | None]":
+    """Read the state of a batch; no classes and None where there is none, or that of another task."""
     from keras import ops
 
-    from models.nsynth.generation import State
+    from models.nsynth.generation import GenerationState
 
-    nothing = np.empty((count, 0), np.uint8)
+    no_classes = np.empty((count, 0), np.uint8)
     if path is None or not path.is_file():
-        return nothing, None
+        return no_classes, None
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             if str(kept["task"]) != task:
-                return nothing, None
+                return no_classes, None
             rings = [kept[f"ring{number}"] for number in range(sum(name.startswith("ring") for name in kept.files))]
             classes, last = kept["classes"], kept["last"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return nothing, None
+        return no_classes, None
     tensors = tuple(ops.convert_to_tensor(ring) for ring in rings)
-    return classes, State(classes.shape[1], ops.convert_to_tensor(last), tensors)
+    return classes, GenerationState(classes.shape[1], ops.convert_to_tensor(last), tensors)

@@ -1,22 +1,22 @@
 """Encoder and decoder of the WaveNet autoencoder, layer by layer as published.
 
-The encoder sees both past and future, and takes the mean over each hop; the decoder is causal. Its input is the sound
-itself, delayed by one sample inside the network, so that what it says of a sample cannot come from that sample. There
-is no normalisation anywhere, and neither the residual nor the skip sum is scaled. Nothing listens to the last residual
-sum: its weights are there as published, and rest. The pitch as a further condition stands in the paper, and not in the
-code that was published: an option here.
+The encoder depends on past and future, and averages over each hop; the decoder is causal. Its input is the sound
+itself, delayed by one sample inside the network, so that no prediction depends on the sample that it predicts. There is
+no normalisation, and neither the residual nor the skip sum is scaled. The last residual sum is unused: its weights
+exist as published, and are not trained. Pitch as a further condition is in the paper but not in the published code: an
+option here.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from models.nsynth.presets import FILTER, PITCHES, Size
+from models.nsynth.presets import FILTER, PITCHES, NSynthPreset
 from models.training.recipe import layer_seeds
 
 if TYPE_CHECKING:
     import keras
 
 
-def autoencoder(size: Size, *, pitch: bool = False, seed: int | None = None) -> "keras.Model":
+def autoencoder(size: NSynthPreset, *, pitch: bool = False, seed: int | None = None) -> "keras.Model":
     """Build both as one network, `encoder` and `decoder` being layers of it.
 
     Shapes: classes (batch, samples), samples a multiple of the hop -> logits (batch, samples, 256), float32; with
@@ -32,13 +32,13 @@ def autoencoder(size: Size, *, pitch: bool = False, seed: int | None = None) -> 
     return keras.Model(inputs if pitch else classes, logits, name="nsynth")
 
 
-def encoder(size: Size, *, seed: int | None = None) -> "keras.Model":
+def encoder(size: NSynthPreset, *, seed: int | None = None) -> "keras.Model":
     """Build the encoder. Shapes: classes (batch, hop n) of mu-law, 0 to 255 -> codes (batch, n, code), float32."""
     import keras
 
     from models.layers import CompandedLevel
 
-    layers, start = keras.layers, _Start(seed)
+    layers, start = keras.layers, _Initializers(seed)
     classes = keras.Input((None,), dtype="int32", name="classes")
     hidden = layers.Conv1D(size.encoder_width, FILTER, padding="same", **start(), name="start")(
         CompandedLevel(name="level")(classes)
@@ -60,8 +60,8 @@ def encoder(size: Size, *, seed: int | None = None) -> "keras.Model":
     return keras.Model(classes, layers.AveragePooling1D(size.hop, dtype="float32", name="mean")(hidden), name="encoder")
 
 
-def decoder(size: Size, *, pitch: bool = False, seed: int | None = None) -> "keras.Model":
-    """Build the decoder, as it is trained: the whole sound is known, and every sample of it predicted.
+def decoder(size: NSynthPreset, *, pitch: bool = False, seed: int | None = None) -> "keras.Model":
+    """Build the decoder as it is trained, with teacher forcing: every sample is predicted from the true ones before.
 
     Shapes: [classes (batch, hop n), codes (batch, n, code)] -> logits (batch, hop n, 256), float32; with `pitch` the
         MIDI notes (batch, 1) come third.
@@ -70,7 +70,7 @@ def decoder(size: Size, *, pitch: bool = False, seed: int | None = None) -> "ker
 
     from models.layers import AddHeld, CompandedLevel, FirstOf, GatedTanh, RepeatInTime, ShiftRight
 
-    layers, start = keras.layers, _Start(seed)
+    layers, start = keras.layers, _Initializers(seed)
     inputs = [keras.Input((None,), dtype="int32", name="classes"), keras.Input((None, size.code), name="codes")]
     condition = inputs[1]
     if pitch:
@@ -91,8 +91,8 @@ def decoder(size: Size, *, pitch: bool = False, seed: int | None = None) -> "ker
             2 * size.width, FILTER, padding="causal", dilation_rate=dilation, **start(), name=f"dilated{number}"
         )(hidden)
         gated = GatedTanh(name=f"gated{number}")(conditioned(gated, f"condition{number}"))
-        heard = number < size.layers - 1
-        residual = layers.Dense(size.width, **start(), trainable=heard, name=f"residual{number}")(gated)
+        used = number < size.layers - 1
+        residual = layers.Dense(size.width, **start(), trainable=used, name=f"residual{number}")(gated)
         skips.append(layers.Dense(size.skip, **start(), name=f"skip{number}")(gated))
         hidden = layers.Add(name=f"sum{number}")([hidden, residual])
     total = layers.Add(name="sum_of_skips")(skips)
@@ -102,8 +102,8 @@ def decoder(size: Size, *, pitch: bool = False, seed: int | None = None) -> "ker
     return keras.Model(inputs, layers.Dense(256, **start(), dtype="float32", name="logits")(total), name="decoder")
 
 
-class _Start:
-    """Gives each layer its starting weights: uniform with variance 1 / fan-in, biases zero (published)."""
+class _Initializers:
+    """Gives each layer its initializer: uniform with variance 1 / fan-in, biases zero (published)."""
 
     def __init__(self, seed: int | None) -> None:
         self._seeds = layer_seeds(seed)

@@ -1,27 +1,27 @@
-"""The WaveNet autoencoder in its sizes, one row each. Plain data: importing it costs nothing."""
+"""The WaveNet autoencoder: its sizes and their training, one row each. Plain data: importing it costs nothing."""
 
 from dataclasses import dataclass
 
 from generators.errors import ModelError, look_up
 
 FILTER = 3
-"""Length of every convolution that looks beyond its own sample (published)."""
+"""Kernel of every convolution over time (published)."""
 
 PITCHES = 128
-"""MIDI notes, where a pitch is among the conditions."""
+"""MIDI notes, where pitch is among the conditions."""
 
 
 @dataclass(frozen=True)
-class Size:
-    """How large encoder and decoder are, and how they were meant to be trained.
+class NSynthPreset:
+    """Size of encoder and decoder, and how they are trained.
 
     Attributes:
         encoder_width, encoder_layers: channels and dilated convolutions of the encoder.
-        code: numbers in a code. hop: samples that one code stands for.
+        code: width of a code. hop: samples per code.
         width, skip, layers: channels of the decoder's residual and skip paths, and its dilated convolutions.
-        cycle: dilations are 1, 2, 4, … and begin anew after so many layers.
+        cycle: dilations are 1, 2, 4, … and start again after so many layers.
         crop, batch_size, steps, learning_rate, jitter: samples of a training example, examples of a step, steps of a
-            whole training, the rate at its beginning, and classes by which samples are shown wrong.
+            whole training, the initial learning rate, and the noise on the inputs of training, in classes.
     """
 
     encoder_width: int
@@ -48,16 +48,16 @@ class Size:
 
     @property
     def receptive_field(self) -> int:
-        """How many samples before it a prediction of the decoder sees."""
+        """Samples that a prediction of the decoder depends on."""
         return 1 + (FILTER - 1) * (1 + sum(self.dilations))
 
     @property
     def encoder_reach(self) -> int:
-        """How many samples to either side the encoder sees, before it takes the mean over a hop."""
+        """Samples to either side that the encoder depends on, before it averages over a hop."""
         return (1 + sum(self.encoder_dilations)) * (FILTER - 1) // 2
 
     def decoder_macs(self, codes: bool = True) -> int:
-        """Count multiplications for one sample of the decoder; `codes`: with those for the conditions, at every one."""
+        """Count the multiplications per sample of the decoder; `codes`: including the conditions at every sample."""
         per_layer = FILTER * self.width * 2 * self.width + self.width * (self.width + self.skip)
         start = FILTER * self.width + self.width * self.skip
         end = self.skip * self.skip + self.skip * 256
@@ -65,17 +65,17 @@ class Size:
         return start + self.layers * per_layer + end + conditions
 
 
-SIZES: dict[str, Size] = {
-    "full": Size(128, 30, 16, 512, 256, 30, 10),
-    "medium": Size(32, 10, 16, 64, 64, 20, 10, crop=4096, batch_size=4, steps=4_000, learning_rate=5e-4),
-    "tiny": Size(16, 9, 8, 32, 32, 18, 9, crop=2048, batch_size=8, steps=8_000, learning_rate=3e-3, jitter=4.0),
-    "smoke": Size(8, 4, 4, 8, 8, 4, 4, hop=16, crop=64, batch_size=4, steps=20, learning_rate=1e-3),
+PRESETS: dict[str, NSynthPreset] = {
+    "full": NSynthPreset(128, 30, 16, 512, 256, 30, 10),
+    "medium": NSynthPreset(32, 10, 16, 64, 64, 20, 10, crop=4096, batch_size=4, steps=4_000, learning_rate=5e-4),
+    "tiny": NSynthPreset(16, 9, 8, 32, 32, 18, 9, crop=2048, batch_size=8, steps=8_000, learning_rate=3e-3, jitter=4.0),
+    "smoke": NSynthPreset(8, 4, 4, 8, 8, 4, 4, hop=16, crop=64, batch_size=4, steps=20, learning_rate=1e-3),
 }
 """`full` is that of the paper, `medium` and `tiny` are ours for two cores, `smoke` only shows that all parts fit."""
 
 PARAMETER_COUNTS: dict[str, int] = {"full": 61_804_048, "medium": 772_560, "tiny": 180_808}
 
 
-def find_size(name: str) -> Size:
-    """Return a size by its name. Raises ModelError for an unknown one."""
-    return look_up("preset", name, SIZES, ModelError)
+def find_preset(name: str) -> NSynthPreset:
+    """Return a preset by its name. Raises ModelError for an unknown one."""
+    return look_up("preset", name, PRESETS, ModelError)

@@ -1,1 +1,1 @@
-"""WAE-Fader: notes from a small latent space, told which semitone, octave and style they should have."""
+"""WAE-Fader: notes from a small latent space, conditioned on semitone, octave and style."""

@@ -1,10 +1,9 @@
-"""LabelClassifiers of made notes: three small networks that learned from pictures of real ones which style, semitone and octave
-they show.
+"""Classifiers of generated notes: three small networks, trained on real spectrograms, for style, semitone and octave.
 
-Each has its own weights; one model file holds all. How often they are right about held-out real notes is the ceiling
-for made ones.
-Source: Esling et al. 2019, arXiv 1904.06215 judge by classifiers of real notes; these networks and their training are
-ours.
+Each has its own weights; one model file holds all three. Their accuracy on held-out real notes is the ceiling for
+generated ones.
+Source: Esling et al. 2019, arXiv 1904.06215 evaluate with classifiers of real notes; these networks and their training
+are ours.
 """
 
 import os
@@ -29,85 +28,88 @@ if TYPE_CHECKING:
 FILTERS = (16, 32, 48, 64)
 DROPOUT = 0.3
 EPOCHS, BATCH_SIZE, LEARNING_RATE = 12, 32, 2e-3
-"""On 920 notes 97 % or more of held-out ones are then named rightly."""
+"""With 920 notes, the accuracy on held-out ones is then 97 % or more."""
 
-JUDGES_FILE = "judges.keras"
+CLASSIFIERS_FILE = "judges.keras"
+"""Kept from earlier versions, whose files are read."""
 
-Pictures = NDArray[np.floating[Any]]
+Spectrograms = NDArray[np.floating[Any]]
 Labels = Mapping[str, NDArray[np.integer[Any]]]
 
 
 @dataclass(frozen=True)
 class LabelClassifiers:
-    """Trained judges: one model with an output of logits for each label."""
+    """Trained classifiers: one model with an output of logits for each label."""
 
     model: "keras.Model"
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many names each label has."""
+        """The number of classes of each label."""
         return {name: int(output.shape[-1]) for name, output in self.model.output.items()}
 
-    def predict(self, pictures: Pictures, batch_size: int = 64) -> dict[str, NDArray[np.float64]]:
-        """Return how likely each name of each label is. Shapes: (n, bands, frames) -> (n, count) for each label.
+    def predict(self, spectrograms: Spectrograms, batch_size: int = 64) -> dict[str, NDArray[np.float64]]:
+        """Return the probability of each class. Shapes: (n, bands, frames) -> (n, classes) for each label.
 
-        Raises: ModelError for pictures of another size.
+        Raises: ModelError for spectrograms of another size.
         """
-        self._check(pictures)
-        logits = predict_in_batches(self.model, [np.asarray(pictures, np.float32)[..., None]], batch_size)
+        self._check(spectrograms)
+        logits = predict_in_batches(self.model, [np.asarray(spectrograms, np.float32)[..., None]], batch_size)
         return {name: _softmax(values) for name, values in logits.items()}
 
-    def name(self, pictures: Pictures, batch_size: int = 64) -> dict[str, NDArray[np.intp]]:
-        """Return the likeliest name of each label. Shapes: (n, bands, frames) -> (n,) for each label."""
-        return {label: likely.argmax(axis=1) for label, likely in self.predict(pictures, batch_size).items()}
+    def classify(self, spectrograms: Spectrograms, batch_size: int = 64) -> dict[str, NDArray[np.intp]]:
+        """Return the most probable class of each label. Shapes: (n, bands, frames) -> (n,) for each label."""
+        return {label: likely.argmax(axis=1) for label, likely in self.predict(spectrograms, batch_size).items()}
 
-    def accuracy(self, pictures: Pictures, labels: Labels) -> dict[str, float]:
-        """Return how often the likeliest name is the true one, for each label given. Shapes: labels (n,) each."""
-        named = self.name(pictures)
-        return {label: float(np.mean(named[label] == truth)) for label, truth in labels.items()}
+    def accuracy(self, spectrograms: Spectrograms, labels: Labels) -> dict[str, float]:
+        """Return the accuracy for each label given. Shapes: labels (n,) each."""
+        predicted = self.classify(spectrograms)
+        return {label: float(np.mean(predicted[label] == truth)) for label, truth in labels.items()}
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write them into a folder; returns the file."""
-        path = Path(folder) / JUDGES_FILE
+        """Write the classifiers into a folder; returns the file."""
+        path = Path(folder) / CLASSIFIERS_FILE
         with written_whole(path) as partial:
             self.model.save(partial)
         return path
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "LabelClassifiers":
-        """Read what `save` wrote. Raises ModelError for a folder without it, or a file that is none."""
+        """Load what `save` wrote. Raises ModelError for a folder without it, or a file that cannot be loaded."""
         start_keras()
         import keras
 
-        path = Path(folder) / JUDGES_FILE
+        path = Path(folder) / CLASSIFIERS_FILE
         try:
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
         except (ValueError, TypeError, KeyError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise ModelError(f"{path} holds no judges: {reason}. Remove it, and they are trained again") from None
+            raise ModelError(f"{path} holds no classifiers: {reason}. Remove it, and they are trained again") from None
         return cls(model)
 
-    def _check(self, pictures: Pictures) -> None:
+    def _check(self, spectrograms: Spectrograms) -> None:
         size = tuple(self.model.input_shape[1:3])
-        if np.ndim(pictures) != 3 or np.shape(pictures)[1:] != size:
-            raise ModelError(f"judges look at pictures (n, {size[0]}, {size[1]}). Received: {np.shape(pictures)}")
+        if np.ndim(spectrograms) != 3 or np.shape(spectrograms)[1:] != size:
+            raise ModelError(
+                f"the classifiers take spectrograms (n, {size[0]}, {size[1]}). Received: {np.shape(spectrograms)}"
+            )
 
 
 def train_classifiers(
-    pictures: Pictures, labels: Labels, counts: Mapping[str, int], seed: int = 0, epochs: int = EPOCHS
+    spectrograms: Spectrograms, labels: Labels, counts: Mapping[str, int], seed: int = 0, epochs: int = EPOCHS
 ) -> LabelClassifiers:
-    """Train judges on pictures of real notes.
+    """Train classifiers on spectrograms of real notes.
 
     Args:
-        labels: the true name of each picture as a number, by label. counts: how many names each label has.
-    Shapes: pictures (n, bands, frames), log(1 + magnitude); labels (n,) each.
-    Raises: ModelError where pictures and labels do not fit.
+        labels: the true class of each spectrogram, by label. counts: the number of classes of each label.
+    Shapes: spectrograms (n, bands, frames), log(1 + magnitude); labels (n,) each.
+    Raises: ModelError where spectrograms and labels do not fit.
     """
     for label, count in counts.items():
         truth = labels[label]
-        if len(truth) != len(pictures) or np.min(truth) < 0 or np.max(truth) >= count:
+        if len(truth) != len(spectrograms) or np.min(truth) < 0 or np.max(truth) >= count:
             raise ModelError(
-                f"every picture has a {label} from 0 to {count - 1}. Received: {len(pictures)} pictures, "
+                f"every spectrogram has a {label} from 0 to {count - 1}. Received: {len(spectrograms)} spectrograms, "
                 f"{len(truth)} numbers from {np.min(truth)} to {np.max(truth)}"
             )
     start_keras()
@@ -115,9 +117,9 @@ def train_classifiers(
 
     from models.training.data import DatasetBatches
 
-    model = _build(pictures.shape[1:], counts, seed)
+    model = _build(spectrograms.shape[1:], counts, seed)
     batches = DatasetBatches(
-        _Table(pictures, {label: labels[label] for label in counts}), np.arange(len(pictures)), BATCH_SIZE, seed
+        _Table(spectrograms, {label: labels[label] for label in counts}), np.arange(len(spectrograms)), BATCH_SIZE, seed
     )
     model.compile(
         cosine_adam(LEARNING_RATE, epochs * batches.num_batches, average=None),
@@ -130,14 +132,14 @@ def train_classifiers(
 
 
 def _build(size: tuple[int, ...], counts: Mapping[str, int], seed: int) -> "keras.Model":
-    """Build a network for each label that looks at a picture. Shapes: (batch, bands, frames, 1) -> logits."""
+    """Build one model with a network for each label. Shapes: (batch, bands, frames, 1) -> logits by label."""
     import keras
 
     layers, seeds = keras.layers, layer_seeds(seed)
-    picture = keras.Input((*size, 1), name="picture")
+    spectrogram = keras.Input((*size, 1), name="picture")
     outputs = {}
     for label, count in counts.items():
-        hidden = picture
+        hidden = spectrogram
         for number, filters in enumerate(FILTERS, start=1):
             start = keras.initializers.HeNormal(next(seeds))
             name = f"{label}_down{number}"
@@ -148,16 +150,16 @@ def _build(size: tuple[int, ...], counts: Mapping[str, int], seed: int) -> "kera
         hidden = layers.Dropout(DROPOUT, seed=next(seeds), name=f"{label}_dropout")(hidden)
         start = keras.initializers.GlorotUniform(next(seeds))
         outputs[label] = layers.Dense(count, kernel_initializer=start, name=label)(hidden)
-    return keras.Model(picture, outputs, name="judges")
+    return keras.Model(spectrogram, outputs, name="judges")
 
 
 @dataclass(frozen=True)
 class _Table:
-    pictures: Pictures
+    spectrograms: Spectrograms
     labels: Labels
 
     def read(self, rows: NDArray[np.integer[Any]]) -> "Batch":
-        shown = np.asarray(self.pictures[rows], np.float32)[..., None]
+        shown = np.asarray(self.spectrograms[rows], np.float32)[..., None]
         return shown, {label: truth[rows] for label, truth in self.labels.items()}  # type: ignore[return-value]
 
 

@@ -1,4 +1,4 @@
-"""What a decoder is told: semitone, octave and style. One-hot where it learns, any weights of styles where it plays.
+"""Conditions of the decoder: semitone, octave and style. One-hot in training; any weights of styles in inference.
 
 Octaves are those of MIDI with note 60 as C4, so that nine of them, 0 to 8, are the notes 12 to 119.
 Source: Esling et al. 2019, arXiv 1904.06215.
@@ -13,7 +13,7 @@ SEMITONES = 12
 OCTAVES = 9
 
 NOTE_WIDTH = SEMITONES + OCTAVES
-"""Numbers that tell a note."""
+"""Columns that encode a note."""
 
 LOWEST = 12
 """MIDI note of C0."""
@@ -38,12 +38,12 @@ def note_labels(notes: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def conditions(notes: ArrayLike, styles: ArrayLike) -> NDArray[np.float32]:
-    """Lay out what a decoder is told.
+    """Encode notes and styles as the condition of the decoder.
 
     Args:
-        notes: of MIDI. styles: weight of each style; mixtures, negative weights and those above 1 are welcome.
+        notes: MIDI notes. styles: weight of each style; mixtures, negative weights and weights above 1 are allowed.
     Shapes: (n,), (n, styles) -> (n, 21 + styles).
-    Raises: ModelError for notes that have no octave here, weights that are no numbers, or another count of them.
+    Raises: ModelError for notes outside of C0 to B8, weights that are not finite, or another count of them.
     """
     semitones, octaves = note_labels(notes)
     weights = np.asarray(styles, np.float32)
@@ -54,5 +54,5 @@ def conditions(notes: ArrayLike, styles: ArrayLike) -> NDArray[np.float32]:
         )
     if not np.isfinite(weights).all():
         raise ModelError(f"style weights are finite numbers. Received: {weights[~np.isfinite(weights)][0]}")
-    told = (np.eye(SEMITONES, dtype=np.float32)[semitones], np.eye(OCTAVES, dtype=np.float32)[octaves], weights)
-    return np.concatenate(told, axis=1)
+    parts = (np.eye(SEMITONES, dtype=np.float32)[semitones], np.eye(OCTAVES, dtype=np.float32)[octaves], weights)
+    return np.concatenate(parts, axis=1)

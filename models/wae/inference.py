@@ -1,4 +1,4 @@
-"""A trained autoencoder of notes at work: sounds to points of its space, and points with labels back to notes."""
+"""A trained note autoencoder: notes to latents, and latents with pitch and style back to notes."""
 
 import math
 import os
@@ -9,51 +9,45 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.analysis.mel import MelAnalysis, mel_magnitudes, mels_of, picture_of, whole_note
+from generators.analysis.mel import MelAnalysis, log_mel_to_mel, mel_magnitudes, mel_to_log_mel, prepare_notes
 from generators.errors import ModelError, look_up
+from models.backend import predict_in_batches
 from models.estimation.architectures import WAE
-from models.inference import NoteModel, fitting_batch, predict_in_batches
-from models.model_files import load_model_named
+from models.inference import NoteModel, load_model_named
 from models.wae.conditions import conditions
-from models.wae.variants import Kind, find_variant
+from models.wae.variants import Variant, find_variant
+from models.wae.vocoders import Renderer, griffin_lim_renderer
 
 if TYPE_CHECKING:
     import keras
 
-Renderer = Callable[[NDArray[np.float32], NDArray[np.intp]], NDArray[np.float32]]
-"""Makes notes of mel magnitudes: (n, frames, bands), MIDI notes (n,) -> (n, samples)."""
-
 
 class WaeModel(NoteModel):
-    """Encoder and decoder with their meaning: which styles and notes they know, and what their pictures show."""
+    """Encoder and decoder with their card: variant, styles, notes, and the analysis behind their spectrograms."""
 
     @property
-    def kind(self) -> str:
-        """A key of `models.wae.variants.KINDS`."""
-        return str(self._features["kind"])
-
-    @property
-    def traits(self) -> Kind:
-        return find_variant(self.kind)
+    def variant(self) -> Variant:
+        """What the decoder is conditioned on, and what regularises the latent."""
+        return find_variant(str(self._features["kind"]))
 
     @property
     def label(self) -> str:
-        """What its styles are: `instrument`, `style`, or a tag."""
+        """The label that is the style: `instrument`, `style`, or a tag."""
         return str(self._features["style_label"])
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """Their names, in the order of weights."""
+        """Names of the styles, in the order of their weights."""
         return tuple(self._features["styles"])
 
     @property
     def latent(self) -> int:
-        """Numbers that stand for a note."""
+        """Width of the latent."""
         return int(self.decoder.input_shape[0][-1])
 
     @cached_property
     def analysis(self) -> MelAnalysis:
-        """What its pictures show."""
+        """Analysis of its spectrograms."""
         return MelAnalysis(**self._features["analysis"])
 
     @property
@@ -68,71 +62,76 @@ class WaeModel(NoteModel):
     def decoder(self) -> "keras.Model":
         return self.loaded.model.get_layer("decoder")
 
-    # --- from sounds -----------------------------------------------------------------------------------------------
+    # --- from audio ------------------------------------------------------------------------------------------------
 
-    def pictures_of(self, audio: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Show sounds as the encoder sees them: of a note's length, at a peak of 1.
+    def spectrograms_of(self, audio: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return log-mel spectrograms as the encoder takes them: of a note's length, at a peak of 1.
 
         Shapes: (n, any) at the model's rate -> (n, bands, frames), log(1 + magnitude).
         """
-        mels = mel_magnitudes(whole_note(audio, self.samples), self.analysis)
-        return np.asarray(picture_of(mels).transpose(0, 2, 1), np.float32)
+        mels = mel_magnitudes(prepare_notes(audio, self.samples), self.analysis)
+        return np.asarray(mel_to_log_mel(mels).transpose(0, 2, 1), np.float32)
 
-    def latents_of(self, pictures: NDArray[np.floating], batch_size: int = 64) -> NDArray[np.float32]:
-        """Find where pictures lie. Shapes: (n, bands, frames) -> (n, latent)."""
-        columns = [np.asarray(pictures, np.float32)[..., None]]
-        return predict_in_batches(self.encoder, columns, fitting_batch(columns, batch_size))[:, : self.latent]
+    def encode_spectrograms(self, spectrograms: NDArray[np.floating], batch_size: int = 64) -> NDArray[np.float32]:
+        """Encode spectrograms to latents. Shapes: (n, bands, frames) -> (n, latent)."""
+        columns = [np.asarray(spectrograms, np.float32)[..., None]]
+        return predict_in_batches(self.encoder, columns, batch_size)[:, : self.latent]
 
     def encode(self, audio: NDArray[np.floating], batch_size: int = 64) -> NDArray[np.float32]:
-        """Find where sounds lie. Shapes: (n, any) at the model's rate -> (n, latent)."""
-        return self.latents_of(self.pictures_of(audio), batch_size)
+        """Encode notes to latents. Shapes: (n, any) at the model's rate -> (n, latent)."""
+        return self.encode_spectrograms(self.spectrograms_of(audio), batch_size)
 
-    # --- to sounds -------------------------------------------------------------------------------------------------
+    # --- to audio --------------------------------------------------------------------------------------------------
 
-    def pictures(
+    def decode_spectrograms(
         self, latents: ArrayLike, notes: ArrayLike, weights: ArrayLike, batch_size: int = 64
     ) -> NDArray[np.float32]:
-        """Decode points with labels. Shapes: (n, latent), (n,), (n, styles) -> (n, bands, frames).
+        """Decode latents to spectrograms. Shapes: (n, latent), (n,), (n, styles) -> (n, bands, frames).
 
-        Raises: ModelError as the checks below, and where numbers of rows differ.
+        Raises: ModelError as the checks below, and where the numbers of rows differ.
         """
-        given, mixed, asked = self.check_latents(latents), self.check_weights(weights), np.atleast_1d(notes)
-        told = conditions(asked, mixed)
-        if len(given) != len(told):
-            raise ModelError(f"each latent is decoded at a note. Received: {len(given)} latents, {len(told)} notes")
-        columns = [given, told]
-        return predict_in_batches(self.decoder, columns, fitting_batch(columns, batch_size))[..., 0]
+        given, mixed = self.check_latents(latents), self.check_weights(weights)
+        condition = conditions(np.atleast_1d(notes), mixed)
+        if len(given) != len(condition):
+            raise ModelError(
+                f"each latent is decoded at a note. Received: {len(given)} latents, {len(condition)} notes"
+            )
+        return predict_in_batches(self.decoder, [given, condition], batch_size)[..., 0]
 
-    def sounds(
+    def decode(
         self,
         latents: ArrayLike,
         notes: ArrayLike,
         weights: ArrayLike,
-        renderer: Renderer,
+        renderer: Renderer | None = None,
         batch_size: int = 8,
         on_notes: Callable[[int], None] | None = None,
     ) -> NDArray[np.float32]:
-        """Make notes.
+        """Decode latents to notes.
 
         Args:
-            renderer: of `models.wae.vocoders`. on_notes: told how many more notes are ready.
-        Shapes: (n, latent), (n,) MIDI notes, (n, styles) -> (n, samples). Raises: ModelError as `pictures` does.
+            weights: of the styles, a row for each note; see `style_weights`.
+            renderer: of `models.wae.vocoders`; by default Griffin-Lim, which needs no further network.
+            on_notes: called with the number of notes that were added.
+        Shapes: (n, latent), (n,) MIDI notes, (n, styles) -> (n, samples).
+        Raises: ModelError as `decode_spectrograms` does.
         """
-        asked, parts = np.atleast_1d(np.asarray(notes)).astype(np.intp), []
-        decoded = self.pictures(latents, asked, weights)
-        for first in range(0, len(decoded), batch_size):
+        pitches, parts = np.atleast_1d(np.asarray(notes)).astype(np.intp), []
+        spectrograms = self.decode_spectrograms(latents, pitches, weights)
+        render = renderer or griffin_lim_renderer(self.analysis)
+        for first in range(0, len(spectrograms), batch_size):
             part = slice(first, first + batch_size)
-            parts.append(renderer(mels_of(decoded[part].transpose(0, 2, 1)), asked[part]))
+            parts.append(render(log_mel_to_mel(spectrograms[part].transpose(0, 2, 1)), pitches[part]))
             if on_notes:
                 on_notes(len(parts[-1]))
         return np.concatenate(parts).astype(np.float32) if parts else np.empty((0, self.samples), np.float32)
 
-    # --- what is asked for -----------------------------------------------------------------------------------------
+    # --- inputs ----------------------------------------------------------------------------------------------------
 
-    def weights(self, mixture: str) -> NDArray[np.float32]:
+    def style_weights(self, mixture: str) -> NDArray[np.float32]:
         """Read weights of styles: `violin`, or a mixture as `violin:0.5,clarinet:0.5`. Shapes: -> (styles,).
 
-        Raises: ModelError for an unknown style, one named twice, a weight that is no number, or weights of 0 alone.
+        Raises: ModelError for an unknown style, one named twice, a weight that is not a number, or zeros alone.
         """
         numbers = {name: number for number, name in enumerate(self.styles)}
         found: dict[int, float] = {}
@@ -147,17 +146,20 @@ class WaeModel(NoteModel):
         return self.check_weights(row[None])[0]
 
     def check_notes(self, notes: ArrayLike) -> NDArray[np.intp]:
-        """Return notes as an array. Raises ModelError for one beyond those that the model was trained on."""
-        asked = np.atleast_1d(np.asarray(notes))
-        strange = [note for note in asked.tolist() if not self.notes[0] <= note <= self.notes[-1] or note != int(note)]
-        if strange:
+        """Return notes as an array. Raises ModelError for one outside the range that the model was trained on."""
+        given = np.atleast_1d(np.asarray(notes))
+        outside = [note for note in given.tolist() if not self.notes[0] <= note <= self.notes[-1] or note != int(note)]
+        if outside:
             raise ModelError(
-                f"{self.name} plays notes {self.notes[0]} to {self.notes[-1]}. Received: note {strange[0]:g}"
+                f"{self.name} plays notes {self.notes[0]} to {self.notes[-1]}. Received: note {outside[0]:g}"
             )
-        return asked.astype(np.intp)
+        return given.astype(np.intp)
 
     def check_weights(self, weights: ArrayLike) -> NDArray[np.float32]:
-        """Return weights as an array (n, styles). Raises ModelError for other shapes, no numbers, or rows of zeros."""
+        """Return weights as an array (n, styles).
+
+        Raises: ModelError for other shapes, values that are not finite, and rows of zeros.
+        """
         given = self._check_rows("weights", weights, len(self.styles))
         if not given.any(axis=1).all():
             raise ModelError(f"one style or more must have a weight other than 0. Received: {len(self.styles)} zeros")

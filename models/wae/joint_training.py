@@ -1,8 +1,8 @@
-"""Pairing: the decoder of a trained autoencoder and a trained MCNN learn on together, from the sound that they make.
+"""Joint training: the decoder of a trained autoencoder and a trained MCNN are fine-tuned together, on their audio.
 
-The encoder stays as it is. Training notes are decoded from where it puts them, the logarithm is undone, MCNN renders
-the magnitudes; both are trained by the spectra of that sound, and the decoder by its picture besides, so that it keeps
-its meaning. The paper says that they are trained together, and not how.
+The encoder is frozen. Training notes are encoded and decoded, the logarithm is inverted, and MCNN renders the
+magnitudes; both networks are trained by spectral losses of that audio, and the decoder by the error of its spectrogram
+as well, so that it still decodes spectrograms. The paper says that they are trained together, but not how.
 Source: Esling et al. 2019, arXiv 1904.06215.
 """
 
@@ -22,8 +22,8 @@ from generators.command import run_command
 from generators.dataset import Dataset
 from generators.parameters import ParameterSpace
 from generators.settings import Settings
+from models.backend import start_keras
 from models.inference import name_of
-from models.training.backend import start_keras
 from models.training.recipe import Recipe, adam
 from models.training.runs import Run, write_json
 
@@ -39,84 +39,85 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAIR = "pairing"
-"""What the run is called in which both learn; it is no model of its own."""
+"""Name of the run in which both are trained, also in settings and cards; it is not a model of its own."""
 
-KEPT = ("seed", "validation_split", "test_split")
-"""Settings of the autoencoder's training by which its notes were split, and are split again."""
+SPLIT_SETTINGS = ("seed", "validation_split", "test_split")
+"""Settings of the autoencoder's training that determine the split of its notes, which is used again."""
 
 
-class PairingSettings(Settings):
-    """Train the decoder of an autoencoder of notes and an MCNN together; writes both as new run folders."""
+class JointTrainingSettings(Settings):
+    """Train the decoder of a note autoencoder and an MCNN together; writes both as new run folders."""
 
     flags_only: ClassVar = frozenset({"wae", "mcnn"})
+    renamed: ClassVar = {"picture_weight": "spectrogram_weight"}
 
     wae: Path = Field(description="the autoencoder: a run folder or a .keras file")
-    mcnn: Path = Field(description="the MCNN that renders its pictures: a run folder or a .keras file")
+    mcnn: Path = Field(description="the MCNN that renders its spectrograms: a run folder or a .keras file")
     dataset_file: Path = Field(description="the notes that both were trained on")
     output_dir: Path = Field(Path("runs"), description="where the run folders are made")
     epochs: int = Field(50, ge=1, description="passes over the notes")
     batch_size: int = Field(8, ge=1, description="notes per step")
     learning_rate: float = Field(1e-4, gt=0, description="of Adam")
-    picture_weight: float = Field(1.0, ge=0, description="of the error of pictures, beside that of the sounds")
+    spectrogram_weight: float = Field(1.0, ge=0, description="of the error of spectrograms, beside that of the audio")
     print_interval: int = Field(1, ge=1, description="epochs between two validations and checkpoints")
     resume: bool = Field(True, description="go on with the run of these two (else begin it again)")
 
 
 @dataclass(frozen=True)
-class Paired:
-    """Run folders of a pairing: of the training, and of what the two models have become."""
+class JointRuns:
+    """Run folders of a joint training: of the training itself, and of the two models that it made."""
 
     run: Run
     wae: Run
     mcnn: Run
 
 
-def pair_network(maker: "WaeModel", renderer: "McnnVocoder") -> "keras.Model":
-    """Join both models, on their own weights, of which those of the encoder are not trained.
+def build_joint_network(model: "WaeModel", vocoder: "McnnVocoder") -> "keras.Model":
+    """Join both models, which share their weights with it; those of the encoder are frozen.
 
-    Shapes: [pictures (batch, bands, frames, 1), conditions (batch, 21 + styles), MIDI notes (batch, 1)] ->
+    Shapes: [spectrograms (batch, bands, frames, 1), conditions (batch, 21 + styles), MIDI notes (batch, 1)] ->
         {picture (batch, bands, frames, 1), sound (batch, samples)}.
     """
     import keras
 
     from models.layers import MelsOfPicture
 
-    maker.encoder.trainable = False
-    picture = keras.Input(maker.encoder.input_shape[1:], name="picture")
-    condition = keras.Input(maker.decoder.input_shape[1][1:], name="condition")
+    model.encoder.trainable = False
+    spectrogram = keras.Input(model.encoder.input_shape[1:], name="picture")
+    condition = keras.Input(model.decoder.input_shape[1][1:], name="condition")
     note = keras.Input((1,), name="note")
-    found = maker.decoder([maker.encoder(picture)[:, : maker.latent], condition])
+    found = model.decoder([model.encoder(spectrogram)[:, : model.latent], condition])
     mels = MelsOfPicture(name="mels")(found)
-    sound = renderer.network([mels, note] if renderer.told else mels)
-    return keras.Model([picture, condition, note], {"picture": found, "sound": sound}, name=PAIR)
+    sound = vocoder.network([mels, note] if vocoder.takes_note else mels)
+    return keras.Model([spectrogram, condition, note], {"picture": found, "sound": sound}, name=PAIR)
 
 
-def pair_notes(dataset: Dataset, maker: "WaeModel", kind: "type[StyledNotes]") -> "StyledNotes":
-    """Return the notes of a dataset, split as they were when the autoencoder was trained.
+def open_joint_notes(dataset: Dataset, model: "WaeModel", source_type: "type[StyledNotes]") -> "StyledNotes":
+    """Return the notes of a dataset, split as in the training of the autoencoder.
 
     Raises: DatasetError as `StyledNotes` does.
     """
-    from models.wae.presets import find_size
+    from models.wae.presets import find_preset
 
-    card = maker.loaded.card
-    split = {name: card.training[name] for name in KEPT if name in card.training}
-    return kind(dataset, size=find_size(str(card.features["size"])), label=maker.label, **split)
-
-
-def pair_loss(maker: "WaeModel", space: ParameterSpace, loss: str, *, picture_weight: float = 1.0) -> dict[str, Any]:
-    """Return the loss of each output: spectra of sounds on bins and on mel bands, and the autoencoder's of pictures."""
-    from models.mcnn.losses import PAIRED, WaveformLoss
-    from models.wae.losses import PictureLoss
-
-    analysis, reduction = maker.analysis, str(maker.loaded.card.features["reduction"])
-    heard = WaveformLoss(PAIRED, analysis.fft_length, analysis.hop_length, analysis.bands, analysis.sample_rate)
-    return {"picture": PictureLoss(reduction, picture_weight), "sound": heard}
+    card = model.loaded.card
+    split = {name: card.training[name] for name in SPLIT_SETTINGS if name in card.training}
+    return source_type(dataset, size=find_preset(str(card.features["size"])), label=model.label, **split)
 
 
-def pair(settings: PairingSettings) -> Paired:
-    """Do what the settings ask for; a run that was stopped goes on.
+def joint_loss(model: "WaeModel", space: ParameterSpace, loss: str, *, picture_weight: float = 1.0) -> dict[str, Any]:
+    """Return the loss of each output: spectral losses of audio on bins and mel bands, and the autoencoder's loss."""
+    from models.mcnn.losses import JOINT_WEIGHTS, WaveformLoss
+    from models.wae.losses import SpectrogramLoss
 
-    Raises: ModelError for models of another kind, or of pictures that differ; as `models.training.loop.train` does.
+    analysis, reduction = model.analysis, str(model.loaded.card.features["reduction"])
+    audio = WaveformLoss(JOINT_WEIGHTS, analysis.fft_length, analysis.hop_length, analysis.bands, analysis.sample_rate)
+    return {"picture": SpectrogramLoss(reduction, picture_weight), "sound": audio}
+
+
+def train_jointly(settings: JointTrainingSettings) -> JointRuns:
+    """Train both models as the settings say; a run that was stopped is resumed.
+
+    Raises: ModelError for models of another kind, or with different spectrograms; as `models.training.loop.train` does.
     """
     start_keras()
     from models.training.loop import train
@@ -124,35 +125,35 @@ def pair(settings: PairingSettings) -> Paired:
     from models.wae.inference import load_wae
     from models.wae.vocoders import matching_renderer
 
-    maker = load_wae(settings.wae)
-    renderer = matching_renderer(settings.mcnn, maker.analysis)
-    names = [name_of(model.loaded.path) for model in (maker, renderer)]
+    model = load_wae(settings.wae)
+    vocoder = matching_renderer(settings.mcnn, model.analysis)
+    names = [name_of(each.loaded.path) for each in (model, vocoder)]
 
     def build(*_: Any, **__: Any) -> "keras.Model":
-        return pair_network(maker, renderer)
+        return build_joint_network(model, vocoder)
 
     recipe = Recipe(
         PAIR,
-        "decoder and renderer, trained together",
+        "decoder and vocoder, trained together",
         "Esling et al. 2019, arXiv 1904.06215",
         build,
-        loss=partial(pair_loss, maker),
+        loss=partial(joint_loss, model),
         loss_options=("picture_weight",),
         metrics=lambda space: [],
         optimizer=adam,
         compiled=False,
         features={"input": "pictures"},
         inputs="pictures",
-        options={"wae": maker.fingerprint, "mcnn": renderer.fingerprint},
-        measure=partial(measure, maker, renderer),
-        told=("sounds {convergence:.1f} dB from the notes (before: {before_convergence:.1f})",),
+        options={"wae": model.fingerprint, "mcnn": vocoder.fingerprint},
+        measure=partial(measure, model, vocoder),
+        told=("spectral convergence {convergence:.1f} dB (before: {before_convergence:.1f})",),
         defaults={"batch_size": 8, "epochs": 50, "learning_rate": 1e-4, "loss": PAIR},
-    ).with_options(picture_weight=settings.picture_weight)
+    ).with_options(picture_weight=settings.spectrogram_weight)
     with ExitStack() as stack:
         dataset = stack.enter_context(Dataset(settings.dataset_file))
         run = train(
             recipe,
-            pair_notes(dataset, maker, PairedNotes),
+            open_joint_notes(dataset, model, PairedNotes),
             settings.output_dir / f"{PAIR}_{names[0]}_{names[1]}",
             epochs=settings.epochs,
             patience=100_000,
@@ -162,16 +163,16 @@ def pair(settings: PairingSettings) -> Paired:
             resume=settings.resume,
             progress=sys.stderr.isatty(),
         )
-        paired = Paired(run, *(Run(settings.output_dir / f"{name}_paired") for name in names))
-        write_both(paired, maker, renderer, pair_notes(dataset, maker, StyledNotes))
-    return paired
+        runs = JointRuns(run, *(Run(settings.output_dir / f"{name}_paired") for name in names))
+        write_both(runs, model, vocoder, open_joint_notes(dataset, model, StyledNotes))
+    return runs
 
 
-def measure(maker: "WaeModel", renderer: "McnnVocoder", loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
-    """Measure sounds of test notes, decoded from where the encoder puts them, before and after they were paired.
+def measure(model: "WaeModel", vocoder: "McnnVocoder", loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
+    """Measure reconstructed audio of test notes before and after joint training.
 
-    Returns: `n` notes; means of the measures of `models.mcnn.metrics.note_errors` and of `rmse`, of pictures; with
-        `before_` before their names those of the models as they came.
+    Returns: `n` notes; means of the errors of `models.mcnn.metrics.note_errors` and of `rmse`, of spectrograms;
+        with the prefix `before_` those of the models before joint training.
     """
     from models.mcnn.metrics import means_of, note_errors
     from models.wae.data import PairedNotes
@@ -182,47 +183,49 @@ def measure(maker: "WaeModel", renderer: "McnnVocoder", loaded: "LoadedModel", s
     rows = source.rows("test")
     inputs, wanted = source.examples().read(rows)
     targets: Any = wanted
-    before = pair_network(load_wae(maker.loaded.path), matching_renderer(renderer.loaded.path, maker.analysis))
+    before = build_joint_network(load_wae(model.loaded.path), matching_renderer(vocoder.loaded.path, model.analysis))
     found: dict[str, Any] = {}
     for prefix, network in (("", loaded.model), ("before_", before)):
         made = network.predict(list(inputs), batch_size=8, verbose=0)
-        errors = note_errors(targets["sound"], made["sound"], maker.analysis)
+        errors = note_errors(targets["sound"], made["sound"], model.analysis)
         rmse = np.sqrt(np.mean(np.square(made["picture"] - targets["picture"]), axis=(1, 2, 3)))
         found |= means_of({**errors, "rmse": rmse}, prefix)
     return {"n": len(rows), **found}
 
 
-def write_both(paired: Paired, maker: "WaeModel", renderer: "McnnVocoder", source: "StyledNotes") -> None:
-    """Write the two models out of the best of a pairing as runs of their own, measured as each is by itself."""
+def write_both(runs: JointRuns, model: "WaeModel", vocoder: "McnnVocoder", source: "StyledNotes") -> None:
+    """Write the two models of the best epoch as runs of their own, each measured as it is by itself."""
+    from models.mcnn.recipe import RECIPES as MCNN_RECIPES
     from models.model_files import load_model, read_card, save_model, write_card
-    from models.registry import find_recipe
     from models.wae.networks import build_autoencoder
+    from models.wae.recipe import RECIPES as WAE_RECIPES
 
-    best, metrics = load_model(paired.run.best), paired.run.metrics()
+    recipes = {recipe.name: recipe for recipe in (*WAE_RECIPES, *MCNN_RECIPES)}
+    best, metrics = load_model(runs.run.best), runs.run.metrics()
     networks = (
         build_autoencoder(best.model.get_layer("encoder"), best.model.get_layer("decoder")),
         best.model.get_layer("note_renderer").get_layer("mcnn"),
     )
-    told = {"wae": maker.fingerprint, "mcnn": renderer.fingerprint, "epoch": metrics["best_epoch"]}
-    for run, model, network in zip((paired.wae, paired.mcnn), (maker, renderer), networks, strict=True):
-        card, recipe = model.loaded.card, find_recipe(model.loaded.name)
+    origin = {"wae": model.fingerprint, "mcnn": vocoder.fingerprint, "epoch": metrics["best_epoch"]}
+    for run, each, network in zip((runs.wae, runs.mcnn), (model, vocoder), networks, strict=True):
+        card, recipe = each.loaded.card, recipes[each.loaded.name]
         assert recipe.measure is not None
         with run.locked():
-            run.begin({"model": card.model, PAIR: told}, source.identity, resume=False)
-            save_model(network, run.best, replace(card, training={**card.training, PAIR: told}, scores={}))
+            run.begin({"model": card.model, PAIR: origin}, source.identity, resume=False)
+            save_model(network, run.best, replace(card, training={**card.training, PAIR: origin}, scores={}))
             test = recipe.measure(load_model(run.best), source)
             write_card(run.best, replace(read_card(run.best), scores={"test": test}))
-            write_json(run.metrics_file, {"model": card.model, PAIR: told, "test": test})
+            write_json(run.metrics_file, {"model": card.model, PAIR: origin, "test": test})
         log.info("%s: %s, %s", run.path, card.model, recipe.tell(test))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Pair two models: the door `python -m models.wae.joint_training`."""
+    """Train two models together: the command `python -m models.wae.joint_training`."""
 
-    def action(settings: PairingSettings) -> None:
-        pair(settings)
+    def action(settings: JointTrainingSettings) -> None:
+        train_jointly(settings)
 
-    return run_command(PairingSettings, action, argv, "python -m models.wae.joint_training")
+    return run_command(JointTrainingSettings, action, argv, "python -m models.wae.joint_training")
 
 
 if __name__ == "__main__":

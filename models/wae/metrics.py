@@ -1,7 +1,7 @@
-"""What autoencoders of notes are measured by: pictures beside pictures, what a latent tells, the law that it follows,
-and whether a mixture of styles moves as its weights do.
+"""Metrics of note autoencoders: reconstruction errors, labels predictable from a latent, its distance from the prior,
+and how mixtures of styles follow their weights.
 
-Source: Esling et al. 2019, arXiv 1904.06215, for what is measured; sizes and bounds are ours, where nothing is said.
+Source: Esling et al. 2019, arXiv 1904.06215, for what is measured; sizes and bounds are ours, where it gives none.
 """
 
 import warnings
@@ -13,54 +13,55 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.analysis.mel import mels_of
+from generators.analysis.mel import log_mel_to_mel
 from generators.errors import ModelError
 
 FLOOR = 5e-3
-"""Magnitude below which logarithms do not look (the floor of the group's sibling work)."""
+"""Magnitude at which logarithms are floored (as in the group's sibling work)."""
 
 PROBE_UNITS = (128, 128)
 PROBE_EPOCHS = 150
-"""Most of a probe's passes; it stops where its loss no longer falls."""
+"""Epochs of a probe at most; it stops where its loss no longer falls."""
 
-MOST_MEAN, LEAST_SPREAD, MOST_SPREAD = 0.2, 0.8, 1.2
-"""Bounds on mean and standard deviation of each number of a latent that lies as the prior does."""
+MAX_MEAN, MIN_DEVIATION, MAX_DEVIATION = 0.2, 0.8, 1.2
+"""Bounds on mean and standard deviation of each latent dimension that matches the prior."""
 
 DRAWS = 100
-"""Pairs of sets of the prior that tell how far two of them lie apart by chance."""
+"""Pairs of samples of the prior, from which the MMD by chance is estimated."""
 
-AGAINST = 10
-"""Sets of the prior that latents are compared with; the mean over them moves less than one."""
+PRIOR_SAMPLES = 10
+"""Samples of the prior that latents are compared with; their mean varies less than a single one."""
 
 NEIGHBOURS = 10
 
 STEADY = 0.01
-"""Probability by which a curve may fall back and still count as rising."""
+"""Decrease in probability up to which a curve still counts as rising."""
 
 MIXES = np.linspace(0.0, 1.5, 13)
-"""Weights t of the second style, beside 1 - t of the first: eighths from one to the other, and half as far again."""
+"""Weights t of the second style, beside 1 - t of the first: in eighths from one to the other, and on to 1.5."""
 
 Floats = NDArray[np.floating[Any]]
 
 
-# --- pictures ------------------------------------------------------------------------------------------------------
+# --- spectrograms --------------------------------------------------------------------------------------------------
 
 
-def reconstruction(pictures: Floats, found: Floats) -> dict[str, NDArray[np.float64]]:
-    """Measure how pictures came back, note by note.
+def reconstruction_errors(spectrograms: Floats, found: Floats) -> dict[str, NDArray[np.float64]]:
+    """Measure reconstructed spectrograms, note by note.
 
-    Returns: `rmse`, of log(1 + magnitude); `lsd`, the log-spectral distance of magnitudes in dB, frame by frame, not
-        looking below 5e-3; `convergence`, the norm of the error of magnitudes over their norm.
+    Returns: `rmse`, of log(1 + magnitude); `lsd`, the log-spectral distance of magnitudes in dB, frame by frame, with a
+        floor of 5e-3; `convergence`, the norm of the error of magnitudes over their norm.
     Shapes: (n, bands, frames) both -> (n,) each. Raises: ModelError where the shapes differ.
     """
-    if np.ndim(pictures) != 3 or np.shape(pictures) != np.shape(found):
-        raise ModelError(f"pictures are (n, bands, frames) both. Received: {np.shape(pictures)}, {np.shape(found)}")
-    pictures, found = np.asarray(pictures, np.float64), np.asarray(found, np.float64)
-    true, made = mels_of(pictures), mels_of(found)
+    if np.ndim(spectrograms) != 3 or np.shape(spectrograms) != np.shape(found):
+        received = f"{np.shape(spectrograms)}, {np.shape(found)}"
+        raise ModelError(f"spectrograms are (n, bands, frames) both. Received: {received}")
+    spectrograms, found = np.asarray(spectrograms, np.float64), np.asarray(found, np.float64)
+    true, made = log_mel_to_mel(spectrograms), log_mel_to_mel(found)
     decibels = 20.0 * np.log10(np.maximum(true, FLOOR) / np.maximum(made, FLOOR))
     norm = np.maximum(np.linalg.norm(true, axis=(1, 2)), FLOOR)
     return {
-        "rmse": np.sqrt(np.mean(np.square(found - pictures), axis=(1, 2))),
+        "rmse": np.sqrt(np.mean(np.square(found - spectrograms), axis=(1, 2))),
         "lsd": np.sqrt(np.mean(np.square(decibels), axis=1)).mean(axis=1),
         "convergence": np.linalg.norm(true - made, axis=(1, 2)) / norm,
     }
@@ -71,17 +72,17 @@ def reconstruction(pictures: Floats, found: Floats) -> dict[str, NDArray[np.floa
 
 def probe(
     latents: Floats,
-    names: NDArray[np.integer[Any]],
+    labels: NDArray[np.integer[Any]],
     held_out: Floats,
     truth: NDArray[np.integer[Any]],
     seed: int = 0,
     epochs: int = PROBE_EPOCHS,
 ) -> float:
-    """Return how often a network that learned names from some latents is right about others.
+    """Return the accuracy on held-out latents of a small network trained to predict labels from latents.
 
-    It sees latents standardised, so that a collapsed one hides nothing.
+    Latents are standardised, so that a small scale hides nothing.
 
-    Shapes: (n, latent), (n,) to learn from; (m, latent), (m,) to be asked about.
+    Shapes: (n, latent), (n,) for training; (m, latent), (m,) held out.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
@@ -90,19 +91,19 @@ def probe(
     from threadpoolctl import threadpool_limits
 
     network = MLPClassifier(PROBE_UNITS, batch_size=min(64, len(latents)), max_iter=epochs, random_state=seed)
-    with warnings.catch_warnings(), threadpool_limits(1):  # steps so small only wait for a second thread
-        warnings.simplefilter("ignore", ConvergenceWarning)  # so many passes are meant
-        fitted = make_pipeline(StandardScaler(), network).fit(latents, names)
+    with warnings.catch_warnings(), threadpool_limits(1):  # steps this small gain nothing from a second thread
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is intended
+        fitted = make_pipeline(StandardScaler(), network).fit(latents, labels)
     return float(fitted.score(held_out, truth))
 
 
 @dataclass(frozen=True)
 class LatentQuality:
-    """Where latents lie beside the prior, a standard normal law.
+    """Latents compared with the prior, a standard normal distribution.
 
     Attributes:
-        means, deviations: of each number. mmd: from the prior, the mean over several sets of it. chance: what
-            two sets of the prior of that size reach once in twenty times.
+        means, deviations: of each dimension. mmd: from the prior, the mean over several samples of it. chance: the 95th
+            percentile of the MMD between two samples of the prior of that size.
     """
 
     means: tuple[float, ...]
@@ -112,9 +113,9 @@ class LatentQuality:
 
     @property
     def close(self) -> bool:
-        """Whether all of it keeps within its bounds."""
-        centred = all(abs(mean) <= MOST_MEAN for mean in self.means)
-        spread = all(LEAST_SPREAD <= deviation <= MOST_SPREAD for deviation in self.deviations)
+        """Whether all measures are within their bounds."""
+        centred = all(abs(mean) <= MAX_MEAN for mean in self.means)
+        spread = all(MIN_DEVIATION <= deviation <= MAX_DEVIATION for deviation in self.deviations)
         return centred and spread and self.mmd < 2.0 * self.chance
 
 
@@ -126,18 +127,18 @@ def latent_quality(latents: Floats, seed: int = 0) -> LatentQuality:
         raise ModelError(f"latents are (n, latent), two or more. Received: {np.shape(latents)}")
     latents = np.asarray(latents, np.float32)
     rng = np.random.default_rng(seed)
-    apart = [float(mmd(latents, _prior(rng, latents.shape))) for _ in range(AGAINST)]
+    distances = [float(mmd(latents, _prior(rng, latents.shape))) for _ in range(PRIOR_SAMPLES)]
     return LatentQuality(
         tuple(float(mean) for mean in latents.mean(axis=0)),
         tuple(float(deviation) for deviation in latents.std(axis=0)),
-        float(np.mean(apart)),
-        chance_discrepancy(*latents.shape),
+        float(np.mean(distances)),
+        chance_mmd(*latents.shape),
     )
 
 
 @lru_cache(maxsize=8)
-def chance_discrepancy(count: int, width: int, draws: int = DRAWS) -> float:
-    """Return the 95th percentile of the mmd between two sets of the prior."""
+def chance_mmd(count: int, width: int, draws: int = DRAWS) -> float:
+    """Return the 95th percentile of the MMD between two samples of the prior."""
     from models.wae.losses import mmd
 
     rng = np.random.default_rng([count, width])
@@ -145,8 +146,8 @@ def chance_discrepancy(count: int, width: int, draws: int = DRAWS) -> float:
     return float(np.percentile(found, 95))
 
 
-def purity(latents: Floats, names: NDArray[np.integer[Any]], neighbours: int = NEIGHBOURS) -> float:
-    """Return the share of the nearest latents of each that bear its name. Shapes: (n, latent), (n,), n > neighbours.
+def purity(latents: Floats, labels: NDArray[np.integer[Any]], neighbours: int = NEIGHBOURS) -> float:
+    """Return the share of each latent's nearest neighbours with its label. Shapes: (n, latent), (n,), n > neighbours.
 
     Raises: ModelError where there are fewer.
     """
@@ -155,13 +156,13 @@ def purity(latents: Floats, names: NDArray[np.integer[Any]], neighbours: int = N
     if len(latents) <= neighbours:
         raise ModelError(f"{neighbours} neighbours need more latents. Received: {len(latents)}")
     near = NearestNeighbors(n_neighbors=neighbours).fit(latents).kneighbors(return_distance=False)
-    return float(np.mean(names[near] == names[:, None]))
+    return float(np.mean(labels[near] == labels[:, None]))
 
 
-def purity_by_chance(names: NDArray[np.integer[Any]]) -> float:
-    """Return the purity of names that were dealt out at random."""
-    _, counts = np.unique(names, return_counts=True)
-    return float(np.sum(counts * (counts - 1)) / (len(names) * (len(names) - 1)))
+def chance_purity(labels: NDArray[np.integer[Any]]) -> float:
+    """Return the expected purity of shuffled labels."""
+    _, counts = np.unique(labels, return_counts=True)
+    return float(np.sum(counts * (counts - 1)) / (len(labels) * (len(labels) - 1)))
 
 
 def _prior(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -172,12 +173,12 @@ def _prior(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float
 
 
 @dataclass(frozen=True)
-class Mixing:
-    """What judges make of one style turning into another.
+class StyleMixing:
+    """Probabilities of two styles while the weights move from one to the other.
 
     Attributes:
-        mixes: weights of the second style, (steps,). first, second: how likely either is, (pairs, steps), each the mean
-            over notes.
+        mixes: weights of the second style, (steps,). first, second: probability of either, (pairs, steps), each
+            the mean over notes.
     """
 
     mixes: Floats
@@ -185,12 +186,12 @@ class Mixing:
     second: Floats
 
     def scores(self) -> dict[str, float]:
-        """Return measures, each a mean over pairs.
+        """Return scores, each a mean over pairs.
 
         Returns: of weights up to 1, `rank`, the rank correlation of the weight with the second's probability and with
-            that of the first falling; `steady`, the share of steps in which neither falls back by more than 0.01;
-            `start`, `end`, how likely the first is at a weight of 0 and the second at 1; `middle`, both together half
-            way; `beyond`, how likely the second is at the largest weight.
+            that of the first falling; `steady`, the share of steps in which neither decreases by more than 0.01;
+            `start`, `end`, the probability of the first at a weight of 0 and of the second at 1; `middle`, the sum of
+            both at one half; `beyond`, the probability of the second at the largest weight.
         """
         from scipy.stats import spearmanr
 
@@ -208,20 +209,20 @@ class Mixing:
         }
 
 
-def mixing(
+def mix_styles(
     decode: Callable[[Floats, NDArray[np.intp], Floats], Floats],
-    judge: Callable[[Floats], Mapping[str, Floats]],
+    classify: Callable[[Floats], Mapping[str, Floats]],
     latents: Floats,
     notes: NDArray[np.intp],
     styles: int,
     pairs: Sequence[tuple[int, int]],
     mixes: ArrayLike = MIXES,
-) -> Mixing:
-    """Let pairs of styles turn into each other, and ask judges on the way.
+) -> StyleMixing:
+    """Decode mixtures of pairs of styles, and classify them.
 
     Args:
-        decode: latents, notes and weights to pictures. judge: pictures to probabilities by label, `style` among them.
-        pairs: numbers of styles. mixes: weights t of the second; the first has 1 - t.
+        decode: latents, notes and weights to spectrograms. classify: spectrograms to probabilities by label, among
+            them `style`. pairs: indices of styles. mixes: weights t of the second; the first has 1 - t.
     Shapes: latents (n, latent), notes (n,): each pair is decoded at all of them.
     """
     steps, count = np.asarray(mixes, np.float64), len(latents)
@@ -230,14 +231,14 @@ def mixing(
         weights = np.zeros((len(steps), styles), np.float32)
         weights[:, one], weights[:, other] = 1.0 - steps, steps
         made = decode(np.tile(latents, (len(steps), 1)), np.tile(notes, len(steps)), weights.repeat(count, axis=0))
-        likely = np.reshape(judge(made)["style"], (len(steps), count, styles)).mean(axis=1)
+        likely = np.reshape(classify(made)["style"], (len(steps), count, styles)).mean(axis=1)
         first.append(likely[:, one])
         second.append(likely[:, other])
-    return Mixing(steps, np.asarray(first), np.asarray(second))
+    return StyleMixing(steps, np.asarray(first), np.asarray(second))
 
 
-def pairs_of(styles: int, most: int, seed: int = 0) -> list[tuple[int, int]]:
-    """Draw so many pairs of different styles at most, in either order, none twice."""
+def draw_style_pairs(styles: int, most: int, seed: int = 0) -> list[tuple[int, int]]:
+    """Draw up to `most` different pairs of different styles, in either order."""
     every = [(one, other) for one in range(styles) for other in range(styles) if one != other]
     rows = np.random.default_rng(seed).permutation(len(every))[:most]
     return [every[row] for row in rows]

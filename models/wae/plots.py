@@ -1,8 +1,8 @@
-"""Pictures of a latent space: where notes lie, coloured by what the notes are, and how that changes in a training.
+"""Plots of a latent space: notes coloured by their labels, and how they move over a training.
 
 The authors show such grids for their models, and animations of them over the epochs; three axes are drawn here where
 there are three.
-Source: Esling et al. 2019, arXiv 1904.06215, the pictures of its companion page.
+Source: Esling et al. 2019, arXiv 1904.06215, the figures of its companion page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,34 +15,35 @@ from numpy.typing import NDArray
 
 from generators.errors import ModelError
 from generators.files import written_whole
+from models.training.splits import evenly_spaced
 from models.wae.conditions import SEMITONES, note_labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REACH = 3.5
-"""Standard deviations of the prior that an axis spans to either side."""
+"""Standard deviations of the prior on either side of an axis."""
 
 SHOWN = 500
-"""Notes in a picture, at most, evenly spread."""
+"""Notes in a plot, at most, evenly spaced."""
 
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 HUES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
-"""Of Okabe and Ito, told apart by every common kind of colour vision."""
+"""Of Okabe and Ito, distinguishable with every common kind of colour vision."""
 
 MARKERS = "o^sDvP*X"
-"""What tells apart names that have one hue."""
+"""Distinguish classes of the same hue."""
 
 INK = "#57544d"
 
 FRAME_MILLISECONDS, REST_MILLISECONDS = 250, 2000
-"""How long an animation shows a frame, and its last."""
+"""Duration of a frame of an animation, and of its last."""
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """What notes are coloured by: `numbers` (n,), and what each number is called."""
+    """A label that notes are coloured by: `numbers` (n,), and the name of each number."""
 
     title: str
     numbers: NDArray[np.integer[Any]]
@@ -64,7 +65,7 @@ class Attribute:
 def attributes_of(
     pitch: NDArray[np.integer[Any]], style: NDArray[np.integer[Any]], styles: Sequence[str]
 ) -> tuple[Attribute, ...]:
-    """Return what notes are: semitone, octave and style. Shapes: MIDI notes (n,), numbers of styles (n,)."""
+    """Return semitone, octave and style of notes. Shapes: MIDI notes (n,), indices of styles (n,)."""
     semitones, octaves = note_labels(pitch)
     found, places = np.unique(octaves, return_inverse=True)
     return (
@@ -75,10 +76,10 @@ def attributes_of(
 
 
 def draw_grid(columns: Mapping[str, NDArray[np.floating[Any]]], attributes: Sequence[Attribute]) -> "Figure":
-    """Draw points of several models beside each other, in one row for each attribute.
+    """Plot points of several models side by side, in one row for each attribute.
 
     Args:
-        columns: points (n, 2), drawn flat, or (n, 3), drawn in space, by the name of the model.
+        columns: points (n, 2) or (n, 3), plotted in two or three dimensions, by the name of the model.
     """
     across = len(columns) > 1
     rows, width = (len(attributes), len(columns)) if across else (1, len(attributes))
@@ -108,34 +109,38 @@ def draw_grid(columns: Mapping[str, NDArray[np.floating[Any]]], attributes: Sequ
 
 
 def draw_space(system: Any, source: Any, path: Path) -> None:
-    """Draw where held-out notes lie in a training, with its epoch and the weight of the adversary, into a PNG.
+    """Plot the latents of held-out notes at an epoch of a training into a PNG, with the weight of the adversary.
 
     Args:
         system: a `NoteAutoencoder`. source: `StyledNotes`. path: `epoch_<number>.png`.
     """
     rows = np.sort(np.concatenate([source.rows("validation"), source.rows("test")]))
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, SHOWN).astype(np.intp))]
-    latents = np.asarray(system.encoder.predict_on_batch(source.pictures(rows)[..., None]))[:, : system.latent]
+    rows = evenly_spaced(rows, SHOWN)
+    latents = np.asarray(system.encoder.predict_on_batch(source.spectrograms(rows)[..., None]))[:, : system.latent]
     attributes = attributes_of(source.pitch[rows], source.style[rows], source.styles)
     figure = draw_grid({"": in_space(latents)}, attributes)
     epoch = int(path.stem.rpartition("_")[2])
-    weight = "" if system.discriminator is None else f", alpha {float(np.asarray(system.current_alpha())):.2f}"
-    figure.suptitle(f"{system.kind}, epoch {epoch}{weight}", fontsize=11, color=INK)
+    weight = (
+        ""
+        if system.discriminator is None
+        else f", adversary weight {float(np.asarray(system.current_adversary_weight())):.2f}"
+    )
+    figure.suptitle(f"{system.variant.name}, epoch {epoch}{weight}", fontsize=11, color=INK)
     with written_whole(path) as partial:
         figure.savefig(partial, format="png", dpi=90, facecolor="white", metadata={"Software": None})
 
 
 def in_space(latents: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Return points with three numbers: of longer latents the first three, shorter ones filled up with 0."""
+    """Return points in three dimensions: the first three of longer latents, shorter ones padded with 0."""
     return np.pad(latents[:, :3], ((0, 0), (0, max(0, 3 - latents.shape[1]))))
 
 
 def animate(pictures: Sequence[Path], path: Path) -> Path:
-    """Join pictures into an animated GIF. Raises: ModelError where there are none."""
+    """Join plots into an animated GIF. Raises: ModelError where there are none."""
     from PIL import Image
 
     if not pictures:
-        raise ModelError(f"an animation needs pictures of a training. Received: none for {path}")
+        raise ModelError(f"an animation needs the plots of a training. Received: none for {path}")
     frames = []
     for picture in pictures:
         with Image.open(picture) as image:
@@ -156,7 +161,7 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _panel(figure: "Figure", place: tuple[int, int, int], points: NDArray[np.floating[Any]]) -> Any:
-    """Add axes for points; in space all three span the same part of the prior."""
+    """Add axes for points; in three dimensions all span the same range of the prior."""
     if points.shape[1] == 2:
         axes = figure.add_subplot(*place)
         axes.set(xticks=[], yticks=[])

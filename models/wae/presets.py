@@ -1,7 +1,7 @@
 """The Wasserstein autoencoder of notes in its sizes, one row each. Plain data: importing it costs nothing.
 
 `paper` is Esling et al. 2019, arXiv 1904.06215, where that is known: 500 mel bands, 128 frames and a latent of 3. The
-layers are those of a student project by the same group, which the paper's model seems to have grown out of.
+layers are those of a student project by the same group, from which the paper's model seems to have developed.
 """
 
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from generators.errors import ModelError, look_up
 
 
 @dataclass(frozen=True)
-class Size:
-    """How large pictures and networks are, and how they are trained.
+class WaePreset:
+    """Size of spectrograms and networks, and how they are trained.
 
     Attributes:
-        bands, frames: of a picture. fft_length, hop_length: samples of its analysis.
-        encoder: filters of the layers that halve it. dense: units between map and latent.
-        factor: by which each block of the decoder enlarges its map. decoder: kernel and filters of these blocks.
-        full: kernel and filters of the layer that is the first at full size; None for a decoder whose maps run over
-            time alone, and in which bands are the channels of the last layer. closing: kernel of that.
-        latent: numbers that stand for a note. embedding: units that the labels are turned into.
+        bands, frames: of a spectrogram. fft_length, hop_length: samples of its analysis.
+        encoder: filters of the layers that halve it. dense: units between feature map and latent.
+        factor: by which each block of the decoder upscales its feature map. decoder: kernel and filters of them.
+        full: kernel and filters of the first layer at full size; None for a decoder whose feature maps run over time
+            alone, and whose last layer has the bands as channels. closing: kernel of the last layer.
+        latent: width of the latent. embedding: units of the embedding of the conditions.
         epochs, batch_size, learning_rate: of a training.
     """
 
@@ -41,14 +41,14 @@ class Size:
 
     @property
     def samples(self) -> int:
-        """Of the note that a picture shows; its frames lie wholly inside."""
+        """Samples of a note; all frames of its spectrogram lie wholly inside."""
         return self.fft_length + (self.frames - 1) * self.hop_length
 
     @property
     def start(self) -> tuple[int, ...]:
-        """Rows, columns and channels of the map that the decoder begins with; for maps over time columns and channels.
+        """Shape of the first feature map of the decoder: rows, columns and channels; over time, columns and channels.
 
-        Where there are rows, it is the map in which the encoder ends.
+        With rows, it is the shape of the last feature map of the encoder.
         """
         if self.full is None:
             return -(-self.frames // self.factor ** len(self.decoder)), self.encoder[-1]
@@ -56,8 +56,8 @@ class Size:
         return -(-self.bands >> halvings), -(-self.frames >> halvings), self.encoder[-1]
 
 
-SIZES: dict[str, Size] = {
-    "paper": Size(
+PRESETS: dict[str, WaePreset] = {
+    "paper": WaePreset(
         500,
         128,
         2048,
@@ -74,7 +74,7 @@ SIZES: dict[str, Size] = {
         batch_size=64,
         learning_rate=5e-4,
     ),
-    "tiny": Size(
+    "tiny": WaePreset(
         128,
         64,
         2048,
@@ -91,7 +91,7 @@ SIZES: dict[str, Size] = {
         batch_size=64,
         learning_rate=2e-3,
     ),
-    "smoke": Size(
+    "smoke": WaePreset(
         20,
         8,
         512,
@@ -109,17 +109,17 @@ SIZES: dict[str, Size] = {
         learning_rate=1e-3,
     ),
 }
-"""`tiny` is ours for two cores: a quarter of the bands, half of the frames, and a decoder over time, which makes matrix
-products of what would be convolutions of few channels; a step takes a third of the time. `smoke` only shows that all
-parts fit."""
+"""`tiny` is ours for two cores: a quarter of the bands, half of the frames, and a decoder over time, which
+computes matrix products in place of convolutions of few channels; a step takes a third of the time. `smoke`
+only shows that all parts fit."""
 
 PARAMETER_COUNTS: dict[str, tuple[int, int]] = {"paper": (18_137_411, 18_629_601), "tiny": (336_867, 525_824)}
 """Weights of encoder and decoder, with 12 styles."""
 
 MULTIPLICATIONS: dict[str, tuple[int, int]] = {"paper": (231_107_328, 8_937_391_232), "tiny": (6_308_224, 11_934_272)}
-"""That encoder and decoder take for a note, with 12 styles; a step of training takes three times as many."""
+"""Of encoder and decoder for a note, with 12 styles; a training step takes three times as many."""
 
 
-def find_size(name: str) -> Size:
-    """Return a size by its name. Raises ModelError for an unknown one."""
-    return look_up("preset", name, SIZES, ModelError)
+def find_preset(name: str) -> WaePreset:
+    """Return a preset by its name. Raises ModelError for an unknown one."""
+    return look_up("preset", name, PRESETS, ModelError)

@@ -1,7 +1,7 @@
-"""WAE-Fader and its kin: autoencoders of whole notes with a small latent space, told note and style in six ways.
+"""WAE-Fader and five variants: autoencoders of whole notes with a small latent space, conditioned on pitch and style.
 
 Esling et al. 2019, arXiv 1904.06215. The paper gives neither the layers nor the weights of its losses; what is ours is
-said where it stands.
+marked where it stands.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,11 @@ from pydantic import Field, model_validator
 
 from generators.parameters import ParameterSpace
 from models.estimation.architectures import WAE
-from models.nsynth.recipe import prepare
+from models.notes.settings import NoteTrainingSettings, start_note_training
 from models.training.recipe import Recipe, check_channels_last, defaults_of
-from models.training.settings import TrainingSettings
-from models.wae.presets import SIZES, find_size
-from models.wae.schedule import ALPHA, discriminator_adam, halving_adam
-from models.wae.variants import find_variant
+from models.wae.presets import PRESETS, find_preset
+from models.wae.schedule import ADVERSARY_WEIGHT, discriminator_adam, halving_adam
+from models.wae.variants import STORED_NAMES, find_variant
 
 if TYPE_CHECKING:
     from models.model_files import LoadedModel
@@ -38,8 +37,8 @@ def build_wae(
     *,
     kind: str = "wae-fader",
     size: str = "tiny",
-    latent: int = SIZES["tiny"].latent,
-    alpha: float = ALPHA,
+    latent: int = PRESETS["tiny"].latent,
+    alpha: float = ADVERSARY_WEIGHT,
     beta: float | None = None,
     reduction: str = "mel",
     kernel: str = "rbf",
@@ -51,31 +50,33 @@ def build_wae(
     seed: int | None = None,
     **others: Any,
 ) -> "NoteAutoencoder":
-    """Build an autoencoder and what it is trained against, untrained.
+    """Build an autoencoder and its adversary, untrained, from options by the names that runs and cards store.
 
     Args:
-        kind: a key of `models.wae.variants.KINDS`. size: a key of `models.wae.presets.SIZES`. latent: numbers of a note.
-        alpha, beta, reduction, kernel, form, critic_steps: as `NoteAutoencoder` takes them.
+        kind: the variant, a key of `models.wae.variants.VARIANTS`. size: a key of `models.wae.presets.PRESETS`.
+        latent: width of the latent. alpha: weight of the adversary. form: loss of the adversary.
+        beta, reduction, kernel, critic_steps: as `NoteAutoencoder` takes them.
         styles: their names; by default twelve.
-        others: what the data is known by besides.
-    Raises: ModelError for an unknown kind or size, or another layout than channels_last.
+        others: further options that describe the data.
+    Raises: ModelError for an unknown variant or size, or another layout than channels_last.
     """
     from models.wae.networks import build_decoder, build_discriminator, build_encoder
     from models.wae.system import NoteAutoencoder
 
     check_channels_last(WAE, data_format)
-    shape, traits, count = replace(find_size(size), latent=latent), find_variant(kind), len(styles) or PUBLISHED_STYLES
+    preset, variant = replace(find_preset(size), latent=latent), find_variant(kind)
+    count = len(styles) or PUBLISHED_STYLES
     seeds = [None if seed is None else 3 * seed + part for part in range(3)]
     return NoteAutoencoder(
-        build_encoder(shape, spread=traits.latent == "kl", seed=seeds[0]),
-        build_decoder(shape, count, seen=traits.seen(count), seed=seeds[1]),
-        build_discriminator(shape, count, seed=seeds[2]) if traits.adversary else None,
-        kind=kind,
-        alpha=alpha,
+        build_encoder(preset, variational=variant.latent == "kl", seed=seeds[0]),
+        build_decoder(preset, count, condition_mask=variant.condition_mask(count), seed=seeds[1]),
+        build_discriminator(preset, count, seed=seeds[2]) if variant.adversary else None,
+        variant=kind,
+        adversary_weight=alpha,
         beta=beta,
         reduction=reduction,
         kernel=kernel,
-        form=form,
+        adversary_loss=form,
         critic_steps=critic_steps,
         seed=seed,
         name=WAE,
@@ -86,75 +87,98 @@ PUBLISHED_STYLES = 12
 """Instruments of the paper's model of timbres."""
 
 
-class WaeSettings(TrainingSettings):
+class WaeSettings(NoteTrainingSettings):
     """Train a Wasserstein autoencoder of notes on a dataset of them."""
 
-    other_flags: ClassVar = {"size": ("preset",)}
-    other_variables: ClassVar = {"kind": "wae_kind"}
+    renamed_flags: ClassVar = {"kind": "variant"}
+    renamed_variables: ClassVar = {"wae_kind": "variant"}
+    renamed: ClassVar = {"alpha": "adversary_weight", "form": "adversary_loss"}
 
     model: str = Field(WAE, description=WAE)
-    kind: Literal["ae", "vae", "wae-mmd", "wae-note", "wae-style", "wae-fader"] = Field(
-        "wae-fader", description="what the decoder is told, and what shapes the latent"
+    variant: Literal["ae", "vae", "wae-mmd", "wae-note", "wae-style", "wae-fader"] = Field(
+        "wae-fader", description="what the decoder is conditioned on, and what regularises the latent"
     )
     size: Literal["paper", "tiny", "smoke"] = Field(
-        "tiny", description="how large pictures and networks are; epochs, batch_size and learning_rate follow"
+        "tiny", description="size of spectrograms and networks; epochs, batch_size and learning_rate follow"
     )
     style_label: str = Field("instrument", description="which label is the style: instrument, style, family or a tag")
-    latent: int = Field(SIZES["tiny"].latent, ge=1, description="numbers that stand for a note; 3 as published")
-    alpha: float = Field(ALPHA, ge=0, description="what the adversary weighs in the end, of wae-fader")
-    beta: float | None = Field(None, ge=0, description="what the law of the latent weighs; by default that of the kind")
+    latent: int = Field(PRESETS["tiny"].latent, ge=1, description="width of the latent; 3 as published")
+    adversary_weight: float = Field(
+        ADVERSARY_WEIGHT, ge=0, description="final weight of the adversarial loss, of wae-fader"
+    )
+    beta: float | None = Field(None, ge=0, description="weight of the MMD or KL term; by default that of the variant")
     reduction: Literal["mel", "sum", "mean"] = Field(
-        "mel", description="squared errors: added up over bands and averaged over frames, added up, or averaged"
+        "mel", description="squared errors: summed over bands and averaged over frames, summed, or averaged"
     )
-    kernel: Literal["rbf", "gaussian", "multiquadric"] = Field("rbf", description="of the mmd: five Gaussians")
-    form: Literal["uniform", "reverse", "complement"] = Field(
-        "uniform", description="what the encoder pays for a style that can be guessed"
+    kernel: Literal["rbf", "gaussian", "multiquadric"] = Field("rbf", description="of the MMD; rbf: five Gaussians")
+    adversary_loss: Literal["uniform", "reverse", "complement"] = Field(
+        "uniform", description="the encoder's loss for a style that can be predicted from the latent"
     )
-    critic_steps: int = Field(5, ge=1, description="steps of the discriminator for one of the autoencoder; 1 published")
-    dataset_name: str = Field("notes", description="trains on <dataset_dir>/<dataset_name>.hdf5")
-    epochs: int = Field(SIZES["tiny"].epochs, ge=1, description="passes over the notes; 400 for paper")
+    critic_steps: int = Field(
+        5, ge=1, description="steps of the discriminator for each of the autoencoder; 1 published"
+    )
+    epochs: int = Field(PRESETS["tiny"].epochs, ge=1, description="passes over the notes; 400 for paper")
     patience: int = Field(100_000, ge=1, description="has no meaning here: the newest epoch counts as the best")
-    batch_size: int = Field(SIZES["tiny"].batch_size, ge=2, description="notes per step; the mmd wants many")
+    batch_size: int = Field(PRESETS["tiny"].batch_size, ge=2, description="notes per step; the MMD needs many")
     learning_rate: float = Field(
-        SIZES["tiny"].learning_rate, gt=0, description="of both optimisers, halved three times; 5e-4 for paper"
+        PRESETS["tiny"].learning_rate, gt=0, description="of both optimisers, halved three times; 5e-4 for paper"
     )
-    print_interval: int = Field(5, ge=1, description="epochs between two validations, checkpoints and pictures")
+    print_interval: int = Field(5, ge=1, description="epochs between two validations, checkpoints and plots")
 
     @model_validator(mode="after")
     def _follow_the_size(self) -> Self:
-        size = SIZES[self.size]
+        preset = PRESETS[self.size]
         self.follow(
-            latent=size.latent, epochs=size.epochs, batch_size=size.batch_size, learning_rate=size.learning_rate
+            latent=preset.latent,
+            epochs=preset.epochs,
+            batch_size=preset.batch_size,
+            learning_rate=preset.learning_rate,
         )
         return self
 
+    @property
+    def kind(self) -> str:
+        """The variant, by the name under which runs and model cards store it."""
+        return self.variant
+
+    @property
+    def alpha(self) -> float:
+        """The weight of the adversary, by its stored name."""
+        return self.adversary_weight
+
+    @property
+    def form(self) -> str:
+        """The loss of the adversary, by its stored name."""
+        return self.adversary_loss
+
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    prepare(settings)
+    start_note_training(settings)
     from models.wae.data import open_notes
 
     return open_notes(settings, stack)
 
 
 def measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
-    """Measure how well notes of the test come back, and how far their latents are from the prior.
+    """Measure reconstructions of the test notes, and the distance of their latents from the prior.
 
-    Returns: `n` notes; root mean square errors of pictures, `rmse`, and `mean`, of the mean picture of the training;
-        `mmd`, the mmd of latents and prior.
+    Returns: `n` notes; root mean square errors of log-mel spectrograms, `rmse`, and `mean`, that of the mean training
+        spectrogram; `mmd`, the squared MMD between latents and prior.
     """
     from models.wae.inference import WaeModel
     from models.wae.losses import mmd
 
-    maker, rows = WaeModel(loaded), source.rows("test")  # type: ignore[attr-defined]
-    pictures, told = source.examples().read(rows)  # type: ignore[attr-defined]
-    latents = maker.latents_of(pictures[..., 0])
-    found = maker.pictures(latents, source.pitch[rows], told[:, -len(maker.styles) :])  # type: ignore[attr-defined]
-    average = np.mean(source.pictures(source.rows("training")), axis=0)  # type: ignore[attr-defined]
+    model, rows = WaeModel(loaded), source.rows("test")  # type: ignore[attr-defined]
+    spectrograms, conditions = source.examples().read(rows)  # type: ignore[attr-defined]
+    latents = model.encode_spectrograms(spectrograms[..., 0])
+    weights = conditions[:, -len(model.styles) :]
+    found = model.decode_spectrograms(latents, source.pitch[rows], weights)  # type: ignore[attr-defined]
+    average = np.mean(source.spectrograms(source.rows("training")), axis=0)  # type: ignore[attr-defined]
     prior = np.random.default_rng(0).normal(size=latents.shape).astype(np.float32)
     return {
         "n": len(rows),
-        "rmse": {"All": float(np.sqrt(np.mean((found - pictures[..., 0]) ** 2)))},
-        "mean": {"All": float(np.sqrt(np.mean((average - pictures[..., 0]) ** 2)))},
+        "rmse": {"All": float(np.sqrt(np.mean((found - spectrograms[..., 0]) ** 2)))},
+        "mean": {"All": float(np.sqrt(np.mean((average - spectrograms[..., 0]) ** 2)))},
         "mmd": {"All": float(mmd(latents, prior))},
     }
 
@@ -165,12 +189,15 @@ def _draw(model: Any, source: "Source", path: Path) -> None:
     draw_space(model, source, path)
 
 
-OPTIONS = ("kind", "size", "style_label", "latent", "alpha", "beta", "reduction", "kernel", "form", "critic_steps")
+OPTIONS = (
+    *("variant", "size", "style_label", "latent", "adversary_weight"),
+    *("beta", "reduction", "kernel", "adversary_loss", "critic_steps"),
+)
 
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         WAE,
-        "an autoencoder of whole notes with a small latent space, told note and style; WAE-Fader and five others",
+        "autoencoder of whole notes with a small latent space, conditioned on pitch and style; six variants",
         SOURCE,
         build_wae,
         optimizer=halving_adam,
@@ -181,10 +208,12 @@ RECIPES: tuple[Recipe, ...] = (
         inputs="pictures",
         settings=WaeSettings,
         open_data=_open,
-        options=MappingProxyType({name: WaeSettings.model_fields[name].default for name in OPTIONS}),
+        options=MappingProxyType(
+            {STORED_NAMES.get(name, name): WaeSettings.model_fields[name].default for name in OPTIONS}
+        ),
         measure=measure,
         draw=_draw,
-        told=("error of pictures {rmse:.4f} (the mean picture: {mean:.4f})", "latents {mmd:.3f} from the prior"),
-        defaults=defaults_of(WaeSettings, "wasserstein", "size", "kind"),
+        told=("spectrogram error {rmse:.4f} (mean spectrogram: {mean:.4f})", "MMD² of the latents {mmd:.3f}"),
+        defaults=defaults_of(WaeSettings, "wasserstein", "size", "variant"),
     ),
 )

@@ -1,8 +1,8 @@
-"""How the training of a Wasserstein autoencoder goes on: the adversary's weight, and the rate of learning.
+"""Schedules of the Wasserstein autoencoder: the weight of the adversary, and the learning rate.
 
-All is told as a share of the whole training, so that a short one passes through the same course.
+Both are functions of the share of the training that is over, so that a short training passes through the same schedule.
 Source: Esling et al. 2019, arXiv 1904.06215, read off its animations: of 400 epochs the adversary waits for 40, gains
-weight until 200, and keeps a weight of 4. Rates of learning are ours, after the steps of a precursor.
+weight until 200, and keeps a weight of 4. Learning rates are ours, after the steps of a precursor.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
     import keras
 
 WAIT, FULL = 0.1, 0.5
-"""Shares of the training from which on the adversary weighs anything, and all it will."""
+"""Shares of the training at which the weight of the adversary begins to rise, and at which it is reached."""
 
-ALPHA = 4.0
-"""What it weighs then."""
+ADVERSARY_WEIGHT = 4.0
+"""The final weight of the adversary."""
 
 HALVINGS = (0.5, 0.75, 0.9)
-"""Shares of the training at which the rate of learning is halved."""
+"""Shares of the training at which the learning rate is halved."""
 
 CLIP = 50.0
-"""Norm that all gradients together are cut down to."""
+"""Global norm to which gradients are clipped."""
 
 
-def alpha_at(progress: Any, alpha: float = ALPHA) -> Any:
-    """Return the weight of the adversary, from the share of the training that is over. Shapes: any -> the same."""
+def adversary_weight_at(progress: Any, weight: float = ADVERSARY_WEIGHT) -> Any:
+    """Return the weight of the adversary at a share of the training, from 0 to 1. Shapes: any -> the same."""
     from keras import ops
 
-    return alpha * ops.minimum(1.0, ops.maximum(0.0, (progress - WAIT) / (FULL - WAIT)))
+    return weight * ops.minimum(1.0, ops.maximum(0.0, (progress - WAIT) / (FULL - WAIT)))
 
 
 def halving_adam(learning_rate: float, steps: int, beta_1: float = 0.9) -> "keras.optimizers.Optimizer":
-    """Return Adam with a rate that is halved three times in so many steps, and gradients of bounded length."""
+    """Return Adam with gradient clipping and a learning rate that is halved three times in so many steps."""
     import keras
 
     rates = [learning_rate * 0.5**halved for halved in range(len(HALVINGS) + 1)]
@@ -41,5 +41,5 @@ def halving_adam(learning_rate: float, steps: int, beta_1: float = 0.9) -> "kera
 
 
 def discriminator_adam(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
-    """Return the optimiser of a discriminator, which forgets sooner: its opponent moves."""
+    """Return the optimiser of a discriminator, with less momentum, because its opponent changes."""
     return halving_adam(learning_rate, steps, beta_1=0.5)

@@ -1,41 +1,45 @@
-"""The six autoencoders of notes as one system with a training step of its own.
+"""The six variants of the note autoencoder as one system with a training step of its own.
 
-One step of encoder and decoder down the sum of their terms, then, where there is a discriminator, a step of it or more
-on the latents of the same forward pass, from the first step on; for the encoder its guesses weigh nothing until the
-schedule lets them. The published order is unknown.
+Each step updates encoder and decoder by the sum of their losses, then, where there is a discriminator, the
+discriminator once or more on the latents of the same forward pass. The discriminator is trained from the first step on;
+its predictions enter the encoder's loss as the schedule says. The published order is unknown.
 Source: Esling et al. 2019, arXiv 1904.06215; Lample et al. 2017 (Fader Networks), arXiv 1706.00409.
 """
 
-from typing import Any, cast
+from typing import Any, ClassVar, Self, cast
 
 import keras
 from keras import ops
 
 from generators.errors import ModelError
-from models.training.gradients import adversarial_backend, descend
+from models.training.adversarial import TwoOptimizerModel
+from models.training.gradients import descend
 from models.wae.conditions import NOTE_WIDTH
-from models.wae.losses import evasion, guess_loss, kl_divergence, mmd, reconstruction
+from models.wae.losses import adversarial_loss, discriminator_loss, kl_divergence, mmd, reconstruction_loss
 from models.wae.networks import build_autoencoder
-from models.wae.schedule import ALPHA, alpha_at
-from models.wae.variants import find_variant
+from models.wae.schedule import ADVERSARY_WEIGHT, adversary_weight_at
+from models.wae.variants import STORED_NAMES, find_variant
 
-WRITTEN = ("kind", "alpha", "beta", "reduction", "kernel", "form", "critic_steps", "seed")
-"""What is written of a system, besides its networks."""
+WRITTEN = ("beta", "reduction", "kernel", "critic_steps", "seed", "adversary_weight", "adversary_loss")
+"""Arguments in the configuration of a system, besides its networks and its variant."""
 
 
 @keras.saving.register_keras_serializable("inversynth")
-class NoteAutoencoder(keras.Model):
-    """An encoder and a decoder, and for some kinds a discriminator of styles.
+class NoteAutoencoder(TwoOptimizerModel):
+    """An encoder and a decoder, and for some variants a discriminator of styles.
 
     Args:
-        encoder, decoder, discriminator: as `models.wae.networks` builds them; the last only for a kind that has one.
-        kind: a key of `models.wae.variants.KINDS`. alpha: what the adversary weighs in the end. beta: what the term of
-            the latent weighs; by default that of the kind. reduction, kernel, form: see `models.wae.losses`.
-        critic_steps: of the discriminator, for one of encoder and decoder.
-        seed: of points drawn from the prior, and around means.
-    Shapes: what `fit` takes is (pictures (batch, bands, frames, 1), conditions (batch, 21 + styles)); styles one-hot.
-    Raises: ModelError where kind, networks and numbers do not fit.
+        encoder, decoder, discriminator: as `models.wae.networks` builds them; the last only for a variant with one.
+        variant: a key of `models.wae.variants.VARIANTS`. adversary_weight: the final weight of the adversarial loss.
+        beta: weight of the latent term; by default that of the variant. reduction, kernel, adversary_loss: see
+            `models.wae.losses`.
+        critic_steps: steps of the discriminator for each step of encoder and decoder.
+        seed: of samples from the prior and the posterior.
+    Shapes: `fit` takes (spectrograms (batch, bands, frames, 1), conditions (batch, 21 + styles)); styles one-hot.
+    Raises: ModelError where variant, networks and their shapes do not fit.
     """
+
+    networks: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "discriminator")
 
     def __init__(
         self,
@@ -43,50 +47,50 @@ class NoteAutoencoder(keras.Model):
         decoder: keras.Model,
         discriminator: keras.Model | None = None,
         *,
-        kind: str = "wae-fader",
-        alpha: float = ALPHA,
+        variant: str = "wae-fader",
+        adversary_weight: float = ADVERSARY_WEIGHT,
         beta: float | None = None,
         reduction: str = "mel",
         kernel: str = "rbf",
-        form: str = "uniform",
+        adversary_loss: str = "uniform",
         critic_steps: int = 1,
         seed: int | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
-        self.kind, self.traits = kind, find_variant(kind)
+        super().__init__(seed, **options)
+        self.variant = find_variant(variant)
         self.encoder, self.decoder, self.discriminator = encoder, decoder, discriminator
-        self.alpha, self.beta = float(alpha), float(self.traits.beta if beta is None else beta)
-        self.reduction, self.kernel, self.form, self.critic_steps = reduction, kernel, form, critic_steps
-        self.seed, self.seed_generator = seed, keras.random.SeedGenerator(seed)
+        self.beta = float(self.variant.beta if beta is None else beta)
+        self.adversary_weight, self.adversary_loss = float(adversary_weight), adversary_loss
+        self.reduction, self.kernel, self.critic_steps = reduction, kernel, critic_steps
         self.latent = int(decoder.input_shape[0][-1])
         self.steps: int | None = None
         self._check_networks()
-        names = ["loss", "reconstruction", *(["latent"] if self.traits.latent != "none" else [])]
+        names = ["loss", "reconstruction", *(["latent"] if self.variant.latent != "none" else [])]
         if self.discriminator is not None:
-            names += ["evasion", "alpha", "guess", "guessed"]
+            names += ["adversarial_loss", "adversary_weight", "discriminator_loss", "discriminator_accuracy"]
         self.means = {name: keras.metrics.Mean(name) for name in names}
         self.built = True
 
-    # --- what it does ----------------------------------------------------------------------------------------------
+    # --- inference -------------------------------------------------------------------------------------------------
 
-    def encode(self, pictures: Any, training: bool = False) -> Any:
-        """Return where notes lie, without chance. Shapes: (batch, bands, frames, 1) -> (batch, latent)."""
-        return self.encoder(pictures, training=training)[:, : self.latent]
+    def encode(self, spectrograms: Any, training: bool = False) -> Any:
+        """Encode spectrograms to the means of their latents. Shapes: (batch, bands, frames, 1) -> (batch, latent)."""
+        return self.encoder(spectrograms, training=training)[:, : self.latent]
 
     def decode(self, latent: Any, conditions: Any, training: bool = False) -> Any:
-        """Return pictures of notes. Shapes: (batch, latent), (batch, 21 + styles) -> (batch, bands, frames, 1)."""
+        """Decode latents. Shapes: (batch, latent), (batch, 21 + styles) -> spectrograms (batch, bands, frames, 1)."""
         return self.decoder([latent, conditions], training=training)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        pictures, conditions = inputs
-        return self.decode(self.encode(pictures, training), conditions, training)
+        spectrograms, conditions = inputs
+        return self.decode(self.encode(spectrograms, training), conditions, training)
 
     def for_inference(self) -> keras.Model:
-        """Return what is kept of this system once it is trained."""
+        """Return the model that is kept of this system after training."""
         return build_autoencoder(self.encoder, self.decoder)
 
-    # --- what `fit` calls ------------------------------------------------------------------------------------------
+    # --- training --------------------------------------------------------------------------------------------------
 
     def compile(
         self,
@@ -95,142 +99,138 @@ class NoteAutoencoder(keras.Model):
         *,
         steps: int | None = None,
     ) -> None:
-        """Make ready for `fit`.
+        """Compile for `fit`.
 
         Args:
-            steps: of the whole training; the weight of the adversary follows from how many of them are over. Without
-                it the adversary weighs all it ever will from the beginning.
+            steps: of the whole training, over which the weight of the adversary is scheduled. Without it the weight is
+                the final one from the beginning.
         Raises: ModelError on another backend than TensorFlow and PyTorch; without a second optimiser where there is a
             discriminator; for steps below 1.
         """
-        adversarial_backend()
         if self.discriminator is not None and discriminator_optimizer is None:
-            raise ModelError(f"a discriminator needs an optimiser of its own. Received: none for {self.kind}")
+            raise ModelError(f"a discriminator needs an optimiser of its own. Received: none for {self.variant.name}")
         if steps is not None and steps < 1:
             raise ModelError(f"a training has 1 step or more. Received: {steps}")
-        super().compile(optimizer=None, jit_compile=False)  # Keras would take one optimiser for that of all weights
-        self.autoencoder_optimizer, self.steps = optimizer, steps
-        if self.discriminator is not None:
-            self.discriminator_optimizer = discriminator_optimizer
-        for learner, variables in self.optimizer_groups():
-            learner.build(variables)
+        self.steps = steps
+        second = {} if discriminator_optimizer is None else {"discriminator_optimizer": discriminator_optimizer}
+        self.compile_with(jit_compile=False, autoencoder_optimizer=optimizer, **second)
 
     def optimizer_groups(self) -> list[tuple[keras.optimizers.Optimizer, list[keras.Variable]]]:
-        """Return each optimiser with the variables that it moves."""
+        """Return each optimiser with the variables that it updates."""
         moved = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
         pairs = [(self.autoencoder_optimizer, moved)]
         if self.discriminator is not None:
             pairs.append((self.discriminator_optimizer, self.discriminator.trainable_variables))
         return pairs
 
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        return list(self.means.values())
-
-    def current_alpha(self) -> Any:
-        """Return what the adversary weighs by now."""
+    def current_adversary_weight(self) -> Any:
+        """Return the weight of the adversarial loss at the current step."""
         if self.steps is None:
-            return self.alpha
-        return alpha_at(ops.cast(self.autoencoder_optimizer.iterations, "float32") / self.steps, self.alpha)
+            return self.adversary_weight
+        return adversary_weight_at(
+            ops.cast(self.autoencoder_optimizer.iterations, "float32") / self.steps, self.adversary_weight
+        )
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Take a step of encoder and decoder, and one of the discriminator if there is any."""
-        pictures, conditions, _ = keras.utils.unpack_x_y_sample_weight(data)
-        alpha = self.current_alpha()
+        """Update encoder and decoder, then the discriminator if there is one."""
+        spectrograms, conditions, _ = keras.utils.unpack_x_y_sample_weight(data)
+        adversary_weight = self.current_adversary_weight()
 
         def loss() -> tuple[Any, tuple[dict[str, Any], Any]]:
-            terms, latent = self._terms(pictures, conditions, training=True)
-            weighted = [self._weight(name, alpha) * value for name, value in terms.items()]
+            terms, latent = self._terms(spectrograms, conditions, training=True)
+            weighted = [self._weight(name, adversary_weight) * value for name, value in terms.items()]
             return ops.sum(ops.stack(weighted)), (terms, latent)
 
         (autoencoder, *others) = self.optimizer_groups()
         total, (terms, latent) = descend(loss, *autoencoder)
-        told = {"loss": total, **terms}
+        measures = {"loss": total, **terms}
         for optimizer, variables in others:
-            told["alpha"] = alpha
+            measures["adversary_weight"] = adversary_weight
             for _ in range(self.critic_steps):
-                told |= self._learn_guessing(latent, conditions, optimizer, variables)
-        for name, value in told.items():
+                measures |= self._train_discriminator(latent, conditions, optimizer, variables)
+        for name, value in measures.items():
             self.means[name].update_state(value)
         return {name: mean.result() for name, mean in self.means.items()}
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Measure one batch of validation.
 
-        There is no `loss` among the measures: with an adversary the lowest one is had before it weighs anything, and
+        There is no `loss` among the measures: with an adversary it is lowest before the adversary has any weight, so
         the newest epoch counts as the best.
         """
-        pictures, conditions, _ = keras.utils.unpack_x_y_sample_weight(data)
-        told, latent = self._terms(pictures, conditions, training=False)
+        spectrograms, conditions, _ = keras.utils.unpack_x_y_sample_weight(data)
+        measures, latent = self._terms(spectrograms, conditions, training=False)
         if self.discriminator is not None:
-            told["guessed"] = _share_guessed(self.discriminator(latent), _style(conditions))
-        for name, value in told.items():
-            self.means[name].update_state(value, sample_weight=ops.shape(pictures)[0])
-        return {name: self.means[name].result() for name in told}
+            measures["discriminator_accuracy"] = _accuracy(self.discriminator(latent), _style(conditions))
+        for name, value in measures.items():
+            self.means[name].update_state(value, sample_weight=ops.shape(spectrograms)[0])
+        return {name: self.means[name].result() for name in measures}
 
     def get_config(self) -> dict[str, Any]:
-        """Return what builds this system again, its networks included, untrained."""
-        networks = (self.encoder, self.decoder, self.discriminator)
-        written = [None if one is None else keras.saving.serialize_keras_object(one) for one in networks]
         return {
-            "name": self.name,
-            **dict(zip(("encoder", "decoder", "discriminator"), written, strict=True)),
-            **{name: getattr(self, name) for name in WRITTEN},
+            **super().get_config(),
+            STORED_NAMES["variant"]: self.variant.name,
+            **{STORED_NAMES.get(name, name): getattr(self, name) for name in WRITTEN},
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "NoteAutoencoder":
-        names = [name for name in ("encoder", "decoder", "discriminator") if config[name] is not None]
-        return cls(**{**config, **{name: keras.saving.deserialize_keras_object(config[name]) for name in names}})
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        arguments = {stored: name for name, stored in STORED_NAMES.items()}
+        return super().from_config({arguments.get(name, name): value for name, value in config.items()})
 
-    # --- the terms -------------------------------------------------------------------------------------------------
+    # --- losses ----------------------------------------------------------------------------------------------------
 
-    def _terms(self, pictures: Any, conditions: Any, training: bool) -> tuple[dict[str, Any], Any]:
-        """Return the terms of the loss of encoder and decoder by name, and the latents they are of."""
-        law = self.encoder(pictures, training=training)
-        latent = law[:, : self.latent]
+    def _terms(self, spectrograms: Any, conditions: Any, training: bool) -> tuple[dict[str, Any], Any]:
+        """Return the loss terms of encoder and decoder by name, and the latents behind them."""
+        encoded = self.encoder(spectrograms, training=training)
+        latent = encoded[:, : self.latent]
         terms = {}
-        if self.traits.latent == "kl":
-            logarithm = law[:, self.latent :]
-            terms["latent"] = kl_divergence(latent, logarithm)
+        if self.variant.latent == "kl":
+            log_variance = encoded[:, self.latent :]
+            terms["latent"] = kl_divergence(latent, log_variance)
             if training:
-                latent = latent + ops.exp(0.5 * logarithm) * self._drawn(latent)
-        if self.traits.latent == "mmd":
-            terms["latent"] = mmd(latent, self._drawn(latent), self.kernel)
+                latent = latent + ops.exp(0.5 * log_variance) * self._prior_samples(latent)
+        if self.variant.latent == "mmd":
+            terms["latent"] = mmd(latent, self._prior_samples(latent), self.kernel)
         found = self.decode(latent, conditions, training)
-        terms = {"reconstruction": reconstruction(pictures, found, self.reduction), **terms}
+        terms = {"reconstruction": reconstruction_loss(spectrograms, found, self.reduction), **terms}
         if self.discriminator is not None:
-            terms["evasion"] = evasion(self.discriminator(latent, training=False), _style(conditions), self.form)
+            logits = self.discriminator(latent, training=False)
+            terms["adversarial_loss"] = adversarial_loss(logits, _style(conditions), self.adversary_loss)
         return terms, latent
 
-    def _weight(self, term: str, alpha: Any) -> Any:
-        return {"reconstruction": 1.0, "latent": self.beta, "evasion": alpha}[term]
+    def _weight(self, term: str, adversary_weight: Any) -> Any:
+        return {"reconstruction": 1.0, "latent": self.beta, "adversarial_loss": adversary_weight}[term]
 
-    def _drawn(self, latent: Any) -> Any:
-        """Return as many points of the prior, a standard normal law."""
+    def _prior_samples(self, latent: Any) -> Any:
+        """Draw as many samples of the prior, a standard normal distribution."""
         return keras.random.normal(ops.shape(latent), seed=self.seed_generator)
 
-    def _learn_guessing(self, latent: Any, conditions: Any, optimizer: Any, variables: Any) -> dict[str, Any]:
-        """Take one step of the discriminator; return its loss, and how often it was right."""
-        latent, style, guesser = ops.stop_gradient(latent), _style(conditions), cast(keras.Model, self.discriminator)
+    def _train_discriminator(self, latent: Any, conditions: Any, optimizer: Any, variables: Any) -> dict[str, Any]:
+        """Update the discriminator once; return its loss and its accuracy."""
+        latent, style, discriminator = (
+            ops.stop_gradient(latent),
+            _style(conditions),
+            cast(keras.Model, self.discriminator),
+        )
 
         def loss() -> tuple[Any, Any]:
-            logits = guesser(latent, training=True)
-            return guess_loss(logits, style), _share_guessed(logits, style)
+            logits = discriminator(latent, training=True)
+            return discriminator_loss(logits, style), _accuracy(logits, style)
 
-        wrong, right = descend(loss, optimizer, variables)
-        return {"guess": wrong, "guessed": right}
+        value, accuracy = descend(loss, optimizer, variables)
+        return {"discriminator_loss": value, "discriminator_accuracy": accuracy}
 
     def _check_networks(self) -> None:
-        width = {"kl": 2}.get(self.traits.latent, 1) * self.latent
+        width = {"kl": 2}.get(self.variant.latent, 1) * self.latent
         if self.encoder.output_shape[-1] != width:
             raise ModelError(
-                f"the encoder of {self.kind} must give {width} numbers a note. "
+                f"the encoder of {self.variant.name} must give {width} numbers a note. "
                 f"Received: {self.encoder.output_shape[-1]}"
             )
-        if self.traits.adversary != (self.discriminator is not None):
+        if self.variant.adversary != (self.discriminator is not None):
             raise ModelError(
-                f"{self.kind} has {'a' if self.traits.adversary else 'no'} discriminator. "
+                f"{self.variant.name} has {'a' if self.variant.adversary else 'no'} discriminator. "
                 f"Received: {'none' if self.discriminator is None else 'one'}"
             )
         styles = int(self.decoder.input_shape[1][-1]) - NOTE_WIDTH
@@ -245,5 +245,5 @@ def _style(conditions: Any) -> Any:
     return conditions[:, NOTE_WIDTH:]
 
 
-def _share_guessed(logits: Any, style: Any) -> Any:
+def _accuracy(logits: Any, style: Any) -> Any:
     return ops.mean(keras.metrics.categorical_accuracy(style, logits))

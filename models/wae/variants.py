@@ -1,6 +1,6 @@
-"""The six models that are compared, as rows of one table: what the decoder is told, and what shapes the latent.
+"""The six variants that are compared, one row each: what the decoder is conditioned on, and what shapes the latent.
 
-Networks are the same in all of them. Source: Esling et al. 2019, arXiv 1904.06215; `ae` and `vae` are added by us.
+Their networks are the same. Source: Esling et al. 2019, arXiv 1904.06215; `ae` and `vae` are added by us.
 """
 
 from collections.abc import Mapping
@@ -11,42 +11,51 @@ from generators.errors import ModelError, look_up
 from models.wae.conditions import NOTE_WIDTH
 
 Latent = Literal["none", "kl", "mmd"]
-"""What holds the latent to a standard normal law: nothing, a kl_divergence of each note's own law, or one of them all."""
+"""Regularisation towards a standard normal prior: none, the KL divergence of each note's posterior, or the MMD of the
+aggregate posterior."""
+
+STORED_NAMES: Mapping[str, str] = {"variant": "kind", "adversary_weight": "alpha", "adversary_loss": "form"}
+"""Options of a training, and the names under which runs, model cards and system configurations store them."""
 
 
 @dataclass(frozen=True)
-class Kind:
+class Variant:
     """One of the models.
 
     Attributes:
-        note, style: whether the decoder is told semitone and octave, and style. latent: see `Latent`.
-        adversary: whether a discriminator drives the style out of the latent. beta: what the latent term counts for.
+        name: as in `--variant`. note, style: whether the decoder is conditioned on semitone and octave, and on style.
+        latent: see `Latent`. adversary: whether a discriminator removes the style from the latent. beta: weight of the
+            latent term.
     """
 
+    name: str
     note: bool
     style: bool
     latent: Latent
     adversary: bool
     beta: float
 
-    def seen(self, styles: int) -> list[float]:
-        """Return 1 for each label that the decoder is told and 0 for each that is kept from it: (21 + styles,)."""
+    def condition_mask(self, styles: int) -> list[float]:
+        """Return 1 for each condition that the decoder uses and 0 for each that it ignores: (21 + styles,)."""
         return [float(self.note)] * NOTE_WIDTH + [float(self.style)] * styles
 
 
-KINDS: Mapping[str, Kind] = {
-    "ae": Kind(note=False, style=False, latent="none", adversary=False, beta=0.0),
-    "vae": Kind(note=False, style=False, latent="kl", adversary=False, beta=0.01),
-    "wae-mmd": Kind(note=False, style=False, latent="mmd", adversary=False, beta=10.0),
-    "wae-note": Kind(note=True, style=False, latent="mmd", adversary=False, beta=10.0),
-    "wae-style": Kind(note=True, style=True, latent="mmd", adversary=False, beta=10.0),
-    "wae-fader": Kind(note=True, style=True, latent="mmd", adversary=True, beta=10.0),
+VARIANTS: Mapping[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        Variant("ae", note=False, style=False, latent="none", adversary=False, beta=0.0),
+        Variant("vae", note=False, style=False, latent="kl", adversary=False, beta=0.01),
+        Variant("wae-mmd", note=False, style=False, latent="mmd", adversary=False, beta=10.0),
+        Variant("wae-note", note=True, style=False, latent="mmd", adversary=False, beta=10.0),
+        Variant("wae-style", note=True, style=True, latent="mmd", adversary=False, beta=10.0),
+        Variant("wae-fader", note=True, style=True, latent="mmd", adversary=True, beta=10.0),
+    )
 }
 """A beta of 10 keeps the latent from collapsing under an adversary of weight 4, where 1 did not (our trials on small
-pictures). Of `vae` it is small because a kl_divergence counts each note's nats, some ten of them, against a squared error
-of a few tenths."""
+spectrograms). Of `vae` it is small because the KL divergence counts each note's nats, some ten of them, against a
+squared error of a few tenths."""
 
 
-def find_variant(name: str) -> Kind:
-    """Return a model by its name. Raises ModelError for an unknown one."""
-    return look_up("kind", name, KINDS, ModelError)
+def find_variant(name: str) -> Variant:
+    """Return a variant by its name. Raises ModelError for an unknown one."""
+    return look_up("variant", name, VARIANTS, ModelError)

@@ -4,7 +4,7 @@ import pytest
 from generators.errors import ModelError
 from models.gansynth.inference import load_gansynth
 from models.gansynth.networks import build_generator
-from models.gansynth.sizes import find_size
+from models.gansynth.presets import find_size
 from models.model_files import ModelCard, save_model
 from tests.gansynth_models import SPACE, write_untrained
 
@@ -17,20 +17,20 @@ def player(tmp_path_factory):
 
 
 def test_a_note_is_as_long_as_those_of_the_training_and_finite(player):
-    sounds = player.sounds(player.draw_latents(3), NOTES)
+    sounds = player.decode(player.draw_latents(3), NOTES)
     assert sounds.shape == (3, 160)
     assert np.isfinite(sounds).all()
     assert sounds.std(axis=1).min() > 0
-    assert player.pictures(player.draw_latents(2), NOTES[:2]).shape == (2, 8, 32, 2)
+    assert player.spectrograms(player.draw_latents(2), NOTES[:2]).shape == (2, 8, 32, 2)
 
 
 def test_a_sound_follows_from_its_latent_and_note_alone(player):
     latents, heard = player.draw_latents(5, seed=3), []
-    together = player.sounds(latents, [60, 61, 62, 60, 61], batch_size=4, on_notes=heard.append)
-    alone = player.sounds(latents[4:], [61])
+    together = player.decode(latents, [60, 61, 62, 60, 61], batch_size=4, on_notes=heard.append)
+    alone = player.decode(latents[4:], [61])
     np.testing.assert_allclose(together[4:], alone, atol=1e-4 * np.abs(alone).max())
     assert heard == [4, 1]
-    assert not np.allclose(player.sounds(latents[4:], [62]), alone)
+    assert not np.allclose(player.decode(latents[4:], [62]), alone)
 
 
 def test_latents_follow_from_seed_and_number(player):
@@ -53,7 +53,7 @@ def test_the_first_block_can_be_taken_apart_and_put_together(player):
     latents = player.draw_latents(3)
     activations = player.first_block(latents, NOTES)
     assert activations.shape == (3, 2, 8, 16)
-    np.testing.assert_array_equal(player.sounds_from_first_block(activations), player.sounds(latents, NOTES))
+    np.testing.assert_array_equal(player.decode_first_block(activations), player.decode(latents, NOTES))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_first_block_can_be_taken_apart_and_put_together(player):
 )
 def test_bad_input_is_named(player, latents, notes, message):
     with pytest.raises(ModelError, match=message):
-        player.sounds(latents, notes)
+        player.decode(latents, notes)
 
 
 def test_another_model_is_refused(tmp_path):

@@ -7,7 +7,7 @@ from keras import ops
 
 from generators.errors import ModelError
 from models.gansynth.networks import build_critic, build_generator
-from models.gansynth.sizes import PARAMETER_COUNTS, SIZES, find_size
+from models.gansynth.presets import PARAMETER_COUNTS, SIZES, find_size
 from models.layers import (
     EqualisedConv2D,
     EqualisedDense,

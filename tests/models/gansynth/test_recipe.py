@@ -9,12 +9,11 @@ import pytest
 
 from generators.dataset import Card, Dataset
 from generators.errors import DatasetError, ModelError, RunError, SettingsError
-from models.gansynth.data import NotePictures, open_pictures
+from models.gansynth.data import NoteSpectrograms, open_spectrograms
 from models.gansynth.inference import load_gansynth
+from models.gansynth.presets import SCHEDULES, SIZES
 from models.gansynth.progressive import SteadyAdam
 from models.gansynth.recipe import GanSynthSettings, build_gansynth, stages_of
-from models.gansynth.schedule import SCHEDULES
-from models.gansynth.sizes import SIZES
 from models.model_files import read_card
 from models.registry import find_recipe
 from models.train import train_from_settings
@@ -49,7 +48,7 @@ def path(tmp_path_factory):
 @pytest.fixture
 def source(path):
     with Dataset(path) as dataset:
-        yield NotePictures(dataset, size=SMOKE, growth=SCHEDULES["smoke"], epoch_images=32)
+        yield NoteSpectrograms(dataset, size=SMOKE, growth=SCHEDULES["smoke"], epoch_images=32)
 
 
 def settings(path, folder, *flags):
@@ -77,7 +76,7 @@ def test_stages_end_with_whole_epochs():
 
 def test_pictures_of_a_stage_are_means_of_the_final_ones(source):
     rows = source.rows("training")[:3]
-    full, first = source.at(4).pictures(rows), source.at(0).pictures(rows)
+    full, first = source.at(4).spectrograms(rows), source.at(0).spectrograms(rows)
     assert (full.shape, first.shape) == ((3, 8, 32, 2), (3, 2, 8, 2))
     np.testing.assert_allclose(first[:, 0, 0], full[:, :4, :4].mean(axis=(1, 2)), atol=1e-6)
     assert np.abs(full).max() <= 1.0
@@ -88,7 +87,7 @@ def test_pictures_of_a_stage_are_means_of_the_final_ones(source):
 
 def test_a_block_is_faded_into_real_pictures_as_into_those_of_the_generator(source):
     rows, view = source.rows("training")[:2], source.at(1)
-    coarse, fine = source.at(0).pictures(rows).repeat(2, axis=1).repeat(2, axis=2), view.pictures(rows)
+    coarse, fine = source.at(0).spectrograms(rows).repeat(2, axis=1).repeat(2, axis=2), view.spectrograms(rows)
     np.testing.assert_allclose(view.blended(rows, 0.0), coarse, atol=1e-6)
     np.testing.assert_allclose(view.blended(rows, 0.25), 0.25 * fine + 0.75 * coarse, atol=1e-6)
     np.testing.assert_array_equal(source.at(2).blended(rows, 1.0), fine)
@@ -118,15 +117,15 @@ def test_notes_come_up_as_often_as_in_the_data_and_real_ones_keep_their_own(sour
     real = np.concatenate([part[1][4:] for part in parts])
     told = np.concatenate([part[0][3][4:] for part in parts]).argmax(axis=1)
     rows = source.rows("training")
-    known, pitch = source.at(0).pictures(rows), source.pitch(rows) - 60
+    known, pitch = source.at(0).spectrograms(rows), source.pitch(rows) - 60
     nearest = np.abs(real[:, None] - known[None]).sum(axis=(2, 3, 4)).argmin(axis=1)
     np.testing.assert_array_equal(pitch[nearest], told)
 
 
 def test_pictures_of_one_note_lie_side_by_side_where_they_are_compared(path):
-    size = replace(SMOKE, group=2)
+    size = replace(SMOKE, minibatch_std_group=2)
     with Dataset(path) as dataset:
-        source = NotePictures(dataset, size=size, growth=SCHEDULES["smoke"], epoch_images=32)
+        source = NoteSpectrograms(dataset, size=size, growth=SCHEDULES["smoke"], epoch_images=32)
         batches = source.at(0).training(4)
         for number in range(8):
             (_, asked, _, told), pictures = batches.make(0, number)
@@ -201,7 +200,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(path, tmp_path):
     player = load_gansynth(part.path)
     assert player.loaded.model.output_shape[1:] == (4, 16, 2)
     assert player.progress == pytest.approx(15 / 16)
-    assert player.sounds(player.draw_latents(2), [60, 62]).shape == (2, SAMPLES)
+    assert player.decode(player.draw_latents(2), [60, 62]).shape == (2, SAMPLES)
     with pytest.raises(RunError, match=r"was trained with kind mel\. Received: kind linear"):
         train_from_settings(settings(path, tmp_path, *flags, "--kind", "linear", "--run_name", "part"))
 
@@ -225,8 +224,8 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(path, tmp_path):
 def test_settings_that_cannot_be_are_refused(path, tmp_path, flags, error, message):
     if message is None:
         with ExitStack() as stack:
-            source, _ = open_pictures(GanSynthSettings.parse(["--dataset_file", str(path)]), stack)
-            assert source.form.left == 64 * 128 + 384 - SAMPLES  # a short sound in a large picture is no fault
+            source, _ = open_spectrograms(GanSynthSettings.parse(["--dataset_file", str(path)]), stack)
+            assert source.format.left == 64 * 128 + 384 - SAMPLES  # a short sound in a large picture is no fault
         return
     with pytest.raises(error, match=message):
         train_from_settings(settings(path, tmp_path, *flags))

@@ -6,7 +6,7 @@ import pytest
 
 from generators.analysis.spectrogram import inverse_stft, stft
 from generators.errors import ModelError
-from models.gansynth.representation import KINDS, PUBLISHED, Normaliser, PictureForm
+from models.gansynth.representation import KINDS, PUBLISHED, Normaliser, SpectrogramFormat
 
 RATE = 16000
 FORM = {"frames": 64, "bins": 256, "samples": 8000, "sample_rate": 8000}
@@ -24,16 +24,16 @@ def note(hertz=440.0, samples=8000, rate=8000):
     [(128, 1024, 64000, RATE, 3072), (256, 512, 64000, RATE, 2304), (64, 256, 8000, 8000, 576), (8, 32, 160, RATE, 16)],
 )
 def test_sizes_are_those_of_the_specification(frames, bins, samples, rate, left):
-    form = PictureForm("linear", frames, bins, samples, rate)
+    form = SpectrogramFormat("linear", frames, bins, samples, rate)
     assert form.left == left
     assert form.fft_length == 4 * form.hop_length == 2 * bins
-    pictures = form.pictures(np.random.default_rng(0).uniform(-1, 1, (2, samples)))
+    pictures = form.from_audio(np.random.default_rng(0).uniform(-1, 1, (2, samples)))
     assert pictures.shape == (2, frames, bins, 2)
-    assert form.sounds(pictures).shape == (2, samples)
+    assert form.to_audio(pictures).shape == (2, samples)
 
 
 def test_the_first_frames_of_the_release_are_silence():
-    picture = PictureForm("linear").pictures(np.ones((1, 64000)))[0]
+    picture = SpectrogramFormat("linear").pictures(np.ones((1, 64000)))[0]
     assert np.all(picture[:3, :, 0] == np.float32(np.log(1e-6)))
     assert np.all(picture[:3, :, 1] == 0.0)
     assert picture[3, :, 0].max() > -5
@@ -42,23 +42,23 @@ def test_the_first_frames_of_the_release_are_silence():
 @pytest.mark.parametrize("kind", ["linear", "phase"])
 @pytest.mark.parametrize("sizes", [FORM, {}])
 def test_a_sound_comes_back_but_for_its_end(kind, sizes):
-    form = PictureForm(kind, **sizes)
+    form = SpectrogramFormat(kind, **sizes)
     audio = note(samples=form.samples, rate=form.sample_rate)
-    difference = (form.sounds(form.pictures(audio)) - audio)[0]
+    difference = (form.to_audio(form.from_audio(audio)) - audio)[0]
     inner = difference[form.fft_length : -form.fft_length]
     assert np.sqrt(np.mean(inner**2)) < 1e-5
 
 
 def test_what_does_not_come_back_lies_near_zero_hertz():
     """The bin that was dropped, and nothing else: of noise comes back what its transform without that bin is of."""
-    form = PictureForm("linear", **FORM)
+    form = SpectrogramFormat("linear", **FORM)
     audio = np.random.default_rng(1).uniform(-0.5, 0.5, (1, 8000)).astype(np.float32)
     padded = np.pad(audio, ((0, 0), (form.left, 0)))
     frames = np.lib.stride_tricks.sliding_window_view(padded[0], form.fft_length)[:: form.hop_length]
     spectrum = np.fft.rfft(frames * np.hanning(form.fft_length + 1)[:-1])
     spectrum[:, 0] = 0
     expected = inverse_stft(spectrum.real[None], spectrum.imag[None], form.hop_length)[:, form.left :]
-    np.testing.assert_allclose(form.sounds(form.pictures(audio)), expected, atol=2e-5)
+    np.testing.assert_allclose(form.to_audio(form.from_audio(audio)), expected, atol=2e-5)
     assert np.abs(expected - audio).max() > 1e-3
 
 
@@ -66,10 +66,10 @@ def test_what_does_not_come_back_lies_near_zero_hertz():
 @pytest.mark.parametrize("hertz", [130.8, 440.0, 880.0])
 def test_mel_pictures_bring_a_tone_back_roughly(aliased, hertz):
     """Measured on notes of TimGM6mb: spectral convergence 0.05 to 0.45 whichever form. The pitch must stand."""
-    form, lines = PictureForm("mel", aliased=aliased), PictureForm("linear")
+    form, lines = SpectrogramFormat("mel", aliased=aliased), SpectrogramFormat("linear")
     audio = note(hertz, 64000, RATE)
-    back = form.sounds(form.pictures(audio))
-    wanted, found = (np.exp(lines.pictures(each)[..., 0]) for each in (audio, back))
+    back = form.to_audio(form.from_audio(audio))
+    wanted, found = (np.exp(lines.from_audio(each)[..., 0]) for each in (audio, back))
     assert np.linalg.norm(found - wanted) / np.linalg.norm(wanted) < 0.5
     peaks = [np.fft.rfft(each[0, 8000:56000]) for each in (audio, back)]
     first, second = (np.abs(each).argmax() / 3.0 for each in peaks)
@@ -78,10 +78,10 @@ def test_mel_pictures_bring_a_tone_back_roughly(aliased, hertz):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_tensors_become_the_same_sounds(kind):
-    form = PictureForm(kind, **FORM)
-    pictures = form.pictures(note())
-    found = keras.ops.convert_to_numpy(form.sounds(keras.ops.convert_to_tensor(pictures), keras.ops))
-    np.testing.assert_allclose(found, form.sounds(pictures), atol=2e-3 if kind == "mel" else 1e-4)
+    form = SpectrogramFormat(kind, **FORM)
+    pictures = form.from_audio(note())
+    found = keras.ops.convert_to_numpy(form.to_audio(keras.ops.convert_to_tensor(pictures), keras.ops))
+    np.testing.assert_allclose(found, form.to_audio(pictures), atol=2e-3 if kind == "mel" else 1e-4)
 
 
 def test_the_inverse_transform_is_that_of_the_transform():
@@ -121,14 +121,14 @@ def test_the_published_range_is_that_from_silence_to_ten():
 )
 def test_forms_that_cannot_be_are_refused(options, words):
     with pytest.raises(ModelError, match=words):
-        PictureForm(**options)
+        SpectrogramFormat(**options)
 
 
 def test_other_shapes_are_refused():
-    form = PictureForm("linear", **FORM)
+    form = SpectrogramFormat("linear", **FORM)
     with pytest.raises(ModelError, match=r"sounds must have shape \(n, 8000\)"):
-        form.pictures(np.zeros((1, 7999)))
+        form.from_audio(np.zeros((1, 7999)))
     with pytest.raises(ModelError, match=r"pictures must have shape \(n, 64, 256, 2\)"):
-        form.sounds(np.zeros((1, 64, 255, 2)))
+        form.to_audio(np.zeros((1, 64, 255, 2)))
     with pytest.raises(ModelError, match="sounds that are not all silent"):
         Normaliser.measure([np.full((1, 4, 4, 2), -13.8)])

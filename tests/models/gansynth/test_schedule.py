@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from generators.errors import ModelError
-from models.gansynth.schedule import SCHEDULES, Growth, growth_of
+from models.gansynth.presets import SCHEDULES, growth_of
+from models.gansynth.schedule import Growth
 
 RELEASE, TINY, SMOKE = (SCHEDULES[name] for name in ("release", "tiny", "smoke"))
 

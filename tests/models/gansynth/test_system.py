@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 
 from models.gansynth.networks import build_critic, build_generator
+from models.gansynth.presets import SIZES
 from models.gansynth.representation import Normaliser
-from models.gansynth.sizes import SIZES
 from models.gansynth.system import GanSynth
 from models.layers.resolution import downscaled
 from models.training.adversarial import StepContext
@@ -47,7 +47,7 @@ def test_the_penalty_is_that_of_full_pictures_in_their_own_units(blocks):
     repeats = 1 << (SMOKE.blocks - blocks)
     made = system(blocks, units=NORMALISER.scale, repeats=repeats)
     inputs, real = examples(blocks=blocks)
-    one = StepContext(made, inputs, real, learning="critic")
+    one = StepContext(made, inputs, real, network="critic")
     found = float(number(made.gradient_penalty(one)))
 
     full = np.repeat(np.repeat(NORMALISER.undo(number(one.mix)), repeats, axis=1), repeats, axis=2)
@@ -60,14 +60,12 @@ def test_the_penalty_is_that_of_full_pictures_in_their_own_units(blocks):
     expected = np.mean((np.sqrt((slope**2).sum(axis=(1, 2, 3))) - 1.0) ** 2)
     assert found == pytest.approx(float(expected), rel=1e-4)
     plain = system(blocks)
-    assert (
-        abs(float(number(plain.gradient_penalty(StepContext(plain, inputs, real, learning="critic")))) - found) > 1e-3
-    )
+    assert abs(float(number(plain.gradient_penalty(StepContext(plain, inputs, real, network="critic")))) - found) > 1e-3
 
 
 def test_the_critic_learns_real_pitches_and_the_generator_those_asked_for():
     made, (inputs, real) = system(), examples()
-    one = StepContext(made, inputs, real, learning="generator")
+    one = StepContext(made, inputs, real, network="generator")
     pairs = (
         (made.critic_terms()["pitch"], made.critic([real, inputs[2]])["pitch"], inputs[3]),
         (made.generator_terms()["pitch"], made.critic([made.generate(inputs), inputs[2]])["pitch"], inputs[1]),
@@ -84,8 +82,8 @@ def test_terms_count_as_in_the_release():
         **{"real": 1.0, "fake": 1.0},
         **{"penalty": 10.0, "drift": 0.001, "pitch": 10.0},
     }
-    assert set(made.counted["critic"]) == {"real", "fake", "penalty", "drift", "pitch"}
-    assert set(made.counted["generator"]) == {"fake", "pitch"}
+    assert set(made.active_terms["critic"]) == {"real", "fake", "penalty", "drift", "pitch"}
+    assert set(made.active_terms["generator"]) == {"fake", "pitch"}
 
 
 def test_the_generator_steps_first_and_each_learner_on_examples_of_its_own(monkeypatch):

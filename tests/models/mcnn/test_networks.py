@@ -9,21 +9,20 @@ from keras import ops
 
 from generators.analysis.mel import MelAnalysis, mel_magnitudes, padded_mels, padded_note
 from generators.errors import ModelError
+from models.backend import start_keras
 from models.layers.parallel_heads import FrameSigns, ParallelHeads, ScaledSoftsign, upsample
-from models.mcnn.losses import ALONE, PAIRED, TERMS, WaveformLoss
+from models.mcnn.losses import JOINT_WEIGHTS, SINGLE_WEIGHTS, TERMS, WaveformLoss
 from models.mcnn.networks import build_mcnn, note_renderer
-from models.mcnn.presets import find_preset
-from models.mcnn.sizes import PARAMETER_COUNTS, SIZES, Size, find_size
-from models.training.backend import start_keras
-from models.wae.presets import SIZES as WAE_SIZES
+from models.mcnn.presets import PARAMETER_COUNTS, SIZES, McnnSize, find_preset, find_size
+from models.wae.presets import PRESETS as WAE_PRESETS
 from tests.harness import check_layer
 
 start_keras()
 RNG = np.random.default_rng(0)
 SPECTRA = RNG.uniform(size=(3, 7, 10)).astype(np.float32)
-PLAIN = Size(2, (4, 1), 5, 4, front=6)
+PLAIN = McnnSize(2, (4, 1), 5, 4, front=6)
 """Without a harmonic head, as the published one is."""
-TOLD = Size(2, (4, 1), 9, 4, front=6, noisy=True, biased=False, partials=8, units=6, bend=0.1)
+TOLD = McnnSize(2, (4, 1), 9, 4, front=6, noisy=True, biased=False, partials=8, units=6, bend=0.1)
 """With one."""
 NOTES = MelAnalysis(sample_rate=4096, samples=1024, fft_length=128, hop_length=16, bands=20)
 
@@ -98,7 +97,7 @@ def test_weights_are_as_many_as_known_and_a_frame_is_a_hop(name):
     ("name", "other"), [("paper", "paper"), ("small", "paper"), ("tiny", "tiny"), ("smoke", "smoke")]
 )
 def test_notes_are_those_of_the_autoencoders(name, other):
-    decoder = WAE_SIZES[other]
+    decoder = WAE_PRESETS[other]
     wanted = MelAnalysis(22050, decoder.samples, decoder.fft_length, decoder.hop_length, decoder.bands)
     assert find_preset(name).analysis(22050) == wanted
 
@@ -192,7 +191,7 @@ def test_renderer_comes_back_from_a_file(tmp_path):
     ("size", "bands", "message"),
     [
         (PLAIN, 21, "the same bands. Received: 21, 20"),
-        (Size(1, (1,), 4, 4), 20, "4 samples a frame, hop_length 16"),
+        (McnnSize(1, (1,), 4, 4), 20, "4 samples a frame, hop_length 16"),
     ],
 )
 def test_renderer_refuses_a_network_that_does_not_fit(size, bands, message):
@@ -206,7 +205,7 @@ def test_a_tone_is_learned_by_heart():
     hertz = 2 * analysis.sample_rate / analysis.hop_length
     note = 0.3 * np.sin(2 * np.pi * hertz * np.arange(analysis.samples) / analysis.sample_rate)[None].astype(np.float32)
     mels, target = padded_mels(mel_magnitudes(note, analysis), analysis), padded_note(note, analysis)
-    network = build_mcnn(Size(4, (8, 4, 2, 1), 5, 2), analysis.bands, mels.shape[1], seed=0)
+    network = build_mcnn(McnnSize(4, (8, 4, 2, 1), 5, 2), analysis.bands, mels.shape[1], seed=0)
     loss = WaveformLoss({"convergence": 1.0, "phase": 1.0}, analysis.fft_length, analysis.hop_length)
     network.compile(optimizer=keras.optimizers.Adam(5e-3, clipnorm=5.0), loss=loss, jit_compile=False)
     network.fit(np.repeat(mels, 60, axis=0), np.repeat(target, 60, axis=0), batch_size=1, verbose=0)
@@ -221,7 +220,7 @@ def test_a_tone_of_any_frequency_is_learned_by_heart_where_the_note_is_known():
     analysis = MelAnalysis(sample_rate=8000, samples=2048, fft_length=512, hop_length=64, bands=40)
     hertz = 440 * 2 ** (0.3 / 12)
     note = 0.3 * np.sin(2 * np.pi * hertz * np.arange(analysis.samples) / analysis.sample_rate)[None].astype(np.float32)
-    size = Size(1, (4, 1), 9, 8, front=4, biased=False, partials=4, units=12, bend=0.1)
+    size = McnnSize(1, (4, 1), 9, 8, front=4, biased=False, partials=4, units=12, bend=0.1)
     renderer = note_renderer(build_mcnn(size, 40, seed=0, fft_length=512, sample_rate=8000), analysis)
     loss = WaveformLoss({"convergence": 1.0}, analysis.fft_length, analysis.hop_length)
     renderer.compile(optimizer=keras.optimizers.Adam(1e-2, clipnorm=5.0), loss=loss, jit_compile=False)
@@ -241,7 +240,7 @@ def test_a_tone_of_any_frequency_is_learned_by_heart_where_the_note_is_known():
 LENGTH, HOP, RATE = 256, 64, 8000
 TIME = np.arange(4096) / RATE
 NOISE = (RNG.normal(size=(2, 4096)) * 0.2).astype(np.float32)
-WAVE = WaveformLoss(ALONE, LENGTH, HOP)
+WAVE = WaveformLoss(SINGLE_WEIGHTS, LENGTH, HOP)
 ALL = WaveformLoss(dict.fromkeys(TERMS, 1.0), LENGTH, HOP, bands=20, sample_rate=RATE)
 
 
@@ -321,10 +320,10 @@ def test_gradients_are_those_of_differences():
 
 
 def test_the_loss_is_the_weighted_sum_and_comes_back_from_its_settings():
-    loss = WaveformLoss(PAIRED, LENGTH, HOP, bands=20, sample_rate=RATE)
+    loss = WaveformLoss(JOINT_WEIGHTS, LENGTH, HOP, bands=20, sample_rate=RATE)
     found = terms(NOISE, NOISE[::-1], loss)
-    assert set(found) == set(PAIRED)
-    expected = np.mean(sum(PAIRED[name] * value for name, value in found.items()))
+    assert set(found) == set(JOINT_WEIGHTS)
+    expected = np.mean(sum(JOINT_WEIGHTS[name] * value for name, value in found.items()))
     assert float(loss(NOISE, NOISE[::-1])) == pytest.approx(expected, rel=1e-5)
     twin = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert float(twin(NOISE, NOISE[::-1])) == pytest.approx(expected, rel=1e-5)
@@ -334,4 +333,4 @@ def test_unknown_terms_and_mels_without_bands_are_refused():
     with pytest.raises(ModelError, match="unknown loss term 'loudness'"):
         WaveformLoss({"loudness": 1.0})
     with pytest.raises(ModelError, match="mel terms need bands and sample_rate"):
-        WaveformLoss(PAIRED)
+        WaveformLoss(JOINT_WEIGHTS)

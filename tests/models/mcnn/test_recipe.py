@@ -9,12 +9,12 @@ from generators.dataset import Dataset
 from generators.errors import ModelError, SettingsError
 from generators.notes.labels import SPACE
 from models.estimation.architectures import PARAMETER_COUNTS
-from models.mcnn.data import RenderedNotes, SegmentBatches
+from models.mcnn.data import MelNotes, SegmentBatches
 from models.mcnn.inference import load_mcnn
-from models.mcnn.losses import ALONE
+from models.mcnn.losses import SINGLE_WEIGHTS
 from models.mcnn.metrics import griffin_lim_errors, note_errors
 from models.mcnn.presets import PRESETS, find_preset
-from models.mcnn.recipe import LONG, RECIPES, McnnSettings, weighed_loss
+from models.mcnn.recipe import LONG, RECIPES, McnnSettings, weighted_loss
 from models.model_files import read_card
 from models.registry import find_recipe
 from models.train import train_from_settings
@@ -49,17 +49,17 @@ def test_settings_follow_the_size_where_they_are_not_set():
     paper = McnnSettings.parse(["--size", "paper"])
     assert (paper.segment, paper.batch_size, paper.learning_rate) == (64, 32, 5e-4)
     weights = (paper.convergence_weight, paper.log_magnitude_weight, paper.frequency_weight, paper.phase_weight)
-    assert weights == tuple(ALONE.values()) == (1.0, 6.0, 10.0, 1.0)
+    assert weights == tuple(SINGLE_WEIGHTS.values()) == (1.0, 6.0, 10.0, 1.0)
     assert McnnSettings.parse(["--preset", "paper", "--phase_weight", "0"]).phase_weight == 0
     assert McnnSettings.parse([]).epochs == PRESETS["tiny"].epochs
 
 
 def test_a_term_that_counts_for_nothing_is_not_computed():
-    loss = weighed_loss(SPACE, "spectra", size="paper", phase_weight=0.0, convergence_weight=2.0)
+    loss = weighted_loss(SPACE, "spectra", size="paper", phase_weight=0.0, convergence_weight=2.0)
     assert loss.weights == {"convergence": 2.0, "log_magnitude": 6.0, "frequency": 10.0}
     assert (loss.fft_length, loss.hop_length) == (2048, 256)
     with pytest.raises(ModelError, match="something must be weighed"):
-        weighed_loss(SPACE, "spectra", **{f"{name}_weight": 0.0 for name in ALONE})
+        weighted_loss(SPACE, "spectra", **{f"{name}_weight": 0.0 for name in SINGLE_WEIGHTS})
 
 
 def test_the_network_is_that_of_the_size():
@@ -76,7 +76,7 @@ def test_the_rate_falls_along_a_cosine_and_in_long_trainings_as_published():
 
 def test_examples_are_mels_notes_and_the_sound_in_the_middle_of_their_frames(path):
     with Dataset(path) as dataset:
-        source = RenderedNotes(dataset, analysis=ANALYSIS, segment=0, told=True)
+        source = MelNotes(dataset, analysis=ANALYSIS, segment=0, takes_note=True)
         rows = source.rows("training")[:3]
         (mels, notes), sound = source.examples().read(rows)
         audio = source.audio(rows)
@@ -110,7 +110,7 @@ def test_pieces_are_frames_and_their_hops_and_lie_in_the_middle_where_nothing_is
 
 def test_a_published_network_learns_pieces_and_hears_no_notes(path):
     with Dataset(path) as dataset:
-        source = RenderedNotes(dataset, analysis=ANALYSIS, segment=6, told=False)
+        source = MelNotes(dataset, analysis=ANALYSIS, segment=6, takes_note=False)
         with source.training(4) as batches:
             mels, sound = batches[0]
     assert (mels.shape, sound.shape) == ((4, 6, ANALYSIS.bands), (4, 6 * ANALYSIS.hop_length))
@@ -137,20 +137,20 @@ def test_a_run_learns_and_says_how_near_it_comes(run):
 
 def test_a_renderer_makes_notes_of_mels(renderer, path):
     with Dataset(path) as dataset:
-        source = RenderedNotes(dataset, analysis=ANALYSIS, segment=0, told=True)
+        source = MelNotes(dataset, analysis=ANALYSIS, segment=0, takes_note=True)
         rows = source.rows("test")[:5]
         audio, notes = source.audio(rows), source.pitch[rows]
     mels = mel_magnitudes(audio, ANALYSIS)
-    made = renderer.sounds(mels, notes, batch_size=2)
+    made = renderer.decode(mels, notes, batch_size=2)
     assert made.shape == audio.shape
     assert renderer.analysis == ANALYSIS
-    np.testing.assert_allclose(renderer.sounds(mels[:1], notes[:1]), made[:1], atol=1e-5)
+    np.testing.assert_allclose(renderer.decode(mels[:1], notes[:1]), made[:1], atol=1e-5)
     right, wrong = (note_errors(audio, one, ANALYSIS)["convergence"].mean() for one in (made, made[::-1]))
     assert right < wrong
     rendered = mcnn_renderer(renderer.loaded.path, ANALYSIS)(mels, notes.astype(np.intp))
-    np.testing.assert_allclose(rendered, renderer.sounds(mels, notes), atol=1e-6)
-    assert np.abs(renderer.sounds(0 * mels, notes)).max() < 1e-3
-    assert renderer.sounds(mels[:0], notes[:0]).shape == (0, ANALYSIS.samples)
+    np.testing.assert_allclose(rendered, renderer.decode(mels, notes), atol=1e-6)
+    assert np.abs(renderer.decode(0 * mels, notes)).max() < 1e-3
+    assert renderer.decode(mels[:0], notes[:0]).shape == (0, ANALYSIS.samples)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_renderer_makes_notes_of_mels(renderer, path):
 )
 def test_a_renderer_refuses_what_it_cannot_render(renderer, mels, notes, message):
     with pytest.raises(ModelError, match=message):
-        renderer.sounds(mels, notes)
+        renderer.decode(mels, notes)
 
 
 def test_a_model_of_another_kind_renders_nothing(run, tmp_path):

@@ -12,23 +12,24 @@ from generators.notes.labels import FAMILIES, QUALITIES, SOURCES, SPACE, UNKNOWN
 from models.estimation.architectures import PARAMETER_COUNTS
 from models.layers import AddedHiss
 from models.model_files import ModelCard, load_model, save_model
+from models.notes import spectral_encoder
 from models.notes.classifier import (
     OUTPUTS,
     SOFTMAXES,
     ClassifierSettings,
     build_classifier,
+    labels_of,
     load_classifier,
-    named,
 )
 from models.notes.data import note_labels
-from models.nsynth import baseline_networks as spectral_autoencoder
-from models.nsynth.baseline_networks import PictureSize
+from models.notes.spectral_encoder import SpectralPreset
+from models.nsynth.baseline_networks import build_spectral_autoencoder
 from models.train import train_from_settings
 from models.training.losses import LabelCrossentropy
 from tests.harness import check_layer
 
 RATE, SAMPLES = 4000, 512
-SMALL = PictureSize(128, 64, 16, 16, 8, 0.9, 8, 3e-3)
+SMALL = SpectralPreset(128, 64, 16, 16, 8, 0.9, 8, 3e-3)
 NOTES = [45, 57, 69, 81]
 """Two octaves and a half in steps that a small picture tells apart."""
 
@@ -64,7 +65,7 @@ def write_labelled_notes(path, *, qualities=True, copies=10, samples=SAMPLES):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setitem(spectral_autoencoder.SIZES, "tiny", SMALL)
+    monkeypatch.setitem(spectral_encoder.PRESETS, "tiny", SMALL)
 
 
 def test_hiss_lies_under_sounds_in_training_alone(tmp_path):
@@ -87,7 +88,7 @@ def test_levels_of_hiss_are_drawn_for_each_sound_within_their_range():
     assert 46 < below.max() < 51
 
 
-def test_losses_of_labels_add_up_and_what_nobody_said_costs_nothing():
+def test_losses_of_labels_add_up_and_unlabelled_notes_cost_nothing():
     logits = np.random.default_rng(0).normal(size=(3, 9)).astype(np.float32)
     labels = np.asarray([[1, 2, 0b01], [0, -1, -1], [-1, -1, 0b10]])
 
@@ -111,7 +112,7 @@ def test_losses_of_labels_add_up_and_what_nobody_said_costs_nothing():
 def test_logits_are_read_part_by_part():
     logits = np.zeros((1, OUTPUTS), np.float32)
     logits[0, [60, 128 + 3, 128 + 11 + 2, OUTPUTS - 1]] = 1.0
-    found = named(logits)
+    found = labels_of(logits)
     assert (found.pitch[0], found.family[0], found.source[0]) == (60, 3, 2)
     assert found.qualities.tolist() == [[False] * 9 + [True]]
     assert sum(SOFTMAXES) + 10 == OUTPUTS == 152
@@ -121,9 +122,7 @@ def test_tiny_size_has_the_weights_that_are_listed():
     model = build_classifier(SPACE, 16_000, 64_000, seed=0)
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == PARAMETER_COUNTS["note-classifier"]
     encoder = keras.Model(model.input, model.get_layer("code").output)
-    baseline = spectral_autoencoder.build_spectral_autoencoder(
-        spectral_autoencoder.SIZES["tiny"], 64_000, 16_000, seed=0
-    )
+    baseline = build_spectral_autoencoder(spectral_encoder.PRESETS["tiny"], 64_000, 16_000, seed=0)
     names = {layer.name for layer in encoder.layers} - {"hiss"}
     assert names - {"audio"} <= {layer.name for layer in baseline.layers}
 
@@ -135,7 +134,7 @@ def test_labels_are_those_of_nsynth_and_unknown_ones_are_left_out(tmp_path):
         assert set(note_labels(dataset)[:, 3]) == {-1}
 
 
-def test_a_run_learns_to_name_notes(tmp_path, small):
+def test_a_run_learns_to_classify_notes(tmp_path, small):
     path = write_labelled_notes(tmp_path / "notes.hdf5", copies=30)
     argv = ["--dataset_file", str(path), "--epochs", "8", "--print_interval", "4", "--batch_size", "8"]
     argv += ["--learning_rate", "0.01"]
@@ -150,18 +149,18 @@ def test_a_run_learns_to_name_notes(tmp_path, small):
     classifier = load_classifier(run.path)
     with Dataset(path) as dataset:
         audio = dataset.audio[-8:]
-    whole = classifier.name(audio, batch_size=4)
+    whole = classifier.predict_labels(audio, batch_size=4)
     assert np.mean(whole.pitch == np.tile(NOTES, 2)) == test["pitch"]["All"]
-    np.testing.assert_array_equal(classifier.name(audio[:3], batch_size=4).pitch, whole.pitch[:3])
-    judged = classifier.judge(audio, batch_size=3)
+    np.testing.assert_array_equal(classifier.predict_labels(audio[:3], batch_size=4).pitch, whole.pitch[:3])
+    judged = classifier.classify(audio, batch_size=3)
     np.testing.assert_array_equal(judged.pitch.argmax(axis=1), whole.pitch)
     np.testing.assert_allclose(judged.pitch.sum(axis=1), 1.0)
     assert judged.pitch.max(axis=1).min() > 2 / 128
     assert judged.features.shape == (8, 256 // SMALL.divisor)
     assert judged.features.min() < 0 < judged.features.max()  # before the activation
-    assert classifier.judge(audio[:0]).features.shape == (0, 256 // SMALL.divisor)
+    assert classifier.classify(audio[:0]).features.shape == (0, 256 // SMALL.divisor)
     with pytest.raises(ModelError, match=r"names notes of up to 512 samples\. Received: 513"):
-        classifier.name(np.zeros((1, 513)))
+        classifier.predict_labels(np.zeros((1, 513)))
 
 
 def test_other_models_and_settings_without_meaning_are_refused(tmp_path):

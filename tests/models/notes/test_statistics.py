@@ -9,12 +9,12 @@ from models.notes.statistics import (
     Cells,
     Moments,
     Spread,
+    decibel_spectrograms,
     distances,
     entropies,
     frechet_distance,
     highest_inception_score,
     inception_score,
-    note_pictures,
     pitch_hits,
 )
 
@@ -85,13 +85,13 @@ def test_notes_that_are_drawn_twice_count_twice():
 def test_pictures_do_not_hear_gain_and_show_decibels():
     time = np.arange(4000) / RATE
     tone, faint = np.sin(2 * np.pi * 500 * time), 0.001 * np.sin(2 * np.pi * 2000 * time)
-    found = note_pictures(np.stack([tone, 0.01 * tone, tone + 20 * faint, np.zeros(4000)]), RATE)
+    found = decibel_spectrograms(np.stack([tone, 0.01 * tone, tone + 20 * faint, np.zeros(4000)]), RATE)
     np.testing.assert_allclose(found[1], found[0], atol=1e-5)
     bins = found.reshape(4, -1, 257)
     assert found[0].max() == 1.0
     assert (1 - bins[2, 5:-5, 128]) * RANGE_DB == pytest.approx(20 * np.log10(50), abs=0.1)  # both tones lie on bins
     assert not found[3].any()
-    assert note_pictures(np.ones((1, 32_000)), 16_000).shape == (1, 63 * 513)
+    assert decibel_spectrograms(np.ones((1, 32_000)), 16_000).shape == (1, 63 * 513)
     assert distances(found[:1], found[3:])[0, 0] == pytest.approx(RANGE_DB * np.sqrt(np.mean(found[0] ** 2)))
     assert distances(found, found).diagonal().max() < 1e-3
 
@@ -110,12 +110,12 @@ def test_bins_tell_collapsed_sets_from_those_that_are_alike(notes):
     own = cells.number(pictures)
     assert len(set(zip(own, cloud, strict=True))) == 10
     assert cells.different(own) == 0
-    assert cells.kl_divergence(own) == pytest.approx(0.0, abs=1e-12)
+    assert cells.js_divergence(own) == pytest.approx(0.0, abs=1e-12)
     assert cells.different(own[np.random.default_rng(1).integers(400, size=300)]) <= 3
     collapsed = own[np.zeros(100, int)]
     assert cells.different(collapsed) == 10
     shares = np.stack([np.eye(10)[0], np.full(10, 0.1)])
-    assert cells.kl_divergence(collapsed) == pytest.approx(entropies(shares.mean(axis=0)[None])[0] - np.log(10) / 2)
+    assert cells.js_divergence(collapsed) == pytest.approx(entropies(shares.mean(axis=0)[None])[0] - np.log(10) / 2)
     assert cells.different(own, np.where(own == own[0], 1.0, 0.0)) == 10
     with pytest.raises(ModelError, match=r"401 cells need as many training notes\. Received: 400"):
         Cells.of(pictures, 401)

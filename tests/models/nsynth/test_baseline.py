@@ -9,15 +9,16 @@ from generators.errors import ModelError, SettingsError
 from models.layers import PictureError, RelativeSpectrogram
 from models.model_files import read_card
 from models.notes.data import WholeNotes
+from models.notes.spectral_encoder import PRESETS, SpectralPreset, find_preset
 from models.nsynth.baseline import BaselineSettings
-from models.nsynth.baseline_inference import magnitudes, sound_of
-from models.nsynth.baseline_networks import SIZES, PictureSize, bin_weights, build_spectral_autoencoder, find_size
+from models.nsynth.baseline_inference import magnitudes, spectrogram_to_audio
+from models.nsynth.baseline_networks import bin_weights, build_spectral_autoencoder
 from models.train import train_from_settings
 from tests.harness import check_layer
 from tests.models.nsynth.test_recipe import write_notes
 
 RATE = 16_000
-SMALL = PictureSize(128, 64, 16, 32, 6, 0.9, 4, 1e-3)
+SMALL = SpectralPreset(128, 64, 16, 32, 6, 0.9, 4, 1e-3)
 TIME = np.arange(64_000) / RATE
 
 
@@ -36,7 +37,7 @@ def trained_weights(model, *starts):
 
 
 def test_published_size_has_the_published_weights():
-    model = build_spectral_autoencoder(SIZES["full"], 64_000, RATE)
+    model = build_spectral_autoencoder(PRESETS["full"], 64_000, RATE)
     assert model.output.shape == (None, 256, 512)
     assert trained_weights(model, "down", "narrow", "code_line") == 16_196_288
     assert trained_weights(model, "up", "widen", "magnitude") == 20_548_993
@@ -48,7 +49,7 @@ def test_published_size_has_the_published_weights():
 
 
 def test_tiny_size_narrows_to_one_point_as_well():
-    model = build_spectral_autoencoder(SIZES["tiny"], 64_000, RATE)
+    model = build_spectral_autoencoder(PRESETS["tiny"], 64_000, RATE)
     shapes = {layer.name: tuple(layer.output.shape[1:]) for layer in model.layers}
     assert (shapes["picture"], shapes["down8"], shapes["code"]) == ((128, 512, 1), (1, 1, 64), (124,))
     assert trained_weights(model, "") == 574_349
@@ -56,7 +57,7 @@ def test_tiny_size_narrows_to_one_point_as_well():
 
 def test_unknown_size_offers_the_nearest():
     with pytest.raises(ModelError, match=r"unknown size 'tini'\. Did you mean 'tiny'"):
-        find_size("tini")
+        find_preset("tini")
 
 
 def test_pictures_are_blind_to_gain_and_black_for_silence(tmp_path):
@@ -93,28 +94,28 @@ def test_low_bins_count_ten_times():
     assert weights[128] == pytest.approx(5.5)
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", PRESETS)
 def test_sound_of_a_picture_has_its_pitch_and_its_picture(name):
-    size = SIZES[name]
+    size = PRESETS[name]
     samples = min(64_000, size.frames * size.hop_length)
     layer = RelativeSpectrogram(size.fft_length, size.hop_length, size.frames)
     picture = np.asarray(layer(note(440, samples)[None]))[0, :, :, 0]
-    sound = sound_of(picture, size, samples, rounds=20)
+    sound = spectrogram_to_audio(picture, size, samples, rounds=20)
     assert np.abs(sound).max() == pytest.approx(1.0)
     assert np.fft.rfftfreq(samples, 1 / RATE)[np.abs(np.fft.rfft(sound)).argmax()] == pytest.approx(440, abs=2)
     again = np.asarray(layer(sound[None]))[0, :, :, 0]
     loud = picture > 0.6
     assert 120 * np.abs(again - picture)[loud].mean() < 4.0
-    np.testing.assert_array_equal(sound, sound_of(picture, size, samples, rounds=20))
-    assert np.any(sound != sound_of(picture, size, samples, rounds=20, seed=1))
+    np.testing.assert_array_equal(sound, spectrogram_to_audio(picture, size, samples, rounds=20))
+    assert np.any(sound != spectrogram_to_audio(picture, size, samples, rounds=20, seed=1))
 
 
 def test_black_picture_is_silence_and_another_size_is_refused():
-    size = SIZES["tiny"]
-    assert not sound_of(np.zeros((128, 512)), size, 1000).any()
+    size = PRESETS["tiny"]
+    assert not spectrogram_to_audio(np.zeros((128, 512)), size, 1000).any()
     assert magnitudes(np.asarray([[0.0, 0.5, 1.0]])).tolist() == [[0.0, pytest.approx(1e-3), 1.0, 0.0]]
     with pytest.raises(ModelError, match=r"must be 128 frames x 512 bins. Received: \(3, 4\)"):
-        sound_of(np.zeros((3, 4)), size, 1000)
+        spectrogram_to_audio(np.zeros((3, 4)), size, 1000)
 
 
 def test_four_notes_are_memorised_and_the_pitch_is_heard():

@@ -5,11 +5,11 @@ import pytest
 from scipy.special import softmax
 
 from generators.errors import ModelError
-from models.nsynth.generation import CachedDecoder, chances_of, draw
+from models.nsynth.generation import CachedDecoder, sample_classes, uniform_draws
 from models.nsynth.networks import decoder
-from models.nsynth.presets import SIZES
+from models.nsynth.presets import PRESETS
 
-SMOKE = SIZES["smoke"]
+SMOKE = PRESETS["smoke"]
 RNG = np.random.default_rng(0)
 CODES = RNG.normal(size=(3, 5, SMOKE.code)).astype(np.float32)
 
@@ -55,8 +55,8 @@ def test_cached_logits_are_those_of_the_network_with_a_pitch():
 def test_what_is_drawn_is_what_the_network_finds_likely(network, cached, drawn):
     """The network, shown the drawn sounds, must give the same draws for the same chances."""
     logits = np.asarray(network([drawn, CODES]))
-    chances = np.concatenate([chances_of([7, 8, 9], first, SMOKE.hop) for first in range(0, 80, SMOKE.hop)])
-    again = np.asarray(draw(logits.reshape(-1, 256), chances.T.reshape(-1))).reshape(3, 80)
+    chances = np.concatenate([uniform_draws([7, 8, 9], first, SMOKE.hop) for first in range(0, 80, SMOKE.hop)])
+    again = np.asarray(sample_classes(logits.reshape(-1, 256), chances.T.reshape(-1))).reshape(3, 80)
     assert np.mean(again == drawn) > 0.98  # a chance that falls on an edge may go either way
     assert drawn.dtype == np.uint8
     assert len(np.unique(drawn)) > 50
@@ -84,7 +84,7 @@ def test_low_temperature_draws_the_likeliest_class(network, cached):
 def test_draws_have_the_distribution_they_are_drawn_from():
     logits = RNG.normal(0, 2, 256).astype(np.float32)
     chances = (np.arange(40_000, dtype=np.float32) + 0.5) / 40_000
-    classes = np.asarray(draw(np.tile(logits, (40_000, 1)), chances))
+    classes = np.asarray(sample_classes(np.tile(logits, (40_000, 1)), chances))
     counted = np.bincount(classes, minlength=256) / 40_000
     np.testing.assert_allclose(counted, softmax(logits), atol=1e-4)
     assert np.all(np.diff(classes) >= 0)  # an inverse of the running sum
@@ -94,7 +94,7 @@ def test_a_certain_class_is_drawn_at_either_end_of_chance():
     for certain in (0, 15, 16, 128, 255):
         logits = np.full((2, 256), -100.0, np.float32)
         logits[:, certain] = 100.0
-        np.testing.assert_array_equal(draw(logits, np.asarray([0.0, 1 - 2**-24], np.float32)), [certain] * 2)
+        np.testing.assert_array_equal(sample_classes(logits, np.asarray([0.0, 1 - 2**-24], np.float32)), [certain] * 2)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 
 from generators.errors import ModelError
 from models.nsynth.networks import autoencoder, decoder, encoder
-from models.nsynth.presets import PARAMETER_COUNTS, SIZES, find_size
+from models.nsynth.presets import PARAMETER_COUNTS, PRESETS, find_preset
 from models.training.optimizers import AveragingAdam, falling_adam
 
-SMOKE = SIZES["smoke"]
+SMOKE = PRESETS["smoke"]
 
 
 def classes_of(batch, samples, seed=0):
@@ -27,26 +27,26 @@ def smoke():
 
 @pytest.mark.parametrize("name", ["full", "medium", "tiny"])
 def test_size_counts_what_is_published_of_it(name):
-    model = autoencoder(SIZES[name])
+    model = autoencoder(PRESETS[name])
     assert model.count_params() == PARAMETER_COUNTS[name]
     keras.backend.clear_session()
 
 
 def test_parts_of_the_full_network_count_what_they_should():
-    assert encoder(SIZES["full"]).count_params() == 1_976_336
-    assert SIZES["full"].decoder_macs() == pytest.approx(59.742e6, rel=1e-5)
-    assert SIZES["full"].decoder_macs(codes=False) == pytest.approx(59.246e6, rel=1e-5)
-    assert (SIZES["full"].receptive_field, SIZES["tiny"].receptive_field, SIZES["medium"].receptive_field) == (
+    assert encoder(PRESETS["full"]).count_params() == 1_976_336
+    assert PRESETS["full"].decoder_macs() == pytest.approx(59.742e6, rel=1e-5)
+    assert PRESETS["full"].decoder_macs(codes=False) == pytest.approx(59.246e6, rel=1e-5)
+    assert (PRESETS["full"].receptive_field, PRESETS["tiny"].receptive_field, PRESETS["medium"].receptive_field) == (
         6141,
         2047,
         4095,
     )
-    assert SIZES["full"].encoder_reach == 3070
+    assert PRESETS["full"].encoder_reach == 3070
 
 
 def test_unknown_size_is_refused():
     with pytest.raises(ModelError, match=r"unknown preset 'tinny'\. Did you mean 'tiny'\?"):
-        find_size("tinny")
+        find_preset("tinny")
 
 
 def test_logits_of_a_sample_follow_from_earlier_samples_alone():
@@ -89,12 +89,12 @@ def test_encoder_sees_both_past_and_future_within_its_reach():
 
 
 def test_weights_start_uniform_with_variance_of_one_over_the_fan_in():
-    kernel = np.asarray(encoder(SIZES["tiny"], seed=1).get_layer("dilated3").kernel)
+    kernel = np.asarray(encoder(PRESETS["tiny"], seed=1).get_layer("dilated3").kernel)
     limit = np.sqrt(3 / (3 * 16))
     assert np.abs(kernel).max() <= limit
     assert np.abs(kernel).max() > 0.98 * limit
     assert kernel.var() == pytest.approx(1 / (3 * 16), rel=0.1)
-    assert not np.any(np.asarray(encoder(SIZES["tiny"], seed=1).get_layer("dilated3").bias))
+    assert not np.any(np.asarray(encoder(PRESETS["tiny"], seed=1).get_layer("dilated3").bias))
 
 
 def test_starting_weights_follow_from_the_seed():

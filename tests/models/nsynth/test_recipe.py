@@ -14,10 +14,11 @@ from generators.parameters import Parameter, ParameterSpace
 from models.layers.companding import mu_law_classes
 from models.model_files import load_model, read_card
 from models.notes.data import CropBatches, NoteCrops
-from models.nsynth import recipe as nsynth
+from models.nsynth import metrics
 from models.nsynth.generation import CachedDecoder
-from models.nsynth.presets import SIZES
-from models.nsynth.recipe import NSynthSettings, build_nsynth, entropy
+from models.nsynth.metrics import entropy
+from models.nsynth.presets import PRESETS
+from models.nsynth.recipe import NSynthSettings, build_nsynth
 from models.registry import find_recipe
 from models.train import main, train_from_settings
 
@@ -158,7 +159,7 @@ def test_other_datasets_and_long_crops_are_refused(tiny_dataset, dataset):
 
 @pytest.mark.parametrize("size", ["tiny", "medium", "full"])
 def test_what_is_not_set_follows_the_size(size):
-    settings, row = NSynthSettings.parse(["--preset", size]), SIZES[size]
+    settings, row = NSynthSettings.parse(["--preset", size]), PRESETS[size]
     assert (settings.crop, settings.batch_size, settings.learning_rate) == (
         row.crop,
         row.batch_size,
@@ -243,7 +244,7 @@ def test_measured_loss_is_that_of_the_validation(run, dataset):
     loaded = load_model(run.best)
     source = NoteCrops(dataset, crop=64)
     source.test = source.validation
-    nll = nsynth.measure(loaded, source)["nll"]["All"]
+    nll = metrics.measure(loaded, source)["nll"]["All"]
     assert nll * np.log(2) == pytest.approx(min(row["val_loss"] for row in run.history()), rel=1e-5)
 
 
@@ -257,7 +258,7 @@ def test_trained_model_says_a_note_again(run, dataset):
 
 
 def test_a_model_of_notes_names_no_settings(run):
-    with pytest.raises(ModelError, match="is a model of notes and names no settings of a sound"):
+    with pytest.raises(ModelError, match="is a model of notes and estimates no parameters of a sound"):
         load_model(run.best).predict(np.zeros((1, SAMPLES), np.float32))
 
 

@@ -1,4 +1,4 @@
-"""Pairing: decoder and renderer learn together, the encoder does not, and both come out as models of their own."""
+"""Joint training: decoder and vocoder are trained, the encoder is not, and both become models of their own."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from generators.errors import ModelError
 from models.mcnn.inference import load_mcnn
 from models.model_files import ModelCard, save_model
 from models.wae.inference import load_wae
-from models.wae.joint_training import PairingSettings, main, pair
+from models.wae.joint_training import JointTrainingSettings, main, train_jointly
 from tests.styled_notes import write_notes
 from tests.wae_models import write_untrained_pair
 
@@ -33,8 +33,8 @@ def moved(one, other):
 
 def test_decoder_and_renderer_learn_together_and_the_encoder_does_not(models, path, tmp_path):
     flags = [f"--wae={models[0]}", f"--mcnn={models[1]}", f"--dataset_file={path}", f"--output_dir={tmp_path}"]
-    chosen = PairingSettings.parse([*flags, "--epochs", "1", "--learning_rate", "0.003"])
-    paired = pair(chosen)
+    chosen = JointTrainingSettings.parse([*flags, "--epochs", "1", "--learning_rate", "0.003"])
+    paired = train_jointly(chosen)
     test = paired.run.metrics()["test"]
     assert test["n"] == 12
     assert test["convergence"]["All"] < test["before_convergence"]["All"]
@@ -47,7 +47,7 @@ def test_decoder_and_renderer_learn_together_and_the_encoder_does_not(models, pa
     assert after.loaded.card.features == before.loaded.card.features
     assert rendered[1].card.training["pairing"]["epoch"] == paired.run.metrics()["best_epoch"]
     assert rendered[1].card.scores["test"]["n"] == 12
-    sounds = after.sounds(after.draw_latents(1), [60], [[1.0, 0.0, 0.0]], load_mcnn(paired.mcnn.path).sounds)
+    sounds = after.decode(after.draw_latents(1), [60], [[1.0, 0.0, 0.0]], load_mcnn(paired.mcnn.path).decode)
     assert sounds.shape == (1, after.samples)
     assert np.all(np.isfinite(sounds))
 
@@ -60,7 +60,7 @@ def test_models_that_do_not_fit_are_refused(models, path, tmp_path, capsys):
     told = ModelCard(card.model, card.synth, card.space, card.sample_rate, card.length, features)
     save_model(renderer.loaded.model, other, told)
     flags = [f"--wae={models[0]}", f"--mcnn={other}", f"--dataset_file={path}", f"--output_dir={tmp_path}"]
-    with pytest.raises(ModelError, match="must render the pictures of the model"):
-        pair(PairingSettings.parse(flags))
+    with pytest.raises(ModelError, match="must render the spectrograms of the model"):
+        train_jointly(JointTrainingSettings.parse(flags))
     assert main([f"--wae={models[1]}", *flags[1:]]) == 2
     assert "notes are made by a model 'wae'" in capsys.readouterr().err

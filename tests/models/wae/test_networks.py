@@ -9,11 +9,11 @@ from generators.errors import ModelError
 from models.wae import losses
 from models.wae.conditions import NOTE_WIDTH, conditions, note_labels
 from models.wae.networks import build_autoencoder, build_decoder, build_discriminator, build_encoder
-from models.wae.presets import MULTIPLICATIONS, PARAMETER_COUNTS, SIZES, find_size
-from models.wae.schedule import alpha_at, discriminator_adam, halving_adam
-from models.wae.variants import KINDS, find_variant
+from models.wae.presets import MULTIPLICATIONS, PARAMETER_COUNTS, PRESETS, find_preset
+from models.wae.schedule import adversary_weight_at, discriminator_adam, halving_adam
+from models.wae.variants import VARIANTS, find_variant
 
-SMOKE = SIZES["smoke"]
+SMOKE = PRESETS["smoke"]
 STYLES = 3
 RNG = np.random.default_rng(0)
 
@@ -66,8 +66,8 @@ def test_weights_that_are_no_row_of_numbers_are_refused(styles, message):
         conditions([60], styles)
 
 
-def test_six_kinds_differ_in_what_the_decoder_is_told_and_what_shapes_the_latent():
-    rows = {name: (kind.note, kind.style, kind.latent, kind.adversary) for name, kind in KINDS.items()}
+def test_six_variants_differ_in_conditions_and_in_what_shapes_the_latent():
+    rows = {name: (one.note, one.style, one.latent, one.adversary) for name, one in VARIANTS.items()}
     assert rows == {
         "ae": (False, False, "none", False),
         "vae": (False, False, "kl", False),
@@ -76,8 +76,8 @@ def test_six_kinds_differ_in_what_the_decoder_is_told_and_what_shapes_the_latent
         "wae-style": (True, True, "mmd", False),
         "wae-fader": (True, True, "mmd", True),
     }
-    assert KINDS["wae-note"].seen(2) == [1.0] * 21 + [0.0] * 2
-    for find, what in ((find_variant, "kind"), (find_size, "preset")):
+    assert VARIANTS["wae-note"].condition_mask(2) == [1.0] * 21 + [0.0] * 2
+    for find, what in ((find_variant, "variant"), (find_preset, "preset")):
         with pytest.raises(ModelError, match=f"unknown {what} 'wae'"):
             find("wae")
 
@@ -93,7 +93,7 @@ def undrawn(monkeypatch):
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_paper_size_has_the_published_shapes():
-    size = SIZES["paper"]
+    size = PRESETS["paper"]
     encoder = build_encoder(size, seed=0)
     shapes = [encoder.get_layer(f"down{layer}").output.shape[1:] for layer in range(1, 6)]
     assert shapes == [(250, 64, 16), (125, 32, 32), (63, 16, 64), (32, 8, 128), (16, 4, 256)]
@@ -113,7 +113,7 @@ def test_the_paper_size_has_the_published_shapes():
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_tiny_size_costs_what_its_table_says():
-    networks = build_encoder(SIZES["tiny"], seed=0), build_decoder(SIZES["tiny"], 12, seed=0)
+    networks = build_encoder(PRESETS["tiny"], seed=0), build_decoder(PRESETS["tiny"], 12, seed=0)
     assert tuple(network.count_params() for network in networks) == PARAMETER_COUNTS["tiny"]
     assert tuple(map(multiplications, networks)) == MULTIPLICATIONS["tiny"]
     assert networks[1].output_shape == networks[0].input_shape == (None, 128, 64, 1)
@@ -122,7 +122,7 @@ def test_the_tiny_size_costs_what_its_table_says():
 def test_the_encoder_is_told_nothing_but_the_picture():
     encoder = build_encoder(SMOKE, seed=0)
     assert [each.name for each in encoder.inputs] == ["picture"]
-    assert build_encoder(SMOKE, spread=True, seed=0).output_shape == (None, 2 * SMOKE.latent)
+    assert build_encoder(SMOKE, variational=True, seed=0).output_shape == (None, 2 * SMOKE.latent)
 
 
 def test_maps_begin_unconditioned():
@@ -147,8 +147,8 @@ def test_any_weights_of_styles_give_a_picture_of_their_own():
 def test_a_decoder_is_blind_to_what_its_kind_is_not_told():
     latent = RNG.normal(size=(2, SMOKE.latent)).astype(np.float32)
     for name in ("wae-mmd", "wae-note", "wae-style"):
-        kind = KINDS[name]
-        decoder = build_decoder(SMOKE, STYLES, seen=kind.seen(STYLES), seed=0)
+        kind = VARIANTS[name]
+        decoder = build_decoder(SMOKE, STYLES, condition_mask=kind.condition_mask(STYLES), seed=0)
         found = number(decoder([latent, told()]))
         for seen, other in ((kind.note, told(note=73)), (kind.style, told((0.0, 1.0, 0.0)))):
             assert np.array_equal(number(decoder([latent, other])), found) != seen, name
@@ -157,7 +157,10 @@ def test_a_decoder_is_blind_to_what_its_kind_is_not_told():
 def test_networks_come_back_from_a_file(tmp_path):
     pictures = RNG.uniform(0, 1, (2, SMOKE.bands, SMOKE.frames, 1)).astype(np.float32)
     latent = RNG.normal(size=(2, SMOKE.latent)).astype(np.float32)
-    encoder, decoder = build_encoder(SMOKE, spread=True, seed=0), build_decoder(SMOKE, STYLES, seen=[0.0] * 24, seed=0)
+    encoder, decoder = (
+        build_encoder(SMOKE, variational=True, seed=0),
+        build_decoder(SMOKE, STYLES, condition_mask=[0.0] * 24, seed=0),
+    )
     for network, given in (
         (build_autoencoder(encoder, decoder), [pictures, told()]),
         (build_discriminator(SMOKE, STYLES, seed=0), latent),
@@ -180,7 +183,7 @@ def test_reductions_differ_by_what_they_divide_by():
     pictures, found = RNG.normal(size=(2, 4, 5, 3, 1)).astype(np.float32)
     sums = np.square(found - pictures).sum()
     for reduction, count in (("sum", 4), ("mel", 4 * 3), ("mean", 4 * 5 * 3)):
-        assert float(losses.reconstruction(pictures, found, reduction)) == pytest.approx(sums / count, rel=1e-5)
+        assert float(losses.reconstruction_loss(pictures, found, reduction)) == pytest.approx(sums / count, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +217,7 @@ def test_divergence_is_that_of_normal_laws():
     assert float(losses.kl_divergence(0 * mean, 0 * mean)) == 0.0
 
 
-def test_forms_of_evasion_have_closed_forms():
+def test_forms_of_the_adversarial_loss_have_closed_forms():
     logits = RNG.normal(size=(6, 4)).astype(np.float32) * 3
     style = np.eye(4, dtype=np.float32)[RNG.integers(0, 4, 6)]
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -225,13 +228,13 @@ def test_forms_of_evasion_have_closed_forms():
         "complement": np.mean(-np.log(1.0 - right)),
     }
     for form, value in expected.items():
-        assert float(losses.evasion(logits, style, form)) == pytest.approx(value, rel=1e-4)
-    assert float(losses.guess_loss(logits, style)) == pytest.approx(-expected["reverse"], rel=1e-5)
-    assert float(losses.evasion(0 * logits + 7, style)) == pytest.approx(0.0, abs=1e-6)
-    assert np.isfinite(float(losses.evasion(1e3 * style, style, "complement")))
+        assert float(losses.adversarial_loss(logits, style, form)) == pytest.approx(value, rel=1e-4)
+    assert float(losses.discriminator_loss(logits, style)) == pytest.approx(-expected["reverse"], rel=1e-5)
+    assert float(losses.adversarial_loss(0 * logits + 7, style)) == pytest.approx(0.0, abs=1e-6)
+    assert np.isfinite(float(losses.adversarial_loss(1e3 * style, style, "complement")))
 
 
-@pytest.mark.parametrize("find", [losses.reconstruction, losses.mmd, losses.evasion])
+@pytest.mark.parametrize("find", [losses.reconstruction_loss, losses.mmd, losses.adversarial_loss])
 def test_unknown_names_of_losses_are_refused(find):
     with pytest.raises(ModelError, match=r"unknown .* 'best'"):
         find(np.zeros((1, 2, 2, 1)), np.zeros((1, 2, 2, 1)), "best")
@@ -241,9 +244,9 @@ def test_unknown_names_of_losses_are_refused(find):
 
 
 def test_the_adversary_waits_gains_weight_and_keeps_it():
-    found = [float(alpha_at(epoch / 400)) for epoch in (0, 39, 40, 120, 200, 399)]
+    found = [float(adversary_weight_at(epoch / 400)) for epoch in (0, 39, 40, 120, 200, 399)]
     np.testing.assert_allclose(found, [0, 0, 0, 2, 4, 4], atol=1e-5)
-    assert float(alpha_at(12 / 40, 1.0)) == pytest.approx(0.5)
+    assert float(adversary_weight_at(12 / 40, 1.0)) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("build", [halving_adam, discriminator_adam])

@@ -9,7 +9,7 @@ from generators.errors import ModelError
 from models.registry import find_recipe
 from models.wae.data import StyledNotes
 from models.wae.plots import animate, attributes_of, draw_grid, draw_space, in_space
-from models.wae.presets import SIZES
+from models.wae.presets import PRESETS
 from tests.styled_notes import STYLES, write_notes
 
 PITCH, STYLE = np.asarray([36, 61, 61, 83]), np.asarray([0, 1, 2, 1])
@@ -42,7 +42,7 @@ def test_latents_of_any_length_have_a_place_in_space():
 
 def test_a_training_leaves_pictures_that_become_an_animation(tmp_path):
     with Dataset(write_notes(tmp_path / "notes.hdf5")) as dataset:
-        source = StyledNotes(dataset, size=SIZES["smoke"])
+        source = StyledNotes(dataset, size=PRESETS["smoke"])
         system = find_recipe("wae").build(source.space, 8000, 1000, size="smoke", seed=0, **source.known)
         paths = [tmp_path / f"epoch_{epoch:05d}.png" for epoch in (5, 10)]
         draw_space(system, source, paths[0])
@@ -50,5 +50,5 @@ def test_a_training_leaves_pictures_that_become_an_animation(tmp_path):
     with Image.open(animate(paths, tmp_path / "run.gif")) as film, Image.open(paths[0]) as picture:
         assert (film.n_frames, film.size) == (1, picture.size)  # a frame that is the last once more is held longer
         assert len(np.unique(np.asarray(picture).reshape(-1, np.asarray(picture).shape[-1]), axis=0)) > 100
-    with pytest.raises(ModelError, match="needs pictures of a training"):
+    with pytest.raises(ModelError, match="needs the plots of a training"):
         animate([], tmp_path / "none.gif")

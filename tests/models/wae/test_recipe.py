@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from generators.analysis.mel import mel_magnitudes, mels_of, picture_of
+from generators.analysis.mel import log_mel_to_mel, mel_magnitudes, mel_to_log_mel
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError, SettingsError
 from generators.notes.labels import SPACE
@@ -15,12 +15,12 @@ from models.train import train_from_settings
 from models.wae.conditions import NOTE_WIDTH
 from models.wae.data import StyledNotes
 from models.wae.inference import load_wae
-from models.wae.presets import SIZES
+from models.wae.presets import PRESETS
 from models.wae.recipe import WaeSettings, build_wae
 from models.wae.vocoders import griffin_lim_renderer
 from tests.styled_notes import STYLES, write_notes
 
-SMOKE = SIZES["smoke"]
+SMOKE = PRESETS["smoke"]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_pictures_are_of_peak_normalised_notes_of_the_model_s_length(path):
         assert source.analysis.samples == SMOKE.samples == audio.shape[1]
         assert (pictures.shape, told.shape) == ((2, SMOKE.bands, SMOKE.frames, 1), (2, NOTE_WIDTH + 3))
         np.testing.assert_allclose(np.abs(audio).max(axis=1), 1.0)
-        wanted = picture_of(mel_magnitudes(audio, source.analysis)).transpose(0, 2, 1)
+        wanted = mel_to_log_mel(mel_magnitudes(audio, source.analysis)).transpose(0, 2, 1)
         np.testing.assert_allclose(pictures[..., 0], wanted, atol=1e-6)
         assert told[1, NOTE_WIDTH:].tolist() == [0, 1, 0]
         assert source.known["notes"] == [60, 61, 62, 63]
@@ -133,9 +133,9 @@ def test_a_run_that_stopped_goes_on_to_the_same_weights(run, path, tmp_path, mon
 
 def test_a_kind_without_a_discriminator_is_trained_and_loaded(path, tmp_path):
     maker = load_wae(trained(path, tmp_path, "--kind", "vae", "--epochs", "1").path)
-    assert (maker.kind, maker.latent) == ("vae", 3)
+    assert (maker.variant.name, maker.latent) == ("vae", 3)
     one = [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]]
-    pictures = [maker.pictures(np.zeros((1, 3)), [60], weights) for weights in one]
+    pictures = [maker.decode_spectrograms(np.zeros((1, 3)), [60], weights) for weights in one]
     np.testing.assert_array_equal(*pictures)  # a vae is told no style
 
 
@@ -148,11 +148,11 @@ def test_sounds_go_in_and_come_out(run):
     audio = np.random.default_rng(0).normal(size=(2, 300)).astype(np.float32)
     latents = maker.encode(audio)
     np.testing.assert_allclose(maker.encode(7 * audio), latents, atol=1e-5)
-    weights = np.stack([maker.weights("flute"), maker.weights("flute:0.5, horn:1.5")])
+    weights = np.stack([maker.style_weights("flute"), maker.style_weights("flute:0.5, horn:1.5")])
     np.testing.assert_allclose(weights, [[1, 0, 0], [0.5, 0, 1.5]])
-    pictures = maker.pictures(latents, [60, 62], weights)
+    pictures = maker.decode_spectrograms(latents, [60, 62], weights)
     assert pictures.shape == (2, SMOKE.bands, SMOKE.frames)
-    sounds = maker.sounds(latents, [60, 62], weights, griffin_lim_renderer(maker.analysis, rounds=2), batch_size=1)
+    sounds = maker.decode(latents, [60, 62], weights, griffin_lim_renderer(maker.analysis, rounds=2), batch_size=1)
     assert sounds.shape == (2, SMOKE.samples)
     assert np.abs(sounds).max() > 0
     heard = []
@@ -161,8 +161,8 @@ def test_sounds_go_in_and_come_out(run):
         heard.append((mels, notes))
         return np.zeros((len(mels), SMOKE.samples), np.float32)
 
-    maker.sounds(latents, [60, 62], weights, render)
-    np.testing.assert_allclose(heard[0][0], mels_of(pictures).transpose(0, 2, 1))
+    maker.decode(latents, [60, 62], weights, render)
+    np.testing.assert_allclose(heard[0][0], log_mel_to_mel(pictures).transpose(0, 2, 1))
     assert heard[0][1].tolist() == [60, 62]
 
 
@@ -178,7 +178,7 @@ def test_sounds_go_in_and_come_out(run):
 )
 def test_mixtures_that_say_nothing_are_refused(run, mixture, message):
     with pytest.raises(ModelError, match=message):
-        load_wae(run.path).weights(mixture)
+        load_wae(run.path).style_weights(mixture)
 
 
 def test_what_no_decoder_can_take_is_refused(run):
@@ -192,7 +192,7 @@ def test_what_no_decoder_can_take_is_refused(run):
 
 
 def test_weights_are_those_that_the_table_of_models_tells():
-    model = find_recipe("WAE").build(SPACE, 22050, SIZES["tiny"].samples, seed=0)
+    model = find_recipe("WAE").build(SPACE, 22050, PRESETS["tiny"].samples, seed=0)
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_variables) == PARAMETER_COUNTS["wae"]
     with pytest.raises(ModelError, match="unknown kind 'wae-fade'"):
         build_wae(SPACE, 22050, 34304, kind="wae-fade")

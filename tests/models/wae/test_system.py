@@ -1,4 +1,4 @@
-"""The six autoencoders at work: which terms there are, what a step moves, the adversary, files and resuming."""
+"""The six variants as systems: which terms there are, what a step moves, the adversary, files and resuming."""
 
 import keras
 import numpy as np
@@ -9,12 +9,12 @@ from generators.errors import ModelError
 from models.training.callbacks import optimizer_groups
 from models.wae.conditions import conditions
 from models.wae.networks import build_decoder, build_discriminator, build_encoder
-from models.wae.presets import SIZES
+from models.wae.presets import PRESETS
 from models.wae.schedule import discriminator_adam, halving_adam
 from models.wae.system import NoteAutoencoder
-from models.wae.variants import KINDS
+from models.wae.variants import VARIANTS
 
-SMOKE = SIZES["smoke"]
+SMOKE = PRESETS["smoke"]
 STYLES = 3
 
 
@@ -28,12 +28,12 @@ def values(network):
 
 def system(kind="wae-fader", steps=10, adam=None, **options):
     """A system with plain gradient descent, or with Adam at a rate: eager, that takes many times as long."""
-    traits = KINDS[kind]
+    traits = VARIANTS[kind]
     made = NoteAutoencoder(
-        build_encoder(SMOKE, spread=traits.latent == "kl", seed=0),
-        build_decoder(SMOKE, STYLES, seen=traits.seen(STYLES), seed=1),
+        build_encoder(SMOKE, variational=traits.latent == "kl", seed=0),
+        build_decoder(SMOKE, STYLES, condition_mask=traits.condition_mask(STYLES), seed=1),
         build_discriminator(SMOKE, STYLES, seed=2) if traits.adversary else None,
-        kind=kind,
+        variant=kind,
         seed=3,
         **options,
     )
@@ -56,24 +56,28 @@ def tensors(count=8):
     return tuple(map(ops.convert_to_tensor, examples(count)))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_a_step_of_any_kind_moves_what_it_has_and_tells_its_terms(kind):
     made = system(kind)
     before = [values(made.encoder), values(made.decoder)]
     results = {name: float(number(value)) for name, value in made.train_step(tensors()).items()}
     assert all(map(np.isfinite, results.values()))
     latent = {"latent"} if kind != "ae" else set()
-    adversary = {"evasion", "alpha", "guess", "guessed"} if kind == "wae-fader" else set()
+    adversary = (
+        {"adversarial_loss", "adversary_weight", "discriminator_loss", "discriminator_accuracy"}
+        if kind == "wae-fader"
+        else set()
+    )
     assert set(results) == {"loss", "reconstruction"} | latent | adversary
-    beta = KINDS[kind].beta
+    beta = VARIANTS[kind].beta
     expected = results["reconstruction"] + beta * results.get("latent", 0.0)
     assert results["loss"] == pytest.approx(expected, rel=1e-5)  # the adversary waits
     for old, network in zip(before, (made.encoder, made.decoder), strict=True):
         assert sum(np.any(new != one) for new, one in zip(values(network), old, strict=True)) > len(old) / 2
-    assert set(made.test_step(tensors())) == set(results) - {"loss", "alpha", "guess"}
+    assert set(made.test_step(tensors())) == set(results) - {"loss", "adversary_weight", "discriminator_loss"}
 
 
-def test_style_is_heard_by_the_decoder_after_one_step():
+def test_the_decoder_depends_on_the_style_after_one_step():
     made = system()
     made.train_step(tensors())
     latent = np.zeros((1, SMOKE.latent), np.float32)
@@ -98,7 +102,7 @@ def test_a_discriminator_steps_as_often_as_it_is_told_on_latents_that_it_does_no
     optimizer, variables = made.optimizer_groups()[1]
     others = [*values(made.encoder), *values(made.decoder)]
     guessing = values(made.discriminator)
-    made._learn_guessing(made.encode(pictures), told, optimizer, variables)
+    made._train_discriminator(made.encode(pictures), told, optimizer, variables)
     after = [*values(made.encoder), *values(made.decoder)]
     assert all(np.array_equal(new, old) for new, old in zip(after, others, strict=True))
     assert any(np.any(new != old) for new, old in zip(values(made.discriminator), guessing, strict=True))
@@ -113,24 +117,24 @@ def test_a_discriminator_learns_styles_that_latents_tell_while_the_adversary_wai
     _, told = tensors(24)
     rng = np.random.default_rng(0)
     latent = ops.convert_to_tensor(3.0 * number(told)[:, -STYLES:] + rng.normal(0, 0.1, (24, STYLES)), "float32")
-    first = float(number(made._learn_guessing(latent, told, optimizer, variables)["guess"]))
+    first = float(number(made._train_discriminator(latent, told, optimizer, variables)["discriminator_loss"]))
     for _ in range(12):
-        last = made._learn_guessing(latent, told, optimizer, variables)
-    assert float(number(last["guess"])) < first / 2
-    assert float(number(last["guessed"])) > 0.9
+        last = made._train_discriminator(latent, told, optimizer, variables)
+    assert float(number(last["discriminator_loss"])) < first / 2
+    assert float(number(last["discriminator_accuracy"])) > 0.9
 
 
 def test_the_adversary_gains_weight_with_the_steps_and_counts_in_the_loss():
-    made = system(steps=10, form="complement", beta=2.0)
+    made = system(steps=10, adversary_loss="complement", beta=2.0)
     found = []
     for step in (0, 1, 3, 5, 10):
         made.autoencoder_optimizer.iterations.assign(step)
-        found.append(float(number(made.current_alpha())))
+        found.append(float(number(made.current_adversary_weight())))
     np.testing.assert_allclose(found, [0, 0, 2, 4, 4], atol=1e-5)
     told = {name: float(number(value)) for name, value in made.train_step(tensors()).items()}
-    expected = told["reconstruction"] + 2.0 * told["latent"] + 4.0 * told["evasion"]
+    expected = told["reconstruction"] + 2.0 * told["latent"] + 4.0 * told["adversarial_loss"]
     assert told["loss"] == pytest.approx(expected, rel=1e-5)
-    assert system(steps=None, alpha=1.5).current_alpha() == 1.5
+    assert system(steps=None, adversary_weight=1.5).current_adversary_weight() == 1.5
 
 
 def test_a_variational_encoder_is_sure_where_it_is_asked_and_not_where_it_learns():
@@ -146,14 +150,14 @@ def test_it_learns_pictures_by_heart_from_fit():
     eightfold = np.tile(pictures, (8, 1, 1, 1)), np.tile(told, (8, 1))
     history = made.fit(*eightfold, batch_size=8, epochs=10, verbose=0, shuffle=False).history
     assert history["reconstruction"][-1] < 0.4 * history["reconstruction"][0]
-    assert history["alpha"][-1] == pytest.approx(4.0)
-    assert history["alpha"][0] == 0.0
+    assert history["adversary_weight"][-1] == pytest.approx(4.0)
+    assert history["adversary_weight"][0] == 0.0
     again = made.evaluate(pictures, told, batch_size=4, verbose=0, return_dict=True)
-    assert set(again) == {"reconstruction", "latent", "evasion", "guessed"}
+    assert set(again) == {"reconstruction", "latent", "adversarial_loss", "discriminator_accuracy"}
 
 
 def test_it_comes_back_from_its_config_and_goes_on_from_its_weights(tmp_path):
-    made = system(beta=3.0, form="reverse", kernel="gaussian", reduction="sum")
+    made = system(beta=3.0, adversary_loss="reverse", kernel="gaussian", reduction="sum")
     made.train_step(tensors())
     made.save(tmp_path / "last.keras")
     twin = NoteAutoencoder.from_config(made.get_config())
@@ -177,11 +181,11 @@ def test_it_comes_back_from_its_config_and_goes_on_from_its_weights(tmp_path):
 def test_networks_that_do_not_fit_their_kind_are_refused():
     encoder, decoder = build_encoder(SMOKE, seed=0), build_decoder(SMOKE, STYLES, seed=0)
     with pytest.raises(ModelError, match=r"encoder of vae must give 6 numbers a note\. Received: 3"):
-        NoteAutoencoder(encoder, decoder, kind="vae")
+        NoteAutoencoder(encoder, decoder, variant="vae")
     with pytest.raises(ModelError, match=r"wae-fader has a discriminator\. Received: none"):
         NoteAutoencoder(encoder, decoder)
     with pytest.raises(ModelError, match=r"ae has no discriminator\. Received: one"):
-        NoteAutoencoder(encoder, decoder, build_discriminator(SMOKE, STYLES), kind="ae")
+        NoteAutoencoder(encoder, decoder, build_discriminator(SMOKE, STYLES), variant="ae")
     with pytest.raises(ModelError, match=r"same styles, two or more\. Received: 3 and 4"):
         NoteAutoencoder(encoder, decoder, build_discriminator(SMOKE, 4))
     with pytest.raises(ModelError, match=r"two or more\. Received: 1 and 1"):
