@@ -1,1 +1,1 @@
-"""What is heard of a GANSynth: `inversynth gansynth random|interpolate|…`, and the pages they write."""
+"""The commands of GANSynth: `inversynth gansynth random|interpolate|hallucinate|midi|pca`, and the pages they write."""

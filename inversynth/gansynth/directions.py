@@ -1,8 +1,8 @@
-"""Principal directions of what a generator's first convolution makes of many latents at one note.
+"""Principal directions of the activations of a generator's first convolution, over many latents at one note.
 
-A direction there is a way in which timbres differ, where a number of the latent means nothing by itself. They are found
-in batches (incremental PCA), so memory does not grow with the number of latents. Further ones than are asked for are
-carried along, for each batch forgets what lies beyond those.
+A direction there is a way in which timbres differ, whereas a single latent dimension means nothing by itself. They are
+found in batches (incremental PCA), so memory does not grow with the number of latents. More directions than requested
+are kept on the way, since each batch discards what lies beyond the kept ones.
 Source: Tahiroğlu, Kastemaa and Koli 2021, GANSpaceSynth, on Härkönen et al. 2020, GANSpace, arXiv 2004.02546.
 """
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 ENDING = ".pca.npz"
 
-CONTENT = Content("directions", "inversynth gansynth pca")
+CONTENT = Content("directions", "a file of directions, as inversynth gansynth pca makes")
 
 BATCH = 512
 """Latents at once: 17 MB of activations at the size of the release."""
 
-CARRIED = 64
-"""Directions that are carried along at least, and four times as many as are asked for."""
+KEPT = 64
+"""Directions kept on the way, at least; and at least four times as many as requested."""
 
 SEED = 0x706361
-"""Sets the latents that directions are found with apart from all others of a seed."""
+"""Separates the latents used here from all others drawn from a seed."""
 
-PER_NUMBER = 4
-"""Latents for each number of an activation, where nobody says how many."""
+PER_DIMENSION = 4
+"""Default number of latents per activation dimension."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Directions:
     """Directions of one model at one MIDI note.
 
     Shapes: components (n, width) of length 1, deviations (n,) and shares of the variance (n,), mean (width,), where
-        width counts the numbers of an activation. `samples` were looked at.
+        width is the size of an activation. `samples`: number of latents analysed.
     """
 
     components: NDArray[np.float32]
@@ -58,7 +58,7 @@ class Directions:
         return len(self.components)
 
     def moved(self, amplitudes: ArrayLike, base: ArrayLike | None = None) -> NDArray[np.float32]:
-        """Move the mean, or another activation, by some standard deviations along each direction.
+        """Move the mean, or another activation, by a number of standard deviations along each direction.
 
         Shapes: amplitudes (n, directions or fewer), base (width,) -> (n, width). Raises: ParameterError for more.
         """
@@ -71,7 +71,7 @@ class Directions:
 
 
 def find_directions(
-    player: "GanSynthModel",
+    gansynth: "GanSynthModel",
     note: int,
     count: int,
     samples: int | None = None,
@@ -81,27 +81,27 @@ def find_directions(
     """Find the directions of greatest variance among the activations of random latents at a note.
 
     Args:
-        samples: latents, four for each number of an activation where it is None. on_latents is told how many more
-            have been looked at.
-    Raises: ParameterError for fewer latents than directions, or more directions than numbers; ModelError for a note.
+        samples: latents; None takes four per activation dimension. on_latents: takes how many more were analysed.
+    Raises: ParameterError for fewer latents than directions, or more directions than dimensions; ModelError for an
+        unknown note.
     """
     from sklearn.decomposition import IncrementalPCA
 
-    player.check_notes([note])
-    width = activation_width(player)
-    samples = PER_NUMBER * width if samples is None else samples
+    gansynth.check_notes([note])
+    width = activation_width(gansynth)
+    samples = PER_DIMENSION * width if samples is None else samples
     if samples < 2 or not 1 <= count <= min(width, samples):
         raise ParameterError(
-            f"directions are at most as many as latents looked at, two or more, and as numbers of an activation, "
-            f"{width}. Received: {count} directions of {samples} latents"
+            f"directions number at most as many as latents, two or more, and as dimensions of an activation, {width}. "
+            f"Received: {count} directions of {samples} latents"
         )
-    carried = min(max(4 * count, CARRIED), samples, width)
-    size = max(BATCH, carried)
-    analysis = IncrementalPCA(carried, copy=False)
+    kept = min(max(4 * count, KEPT), samples, width)
+    size = max(BATCH, kept)
+    analysis = IncrementalPCA(kept, copy=False)
     sizes = [len(part) for part in np.array_split(np.empty(samples, np.bool_), max(1, samples // size))]
     for number, rows in enumerate(sizes):
-        latents = np.random.default_rng([SEED, seed, number]).normal(size=(rows, player.latent)).astype(np.float32)
-        seen = player.first_block(latents, [note] * rows)
+        latents = np.random.default_rng([SEED, seed, number]).normal(size=(rows, gansynth.latent)).astype(np.float32)
+        seen = gansynth.first_block(latents, [note] * rows)
         analysis.partial_fit(seen.reshape(rows, width).astype(np.float64))
         on_latents(rows)
     return Directions(
@@ -111,42 +111,44 @@ def find_directions(
         analysis.mean_.astype(np.float32),
         note,
         samples,
-        player.fingerprint,
+        gansynth.fingerprint,
     )
 
 
-def activation_width(player: "GanSynthModel") -> int:
-    """Return how many numbers an activation has."""
-    return int(np.prod(activation_shape(player)))
+def activation_width(gansynth: "GanSynthModel") -> int:
+    """Return the number of dimensions of an activation."""
+    return int(np.prod(activation_shape(gansynth)))
 
 
-def activation_shape(player: "GanSynthModel") -> tuple[int, ...]:
+def activation_shape(gansynth: "GanSynthModel") -> tuple[int, ...]:
     """Return frames, bins and filters of an activation."""
-    return player.first_block(np.zeros((1, player.latent), np.float32), player.notes[:1]).shape[1:]
+    return gansynth.first_block(np.zeros((1, gansynth.latent), np.float32), gansynth.notes[:1]).shape[1:]
 
 
 def write_directions(path: str | os.PathLike[str], directions: Directions) -> Path:
-    """Write directions into an .npz file. Raises DatasetError."""
+    """Write directions to an .npz file. Raises DatasetError."""
     return write_arrays(path, **{name: np.asarray(value) for name, value in vars(directions).items()})
 
 
-def read_directions(path: str | os.PathLike[str], player: "GanSynthModel") -> Directions:
-    """Read directions of a model. Raises DatasetError for a file that holds none, or those of another model."""
+def read_directions(path: str | os.PathLike[str], gansynth: "GanSynthModel") -> Directions:
+    """Read directions of a model. Raises DatasetError for a file of another kind, or directions of another model."""
     held = read_arrays(path, tuple(Directions.__dataclass_fields__), CONTENT)
     fingerprint = str(held["fingerprint"])
-    if fingerprint != player.fingerprint:
+    if fingerprint != gansynth.fingerprint:
         raise DatasetError(
             f"directions belong to the model that they were found in ({fingerprint}). Received: {path} for "
-            f"{player.name} ({player.fingerprint}). Name their model with --model, or leave out --pca"
+            f"{gansynth.name} ({gansynth.fingerprint}). Name their model with --model, or leave out --pca"
         )
     if any(held[name].shape or held[name].dtype.kind not in "iu" for name in ("note", "samples")):
         raise DatasetError(f"note and samples of directions are whole numbers. Received: others in {path}")
     numbers = {
         name: finite_floats(held[name], CONTENT, path) for name in ("components", "deviations", "shares", "mean")
     }
-    count, width = numbers["shares"].size, activation_width(player)
+    count, width = numbers["shares"].size, activation_width(gansynth)
     shapes = {"components": (count, width), "deviations": (count,), "shares": (count,), "mean": (width,)}
     for name, shape in shapes.items():
         if numbers[name].shape != shape or not count:
-            raise DatasetError(f"{name} of {player.name} have shape {shape}. Received: {numbers[name].shape} in {path}")
+            raise DatasetError(
+                f"{name} of {gansynth.name} have shape {shape}. Received: {numbers[name].shape} in {path}"
+            )
     return Directions(**numbers, note=int(held["note"]), samples=int(held["samples"]), fingerprint=fingerprint)

@@ -1,8 +1,8 @@
 """A long sound that drifts through timbres: `inversynth gansynth hallucinate`.
 
-Some latents are drawn, and further ones laid on the arcs between neighbours; all of them sound at one note, each begins
-a little after the one before, under an envelope, and what overlaps is added up. As in the tools of the course "Deep
-Learning with Audio" of Aalto University, which play each of the inner points twice; here it comes once.
+Latents are drawn, and further ones interpolated on the arcs between neighbours. All are played at one note, each a
+little after the one before, under an envelope, and overlap-added. As in the tools of the course "Deep Learning with
+Audio" of Aalto University, which play each inner point twice; here it is played once.
 """
 
 import logging
@@ -20,11 +20,11 @@ from pydantic import Field
 from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import midi_number, note_name
-from inversynth.gansynth.common import MAKER, GansynthSettings, open_player
 from inversynth.gansynth.latent_path import LatentPath, draw_latent_path
 from inversynth.gansynth.latents import arc, read_latents, write_latents
-from inversynth.gansynth.model_pair import Contender, facts
+from inversynth.gansynth.model_pair import LabelledModel, model_facts
 from inversynth.gansynth.sample import LATENTS_FILE
+from inversynth.gansynth.session import MAKER, GansynthSettings, open_gansynth
 from inversynth.playback.envelope import envelope
 from inversynth.playback.mixdown import mix
 from inversynth.report.audio_page import SHARED, Row, Showing, Shown, finite, tell_showing
@@ -38,19 +38,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST = 1200.0
-"""Seconds of a hallucination: 20 minutes, which a page still holds at 8 kHz."""
+"""Seconds, 20 minutes: what a page still holds at 8 kHz."""
 
 MOST_NOTES = 5000
-"""Notes of a hallucination: some minutes of work on two cores."""
+"""Some minutes of work on two cores."""
 
 Audio = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Grain:
-    """How each note of a hallucination is shaped, and when the next begins.
+    """The envelope of each note, and its distance from the next.
 
-    Attributes: seconds all of them. `spacing` lies between two beginnings, `trim` is left out at the front; attack,
+    Attributes: all in seconds. `spacing` is the time between two beginnings, `trim` is cut off the front; attack,
     sustain and release follow each other.
     """
 
@@ -62,25 +62,25 @@ class Grain:
 
     @property
     def seconds(self) -> float:
-        """How long a note is heard."""
+        """Length of a shaped note."""
         return self.attack + self.sustain + self.release
 
     def within(self, seconds: float) -> "Grain":
-        """Return the grain that fits a sound: its three parts are shortened alike where they are longer.
+        """Return a grain that fits a sound, with attack, sustain and release shortened by one factor where needed.
 
         Raises: SettingsError where trimming leaves nothing.
         """
         left = seconds - self.trim
         if not (left > 0.0 and self.seconds > 0.0):
             raise SettingsError(
-                f"a note of {seconds:g} s must keep something to be heard. Received: --trim {self.trim:g}, attack, "
+                f"trimming must leave a part of each note of {seconds:g} s. Received: --trim {self.trim:g}, attack, "
                 f"sustain and release of {self.seconds:g} s together"
             )
         part = min(1.0, left / self.seconds)
         return Grain(self.spacing, self.trim, self.attack * part, self.sustain * part, self.release * part)
 
     def shape(self, audio: Audio, sample_rate: int) -> Audio:
-        """Cut one note and put it under the envelope. Shapes: (samples,) -> (fewer,)."""
+        """Trim one note and apply the envelope. Shapes: (samples,) -> (fewer,)."""
         attack, held, end = (
             round(sample_rate * seconds) for seconds in (self.attack, self.attack + self.sustain, self.seconds)
         )
@@ -91,32 +91,32 @@ class Grain:
 
 
 def points_between(keys: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
-    """Lay `steps` latents between each two neighbours, the keys themselves among them once.
+    """Interpolate `steps` latents between neighbouring keys, and return them with the keys.
 
     Shapes: (n, latent) -> (n + (n - 1) steps, latent).
     """
-    ways = [arc(one, other, steps + 2)[:-1] for one, other in pairwise(keys)]
-    return np.concatenate([*ways, keys[-1:]])
+    arcs = [arc(one, other, steps + 2)[:-1] for one, other in pairwise(keys)]
+    return np.concatenate([*arcs, keys[-1:]])
 
 
 def hallucinate(
-    player: "GanSynthModel", latents: NDArray[np.float32], note: int, grain: Grain, batch_size: int = 8
+    gansynth: "GanSynthModel", latents: NDArray[np.float32], note: int, grain: Grain, batch_size: int = 8
 ) -> tuple[Audio, float]:
-    """Play latents one after another at one note, overlapping; with a bar on a terminal.
+    """Play latents one after another at one note, overlapping, with a progress bar on a terminal.
 
-    A sum beyond full scale is turned down to just reach it. Memory holds one batch of notes, and the whole once.
+    A sum above full scale is normalised to it. Memory holds one batch of notes, and the whole once.
 
     Shapes: latents (n, latent) -> (samples,). Returns: also the gain, 1 or less. Raises: ModelError.
     """
     from tqdm import tqdm
 
-    rate = player.sample_rate
+    rate = gansynth.sample_rate
 
     def sounds() -> Iterator[tuple[int, Audio]]:
-        with tqdm(total=len(latents), desc="making", unit="notes", disable=None) as bar:
+        with tqdm(total=len(latents), desc="decoding", unit="notes", disable=None) as bar:
             for first in range(0, len(latents), batch_size):
                 part = latents[first : first + batch_size]
-                made = finite(player.sounds(part, [note] * len(part), batch_size=batch_size), player.name)
+                made = finite(gansynth.decode(part, [note] * len(part), batch_size=batch_size), gansynth.name)
                 for number, audio in enumerate(made, start=first):
                     yield round(number * grain.spacing * rate), grain.shape(audio, rate)
                 bar.update(len(part))
@@ -127,48 +127,48 @@ def hallucinate(
 
 
 class HallucinateSettings(GansynthSettings):
-    """Drift through timbres at one note: a WAV and a picture, the points it passes, and a page."""
+    """Drift through timbres at one note: a WAV and a spectrogram, the timbres it passes, and a page."""
 
     flags_only: ClassVar = SHARED | {
         *("points", "steps", "spacing", "trim", "attack", "sustain", "release", "note", "latents"),
     }
 
     points: int | None = Field(None, ge=1, le=1000, description="timbres it passes; 5, or all of --latents")
-    steps: int = Field(5, ge=0, le=1000, description="further ones between two neighbours")
+    steps: int = Field(5, ge=0, le=1000, description="interpolated timbres between two neighbours")
     spacing: float = Field(0.4, gt=0, le=60, allow_inf_nan=False, description="seconds from one note to the next")
-    trim: float = Field(0.0, ge=0, allow_inf_nan=False, description="seconds left out at the front of each note")
-    attack: float = Field(0.5, ge=0, le=60, allow_inf_nan=False, description="seconds in which each rises")
-    sustain: float = Field(1.0, ge=0, le=60, allow_inf_nan=False, description="seconds that each stays")
-    release: float = Field(0.5, ge=0, le=60, allow_inf_nan=False, description="seconds in which each falls")
+    trim: float = Field(0.0, ge=0, allow_inf_nan=False, description="seconds cut off the front of each note")
+    attack: float = Field(0.5, ge=0, le=60, allow_inf_nan=False, description="seconds of the rise of each note")
+    sustain: float = Field(1.0, ge=0, le=60, allow_inf_nan=False, description="seconds at full level")
+    release: float = Field(0.5, ge=0, le=60, allow_inf_nan=False, description="seconds of the fall of each note")
     note: str = Field("", description="C4 or 60; by default the model's middle one")
-    latents: Path | None = Field(None, description="a file of latents to pass in place of drawing them")
-    output_directory: Path = Field(
+    latents: Path | None = Field(None, description="a file of latents to use in place of drawing them")
+    output_dir: Path = Field(
         Path("output/gansynth/hallucinate"),
-        description=f"where the sounds, {LATENTS_FILE}, pictures and page are written",
+        description=f"where the sounds, {LATENTS_FILE}, spectrograms and page are written",
     )
 
 
 POINTS = 5
-"""Timbres of a hallucination where nobody says how many (the course's tool)."""
+"""Default number of timbres, as in the course's tool."""
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth hallucinate") -> int:
-    """Make a hallucination; returns the exit code."""
+    """Generate a hallucination; returns the exit code."""
     return run_command(HallucinateSettings, _run, argv, prog, resumes=False)
 
 
 def _run(settings: HallucinateSettings) -> None:
     asked = Grain(settings.spacing, settings.trim, settings.attack, settings.sustain, settings.release)
     note = midi_number(settings.note) if settings.note else None
-    player = open_player(settings.model)
-    note = player.notes[len(player.notes) // 2] if note is None else int(player.check_notes(note)[0])
-    grain = asked.within(player.seconds)
+    gansynth = open_gansynth(settings.model)
+    note = gansynth.notes[len(gansynth.notes) // 2] if note is None else int(gansynth.check_notes(note)[0])
+    grain = asked.within(gansynth.seconds)
     if grain.seconds < asked.seconds:
         log.info(
             "a note of %s lasts %g s: attack, sustain and release are shortened to %.3g of their lengths",
-            *(player.name, player.seconds, grain.seconds / asked.seconds),
+            *(gansynth.name, gansynth.seconds, grain.seconds / asked.seconds),
         )
-    keys = _keys(settings, player)
+    keys = _keys(settings, gansynth)
     count = len(keys) + (len(keys) - 1) * settings.steps
     seconds = (count - 1) * grain.spacing + grain.seconds
     if count > MOST_NOTES or seconds > LONGEST:
@@ -177,45 +177,45 @@ def _run(settings: HallucinateSettings) -> None:
             f"{seconds:,.0f} s. Take fewer --points or --steps, or less --spacing"
         )
     latents = points_between(keys, settings.steps)
-    audio, gain = hallucinate(player, latents, note, grain, settings.batch_size)
+    audio, gain = hallucinate(gansynth, latents, note, grain, settings.batch_size)
     if gain < 1.0:
-        log.info("turned down by %.1f dB, to full scale", -20.0 * np.log10(gain))
-    model = Contender(player.name, player)
+        log.info("attenuated by %.1f dB, to full scale", -20.0 * np.log10(gain))
+    model = LabelledModel(gansynth.name, gansynth)
     names = [f"point{number:03d}_{note_name(note)}" for number in range(len(keys))]
     captions = [f"{number + 1}" for number in range(len(keys))]
     points = model.shown(keys, np.full(len(keys), note), names, captions, settings.batch_size)
-    write_latents(settings.output_directory / LATENTS_FILE, keys, player)
+    write_latents(settings.output_dir / LATENTS_FILE, keys, gansynth)
     whole = Shown(
         f"hallucination_{note_name(note)}",
         audio,
-        f"{count} notes, {grain.spacing:g} s apart, {len(audio) / player.sample_rate:.1f} s",
-        _course_drawer(audio, player.sample_rate, LatentPath(keys, (count - 1) * grain.spacing or seconds)),
+        f"{count} notes, {grain.spacing:g} s apart, {len(audio) / gansynth.sample_rate:.1f} s",
+        _path_drawer(audio, gansynth.sample_rate, LatentPath(keys, (count - 1) * grain.spacing or seconds)),
     )
     showing = Showing(
         maker=MAKER,
         title=f"A hallucination at {note_name(note)}",
-        lead=f"{len(keys)} timbres, and {settings.steps} more between each two of them: each sounds for "
+        lead=f"{len(keys)} timbres, and {settings.steps} interpolated between neighbours: each lasts "
         f"{grain.seconds:.3g} s, and begins {grain.spacing:g} s after the one before.",
-        rows=[Row("The whole", [whole]), Row("The points it passes", points)],
-        sample_rate=player.sample_rate,
-        facts=facts([model])
+        rows=[Row("The whole", [whole]), Row("The timbres it passes", points)],
+        sample_rate=gansynth.sample_rate,
+        facts=model_facts([model])
         | {"Points": str(settings.latents or f"{LATENTS_FILE}, seed {settings.seed}")}
         | {"Envelope": f"attack {grain.attack:.3g} s, sustain {grain.sustain:.3g} s, release {grain.release:.3g} s"},
     )
     tell_showing(showing, settings)
 
 
-def _keys(settings: HallucinateSettings, player: "GanSynthModel") -> NDArray[np.float32]:
+def _keys(settings: HallucinateSettings, gansynth: "GanSynthModel") -> NDArray[np.float32]:
     if settings.latents is None:
-        return player.draw_latents(settings.points or POINTS, settings.seed)
-    given = read_latents(settings.latents, player)
+        return gansynth.draw_latents(settings.points or POINTS, settings.seed)
+    given = read_latents(settings.latents, gansynth)
     if settings.points and settings.points > len(given):
         raise SettingsError(f"{settings.latents} holds {len(given)} latents. Received: --points {settings.points}")
     return given[: settings.points]
 
 
-def _course_drawer(audio: Audio, sample_rate: int, course: LatentPath) -> "Callable[[Palette], Figure]":
-    return lambda palette: draw_latent_path(audio, sample_rate, course, palette)
+def _path_drawer(audio: Audio, sample_rate: int, latent_path: LatentPath) -> "Callable[[Palette], Figure]":
+    return lambda palette: draw_latent_path(audio, sample_rate, latent_path, palette)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Timbres as the numbers that a generator takes: on the way from one to another, and in files.
+"""Latents of GANSynth: spherical interpolation between them, and files of them.
 
-Latents are drawn from N(0, I), whose mass lies near a sphere. A way between two of them that keeps to it is an arc:
-the angle is that of the directions, while what is mixed keeps its own length.
+Latents are drawn from N(0, I), whose mass lies near a sphere, so the path between two of them is an arc. The angle is
+that between their directions, while the latents that are mixed keep their own lengths.
 Source: Shoemake 1985, "Animating rotation with quaternion curves"; mixed unnormalised as in the code of GANSynth.
 """
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONTENT = Content("latents", "inversynth gansynth random")
+CONTENT = Content("latents", "a file of latents, as inversynth gansynth random makes")
 
 STRAIGHT = 1e-6
-"""Sine of the angle below which two directions count as one, or as opposed: there the arc's weights lose all digits."""
+"""Sine of the angle below which two directions count as parallel or opposed: the weights of slerp lose precision."""
 
 
 def slerp(first: ArrayLike, last: ArrayLike, part: float) -> NDArray[np.float64]:
-    """Go along the arc from one latent to another; `part` 0 and 1 are the ends themselves.
+    """Interpolate along the arc from one latent to another; `part` 0 and 1 return the ends themselves.
 
-    Where the directions coincide, or one has no length, the way is straight. Where they are opposed no arc is the
-    shortest: one is taken, always the same, and the length goes evenly from one to the other.
+    For parallel directions, or a latent of length 0, the interpolation is linear. For opposed directions no arc is the
+    shortest: one fixed arc is taken, and the length changes linearly.
 
     Shapes: (latent,), (latent,) -> (latent,).
     """
@@ -49,11 +49,11 @@ def slerp(first: ArrayLike, last: ArrayLike, part: float) -> NDArray[np.float64]
     if angle < 1.0:
         return (1.0 - part) * a + part * b
     length = (1.0 - part) * length_a + part * length_b
-    return length * (np.cos(part * np.pi) * one + np.sin(part * np.pi) * _across(one))
+    return length * (np.cos(part * np.pi) * one + np.sin(part * np.pi) * _orthogonal(one))
 
 
-def _across(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a direction at a right angle, nearest to the axis that it has least of; in one dimension there is none."""
+def _orthogonal(direction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an orthogonal direction, towards the axis of the smallest component; 0 in one dimension."""
     axis = np.zeros_like(direction)
     axis[np.argmin(np.abs(direction))] = 1.0
     across = axis - (axis @ direction) * direction
@@ -61,23 +61,23 @@ def _across(direction: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def arc(first: ArrayLike, last: ArrayLike, steps: int) -> NDArray[np.float32]:
-    """Return latents at even steps along an arc, both ends among them. Shapes: (latent,) twice -> (steps, latent)."""
+    """Return latents at even steps along an arc, both ends included. Shapes: (latent,) twice -> (steps, latent)."""
     return np.stack([slerp(first, last, part) for part in np.linspace(0.0, 1.0, steps)]).astype(np.float32)
 
 
 # --- files -----------------------------------------------------------------------------------------------------
 
 
-def write_latents(path: str | os.PathLike[str], latents: NDArray[Any], player: "GanSynthModel") -> Path:
-    """Write latents (n, latent) into an .npz file, with the fingerprint of their model. Raises DatasetError."""
-    return write_arrays(path, latents=np.asarray(latents, np.float32), fingerprint=np.asarray(player.fingerprint))
+def write_latents(path: str | os.PathLike[str], latents: NDArray[Any], gansynth: "GanSynthModel") -> Path:
+    """Write latents (n, latent) to an .npz file, with the fingerprint of their model. Raises DatasetError."""
+    return write_arrays(path, latents=np.asarray(latents, np.float32), fingerprint=np.asarray(gansynth.fingerprint))
 
 
-def read_latents(path: str | os.PathLike[str], player: "GanSynthModel") -> NDArray[np.float32]:
-    """Read latents for a model: what `write_latents` wrote, or an .npy array (n, latent) or (latent,).
+def read_latents(path: str | os.PathLike[str], gansynth: "GanSynthModel") -> NDArray[np.float32]:
+    """Read latents for a model: a file of `write_latents`, or an .npy array (n, latent) or (latent,).
 
-    Those of another model of the same size are taken, and it is logged: they are other timbres there.
-    Returns: (n, latent) float32. Raises: DatasetError for a file that holds none, or of another width.
+    Latents of another model of the same width are accepted, with a log line: there they are other timbres.
+    Returns: (n, latent) float32. Raises: DatasetError for a file of another kind, or of another width.
     """
     path = Path(path)
     if path.suffix.lower() == ".npy":
@@ -86,20 +86,20 @@ def read_latents(path: str | os.PathLike[str], player: "GanSynthModel") -> NDArr
         held = read_arrays(path, ("latents", "fingerprint"), CONTENT)
         latents, fingerprint = held["latents"], str(held["fingerprint"])
     latents = finite_floats(np.atleast_2d(latents), CONTENT, path)
-    if latents.ndim != 2 or not latents.size or latents.shape[1] != player.latent:
+    if latents.ndim != 2 or not latents.size or latents.shape[1] != gansynth.latent:
         raise DatasetError(
-            f"latents for {player.name} have shape (n, {player.latent}). Received: {latents.shape} in {path}. "
+            f"latents for {gansynth.name} have shape (n, {gansynth.latent}). Received: {latents.shape} in {path}. "
             "Name the model that they were drawn for with --model"
         )
-    if fingerprint not in ("", player.fingerprint):
-        log.info("%s were drawn for another model: in %s the same numbers are other timbres", path, player.name)
+    if fingerprint not in ("", gansynth.fingerprint):
+        log.info("%s were drawn for another model: in %s the same latents are other timbres", path, gansynth.name)
     return latents
 
 
-def read_latent(text: str, player: "GanSynthModel") -> NDArray[np.float32]:
-    """Read one latent, (latent,), named as FILE or FILE:ROW, rows from 0. Raises DatasetError as `read_latents`."""
+def read_latent(text: str, gansynth: "GanSynthModel") -> NDArray[np.float32]:
+    """Read one latent, (latent,), given as FILE or FILE:ROW with rows from 0. Raises DatasetError as `read_latents`."""
     found = None if Path(text).exists() else re.fullmatch(r"(.+):(\d+)", text)
-    latents = read_latents(found[1] if found else text, player)
+    latents = read_latents(found[1] if found else text, gansynth)
     row = int(found[2]) if found else 0
     if row >= len(latents):
         raise DatasetError(f"rows of {found[1] if found else text} run from 0 to {len(latents) - 1}. Received: {row}")

@@ -1,4 +1,4 @@
-"""One model, or two that are heard on the same latents and notes."""
+"""One model, or two models that are compared on the same latents and notes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,85 +9,85 @@ from numpy.typing import NDArray
 
 from generators.errors import ModelError
 from generators.notes.pitches import note_name
-from inversynth.gansynth.common import make_sounds, open_player
+from inversynth.gansynth.session import decode_notes, open_gansynth
 from inversynth.report.audio_page import Row, Shown
 
 if TYPE_CHECKING:
     from models.gansynth.inference import GanSynthModel
 
 
-ABREAST = 8
+PER_ROW = 8
 """Sounds in a row of a comparison."""
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A model and what it is called; `beside` says that it is one of two, and its files then begin with its name."""
+class LabelledModel:
+    """A model and its label; `paired`: it is one of two, and the names of its files begin with its label."""
 
     label: str
-    player: "GanSynthModel"
-    beside: bool = False
+    gansynth: "GanSynthModel"
+    paired: bool = False
 
     def shown(
         self, latents: NDArray[Any], notes: NDArray[np.intp], names: list[str], captions: list[str], batch_size: int
     ) -> list[Shown]:
-        """Make sounds, with names and captions in their order. Shapes: latents (n, latent), notes (n,)."""
-        sounds = make_sounds(self.player, latents, notes, batch_size)
-        prefix = f"{self.label}_" if self.beside else ""
+        """Decode latents at notes, with names and captions in their order. Shapes: latents (n, latent), notes (n,)."""
+        sounds = decode_notes(self.gansynth, latents, notes, batch_size)
+        prefix = f"{self.label}_" if self.paired else ""
         return [Shown(f"{prefix}{name}", *rest) for name, *rest in zip(names, sounds, captions, strict=True)]
 
 
-def contenders(model: str, other: str = "") -> list[Contender]:
-    """Open a model, and where it is named the one to compare it with.
+def open_models(model: str, other: str = "") -> list[LabelledModel]:
+    """Open a model, and the one to compare it with where one is named.
 
-    Raises: ModelError for a model that is none, and for two that do not take the same latents or have another rate.
+    Raises: ModelError for an unusable model, and for two of different latents or sample rates, or without common notes.
     """
-    player = open_player(model)
+    gansynth = open_gansynth(model)
     if not other:
-        return [Contender(player.name, player)]
-    second = open_player(other)
-    for what, unit in (("latent", "numbers a latent"), ("sample_rate", "Hz")):
-        one, two = getattr(player, what), getattr(second, what)
+        return [LabelledModel(gansynth.name, gansynth)]
+    second = open_gansynth(other)
+    for what, unit in (("latent", "latent dimensions"), ("sample_rate", "Hz")):
+        one, two = getattr(gansynth, what), getattr(second, what)
         if one != two:
             raise ModelError(
                 "models are compared on the same latents and at the same rate. "
-                f"Received: {one} {unit} in {player.loaded.path}, {two} in {second.loaded.path}"
+                f"Received: {one} {unit} in {gansynth.loaded.path}, {two} in {second.loaded.path}"
             )
-    if not set(player.notes) & set(second.notes):
+    if not set(gansynth.notes) & set(second.notes):
         raise ModelError(
-            f"models that are compared share notes. Received: {player.notes[0]} to {player.notes[-1]} in "
-            f"{player.loaded.path}, {second.notes[0]} to {second.notes[-1]} in {second.loaded.path}"
+            f"models that are compared must share notes. Received: {gansynth.notes[0]} to {gansynth.notes[-1]} in "
+            f"{gansynth.loaded.path}, {second.notes[0]} to {second.notes[-1]} in {second.loaded.path}"
         )
-    labels = [player.name, second.name]
+    labels = [gansynth.name, second.name]
     if labels[0] == labels[1]:
         labels = [f"{label}-{letter}" for label, letter in zip(labels, "ab", strict=True)]
-    return [Contender(label, each, True) for label, each in zip(labels, (player, second), strict=True)]
+    return [LabelledModel(label, each, True) for label, each in zip(labels, (gansynth, second), strict=True)]
 
 
-def side_by_side(models: Sequence[Contender], made: Sequence[Sequence[Shown]], title: str) -> list[Row]:
-    """Lay what each model made in a row; of two the rows stand below each other, cut so that a page shows both."""
+def side_by_side(models: Sequence[LabelledModel], made: Sequence[Sequence[Shown]], title: str) -> list[Row]:
+    """Return a row of sounds for each model; the rows of two models alternate, cut so that a page shows both."""
     if len(models) == 1:
         return [Row(title, made[0])]
     return [
         Row(
-            f"{title} {first} to {min(first + ABREAST, len(sounds)) - 1} · {model.label}",
-            sounds[first : first + ABREAST],
+            f"{title} {first} to {min(first + PER_ROW, len(sounds)) - 1} · {model.label}",
+            sounds[first : first + PER_ROW],
         )
-        for first in range(0, len(made[0]), ABREAST)
+        for first in range(0, len(made[0]), PER_ROW)
         for model, sounds in zip(models, made, strict=True)
     ]
 
 
-def told(models: Sequence[Contender]) -> str:
+def join_labels(models: Sequence[LabelledModel]) -> str:
     """Name the models in a sentence."""
     return " and by ".join(model.label for model in models)
 
 
-def facts(models: Sequence[Contender]) -> dict[str, str]:
-    """Return what a page tells of its models."""
-    return {f"Model {model.label}" if model.beside else "Model": _described(model.player) for model in models}
+def model_facts(models: Sequence[LabelledModel]) -> dict[str, str]:
+    """Return the description of the models for a page."""
+    return {f"Model {model.label}" if model.paired else "Model": _describe(model.gansynth) for model in models}
 
 
-def _described(player: "GanSynthModel") -> str:
-    notes = f"{len(player.notes)} notes from {note_name(player.notes[0])} to {note_name(player.notes[-1])}"
-    return f"{player.name} ({player.fingerprint}), {player.seconds:g} s at {player.sample_rate:,} Hz, {notes}"
+def _describe(gansynth: "GanSynthModel") -> str:
+    notes = f"{len(gansynth.notes)} notes from {note_name(gansynth.notes[0])} to {note_name(gansynth.notes[-1])}"
+    return f"{gansynth.name} ({gansynth.fingerprint}), {gansynth.seconds:g} s at {gansynth.sample_rate:,} Hz, {notes}"

@@ -1,7 +1,7 @@
 """Principal directions of timbre, and sliders for them: `inversynth gansynth pca`.
 
-By default each direction is heard from two standard deviations below the mean to two above, beside what that does to a
-sound: its level, its brightness and how fast it rises. `--sliders` moves along several at once.
+By default each direction is rendered from two standard deviations below the mean to two above, with its effect on
+level, brightness and rise time. `--sliders` moves along several at once.
 """
 
 import sys
@@ -19,10 +19,9 @@ from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import note_name
 from generators.settings import Numbers
-from inversynth.gansynth.common import MAKER, GansynthSettings
 from inversynth.gansynth.directions import (
     ENDING,
-    PER_NUMBER,
+    PER_DIMENSION,
     Directions,
     activation_shape,
     find_directions,
@@ -30,8 +29,9 @@ from inversynth.gansynth.directions import (
     write_directions,
 )
 from inversynth.gansynth.latents import read_latent
-from inversynth.gansynth.model_pair import Contender, contenders, facts
-from inversynth.nsynth.encode import MidiNote
+from inversynth.gansynth.model_pair import LabelledModel, model_facts, open_models
+from inversynth.gansynth.session import MAKER, GansynthSettings
+from inversynth.inputs import MidiNote
 from inversynth.report.audio_page import SHARED, Row, Showing, Shown, tell_showing, with_bar
 from inversynth.report.tables import text_table
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from models.gansynth.inference import GanSynthModel
 
 WINDOW = 0.010
-"""Seconds over which a level is taken where a rise is timed."""
+"""Seconds of the level window when the rise is timed."""
 
 RISEN = 0.9
-"""Part of its greatest level at which a sound has risen."""
+"""Fraction of its greatest level at which a sound has risen."""
 
 
 def measures(audio: ArrayLike, sample_rate: int) -> tuple[float, float, float]:
-    """Return level (dB of full scale), centroid of the spectrum (Hz) and time of rising (ms).
+    """Return level (dB of full scale), spectral centroid (Hz) and rise time (ms).
 
     Shapes: audio (samples,).
     """
@@ -61,28 +61,28 @@ def measures(audio: ArrayLike, sample_rate: int) -> tuple[float, float, float]:
 
 
 def move(
-    player: "GanSynthModel",
+    gansynth: "GanSynthModel",
     directions: Directions,
     amplitudes: ArrayLike,
     base: NDArray[np.float32] | None = None,
     batch_size: int = 8,
 ) -> NDArray[np.float32]:
-    """Make the sounds of moved activations, with a bar on a terminal.
+    """Decode moved activations, with a progress bar on a terminal.
 
     Shapes: amplitudes (n, directions or fewer), base (frames, bins, width) -> (n, samples). Raises: ParameterError,
         ModelError.
     """
     moved = directions.moved(amplitudes, None if base is None else base.ravel())
-    activations = moved.reshape(-1, *activation_shape(player))
-    make = partial(player.sounds_from_first_block, activations, batch_size)
-    return with_bar(make, len(moved), player.name)
+    activations = moved.reshape(-1, *activation_shape(gansynth))
+    decode = partial(gansynth.decode_first_block, activations, batch_size)
+    return with_bar(decode, len(moved), gansynth.name)
 
 
-# --- the door --------------------------------------------------------------------------------------------------
+# --- the command -----------------------------------------------------------------------------------------------
 
 
 class PcaSettings(GansynthSettings):
-    """Find the directions in which timbres differ most, and hear what each does; or move along them by sliders."""
+    """Find the directions in which timbres differ most, and render each; or move along them by sliders."""
 
     flags_only: ClassVar = SHARED | {
         *("note", "samples", "components", "pca", "sliders", "reach", "steps", "on_top", "latent")
@@ -90,21 +90,19 @@ class PcaSettings(GansynthSettings):
 
     note: MidiNote = Field(None, description="MIDI note or name; by default the middle one of the model")
     samples: int | None = Field(
-        None, ge=2, description=f"latents to look at; by default {PER_NUMBER} for each number of an activation"
+        None, ge=2, description=f"latents to analyse; by default {PER_DIMENSION} per activation dimension"
     )
     components: int = Field(8, ge=1, description="directions to find")
-    pca: Path | None = Field(None, description=f"directions found before, a <name>{ENDING}, in place of new ones")
+    pca: Path | None = Field(None, description=f"a file of directions, <name>{ENDING}, in place of finding new ones")
     sliders: Numbers = Field(
-        (), description="how far along each direction, in standard deviations: one sound of --sliders=-1,0.5,2"
+        (), description="position along each direction, in standard deviations, for one sound: --sliders=-1,0.5,2"
     )
-    reach: float = Field(
-        2.0, ge=0.1, le=20, description="standard deviations to either side, where no sliders are named"
-    )
+    reach: float = Field(2.0, ge=0.1, le=20, description="without sliders: standard deviations to either side")
     steps: int = Field(5, ge=2, le=25, description="sounds for each direction")
-    on_top: CliToggleFlag[bool] = Field(False, description="start from a latent's own activation, not from the mean")
+    on_top: CliToggleFlag[bool] = Field(False, description="start from the activation of a latent, not from the mean")
     latent: str = Field("", description="that latent, FILE or FILE:ROW; by default the seed's first")
-    output_directory: Path = Field(
-        Path("output/gansynth/pca"), description="where directions, sounds, pictures and page are written"
+    output_dir: Path = Field(
+        Path("output/gansynth/pca"), description="where directions, sounds, spectrograms and page are written"
     )
 
 
@@ -115,29 +113,29 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth pca
 
 def _run(settings: PcaSettings) -> None:
     _check(settings)
-    model = contenders(settings.model)[0]
-    player = model.player
+    model = open_models(settings.model)[0]
+    gansynth = model.gansynth
     directions = _directions(settings, model)
     note = directions.note if settings.note is None else settings.note
     if note != directions.note and not settings.on_top:
         raise SettingsError(
-            f"the mean that directions start from sounds at their note, {directions.note}. Received: --note {note}. "
+            f"directions start from the mean at their note, {directions.note}. Received: --note {note}. "
             "Start from a latent with --on_top, or find them anew without --pca"
         )
-    base = _base(settings, player, note) if settings.on_top else None
+    base = _base(settings, gansynth, note) if settings.on_top else None
     if settings.sliders:
-        rows = _slid(settings, model, directions, base)
+        rows = _slider_rows(settings, model, directions, base)
     else:
-        rows = _swept(settings, model, directions, base)
-    start = "a latent's own activation" if settings.on_top else "the mean activation"
+        rows = _direction_rows(settings, model, directions, base)
+    start = "the activation of a latent" if settings.on_top else "the mean activation"
     showing = Showing(
         maker=MAKER,
         title=f"Directions of timbre at {note_name(note)}",
-        lead=f"What happens to {start} of the first block when it moves along the directions in which activations "
-        "differ most. Numbers are standard deviations.",
+        lead=f"Sounds of {start} of the first block, moved along the directions in which activations differ most. "
+        "Numbers are standard deviations.",
         rows=rows,
-        sample_rate=player.sample_rate,
-        facts=facts([model])
+        sample_rate=gansynth.sample_rate,
+        facts=model_facts([model])
         | {"Directions": f"{len(directions)}, found in {directions.samples:,} latents at {note_name(directions.note)}"},
     )
     tell_showing(showing, settings)
@@ -146,68 +144,67 @@ def _run(settings: PcaSettings) -> None:
 def _check(settings: PcaSettings) -> None:
     given = settings.model_fields_set
     if settings.pca is not None and (found := sorted({"samples", "components"} & given)):
-        raise SettingsError(f"directions of a file are found already. Received: --pca and --{found[0]}. Keep one")
+        raise SettingsError(f"a file holds directions already. Received: --pca and --{found[0]}. Keep one")
     if settings.sliders and (found := sorted({"reach", "steps"} & given)):
-        raise SettingsError(f"sliders make one sound, not several. Received: --sliders and --{found[0]}. Keep one")
+        raise SettingsError(f"sliders give one sound, not several. Received: --sliders and --{found[0]}. Keep one")
     if settings.latent and not settings.on_top:
         raise SettingsError("a latent is where --on_top starts from. Received: --latent alone. Add --on_top")
 
 
-def _directions(settings: PcaSettings, model: Contender) -> Directions:
+def _directions(settings: PcaSettings, model: LabelledModel) -> Directions:
     """Read directions, or find and write them."""
-    player = model.player
+    gansynth = model.gansynth
     if settings.pca is not None:
-        return read_directions(settings.pca, player)
+        return read_directions(settings.pca, gansynth)
     from tqdm import tqdm
 
-    note = player.notes[len(player.notes) // 2] if settings.note is None else settings.note
-    with tqdm(desc="looking", unit="latents", disable=None) as bar:
-        found = find_directions(player, note, settings.components, settings.samples, settings.seed, bar.update)
-    path = write_directions(settings.output_directory / f"{model.label}{ENDING}", found)
+    note = gansynth.notes[len(gansynth.notes) // 2] if settings.note is None else settings.note
+    with tqdm(desc="analysing", unit="latents", disable=None) as bar:
+        found = find_directions(gansynth, note, settings.components, settings.samples, settings.seed, bar.update)
+    path = write_directions(settings.output_dir / f"{model.label}{ENDING}", found)
     total = 100 * float(found.shares.sum())
     print(f"{len(found)} directions hold {total:.1f} % of the variance of {found.samples:,} latents -> {path}")
     return found
 
 
-def _base(settings: PcaSettings, player: "GanSynthModel", note: int) -> NDArray[np.float32]:
+def _base(settings: PcaSettings, gansynth: "GanSynthModel", note: int) -> NDArray[np.float32]:
     if settings.latent:
-        latent = read_latent(settings.latent, player)[np.newaxis]
+        latent = read_latent(settings.latent, gansynth)[np.newaxis]
     else:
-        latent = player.draw_latents(1, settings.seed)
-    base: NDArray[np.float32] = player.first_block(latent, [note])[0]
+        latent = gansynth.draw_latents(1, settings.seed)
+    base: NDArray[np.float32] = gansynth.first_block(latent, [note])[0]
     return base
 
 
-def _slid(
-    settings: PcaSettings, model: Contender, directions: Directions, base: NDArray[np.float32] | None
+def _slider_rows(
+    settings: PcaSettings, model: LabelledModel, directions: Directions, base: NDArray[np.float32] | None
 ) -> list[Row]:
     amplitudes = np.stack([np.zeros(len(settings.sliders)), settings.sliders])
-    sounds = move(model.player, directions, amplitudes, base, settings.batch_size)
+    sounds = move(model.gansynth, directions, amplitudes, base, settings.batch_size)
     words = ",".join(f"{number:g}" for number in settings.sliders)
     shown = [Shown("start", sounds[0], "start"), Shown(f"sliders_{words.replace(',', '_')}"[:150], sounds[1], words)]
-    return [Row("Sliders", shown, "The first sound is where they all stand at 0.")]
+    return [Row("Sliders", shown, "The first sound has all sliders at 0.")]
 
 
-def _swept(
-    settings: PcaSettings, model: Contender, directions: Directions, base: NDArray[np.float32] | None
+def _direction_rows(
+    settings: PcaSettings, model: LabelledModel, directions: Directions, base: NDArray[np.float32] | None
 ) -> list[Row]:
-    """Return a row for each direction, and print what it does from one end to the other."""
+    """Return a row for each direction, and print its effect from one end to the other."""
     places = np.linspace(-settings.reach, settings.reach, settings.steps)
     amplitudes = np.concatenate([np.outer(places, row) for row in np.eye(len(directions))])
-    sounds = move(model.player, directions, amplitudes, base, settings.batch_size)
+    sounds = move(model.gansynth, directions, amplitudes, base, settings.batch_size)
     sweeps = sounds.reshape(len(directions), settings.steps, -1)
     rows, lines = [], []
     for number, (sweep, share) in enumerate(zip(sweeps, directions.shares, strict=True), start=1):
-        ends = [measures(audio, model.player.sample_rate) for audio in (sweep[0], sweep[-1])]
-        told = [f"{low:.{digits}f} .. {high:.{digits}f}" for low, high, digits in zip(*ends, (1, 0, 0), strict=True)]
-        lines.append([str(number), f"{100 * share:.1f}", *told])
+        ends = [measures(audio, model.gansynth.sample_rate) for audio in (sweep[0], sweep[-1])]
+        ranges = [f"{low:.{digits}f} .. {high:.{digits}f}" for low, high, digits in zip(*ends, (1, 0, 0), strict=True)]
+        lines.append([str(number), f"{100 * share:.1f}", *ranges])
         shown = [
             Shown(f"direction{number:02d}_{place:+.3f}", audio, f"{place:+g}" if place else "0")
             for place, audio in zip(places, sweep, strict=True)
         ]
-        words = (
-            f"{100 * share:.1f} % of the variance. Level {told[0]} dB, centroid {told[1]} Hz, rises in {told[2]} ms."
-        )
+        effect = f"Level {ranges[0]} dB, centroid {ranges[1]} Hz, rise time {ranges[2]} ms."
+        words = f"{100 * share:.1f} % of the variance. {effect}"
         rows.append(Row(f"Direction {number}", shown, words))
     print(text_table(["direction", "% of variance", "level, dB", "centroid, Hz", "rise, ms"], lines))
     return rows

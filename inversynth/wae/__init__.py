@@ -1,1 +1,1 @@
-"""What is heard of a WAE-Fader: `inversynth wae random|reconstruct|morph|transfer`, and the pages they write."""
+"""The commands of WAE-Fader: `inversynth wae random|reconstruct|morph|transfer|map`, and the pages they write."""

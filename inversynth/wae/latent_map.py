@@ -1,7 +1,7 @@
-"""Where notes lie in the latent spaces of models: `inversynth wae map`.
+"""Maps of the latent spaces of models: `inversynth wae map`.
 
-Grids of models and what notes are, flat by t-SNE and in space; and of each training that left pictures of its way, an
-animation over its epochs.
+Grids of models by attributes of notes, in the plane by t-SNE and in three dimensions; and an animation over the epochs
+of each training whose plots are there.
 """
 
 import sys
@@ -15,6 +15,7 @@ from pydantic import Field
 from generators.command import run_command
 from generators.errors import ModelError
 from generators.settings import Settings
+from inversynth.wae.session import load_model
 
 if TYPE_CHECKING:
     from models.wae.inference import WaeModel
@@ -23,14 +24,17 @@ FLAT_FILE, SPACE_FILE = "tsne.png", "space.png"
 
 
 class MapSettings(Settings):
-    """Draw where notes lie in the latent spaces of models: t-SNE, three axes, and a training as an animation."""
+    """Draw held-out notes in the latent spaces of models: t-SNE, three dimensions, and animations over a training."""
 
-    flags_only: ClassVar = frozenset({"models", "dataset_file", "seed", "output_directory"})
+    flags_only: ClassVar = frozenset({"models", "dataset_file", "seed", "output_dir"})
+    renamed: ClassVar = {"output_directory": "output_dir"}
 
     models: list[str] = Field(["wae"], min_length=1, description="bundled models, run folders or .keras files: a,b,c")
-    dataset_file: Path = Field(description="the dataset of notes that they were trained on; held-out notes are drawn")
+    dataset_file: Path = Field(
+        description="the dataset of notes that they were trained on, whose held-out notes are drawn"
+    )
     seed: int = Field(0, ge=0, description="of t-SNE")
-    output_directory: Path = Field(
+    output_dir: Path = Field(
         Path("output/wae/map"), description=f"where {FLAT_FILE}, {SPACE_FILE} and <run>.gif are written"
     )
 
@@ -41,52 +45,51 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth wae map") ->
 
 
 def _run(settings: MapSettings) -> None:
-    from inversynth.pretrained import find_model
     from inversynth.report.figures import to_png
-    from models.wae.inference import load_wae
 
-    makers = [load_wae(find_model(name)) for name in settings.models]
-    names = _names(makers)
+    wae_models = [load_model(name) for name in settings.models]
+    names = _names(wae_models)
     from generators.dataset import Dataset
     from models.wae.data import StyledNotes
     from models.wae.plots import animate, attributes_of, draw_grid, in_space
-    from models.wae.presets import find_size
+    from models.wae.presets import find_preset
 
     with Dataset(settings.dataset_file) as dataset:
-        first = makers[0].loaded.card.features
-        source = StyledNotes(dataset, size=find_size(first["size"]), label=makers[0].label)
-        for maker in makers:
-            if (maker.analysis, maker.styles) != (source.analysis, source.styles):
+        first = wae_models[0].loaded.card.features
+        source = StyledNotes(dataset, size=find_preset(first["size"]), label=wae_models[0].label)
+        for wae in wae_models:
+            if (wae.analysis, wae.styles) != (source.analysis, source.styles):
                 raise ModelError(
-                    f"models must have learned the styles of the dataset, {len(source.styles)} of {source.label}, "
-                    f"and one size of pictures. Received: {maker.name} with {len(maker.styles)} of {maker.label}"
+                    "models must have been trained on the styles of the dataset and its size of spectrograms, "
+                    f"{len(source.styles)} of {source.label}. "
+                    f"Received: {wae.name} with {len(wae.styles)} of {wae.label}"
                 )
         rows = np.sort(np.concatenate([source.rows("validation"), source.rows("test")]))
-        pictures = source.pictures(rows)
+        spectrograms = source.spectrograms(rows)
         attributes = attributes_of(source.pitch[rows], source.style[rows], source.styles)
-    latents = {name: maker.latents_of(pictures) for name, maker in zip(names, makers, strict=True)}
-    folder = settings.output_directory
-    flat = {name: _flattened(each, settings.seed) for name, each in latents.items()}
+    latents = {name: wae.encode_spectrograms(spectrograms) for name, wae in zip(names, wae_models, strict=True)}
+    folder = settings.output_dir
+    flat = {name: _to_plane(each, settings.seed) for name, each in latents.items()}
     print(to_png(draw_grid(flat, attributes), folder / FLAT_FILE))
     spaces = {name: in_space(each) for name, each in latents.items()}
     print(to_png(draw_grid(spaces, attributes), folder / SPACE_FILE))
-    for name, maker in zip(names, makers, strict=True):
-        way = sorted((maker.loaded.path.resolve().parent / "pictures").glob("epoch_*.png"))
-        if way:
-            print(animate(way, folder / f"{name}.gif"))
+    for name, wae in zip(names, wae_models, strict=True):
+        plots = sorted((wae.loaded.path.resolve().parent / "pictures").glob("epoch_*.png"))
+        if plots:
+            print(animate(plots, folder / f"{name}.gif"))
 
 
-def _names(makers: "Sequence[WaeModel]") -> list[str]:
-    """Name models by their files or runs, and tell apart those of one name."""
+def _names(wae_models: "Sequence[WaeModel]") -> list[str]:
+    """Name models by their files or runs, numbered where names repeat."""
     names: list[str] = []
-    for maker in makers:
-        taken = names.count(maker.name)
-        names.append(f"{maker.name} {taken + 1}" if taken else maker.name)
+    for wae in wae_models:
+        taken = names.count(wae.name)
+        names.append(f"{wae.name} {taken + 1}" if taken else wae.name)
     return names
 
 
-def _flattened(latents: np.ndarray, seed: int) -> np.ndarray:
-    """Lay latents into the plane by t-SNE (van der Maaten and Hinton 2008). Shapes: (n, latent) -> (n, 2)."""
+def _to_plane(latents: np.ndarray, seed: int) -> np.ndarray:
+    """Project latents to the plane by t-SNE (van der Maaten and Hinton 2008). Shapes: (n, latent) -> (n, 2)."""
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(latents) - 1) / 3.0)

@@ -1,6 +1,6 @@
-"""Mel magnitudes of a note and of what came back, and one frame of both laid over each other, as the authors show it.
+"""Mel spectrograms of a note and its reconstruction, and one frame of both overlaid, as the authors show them.
 
-Source: Esling et al. 2019, arXiv 1904.06215, the pictures of its companion page.
+Source: Esling et al. 2019, arXiv 1904.06215, the figures of its companion page.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ SIZE = (9.6, 2.7)
 
 
 def draw_reconstruction(target: NDArray[Any], found: NDArray[Any], seconds: float, palette: Palette = PAGE) -> "Figure":
-    """Draw two pictures on one scale, and over each other the frame in which the first is loudest.
+    """Draw two spectrograms on one scale, and overlay the frame in which the first is loudest.
 
     Shapes: (bands, frames) both, log(1 + magnitude).
     """
@@ -27,12 +27,12 @@ def draw_reconstruction(target: NDArray[Any], found: NDArray[Any], seconds: floa
     figure, (left, right, overlay) = bare_figure(*SIZE, places)
     bands, frames = target.shape
     top = float(max(target.max(), found.max(), 1e-6))
-    for axes, picture, title, colour in (
+    for axes, spectrogram, title, colour in (
         (left, target, "Input", palette.target),
         (right, found, "Reconstruction", palette.match),
     ):
         axes.imshow(
-            picture,
+            spectrogram,
             origin="lower",
             aspect="auto",
             extent=(0.0, seconds, 0.0, bands),
@@ -46,8 +46,8 @@ def draw_reconstruction(target: NDArray[Any], found: NDArray[Any], seconds: floa
         axes.set_title(title, loc="left", fontsize=10, color=colour, fontweight="bold")
     right.tick_params(labelleft=False)
     frame = int(np.argmax(target.sum(axis=0)))
-    for picture, colour in ((target, palette.target), (found, palette.match)):
-        overlay.plot(np.arange(bands), picture[:, frame], color=colour, linewidth=1.2, alpha=0.9)
+    for spectrogram, colour in ((target, palette.target), (found, palette.match)):
+        overlay.plot(np.arange(bands), spectrogram[:, frame], color=colour, linewidth=1.2, alpha=0.9)
     dress(overlay, "", "log(1 + magnitude)", palette)
     overlay.set(xlim=(0, bands - 1), ylim=(0.0, 1.08 * top))
     overlay.set_title(

@@ -1,6 +1,6 @@
-"""Notes drawn at random: `inversynth wae random`.
+"""Random notes in each style: `inversynth wae random`.
 
-Each latent follows from the seed and its number. By default one is heard in every style of the model, at one note.
+Each latent follows from the seed and its number. By default one latent is decoded in every style, at one note.
 """
 
 import sys
@@ -16,38 +16,40 @@ from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import note_list, note_name
 from generators.settings import Numbers
+from inversynth.inputs import unique_names
 from inversynth.report.audio_page import Row, Showing, Shown, check_count, tell_showing
 from inversynth.wae.session import (
     MAKER,
     NOTES_FILE,
     STYLES,
     WaeSettings,
-    apart,
-    check_told,
-    mixtures,
-    open_studio,
+    check_styled,
+    format_latent,
+    open_session,
     parse_latent,
-    told_latent,
+    parse_mixtures,
     write_notes,
 )
 
 
 class RandomSettings(WaeSettings):
-    """Draw notes at random and hear them in each style: a WAV and a picture each, and a page."""
+    """Generate random notes in each style: a WAV and a spectrogram each, and a page."""
 
     flags_only: ClassVar = WaeSettings.flags_only | {"count", "note", "style", "latent"}
 
-    count: int = Field(1, ge=1, le=1000, description="how many latents")
-    note: str = Field("", description="C4, 60, or several as 48:71 or C3,E3,G3; by default drawn as the model met them")
-    style: str = Field("", description=f"{STYLES}; by default each style of the model once")
-    latent: Numbers = Field((), description="a latent to take in place of drawing it: --latent=0.1,-1,2")
-    output_directory: Path = Field(
-        Path("output/wae/random"), description=f"where the sounds, {NOTES_FILE}, pictures and page are written"
+    count: int = Field(1, ge=1, le=1000, description="number of latents")
+    note: str = Field(
+        "", description="C4, 60, or several as 48:71 or C3,E3,G3; by default drawn as in the training data"
+    )
+    style: str = Field("", description=f"{STYLES}; by default each style of the model")
+    latent: Numbers = Field((), description="a latent in place of a drawn one: --latent=0.1,-1,2")
+    output_dir: Path = Field(
+        Path("output/wae/random"), description=f"where the sounds, {NOTES_FILE}, spectrograms and page are written"
     )
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth wae random") -> int:
-    """Make random notes; returns the exit code."""
+    """Generate random notes; returns the exit code."""
     return run_command(RandomSettings, _run, argv, prog, resumes=False)
 
 
@@ -55,46 +57,44 @@ def _run(settings: RandomSettings) -> None:
     if settings.latent and "count" in settings.model_fields_set:
         raise SettingsError("--latent names one latent. Received: --count as well. Leave one of them out")
     asked = note_list(settings.note) if settings.note else ()
-    studio = open_studio(settings)
-    maker = studio.maker
+    session = open_session(settings)
+    wae = session.wae
     if settings.style:
-        check_told(maker)
-    styles = mixtures(settings.style if maker.traits.style else maker.styles[0], maker)
-    latents = (
-        parse_latent(settings.latent, maker) if settings.latent else maker.draw_latents(settings.count, settings.seed)
-    )
-    places = _places(len(latents), asked or maker.draw_notes(len(latents), settings.seed), len(styles), bool(asked))
-    maker.check_notes(places[:, 1])
+        check_styled(wae)
+    styles = parse_mixtures(settings.style if wae.variant.style else wae.styles[0], wae)
+    latents = parse_latent(settings.latent, wae) if settings.latent else wae.draw_latents(settings.count, settings.seed)
+    places = _places(len(latents), asked or wae.draw_notes(len(latents), settings.seed), len(styles), bool(asked))
+    wae.check_notes(places[:, 1])
     check_count(len(places), f"{len(latents)} latents, {max(len(asked), 1)} notes and {len(styles)} styles")
-    numbers, notes, kinds = places.T
-    weights = np.stack([styles[kind].weights for kind in kinds])
-    made = studio.sounds(latents[numbers], notes, weights)
-    names = apart(
-        f"latent{number:03d}_{note_name(int(note))}{f'_{styles[kind].slug}' if maker.traits.style else ''}"
-        for number, note, kind in places
+    numbers, notes, style_numbers = places.T
+    weights = np.stack([styles[number].weights for number in style_numbers])
+    made = session.sounds(latents[numbers], notes, weights)
+    names = unique_names(
+        f"latent{number:03d}_{note_name(int(note))}{f'_{styles[style].slug}' if wae.variant.style else ''}"
+        for number, note, style in places
     )
     captions = [_caption(place, styles[place[2]].caption, len(styles), len(asked)) for place in places]
     shown = [Shown(*one) for one in zip(names, made, captions, strict=True)]
     titles = [_title(place, len(styles), len(asked)) for place in places]
-    write_notes(settings.output_directory, maker, names, latents[numbers], notes, weights)
-    told = f"{len(latents)} latent{'s' if len(latents) > 1 else ''}"
+    write_notes(settings.output_dir, wae, names, latents[numbers], notes, weights)
+    count = f"{len(latents)} latent{'s' if len(latents) > 1 else ''}"
     showing = Showing(
-        title=f"{told} in {len(styles)} styles" if len(styles) > 1 else told,
-        lead=f"Made by {maker.name}: {maker.latent} numbers, {'given' if settings.latent else 'drawn at random'}, "
-        f"make a note{'; sounds of a row share them, and their pitch' if len(styles) > 1 else ''}.",
+        title=f"{count} in {len(styles)} styles" if len(styles) > 1 else count,
+        lead=f"Generated by {wae.name} from latents of {wae.latent}, {'given' if settings.latent else 'drawn'}"
+        f"{'; the sounds of a row share latent and pitch' if len(styles) > 1 else ''}.",
         rows=_rows(shown, titles, latents[numbers]),
-        sample_rate=studio.sample_rate,
-        facts=studio.facts()
-        | {"Latents": f"in {NOTES_FILE}" + ("" if settings.latent else f", drawn by seed {settings.seed}")},
+        sample_rate=session.sample_rate,
+        facts=session.facts()
+        | {"Latents": f"in {NOTES_FILE}" + ("" if settings.latent else f", drawn from seed {settings.seed}")},
         maker=MAKER,
     )
     tell_showing(showing, settings)
 
 
 def _places(latents: int, notes: Sequence[int] | NDArray[np.intp], styles: int, every_note: bool) -> NDArray[np.intp]:
-    """Return latent, note and style of each sound: each latent at all notes, or at the one drawn for it, in all styles.
+    """Return latent, note and style of each sound: each latent at all given notes, or at its drawn one, in all styles.
 
-    Shapes: (n, 3), numbers of latents and styles, and MIDI notes.
+    Shapes: (n, 3): index of the latent, MIDI note, index of the style.
     """
     pairs = [
         (latent, int(note))
@@ -105,7 +105,7 @@ def _places(latents: int, notes: Sequence[int] | NDArray[np.intp], styles: int, 
 
 
 def _title(place: NDArray[np.intp], styles: int, notes: int) -> str:
-    """Return the row that a sound belongs to."""
+    """Return the title of the row of a sound."""
     number, note, _ = place
     return (
         f"Latent {number} at {note_name(int(note))}" if styles > 1 else f"Latent {number}" if notes > 1 else "Latents"
@@ -113,18 +113,18 @@ def _title(place: NDArray[np.intp], styles: int, notes: int) -> str:
 
 
 def _caption(place: NDArray[np.intp], style: str, styles: int, notes: int) -> str:
-    """Return what tells a sound from its neighbours in a row."""
+    """Return what distinguishes a sound from its neighbours in a row."""
     note = note_name(int(place[1]))
     return style if styles > 1 else note if notes > 1 else f"{place[0]} · {note}"
 
 
 def _rows(shown: Sequence[Shown], titles: Sequence[str], latents: NDArray[np.float32]) -> list[Row]:
-    """Lay sounds of one title in a row, below the latent that they share."""
+    """Group sounds by title into rows, with the latent that they share."""
     rows = []
     for title in dict.fromkeys(titles):
         places = [place for place, its in enumerate(titles) if its == title]
         shared = len(np.unique(latents[places], axis=0)) == 1
-        words = f"--latent={told_latent(latents[places[0]])}" if shared else ""
+        words = f"--latent={format_latent(latents[places[0]])}" if shared else ""
         rows.append(Row(title, [shown[place] for place in places], words))
     return rows
 

@@ -1,4 +1,4 @@
-"""The doors of `inversynth gansynth` that draw latents, as they are typed, with a generator that learned nothing."""
+"""The commands of `inversynth gansynth` that draw latents, with an untrained generator."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,20 +29,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def player(models: Path) -> GanSynthModel:
+def gansynth(models: Path) -> GanSynthModel:
     return load_gansynth(models / "one.keras")
 
 
 @pytest.fixture
-def run(models: Path, monkeypatch: pytest.MonkeyPatch, player: GanSynthModel) -> Callable[..., Path]:
+def run(models: Path, monkeypatch: pytest.MonkeyPatch, gansynth: GanSynthModel) -> Callable[..., Path]:
     """Type a command into a folder of results, which is returned; the first model is loaded once for all."""
     monkeypatch.setattr(
         "models.gansynth.inference.load_gansynth",
-        lambda path: player if path.name == "one.keras" else load_gansynth(path),
+        lambda path: gansynth if path.name == "one.keras" else load_gansynth(path),
     )
 
     def typed(command: str, *words: str, code: int = 0) -> Path:
-        line = ["gansynth", command, "--model", str(models / "one.keras"), "--output_directory", "out", *words]
+        line = ["gansynth", command, "--model", str(models / "one.keras"), "--output_dir", "out", *words]
         assert main(line) == code
         return Path("out")
 
@@ -61,12 +61,12 @@ def latents_in(folder: Path) -> np.ndarray:
 
 
 def test_random_timbres_sound_as_the_model_makes_them(
-    run: Callable, player: GanSynthModel, read_page: Callable
+    run: Callable, gansynth: GanSynthModel, read_page: Callable
 ) -> None:
     folder = run("random", "--count", "3", "--note", "60,62", "--seed", "5")
-    latents = player.draw_latents(3, 5)
+    latents = gansynth.draw_latents(3, 5)
     assert (latents_in(folder) == latents).all()
-    expected = player.sounds(latents, [60, 62, 60], batch_size=3)
+    expected = gansynth.decode(latents, [60, 62, 60], batch_size=3)
     for number, name in enumerate(("timbre000_C4", "timbre001_D4", "timbre002_C4")):
         np.testing.assert_allclose(wav(folder, name), expected[number], atol=1e-6)
         assert (folder / f"{name}.png").stat().st_size > 1000
@@ -75,20 +75,22 @@ def test_random_timbres_sound_as_the_model_makes_them(
     assert "3 timbres at random" in page.text
 
 
-def test_notes_are_drawn_where_none_is_named(run: Callable, player: GanSynthModel) -> None:
+def test_notes_are_drawn_where_none_is_named(run: Callable, gansynth: GanSynthModel) -> None:
     folder = run("random", "--count", "6", "--no-pictures", "--no-page")
     notes = sorted(path.stem.split("_")[1] for path in folder.glob("*.wav"))
-    assert notes == sorted({60: "C4", 61: "C#4", 62: "D4"}[int(note)] for note in player.draw_notes(6, 0))
+    assert notes == sorted({60: "C4", 61: "C#4", 62: "D4"}[int(note)] for note in gansynth.draw_notes(6, 0))
     assert not list(folder.glob("*.png"))
     assert not (folder / "index.html").exists()
 
 
-def test_latents_of_a_file_are_played_again_and_one_of_them_at_every_note(run: Callable, player: GanSynthModel) -> None:
-    latents = player.draw_latents(4, 9)[1:]
+def test_latents_of_a_file_are_played_again_and_one_of_them_at_every_note(
+    run: Callable, gansynth: GanSynthModel
+) -> None:
+    latents = gansynth.draw_latents(4, 9)[1:]
     np.save("mine.npy", latents)
     folder = run("random", "--latents", "mine.npy", "--note", "C4", "--no-pictures", "--no-page")
     assert (latents_in(folder) == latents).all()
-    expected = player.sounds(latents[[0]].repeat(3, axis=0), NOTES)
+    expected = gansynth.decode(latents[[0]].repeat(3, axis=0), NOTES)
     folder = run("random", "--latents", "mine.npy", "--same_latent", "--no-pictures", "--no-page")
     for number, name in enumerate(("timbre000_C4", "timbre001_C#4", "timbre002_D4")):
         np.testing.assert_allclose(wav(folder, name), expected[number], atol=1e-6)
@@ -104,16 +106,16 @@ def test_two_models_are_heard_on_the_same_latents(run: Callable, models: Path, r
 
 
 def test_interpolation_begins_and_ends_with_its_latents(
-    run: Callable, player: GanSynthModel, read_page: Callable
+    run: Callable, gansynth: GanSynthModel, read_page: Callable
 ) -> None:
-    given = player.draw_latents(3, 4)
+    given = gansynth.draw_latents(3, 4)
     np.save("mine.npy", given)
     folder = run("interpolate", "--steps", "4", "--from", "mine.npy:2", "--note", "C4,D4", "--no-pictures")
     way = latents_in(folder)
     assert (way[0] == given[2]).all()
-    assert (way[3] == player.draw_latents(2, 0)[1]).all()
+    assert (way[3] == gansynth.draw_latents(2, 0)[1]).all()
     for note, name in ((60, "C4"), (62, "D4")):
-        expected = player.sounds(way, [note] * 4)
+        expected = gansynth.decode(way, [note] * 4)
         for step in range(4):
             np.testing.assert_allclose(wav(folder, f"step{step:03d}_{name}"), expected[step], atol=1e-6)
     page = read_page((folder / "index.html").read_text(encoding="utf-8"))
@@ -131,20 +133,20 @@ def test_a_hallucination_passes_each_point_once() -> None:
     assert (points_between(keys[:1], 3) == keys[:1]).all()
 
 
-def test_a_hallucination_is_the_sum_of_its_notes(player: GanSynthModel) -> None:
-    latents = player.draw_latents(3, 0)
+def test_a_hallucination_is_the_sum_of_its_notes(gansynth: GanSynthModel) -> None:
+    latents = gansynth.draw_latents(3, 0)
     grain = Grain(spacing=0.005, trim=0.001, attack=0.002, sustain=0.005, release=0.003)
-    made, gain = hallucinate(player, latents, 61, grain, batch_size=2)
+    made, gain = hallucinate(gansynth, latents, 61, grain, batch_size=2)
     level = np.interp(np.arange(80), [0, 16, 56, 79], [0, 1, 1, 0])
     expected = np.zeros(160)
-    for number, sound in enumerate(player.sounds(latents, [61] * 3)):
+    for number, sound in enumerate(gansynth.decode(latents, [61] * 3)):
         expected[40 * number :][:80] += sound[8:88] * level
     assert gain == pytest.approx(min(1.0, 1.0 / np.abs(expected).max()))
     np.testing.assert_allclose(made, expected * gain, atol=1e-5)
 
 
-def test_a_sum_beyond_full_scale_is_turned_down_to_it(player: GanSynthModel) -> None:
-    loud, gain = hallucinate(player, player.draw_latents(20, 0), 60, Grain(0.001, 0, 0, 0.02, 0))
+def test_a_sum_above_full_scale_is_attenuated_to_it(gansynth: GanSynthModel) -> None:
+    loud, gain = hallucinate(gansynth, gansynth.draw_latents(20, 0), 60, Grain(0.001, 0, 0, 0.02, 0))
     assert gain < 1.0
     assert np.abs(loud).max() == pytest.approx(1.0)
 
@@ -174,13 +176,13 @@ def test_hallucination_is_written_with_its_points(run: Callable, read_page: Call
         ("random --latents few.npy --count 3", "few.npy holds 2 latents. Received: --count 3"),
         ("random --same_latent --count 3", "Received: --count as well"),
         ("random --compare {}/narrow", "at the same rate. Received: 8000 Hz in"),
-        ("random --compare {}/high", "models that are compared share notes. Received: 60 to 62 in"),
+        ("random --compare {}/high", "models that are compared must share notes. Received: 60 to 62 in"),
         ("interpolate --note 60:63", "Received: note 63"),
         ("interpolate --to few.npy:2", "rows of few.npy run from 0 to 1. Received: 2"),
         ("interpolate --steps 1000 --note 60:62", "2,000 sounds at most. Received: 1000 steps at 3 notes"),
         ("hallucinate --points 900 --steps 9", "5,000 notes and 1200 s at most. Received: 8,991 notes over"),
-        ("hallucinate --trim 3", "must keep something to be heard. Received: --trim 3"),
-        ("hallucinate --attack 0 --sustain 0 --release 0", "must keep something to be heard"),
+        ("hallucinate --trim 3", "must leave a part of each note of 0.02 s. Received: --trim 3"),
+        ("hallucinate --attack 0 --sustain 0 --release 0", "trimming must leave a part of each note"),
         ("hallucinate --note C9", "Received: note 120"),
         ("rnadom", "unknown command 'rnadom'. Did you mean 'random'?"),
     ],
@@ -206,7 +208,7 @@ def test_the_group_names_its_commands(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit) as ended:
         main(["gansynth", "--help"])
     assert ended.value.code == 0
-    assert "  interpolate  what lies between two timbres" in capsys.readouterr().out
+    assert "  interpolate  notes between two timbres" in capsys.readouterr().out
 
 
 def test_misspelt_command_is_named_whatever_follows(capsys: pytest.CaptureFixture[str]) -> None:

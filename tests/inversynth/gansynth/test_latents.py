@@ -14,7 +14,7 @@ from inversynth.gansynth.latents import arc, read_latent, read_latents, slerp, w
 
 @dataclass(frozen=True)
 class Model:
-    """What reading latents asks of a player."""
+    """What reading latents needs of a model."""
 
     latent: int = 4
     fingerprint: str = "a" * 16
@@ -83,7 +83,7 @@ def test_latents_of_another_model_are_taken_with_a_word(tmp_path: Path, caplog: 
     caplog.set_level(logging.INFO)
     path = write_latents(tmp_path / "latents.npz", LATENTS, Model(fingerprint="b" * 16))
     assert (read_latents(path, Model()) == LATENTS).all()
-    assert "were drawn for another model: in toy the same numbers are other timbres" in caplog.text
+    assert "were drawn for another model: in toy the same latents are other timbres" in caplog.text
 
 
 def holding(**arrays: object) -> Callable[[Path], object]:
@@ -95,11 +95,11 @@ def holding(**arrays: object) -> Callable[[Path], object]:
     [
         (lambda path: None, "no such latents: latents.npz"),
         (lambda path: path.write_text("hello"), "must be a file of latents, as inversynth gansynth random makes"),
-        (holding(latents=LATENTS), "holds latents and fingerprint. Received: latents in latents.npz"),
+        (holding(latents=LATENTS), "latents.npz must hold the arrays latents and fingerprint. Received: latents"),
         (holding(latents=LATENTS[:, :3], fingerprint="a"), "have shape (n, 4). Received: (3, 3) in latents.npz"),
         (holding(latents=LATENTS[:0], fingerprint="a"), "Received: (0, 4)"),
         (holding(latents=LATENTS * np.nan, fingerprint="a"), "latents must be finite. Received: NaN or infinity"),
-        (holding(latents=LATENTS.astype(str), fingerprint="a"), "latents are numbers. Received: <U"),
+        (holding(latents=LATENTS.astype(str), fingerprint="a"), "latents must be numbers. Received: <U"),
     ],
 )
 def test_a_file_without_latents_says_why(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:

@@ -1,4 +1,4 @@
-"""A MIDI file played by a GANSynth: envelopes, course of timbre and mix worked out, and the command as typed."""
+"""A MIDI file played by a GANSynth: envelopes, path of the timbre and mix worked out, and the command as typed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ class Toy:
     def draw_latents(self, count: int, seed: int = 0) -> NDArray[np.float32]:
         return np.random.default_rng(seed).normal(size=(count, 2)).astype(np.float32)
 
-    def sounds(self, latents: NDArray[np.float32], notes: Sequence[int], batch_size: int) -> NDArray[np.float32]:
+    def decode(self, latents: NDArray[np.float32], notes: Sequence[int], batch_size: int) -> NDArray[np.float32]:
         assert len(latents) == len(notes) == batch_size
         self.batches.append(tuple(notes))
         sounds = np.repeat(latents[:, :1], RATE, axis=1)
@@ -67,31 +67,31 @@ def test_note_that_ends_while_it_rises_falls_from_there() -> None:
     np.testing.assert_allclose(level, [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.4, 0.3, 0.2, 0.1, 0], atol=1e-6)
 
 
-# --- the course of timbre --------------------------------------------------------------------------------------
+# --- the path of the timbre --------------------------------------------------------------------------------------
 
 
-def test_course_passes_its_latents_and_goes_along_arcs_between_them() -> None:
+def test_latent_path_passes_its_latents_and_goes_along_arcs_between_them() -> None:
     keys = np.array([[1, 0], [0, 2], [-3, 0]], np.float32)
-    course = LatentPath(keys, 8.0)
-    np.testing.assert_allclose(course.at(course.times), keys, atol=1e-6)
-    np.testing.assert_allclose(course.at([1.0])[0], slerp(keys[0], keys[1], 0.25), atol=1e-6)
-    np.testing.assert_allclose(course.at([6.0])[0], slerp(keys[1], keys[2], 0.5), atol=1e-6)
-    np.testing.assert_allclose(course.at([-1.0, 9.0]), keys[[0, 2]], atol=1e-6)
+    latent_path = LatentPath(keys, 8.0)
+    np.testing.assert_allclose(latent_path.at(latent_path.times), keys, atol=1e-6)
+    np.testing.assert_allclose(latent_path.at([1.0])[0], slerp(keys[0], keys[1], 0.25), atol=1e-6)
+    np.testing.assert_allclose(latent_path.at([6.0])[0], slerp(keys[1], keys[2], 0.5), atol=1e-6)
+    np.testing.assert_allclose(latent_path.at([-1.0, 9.0]), keys[[0, 2]], atol=1e-6)
     np.testing.assert_array_equal(LatentPath(keys[:1], 8.0).at([0, 3, 8]), keys[[0, 0, 0]])
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(0.1, 2), (11.9, 2), (18.0, 3), (61.0, 10)])
-def test_course_has_a_latent_for_every_so_many_seconds_and_two_at_least(seconds: float, count: int) -> None:
-    course = random_latent_path(Toy(), seconds, 6.0, seed=3)  # type: ignore[arg-type]
-    assert len(course.keys) == count
-    np.testing.assert_array_equal(course.keys, Toy().draw_latents(count, 3))
+def test_latent_path_has_a_latent_for_every_so_many_seconds_and_two_at_least(seconds: float, count: int) -> None:
+    latent_path = random_latent_path(Toy(), seconds, 6.0, seed=3)  # type: ignore[arg-type]
+    assert len(latent_path.keys) == count
+    np.testing.assert_array_equal(latent_path.keys, Toy().draw_latents(count, 3))
 
 
 @pytest.mark.parametrize("count", [1, 3, 30])
-def test_course_is_drawn_below_its_sound(count: int) -> None:
+def test_latent_path_is_drawn_below_its_sound(count: int) -> None:
     audio = np.sin(np.arange(9 * RATE) / 3).astype(np.float32)
-    course = LatentPath(Toy().draw_latents(count), 9.0)
-    figure = draw_latent_path(audio, RATE, course, PAPER)
+    latent_path = LatentPath(Toy().draw_latents(count), 9.0)
+    figure = draw_latent_path(audio, RATE, latent_path, PAPER)
     sound, strip = figure.axes
     assert sound.get_xlim() == strip.get_xlim() == (0.0, 9.0)
     assert len(strip.collections) == 2
@@ -142,17 +142,17 @@ def test_same_note_of_the_same_timbre_is_made_once_and_batches_have_one_size() -
 
 
 def test_timbre_is_that_of_the_moment_at_which_a_note_begins() -> None:
-    course = LatentPath(np.array([[1, 0], [0, 1]], np.float32), 2.0)
-    performance = Performance(Toy(), course, release=0.0, batch_size=8)  # type: ignore[arg-type]
-    asked = course.at([0.0, 1.0, 1.5])[:, 0]
+    latent_path = LatentPath(np.array([[1, 0], [0, 1]], np.float32), 2.0)
+    performance = Performance(Toy(), latent_path, release=0.0, batch_size=8)  # type: ignore[arg-type]
+    asked = latent_path.at([0.0, 1.0, 1.5])[:, 0]
     np.testing.assert_allclose(asked, np.cos(np.pi / 4 * np.array([0, 1, 1.5])), atol=1e-6)
     assert len(list(performance.sounds([Note(t, 0.5, 60) for t in (0.0, 1.0, 1.5)]))) == 3
 
 
 def test_sound_that_is_no_number_is_told() -> None:
-    course = LatentPath(np.array([[np.nan, 0.0]], np.float32), 10.0)
+    latent_path = LatentPath(np.array([[np.nan, 0.0]], np.float32), 10.0)
     with pytest.raises(ModelError, match="toy must give finite sounds"):
-        heard(Performance(Toy(), course), Note(0.0, 0.5, 60))  # type: ignore[arg-type]
+        heard(Performance(Toy(), latent_path), Note(0.0, 0.5, 60))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("release", [-0.1, 0.995, float("nan")])
@@ -220,7 +220,7 @@ def song(*pitches: int) -> str:
 
 
 def played(model: Path, *words: str) -> int:
-    shared = ["--model", str(model), "--release", "0.005", "--output_directory", "out"]
+    shared = ["--model", str(model), "--release", "0.005", "--output_dir", "out"]
     return main(["gansynth", "midi", *shared, *words])
 
 
@@ -230,7 +230,7 @@ def test_command_plays_a_file_the_same_by_seed_and_by_the_latents_that_it_wrote(
     caplog.set_level("INFO")
     assert played(model, song(72, 74, 73), "--transpose", "-12", "--seconds_per_instrument", "0.5") == 0
     assert capsys.readouterr().out == "song: 3 notes through 3 timbres in 1.0 s -> out/song.wav\nout/index.html\n"
-    assert "ended 3 notes after 0.015 s, for a sound lasts 0.02 s" in caplog.messages
+    assert "ended 3 notes after 0.015 s: a sound of the model lasts 0.02 s" in caplog.messages
     audio, rate = soundfile.read("out/song.wav")
     assert (rate, len(audio)) == (8000, 8000 + 160)
     assert np.abs(audio).max() == pytest.approx(0.5)

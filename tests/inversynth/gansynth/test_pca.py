@@ -45,7 +45,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def player(model: Path) -> "GanSynthModel":
+def gansynth(model: Path) -> "GanSynthModel":
     from models.gansynth.inference import load_gansynth
 
     return load_gansynth(model)
@@ -89,10 +89,10 @@ def test_more_directions_than_latents_or_numbers_are_told(count: int, samples: i
         found(count, samples)
 
 
-def test_directions_of_a_network_are_those_of_all_its_activations_at_once(player: "GanSynthModel") -> None:
-    directions = find_directions(player, 61, 4, 1100)
-    latents = np.random.default_rng(5).normal(size=(1100, player.latent)).astype(np.float32)
-    seen = player.first_block(latents, [61] * 1100).reshape(1100, -1).astype(np.float64)
+def test_directions_of_a_network_are_those_of_all_its_activations_at_once(gansynth: "GanSynthModel") -> None:
+    directions = find_directions(gansynth, 61, 4, 1100)
+    latents = np.random.default_rng(5).normal(size=(1100, gansynth.latent)).astype(np.float32)
+    seen = gansynth.first_block(latents, [61] * 1100).reshape(1100, -1).astype(np.float64)
     exact = np.linalg.svd(seen - seen.mean(axis=0), compute_uv=False)[:4] / np.sqrt(1099)
     np.testing.assert_allclose(directions.deviations, exact, rtol=0.12)
     np.testing.assert_allclose(directions.components @ directions.components.T, np.eye(4), atol=1e-5)
@@ -136,10 +136,10 @@ def test_directions_are_read_as_they_were_written_and_for_their_model_alone(tmp_
 
 
 def pca(model: Path, *words: str) -> int:
-    return main(["gansynth", "pca", "--model", str(model), "--output_directory", "out", "--no-pictures", *words])
+    return main(["gansynth", "pca", "--model", str(model), "--output_dir", "out", "--no-pictures", *words])
 
 
-def test_command_finds_directions_lets_them_be_heard_and_moves_along_them(
+def test_command_finds_directions_renders_them_and_moves_along_them(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pca(model, "--components", "2", "--samples", "200", "--steps", "3") == 0
@@ -162,8 +162,8 @@ def test_command_finds_directions_lets_them_be_heard_and_moves_along_them(
 
 def test_what_contradicts_itself_is_told_in_a_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, told in (
-        (["--pca", "a.pca.npz", "--samples", "9"], "found already"),
-        (["--sliders", "1", "--steps", "3"], "sliders make one sound"),
+        (["--pca", "a.pca.npz", "--samples", "9"], "holds directions already"),
+        (["--sliders", "1", "--steps", "3"], "sliders give one sound"),
         (["--latent", "a.npz"], "Add --on_top"),
         (["--pca", "a.pca.npz"], "no such directions: a.pca.npz"),
         (["--note", "72"], "Received: note 72"),

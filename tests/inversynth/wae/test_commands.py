@@ -1,4 +1,4 @@
-"""The doors of `inversynth wae`, as they are typed, with networks that learned nothing."""
+"""The commands of `inversynth wae`, with untrained networks."""
 
 import csv
 from collections.abc import Callable
@@ -9,11 +9,12 @@ import pytest
 import soundfile
 from PIL import Image
 
-from generators.analysis.mel import mels_of
+from generators.analysis.mel import log_mel_to_mel
 from inversynth.cli import main
-from inversynth.wae.segmentation import Heard, heard_seconds
-from inversynth.wae.session import apart, slug
-from inversynth.wae.transfer import lay
+from inversynth.inputs import unique_names
+from inversynth.wae.segmentation import SourceNote, audible_seconds
+from inversynth.wae.session import slug
+from inversynth.wae.transfer import overlay_notes
 from models.wae.inference import WaeModel, load_wae
 from models.wae.vocoders import griffin_lim_renderer
 from tests.styled_notes import RATE, write_notes
@@ -29,20 +30,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def maker(folder: Path) -> WaeModel:
+def wae(folder: Path) -> WaeModel:
     return load_wae(folder / "wae.keras")
 
 
 @pytest.fixture
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, maker: WaeModel) -> Callable[..., Path]:
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, wae: WaeModel) -> Callable[..., Path]:
     """Type a command into a folder of results, which is returned; the model is loaded once for all."""
     monkeypatch.setattr(
-        "models.wae.inference.load_wae", lambda path: maker if path.name == "wae.keras" else load_wae(path)
+        "models.wae.inference.load_wae", lambda path: wae if path.name == "wae.keras" else load_wae(path)
     )
 
     def typed(command: str, *words: str, code: int = 0) -> Path:
-        line = ["wae", command, "--model", str(folder / "wae.keras"), "--output_directory", "out", *words]
-        sound = [] if {"--renderer", "--mcnn"} & set(words) else ["--renderer", "griffinlim", "--rounds", "2"]
+        line = ["wae", command, "--model", str(folder / "wae.keras"), "--output_dir", "out", *words]
+        quick = ["--renderer", "griffinlim", "--griffin_lim_iterations", "2"]
+        sound = [] if {"--renderer", "--mcnn"} & set(words) else quick
         assert main([*line, *sound, "--no-pictures"]) == code
         return Path("out")
 
@@ -64,13 +66,15 @@ def lines_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_one_latent_is_heard_in_every_style(run: Callable, maker: WaeModel, read_page: Callable) -> None:
+def test_one_latent_is_decoded_in_every_style(run: Callable, wae: WaeModel, read_page: Callable) -> None:
     folder = run("random", "--seed", "3")
-    (note,) = maker.draw_notes(1, 3)
-    mels = mels_of(maker.pictures(maker.draw_latents(1, 3).repeat(3, 0), [note] * 3, np.eye(3)).transpose(0, 2, 1))
-    expected = griffin_lim_renderer(maker.analysis, 2, 3)(mels, np.asarray([note] * 3))
+    (note,) = wae.draw_notes(1, 3)
+    mels = log_mel_to_mel(
+        wae.decode_spectrograms(wae.draw_latents(1, 3).repeat(3, 0), [note] * 3, np.eye(3)).transpose(0, 2, 1)
+    )
+    expected = griffin_lim_renderer(wae.analysis, 2, 3)(mels, np.asarray([note] * 3))
     made = lines_of(folder / "notes.csv")
-    for line, audio, style in zip(made, expected, maker.styles, strict=True):
+    for line, audio, style in zip(made, expected, wae.styles, strict=True):
         assert line["name"].endswith(style)
         assert line[style] == "1.0"
         written, rate = soundfile.read(folder / f"{line['name']}.wav", dtype="float32")
@@ -81,7 +85,7 @@ def test_one_latent_is_heard_in_every_style(run: Callable, maker: WaeModel, read
     assert "WAE-Fader" in page.text
 
 
-def test_mixtures_are_heard_by_mcnn_at_every_note(run: Callable, folder: Path) -> None:
+def test_mixtures_are_rendered_by_mcnn_at_every_note(run: Callable, folder: Path) -> None:
     words = ("--style", "flute:1.5,horn:-0.5; reed", "--latent=0.1,-1,2", "--note", "60,61", "--no-page")
     made = lines_of(run("random", *words, "--mcnn", str(folder / "mcnn.keras")) / "notes.csv")
     assert [line["name"] for line in made] == [
@@ -103,17 +107,17 @@ def test_notes_of_a_test_come_back_with_their_measures(
     assert f"{float(one['rmse']):.4f}" in capsys.readouterr().out
 
 
-def test_a_sound_is_told_the_style_that_brings_most_of_it_back(run: Callable, maker: WaeModel) -> None:
+def test_a_sound_gets_the_style_of_its_smallest_error(run: Callable, wae: WaeModel) -> None:
     tone("mine.wav", 61, rate=2 * RATE)
     (line,) = lines_of(run("reconstruct", "mine.wav", "--no-page") / "measures.csv")
     assert line["note"] == "mine"
     assert line["pitch"] == "C#4"
     (other,) = lines_of(run("reconstruct", "mine.wav", "--style", "flute", "--no-page") / "measures.csv")
-    assert line["instrument"] in maker.styles
+    assert line["instrument"] in wae.styles
     assert float(line["rmse"]) <= float(other["rmse"])
 
 
-def test_a_morph_goes_beyond_its_end(run: Callable, maker: WaeModel, read_page: Callable) -> None:
+def test_a_morph_goes_beyond_its_end(run: Callable, wae: WaeModel, read_page: Callable) -> None:
     words = ("--from", "flute", "--to", "horn", "--steps", "4", "--beyond", "1.5", "--note", "60,62")
     made = lines_of((out := run("morph", *words)) / "notes.csv")
     assert [float(line["horn"]) for line in made] == [0.0, 0.5, 1.0, 1.5] * 2
@@ -124,7 +128,7 @@ def test_a_morph_goes_beyond_its_end(run: Callable, maker: WaeModel, read_page: 
     assert "150 %" in page.text
 
 
-def test_a_morph_between_sounds_begins_and_ends_with_their_latents(run: Callable, maker: WaeModel) -> None:
+def test_a_morph_between_sounds_begins_and_ends_with_their_latents(run: Callable, wae: WaeModel) -> None:
     tone("a.wav", 60)
     tone("b.wav", 63)
     made = lines_of(run("morph", "a.wav", "b.wav", "--steps", "3", "--no-page") / "notes.csv")
@@ -144,26 +148,26 @@ def test_a_melody_comes_back_note_by_note(run: Callable, caplog: pytest.LogCaptu
     assert len(audio) >= round(0.6 * RATE)
 
 
-def test_notes_are_laid_where_they_were_as_loud_and_as_long() -> None:
+def test_notes_are_placed_where_they_were_as_loud_and_as_long() -> None:
     heard = [
-        Heard("a", np.full(10, 0.5, np.float32), 0.0, 0.004, 60.0),
-        Heard("b", np.full(10, 0.2), 0.01, 0.002, 60.0),
+        SourceNote("a", np.full(10, 0.5, np.float32), 0.0, 0.004, 60.0),
+        SourceNote("b", np.full(10, 0.2), 0.01, 0.002, 60.0),
     ]
-    whole = lay(heard, np.ones((2, 10), np.float32), 30, 1000, 0.002)
+    whole = overlay_notes(heard, np.ones((2, 10), np.float32), 30, 1000, 0.002)
     expected = np.zeros(30)
     expected[:6], expected[10:14] = [0.5, 0.5, 0.5, 0.5, 0.5, 0.0], [0.2, 0.2, 0.2, 0.0]
     np.testing.assert_allclose(whole, expected, atol=1e-6)
 
 
-def test_length_of_a_note_ends_with_what_is_heard() -> None:
+def test_length_of_a_note_ends_with_what_is_audible() -> None:
     audio = np.concatenate([np.ones(400), np.full(400, 1e-3)]).astype(np.float32)
-    assert heard_seconds(audio, 1000) == pytest.approx(0.4)
+    assert audible_seconds(audio, 1000) == pytest.approx(0.4)
 
 
-def test_names_of_files_are_plain_and_apart() -> None:
+def test_names_of_files_are_plain_and_unique() -> None:
     assert slug("a/b: c") == "a_b_c"
     assert slug("///") == "sound"
-    assert apart(["x", "y", "x"]) == ["x", "y", "x-2"]
+    assert unique_names(["x", "y", "x"]) == ["x", "y", "x-2"]
 
 
 @pytest.mark.parametrize(
@@ -173,13 +177,16 @@ def test_names_of_files_are_plain_and_apart() -> None:
         ("random --style flute:nan", "weights of a mixture must be numbers, as violin:0.5. Received: 'nan'"),
         ("random --style flute:0,horn:0", "one style or more must have a weight other than 0"),
         ("random --note 59", "wae plays notes 60 to 63. Received: note 59"),
-        ("random --latent 1,2", "a latent of wae is 3 numbers. Received: 2"),
+        ("random --latent 1,2", "a latent of wae has 3 dimensions. Received: 2"),
         ("random --latent 1,2,3 --count 2", "Received: --count as well"),
         ("random --count 1000 --note 60:63", "2,000 sounds at most. Received: 1000 latents, 4 notes and 3 styles"),
-        ("random --renderer mcnn --rounds 9", "--rounds goes with --renderer griffinlim"),
+        (
+            "random --renderer mcnn --griffin_lim_iterations 9",
+            "--griffin_lim_iterations goes with --renderer griffinlim",
+        ),
         ("random --renderer mcnn --mcnn absent", "no such model: absent."),
-        ("reconstruct", "name what to bring back: sounds or --dataset_file. Received: neither"),
-        ("reconstruct high.wav", "wae plays C4 to D#4. Received: high, heard at G5. Name another note with --note"),
+        ("reconstruct", "name what to reconstruct: sounds or --dataset_file. Received: neither"),
+        ("reconstruct high.wav", "wae plays C4 to D#4. Received: high, detected as G5. Name another note with --note"),
         ("reconstruct silent.wav", "a sound must be audible"),
         ("morph --to hron", "unknown instrument 'hron'. Did you mean 'horn'?"),
         ("morph --from flute --to flute:-1 --steps 3", "one style or more must have a weight other than 0"),
@@ -191,7 +198,7 @@ def test_names_of_files_are_plain_and_apart() -> None:
         ("transfer high.wav --note 60 --transpose 1", "Received: --transpose as well"),
     ],
 )
-def test_what_cannot_be_made_is_told_in_one_line(
+def test_what_cannot_be_made_is_one_line(
     run: Callable, capsys: pytest.CaptureFixture[str], words: str, message: str
 ) -> None:
     tone("high.wav", 79)
@@ -222,7 +229,7 @@ def test_latent_spaces_are_drawn_side_by_side_and_a_training_as_an_animation(fol
         Image.new("RGB", (40, 30), (level, 0, 0)).save(run / "pictures" / f"epoch_{epoch:05d}.png")
     models = f"{folder / 'wae.keras'},{run}"
     words = ["wae", "map", "--models", models, "--dataset_file", str(folder / "notes.hdf5")]
-    assert main([*words, "--output_directory", "out"]) == 0
+    assert main([*words, "--output_dir", "out"]) == 0
     assert sorted(path.name for path in Path("out").iterdir()) == ["mine.gif", "space.png", "tsne.png"]
     for name in ("space.png", "tsne.png"):
         with Image.open(Path("out") / name) as picture:
@@ -235,5 +242,8 @@ def test_latent_spaces_are_drawn_side_by_side_and_a_training_as_an_animation(fol
 def test_models_of_other_notes_are_not_drawn(folder, tmp_path, capsys):
     other = write_notes(tmp_path / "other.hdf5", styles=("flute", "reed"))
     assert main(["wae", "map", "--models", str(folder / "wae.keras"), "--dataset_file", str(other)]) == 2
-    assert "models must have learned the styles of the dataset, 2 of instrument" in capsys.readouterr().err
+    assert (
+        "models must have been trained on the styles of the dataset and its size of spectrograms, 2 of instrument"
+        in capsys.readouterr().err
+    )
     assert not Path("output").exists()
