@@ -64,8 +64,12 @@ def build_oscillator_bank(
     carriers = np.stack([np.cos(angle), np.sin(angle)]).reshape(2, len(carrier), windows, width)
     slow = 1.0 - np.cos(2.0 * np.pi * np.outer(rate, time))
     bend = ((depth / rate[:, None])[:, :, None] * slow[:, None, :]).reshape(-1, windows, width)
-    cosine, sine = (part.transpose(1, 2, 0) for part in (np.cos(bend), np.sin(bend)))
-    modulations = np.concatenate([np.concatenate([cosine, sine], 2), np.concatenate([-sine, cosine], 2)], 1)
+    atoms, scale = len(bend), np.sqrt(2.0 / width)
+    modulations = np.empty((windows, 2, width, 2, atoms), np.float32)
+    for part, quadrants in ((np.cos(bend), ((0, 0, 1.0), (1, 1, 1.0))), (np.sin(bend), ((0, 1, 1.0), (1, 0, -1.0)))):
+        scaled = (part.transpose(1, 2, 0) * scale).astype(np.float32)
+        for row, column, sign in quadrants:
+            modulations[:, row, :, column] = sign * scaled
     tracks, frames = _harmonic_tracks(carrier, rate, depth, sample_rate, samples)
     sizes = len(carrier), len(rate), len(depth)
     which = np.indices(sizes).reshape(3, -1)
@@ -73,7 +77,7 @@ def build_oscillator_bank(
         points,
         frames,
         carriers.transpose(2, 1, 0, 3)[None].astype(np.float32),
-        (modulations * np.sqrt(2.0 / width)).astype(np.float32),
+        modulations.reshape(windows, 2 * width, 2 * atoms),
         tracks,
         np.concatenate([np.eye(n, dtype=np.float32)[i] for n, i in zip(sizes, which, strict=True)], 1),
     )
@@ -88,7 +92,9 @@ def _harmonic_tracks(
     time = (np.arange(frames) + 0.5) * TRACK_HOP / sample_rate
     sway = np.sin(2.0 * np.pi * np.outer(rate, time))
     course = np.abs(carrier[:, None, None, None] + depth[:, None] * sway[None, :, None, :]).reshape(-1, frames)
-    harmonics = np.arange(1, HARMONICS + 1)[:, None]
-    places = np.rint(course[:, None] * harmonics * TRACK_WINDOW / sample_rate).astype(np.int64)
-    places = np.abs((places + TRACK_WINDOW // 2) % TRACK_WINDOW - TRACK_WINDOW // 2)  # what lies above is folded
-    return (np.arange(frames) * bins + places).reshape(len(course), -1).astype(np.int32), frames
+    places = np.empty((len(course), HARMONICS, frames), np.int32)
+    for harmonic in range(1, HARMONICS + 1):
+        places[:, harmonic - 1] = np.rint(course * harmonic * TRACK_WINDOW / sample_rate)
+    half = TRACK_WINDOW // 2  # the window is a power of two, so that & is a modulo
+    places = np.abs(((places + half) & (TRACK_WINDOW - 1)) - half)  # what lies above half the rate is folded
+    return (np.arange(frames, dtype=np.int32) * bins + places).reshape(len(course), -1), frames
