@@ -1,3 +1,3 @@
-"""The ground floor: synthesizers, parameter spaces, sampling, datasets and audio files (NumPy, no deep learning)."""
+"""The lowest layer: synthesizers, parameter spaces, sampling, datasets and audio files (NumPy, no deep learning)."""
 
 __version__ = "0.1.0"

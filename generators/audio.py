@@ -22,7 +22,7 @@ SILENCE_PEAK = 1e-5
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound as it came: `audio` (samples,) float32 mono, with its own rate and what was mixed down."""
+    """A sound as it was read: `audio` (samples,) float32 mono, with its own rate and the channel count of the file."""
 
     audio: NDArray[np.float32]
     sample_rate: int
@@ -95,7 +95,7 @@ def write_audio(
     """Write a mono 32-bit float WAV, or one of 16-bit integers, or a 16-bit FLAC where the name ends so; whole or not.
 
     Args:
-        comment: kept in the file, for whoever asks what it is.
+        comment: stored in the file.
     Raises: AudioError where the folder cannot be made or written.
     """
     path = Path(path)

@@ -1,4 +1,8 @@
-"""What every `main(argv)` shares: settings in, exit code out, faults in one line, Ctrl-C without a traceback."""
+"""What every `main(argv)` shares: settings in, exit code out, errors in one line, Ctrl-C without a traceback.
+
+Log lines of the packages go to standard error unchanged. TensorFlow is silenced where it is loaded (`models.backend`),
+which serves library users too.
+"""
 
 import errno
 import logging
@@ -15,13 +19,16 @@ S_co = TypeVar("S_co", bound=Settings, covariant=True)
 
 
 class Parser(Protocol[S_co]):
-    """Reads settings; every class of settings does, and what first chooses such a class."""
+    """Reads settings: every class of settings, or an object that first chooses such a class."""
 
     def parse(self, argv: Sequence[str] | None = None, prog: str | None = None) -> S_co: ...
 
 
 EXIT_FAULT = 2
+"""As argparse exits where it cannot parse."""
+
 EXIT_INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
 
 
 def run_command(
@@ -34,10 +41,9 @@ def run_command(
 ) -> int:
     """Parse settings, run `action` with them and return the exit code.
 
-    0: done. 2: the input is at fault (one line on standard error). 130: interrupted; where the work `resumes`, the line
+    0: done. 2: the input is at fault (one line on standard error). 130: interrupted; if the work `resumes`, a line
     says so.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices say nothing to a user
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         action(settings.parse(argv, prog))
@@ -48,7 +54,7 @@ def run_command(
         print(f"\ninterrupted{hint}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `… | head` closed the pipe: no complaint
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # closed by `… | head`, which is no error
         return 0
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG):

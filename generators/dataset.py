@@ -1,11 +1,11 @@
-"""A dataset is one HDF5 file that explains itself.
+"""A dataset is one self-describing HDF5 file.
 
 Datasets: `audio` (n, samples) float32, `classes` (n, parameters) uint8, `values` (n, parameters) float32, `done` (n,)
-bool, one more of the shape of `audio` for each companion of the synth (its basic waveform, say), and one of shape (n,)
-for each label (of notes: the instrument, the family, …). Attributes: schema, synth, parameter space as JSON, sample
-rate, length, seed, sampling, options of the synth as JSON, companions, labels, software. All columns are contiguous and
-fully laid out before the first row is written, so a process killed at any instant leaves a readable file; a row counts
-only once its `done` flag, written after its data, is set.
+bool, one more of the shape of `audio` for each companion of the synth (such as its basic waveform), and one of shape
+(n,) for each label (of notes: the instrument, the family, …). Attributes: schema, synth, parameter space as JSON,
+sample rate, length, seed, sampling, options of the synth as JSON, companions, labels, software. All columns are
+contiguous and fully allocated before the first row is written, so a process killed at any instant leaves a readable
+file; a row counts only once its `done` flag, written after its data, is set.
 """
 
 import json
@@ -33,7 +33,7 @@ SUFFIX = ".hdf5"
 
 @dataclass(frozen=True)
 class Card:
-    """What a dataset file says of itself. Two datasets with equal cards hold the same rows, byte for byte.
+    """The description in a dataset file. Two datasets with equal cards hold the same rows, byte for byte.
 
     Attributes: `options` is JSON text of what the synth's rows depend on beside its space, and under "names" of what
     the numbers of its labels stand for; `companions` names the columns beside `audio`, `labels` those of one number a
@@ -68,11 +68,14 @@ class Card:
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
             if mine == theirs:
                 continue
-            if field.name == "space":
-                return ParameterSpace.from_json(mine).difference(ParameterSpace.from_json(theirs)) or ""
-            if field.name == "options":
-                return _options_difference(json.loads(mine), json.loads(theirs))
-            return f"{field.name} {mine} against {theirs}"
+            if field.name == "space":  # spaces that differ in descriptions alone are the same
+                difference = ParameterSpace.from_json(mine).difference(ParameterSpace.from_json(theirs))
+            elif field.name == "options":
+                difference = _options_difference(json.loads(mine), json.loads(theirs))
+            else:
+                difference = f"{field.name} {mine} against {theirs}"
+            if difference:
+                return difference
         return ""
 
 
@@ -153,13 +156,13 @@ class Dataset:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What tells its rows from those of others, ready for JSON: the space as its fingerprint, options by name.
+        """What identifies its rows, ready for JSON: the card with the space as its fingerprint, and options by name.
 
-        It has no entry for what a synth does not have, so that runs on datasets from before there were options go on,
-        and none for the names of labels, which may be many.
+        Options that a synth does not have have no entry, so that runs on datasets older than the options can be
+        resumed; neither have the names of labels, which may be many.
         """
-        apart = ("options", "companions", "labels")
-        card = {name: value for name, value in asdict(self.card).items() if name not in apart}
+        separate = ("options", "companions", "labels")
+        card = {name: value for name, value in asdict(self.card).items() if name not in separate}
         options = {name: value for name, value in json.loads(self.card.options).items() if name != "names"}
         return {**card, "space": self.space.fingerprint, **options}
 
@@ -384,8 +387,8 @@ def _lay_out(path: Path, card: Card, columns: Mapping[str, tuple[tuple[int, ...]
                 layout.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
             kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
             h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple(shape), layout)
-        said = {**asdict(card), "companions": json.dumps(card.companions), "labels": json.dumps(card.labels)}
-        file.attrs.update({"schema": SCHEMA, "software": f"inversynth {__version__}", **said})
+        attributes = {**asdict(card), "companions": json.dumps(card.companions), "labels": json.dumps(card.labels)}
+        file.attrs.update({"schema": SCHEMA, "software": f"inversynth {__version__}", **attributes})
 
 
 def _open(path: Path, mode: str) -> h5py.File:

@@ -33,8 +33,8 @@ PERIOD_DIVISOR = 10
 """A sound of n samples holds n // 10 periods (the original's rule): 12 of 10.67 samples in 128."""
 
 SHORTEST_PERIOD, LONGEST_PERIOD = 5.0, 32.0
-"""Samples; what random pitches are drawn from, uniformly. Five samples still tell a saw from a square, and of the
-longest period 128 samples hold four; the original's 10.67 lies between."""
+"""Samples; random periods are drawn uniformly between. In five samples a saw and a square still differ, and 128 samples
+hold four of the longest; the original's 10.67 lies between."""
 
 DIVISOR = 4
 """What the length must be a multiple of: the networks halve it twice."""
@@ -43,10 +43,10 @@ ATTACKS, SUSTAINS, RELEASES = (0.0, 0.2, 0.4), (1.0, 0.7, 0.4), (0.0, 0.2, 0.4)
 NOISE = 0.05
 
 JITTER = 4.0
-"""The phase trembles by four times the noise factor, in radians, as in the original."""
+"""Phase noise in radians per unit of the noise factor, as in the original."""
 
 NOISE_STREAM = 0x6E6F697365
-"""Keeps the noise of a seed apart from its patches, whose streams are numbered by block; spells "noise"."""
+"""Separates the random stream of the noise from those of the patches, which are numbered by block; ASCII "noise"."""
 
 
 def _scipy(name: str, *shape: float) -> Callable[[ArrayLike], Floats]:
@@ -70,7 +70,7 @@ WAVEFORMS: dict[str, Callable[[ArrayLike], Floats]] = {
 """Functions of the phase in radians, within -1..1. Saw and triangle begin at -1, the square at +1."""
 
 DRAWN = ("sin", "saw", "square")
-"""What the synth draws from, in the order of its classes; the other two are for asking what a network makes of them."""
+"""Waveforms of the synth, in the order of its classes; the other two are test inputs that no network was trained on."""
 
 
 def waveform(name: str, phase: ArrayLike) -> Floats:
@@ -83,11 +83,11 @@ def envelope_space(attacks: Sequence[float], sustains: Sequence[float], releases
 
     Raises: ParameterError for no levels, levels outside 0..1, and levels that neither rise nor fall.
     """
-    told = "fraction of the length that"
+    fraction = "fraction of the length in which the sound"
     levels = {
-        "attack": (attacks, f"{told} the sound rises in", "Envelope"),
+        "attack": (attacks, f"{fraction} rises", "Envelope"),
         "sustain": (sustains, "level between the ramps", "Envelope"),
-        "release": (releases, f"{told} the sound falls in", "Envelope"),
+        "release": (releases, f"{fraction} falls", "Envelope"),
     }
     waves = Parameter("waveform", tuple(map(float, range(len(DRAWN)))), "", ", ".join(DRAWN), "Waveform")
     for name, (numbers, _, _) in levels.items():
@@ -107,7 +107,7 @@ class EnvelopeSynth(Synth):
         attacks, releases: fractions of the length. sustains: levels. All rise or fall; classes keep their order.
         noise: factor of the noise of rows, from 0. random_pitch, random_phase: draw both anew for each row.
         legacy: the original's ramps.
-    Raises: ParameterError for anything else, and where the longest attack and release do not fit together.
+    Raises: ParameterError for anything else, and where the longest attack and release together exceed the length.
     """
 
     name: ClassVar[str] = "envelope"
@@ -169,9 +169,9 @@ class EnvelopeSynth(Synth):
         Shapes: values (rows, 4) -> (rows, samples) float32, twice.
         """
         table = self.space.check_values(values)
-        chance = _uniform(seed, first, len(table), 2 * self.samples + DIVISOR)
-        jitter, added = chance[:, : self.samples], chance[:, self.samples : 2 * self.samples]
-        pitch, start = chance[:, -2:-1], chance[:, -1:]
+        drawn = _uniform(seed, first, len(table), 2 * self.samples + DIVISOR)
+        jitter, added = drawn[:, : self.samples], drawn[:, self.samples : 2 * self.samples]
+        pitch, start = drawn[:, -2:-1], drawn[:, -1:]
         cycles = self._cycles(self.samples)
         if self.random_pitch:
             cycles = np.arange(self.samples) / (SHORTEST_PERIOD + pitch * (LONGEST_PERIOD - SHORTEST_PERIOD))
@@ -186,7 +186,7 @@ class EnvelopeSynth(Synth):
         return (basic * shapes).astype(np.float32), {"basic": basic.astype(np.float32)}
 
     def render_note(self, values: ArrayLike, held: float) -> NDArray[np.float32]:
-        """Render one sound under its envelope stretched to any time; what a release of 0 leaves fades within 5 ms.
+        """Render one sound under its envelope stretched to any time; after a release of 0 it fades out within 5 ms.
 
         Shapes: values (4,) -> (samples,) float32.
         """
@@ -197,7 +197,7 @@ class EnvelopeSynth(Synth):
         return (self._waves(row, samples + rest)[0] * np.concatenate([shape, fade])).astype(np.float32)
 
     def _cycles(self, samples: int) -> Floats:
-        """Return the place in its cycle of each sample of the one pitch, 0..1, exact where a waveform steps."""
+        """Return the phase of each sample at the fixed pitch, in cycles 0..1, exact where a waveform jumps."""
         return np.arange(samples) * (self.samples // PERIOD_DIVISOR) % self.samples / self.samples
 
     def _waves(self, values: Any, samples: int, xp: Any = np) -> Any:
@@ -229,7 +229,7 @@ def _uniform(seed: int, first: int, rows: int, width: int) -> Floats:
 
 
 class EnvelopeOptions(Settings):
-    """What an `EnvelopeSynth` can be set to; mixed into the settings of a door."""
+    """The options of an `EnvelopeSynth`, for the settings of several commands to inherit."""
 
     seq_length: int | None = Field(
         None, ge=1, description=f"for envelope: samples per sound, a multiple of 4; {SAMPLES} unless length is set"
@@ -272,7 +272,7 @@ class EnvelopeOptions(Settings):
 
 
 class EnvelopeSettings(EnvelopeOptions, GeneratorSettings):
-    """Generate a dataset of waveforms and what an envelope makes of them into one HDF5 file."""
+    """Generate a dataset of waveforms, before and after an envelope, into one HDF5 file."""
 
     other_flags: ClassVar = {"num_examples": ("dsize",)}
 

@@ -1,6 +1,6 @@
-"""Faults of the input, each told in one line: what must hold, what came, what to do.
+"""Errors of the input, each in one line: what must hold, what was received, what to do.
 
-Libraries raise them; a door (`generators.command`) prints the message alone and exits with 2. A traceback means a bug.
+Libraries raise them; a command (`generators.command`) prints the message alone and exits with 2. A traceback is a bug.
 """
 
 import difflib
@@ -11,7 +11,7 @@ Entry = TypeVar("Entry")
 
 
 class InversynthError(Exception):
-    """Base of every error that a user can mend."""
+    """Base of every error that a user can fix."""
 
 
 class SettingsError(InversynthError):
@@ -39,14 +39,14 @@ class RunError(InversynthError):
 
 
 def look_up(kind: str, name: str, known: Mapping[str, Entry], fault: type[InversynthError]) -> Entry:
-    """Return an entry of a table by its name. Raises `fault`, offering the nearest, for a name that is not in it."""
+    """Return an entry of a table by its name. Raises `fault`, with the nearest name, for one that is not in it."""
     if name not in known:
         raise fault(unknown(kind, name, known))
     return known[name]
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Word the message for a name that is not in a table, with the nearest one that is.
+    """Return the message for a name that is not in a table, with the nearest one that is.
 
     Returns: one line, e.g. `unknown model 'C7'. Did you mean 'C6'? Known: C1, C2, …`.
     """
@@ -55,7 +55,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     meant = name.casefold()
     close = difflib.get_close_matches(meant, folded, n=max(len(folded), 1), cutoff=0.4)
 
-    def nearness(candidate: str) -> tuple[float, bool, str]:  # of equally similar names, the one that begins alike
+    def nearness(candidate: str) -> tuple[float, bool, str]:  # a common first letter breaks ties
         ratio = difflib.SequenceMatcher(None, candidate, meant).ratio()
         return ratio, candidate[:1] == meant[:1], candidate
 

@@ -87,7 +87,7 @@ def generate_dataset(
 ) -> Progress:
     """Make, finish or check a dataset file (and its WAV files, where a directory for them is given).
 
-    Raises: DatasetError where the file holds something else than what is asked for; ParameterError where the complete
+    Raises: DatasetError where the file holds other data than requested; ParameterError where the complete
     grid exceeds `num_examples`, or where sounds that belong to companions would be normalised.
     """
     _check_normalise(synth, normalise)
@@ -209,7 +209,7 @@ def _check_normalise(synth: Synth, normalise: bool) -> None:
 def open_dataset(path: Path, card: Card, replace: bool) -> Dataset:
     """Open a dataset for writing, made new where there is none yet or it is to be replaced.
 
-    Raises: DatasetError where the file holds something else than the card says.
+    Raises: DatasetError where the file holds other data than the card describes.
     """
     if not path.exists():
         return Dataset.create(path, card)
@@ -280,7 +280,7 @@ def fill_rows(
 
 
 def _runs(rows: NDArray[np.intp], longest: int) -> Iterator[slice]:
-    """Cut sorted row numbers into slices of consecutive rows, none longer than `longest`."""
+    """Split sorted row numbers into slices of consecutive rows, none longer than `longest`."""
     for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
         for first in range(0, len(run), longest):
             part = run[first : first + longest]

@@ -1,4 +1,4 @@
-"""Datasets of notes, and the door `inversynth generate notes`.
+"""Datasets of notes, and the command `inversynth generate notes`.
 
 A row is a note: its sound, its pitch and velocity as a point of the parameter space `notes`, and its labels, one number
 each. Notes are listed, not drawn, so the seed decides the split alone.
@@ -48,7 +48,7 @@ def generate_notes(
 
     Args:
         seed: what the split was drawn with. normalise: scale every sound to a peak of 1.
-    Raises: DatasetError where the file holds something else than what is asked for.
+    Raises: DatasetError where the file holds other data than requested.
     """
     table = source.table
     card = Card(

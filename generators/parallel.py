@@ -1,4 +1,4 @@
-"""Running a function over many jobs on several cores, with results in order and a bounded number in flight."""
+"""Map a function over many jobs on several cores, with results in order and a bounded number in flight."""
 
 import os
 from collections import deque

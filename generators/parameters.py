@@ -1,8 +1,8 @@
-"""Parameter spaces: what a synthesizer can be set to, declared once and mapped every way.
+"""Parameter spaces: the settings of a synthesizer, declared once and converted between all representations.
 
-One setting has five faces, named the same everywhere: `values` (Hz, s, …), `classes` (0..levels-1), `unit` (0..1),
-`one_hot` and `probabilities` (both laid out along the head, parameter after parameter). A network head, a metric and
-a prediction all take their meaning from here.
+A setting has five representations, named the same everywhere: `values` (Hz, s, …), `classes` (0..levels-1), `unit`
+(0..1), `one_hot` and `probabilities` (both concatenated over the parameters, in the order of the network head). A
+network head, a metric and a prediction all take their meaning from here.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ class Parameter:
         return max(self.levels)
 
     def nearest(self, values: ArrayLike) -> Integers:
-        """Return the class of the nearest level, of any shape; halfway between two it is the lower class."""
+        """Return the class of the nearest level, of any shape; halfway between two, the lower class."""
         levels = np.asarray(self.levels) * self._sign
         return np.searchsorted((levels[1:] + levels[:-1]) / 2, np.asarray(values) * self._sign)
 
@@ -65,7 +65,7 @@ class Parameter:
 
     @property
     def _sign(self) -> float:
-        """What levels are multiplied by to rise."""
+        """Factor that makes the levels ascending."""
         return -1.0 if self.levels[-1] < self.levels[0] else 1.0
 
 
@@ -109,13 +109,13 @@ class ParameterSpace:
 
     @cached_property
     def slices(self) -> tuple[slice, ...]:
-        """Where each parameter stands along the head."""
+        """The slice of the head that belongs to each parameter."""
         ends = np.cumsum(self.sizes)
         return tuple(slice(int(end) - size, int(end)) for end, size in zip(ends, self.sizes, strict=True))
 
     @cached_property
     def combinations(self) -> int:
-        """How many patches the whole grid holds (an exact Python integer)."""
+        """Number of patches in the complete grid (an exact Python integer)."""
         count = 1
         for size in self.sizes:
             count *= size
@@ -140,7 +140,7 @@ class ParameterSpace:
         """Return the levels of a parameter by name. Raises ParameterError for an unknown one."""
         return self.parameters[self.index(name)].levels
 
-    # --- between the faces -------------------------------------------------------------------------------------
+    # --- conversions -------------------------------------------------------------------------------------------
 
     def classes_to_values(self, classes: ArrayLike) -> Floats:
         """Look up physical values, float64. Raises ParameterError for a class outside its levels."""
@@ -179,7 +179,7 @@ class ParameterSpace:
         return np.rint(unit * (np.asarray(self.sizes) - 1)).astype(np.uint8)
 
     def classes_to_one_hot(self, classes: ArrayLike) -> Floats:
-        """Spread classes along the head, float32 (…, size)."""
+        """Encode classes as concatenated one-hot vectors, float32 (…, size)."""
         classes = self.check_classes(classes)
         starts = np.asarray([s.start for s in self.slices])
         one_hot = np.zeros((*classes.shape[:-1], self.size), np.float32)
@@ -219,17 +219,18 @@ class ParameterSpace:
         """Return values as float64. Raises ParameterError for a wrong width or a value that is not finite."""
         return self._check(values, "values")
 
-    def _check(self, array: ArrayLike, face: str, width: int | None = None) -> Floats:
+    def _check(self, array: ArrayLike, representation: str, width: int | None = None) -> Floats:
         floats = np.asarray(array, np.float64)
-        self._check_width(floats, face, width or len(self))
+        self._check_width(floats, representation, width or len(self))
         if not np.all(np.isfinite(floats)):
-            raise ParameterError(f"{face} must be finite. Received: NaN or infinity")
+            raise ParameterError(f"{representation} must be finite. Received: NaN or infinity")
         return floats
 
-    def _check_width(self, array: NDArray[Any], face: str, width: int) -> None:
+    def _check_width(self, array: NDArray[Any], representation: str, width: int) -> None:
         if array.ndim == 0 or array.shape[-1] != width:
             raise ParameterError(
-                f"{face} of synth '{self.synth}' have {width} columns. Received: an array of shape {array.shape}"
+                f"{representation} of synth '{self.synth}' have {width} columns. "
+                f"Received: an array of shape {array.shape}"
             )
 
     # --- as text -----------------------------------------------------------------------------------------------
@@ -265,7 +266,7 @@ class ParameterSpace:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A short hash of what predictions depend on: synth, names and levels (wording may change freely)."""
+        """A short hash of what predictions depend on: synth, names and levels (descriptions may change freely)."""
         essence = [self.synth, [[p.name, [f"{level:.9g}" for level in p.levels]] for p in self.parameters]]
         return hashlib.sha256(json.dumps(essence).encode()).hexdigest()[:16]
 

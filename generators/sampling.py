@@ -1,4 +1,4 @@
-"""Choosing patches: row i is a pure function of (seed, i), whatever the number of workers or interruptions."""
+"""Sampling of patches: row i is a pure function of (seed, i), for any number of workers and interruptions."""
 
 import threading
 
@@ -23,7 +23,7 @@ def sample_classes(
     """Draw the patches of rows start..stop-1.
 
     `random`: independent and uniform. `sobol`: a scrambled Sobol sequence, which covers the space more evenly.
-    `complete`: the whole grid, the last parameter turning fastest.
+    `complete`: the whole grid, the last parameter varying fastest.
 
     Shapes: returns (stop - start, parameters) uint8.
     Raises: ParameterError for an unknown method, rows beyond the grid, or a negative seed.

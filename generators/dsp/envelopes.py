@@ -21,7 +21,7 @@ def adsr(time: Any, attack: Any, decay: Any, sustain: Any, release: Any, note_le
 
 
 def held_level(time: Any, attack: Any, decay: Any, sustain: Any, xp: Any = np) -> Any:
-    """Return the level of a held note at a time: the lower of the attack line and the decay line, and its floor."""
+    """Return the level of a held note at a time: the lower of the attack and decay lines, and the sustain level."""
     rising = time / attack
     falling = xp.maximum(1.0 - (time - attack) / decay * (1.0 - sustain), sustain)
     return xp.minimum(rising, falling)

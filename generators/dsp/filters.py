@@ -1,6 +1,6 @@
 """The resonant low-pass of the RBJ cookbook (R. Bristow-Johnson, Audio EQ Cookbook), second order.
 
-Cutoff and Q stand still within a clip, so the filter is one multiplication of spectra on a zero-padded transform:
+Cutoff and Q are constant within a sound, so the filter is one multiplication of spectra on a zero-padded transform:
 exact up to the tail beyond the padding (below -100 dB for the settings of `fm`), and differentiable.
 """
 

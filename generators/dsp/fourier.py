@@ -1,4 +1,4 @@
-"""The real Fourier transform over `xp`, as (real, imaginary) parts: NumPy and `keras.ops` then read alike."""
+"""The real Fourier transform over `xp`, as (real, imaginary) parts: NumPy and `keras.ops` then share one interface."""
 
 from typing import Any
 

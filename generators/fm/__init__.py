@@ -1,1 +1,1 @@
-"""The parts of the `fm` synthesizer: its fused kernel, and single oscillators for the search."""
+"""Parts of the `fm` synthesizer: its fused kernel, and single oscillators for the search."""

@@ -1,7 +1,8 @@
-"""Notes of one's own: a folder of sounds named `<sound>_<note>.wav`, and a table of labels where names do not say all.
+"""Notes from a folder of sounds named `<sound>_<note>.wav`, with an optional table of labels.
 
-A sound is as it must be, or every fault of every sound is listed at once, so that a folder is mended in one go. Long
-recordings can be cut into pieces and short ones padded, as the scripts of the SOPI course do.
+Every sound must have the required format; if any has not, all problems of all sounds are listed at once, so that a
+folder can be fixed in one pass. Long recordings can be cut into pieces and short ones padded, as the scripts of the
+SOPI course do.
 """
 
 import csv
@@ -27,16 +28,16 @@ from generators.notes.source import NoteSource
 SUFFIXES = frozenset({".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3"})
 
 FULL_VELOCITY = 100
-"""The velocity of a note where nobody said it."""
+"""Velocity of a note without a label for it."""
 
 NUMBERS = ("pitch", "velocity")
 KNOWN = (*NUMBERS, *TYPES)
-"""What a table of labels or a tag may say beside tags of one's own."""
+"""Labels that a table or a tag may have besides user-defined tags."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a sound must be, and what is done to one that is not.
+    """The required format of sounds, and the conversions that are allowed.
 
     Attributes: sample_rate in hertz; samples; bits of an integer sample, or None for any. `convert` mixes channels down
     and changes the rate; `pad` adds silence to the end; `trim` cuts the end off; `chop` cuts into pieces that begin
@@ -52,8 +53,8 @@ class Fit:
     chop: bool = False
     step: int | None = None
 
-    def faults(self, info: Any) -> list[str]:
-        """Say what is wrong with a sound, by its header."""
+    def mismatches(self, info: Any) -> list[str]:
+        """Return in what a sound, by its header, differs from the required format."""
         found = []
         if info.samplerate != self.sample_rate and not self.convert:
             found.append(f"{info.samplerate} Hz")
@@ -76,7 +77,7 @@ class Fit:
         return range(0, last, self.step or self.samples)
 
     def length(self, info: Any) -> int:
-        """Return the samples of a sound at the rate of this fit, where it is converted."""
+        """Return the samples of a sound at the rate of this fit, after a conversion if that is allowed."""
         if not self.convert:
             return int(info.frames)
         return -(-int(info.frames) * self.sample_rate // int(info.samplerate))
@@ -90,40 +91,40 @@ def folder_source(
     pitch: int | None = None,
     fit: Fit | None = None,
 ) -> NoteSource:
-    """List the sounds of a folder, and of those in it, as notes.
+    """List the sounds of a folder and its subfolders as notes.
 
     Args:
-        labels: a CSV file with a column `file` (within the folder), and any of `pitch`, `velocity`, the labels and tags
-            of one's own; it wins over names. `qualities` are parted by blanks. tags: labels of all sounds, by name.
-        pitch: MIDI number of sounds whose names end in no note. fit: what they must be.
+        labels: a CSV file with a column `file` (within the folder), and any of `pitch`, `velocity`, labels and
+            user-defined tags; it overrides names. `qualities` are separated by blanks. tags: labels of all sounds.
+        pitch: MIDI number of sounds without a note in their name. fit: the required format.
     Raises: DatasetError where there is no sound, AudioError listing every sound that does not fit, ParameterError for
-        labels that make no sense.
+        invalid labels.
     """
     path, fit = Path(path), fit or Fit()
     files = sound_files(path)
-    told = _read_labels(Path(labels), path, files) if labels is not None else {}
+    table = _read_labels(Path(labels), path, files) if labels is not None else {}
     rows: list[dict[str, Any]] = []
     pieces: list[tuple[Path, int]] = []
-    faults: list[str] = []
+    mismatches: list[str] = []
     digest = hashlib.sha256()
     for file in files:
         name = str(file.relative_to(path))
         digest.update(name.encode() + b"\0" + file.read_bytes())
-        said = {**labels_in_name(file.stem), **(tags or {}), **told.get(name, {})}
+        label = {**labels_in_name(file.stem), **(tags or {}), **table.get(name, {})}
         if pitch is not None:
-            said.setdefault("pitch", pitch)
+            label.setdefault("pitch", pitch)
         wrong, info = check_sound(file, fit)
-        if "pitch" not in said:
+        if "pitch" not in label:
             wrong.append("no note in its name")
         if wrong:
-            faults.append(f"{name} ({', '.join(wrong)})")
+            mismatches.append(f"{name} ({', '.join(wrong)})")
             continue
         for number, start in enumerate(fit.starts(info)):
             piece = {"piece": str(number)} if fit.chop else {}
-            rows.append({"velocity": FULL_VELOCITY, **said, **piece})
+            rows.append({"velocity": FULL_VELOCITY, **label, **piece})
             pieces.append((file, start))
-    if faults:
-        raise AudioError(sounds_must_fit(path, fit, faults, len(files)))
+    if mismatches:
+        raise AudioError(sounds_must_fit(path, fit, mismatches, len(files)))
     own = sorted({tag for row in rows for tag in row} - set(KNOWN))
 
     def read(numbers: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -132,14 +133,14 @@ def folder_source(
     facts: dict[str, Any] = {"kind": "folder", "files": digest.hexdigest()[:16], "trim": fit.trim, "pad": fit.pad}
     if fit.chop:
         facts["step"] = fit.step or fit.samples
-    split_told = any("split" in row for row in rows)
-    return NoteSource(note_table(rows, own), fit.sample_rate, fit.samples, facts, read, split_told)
+    has_split = any("split" in row for row in rows)
+    return NoteSource(note_table(rows, own), fit.sample_rate, fit.samples, facts, read, has_split)
 
 
 def sound_files(path: Path) -> list[Path]:
-    """Return the sounds in a folder and the folders in it, in order. Raises DatasetError where there are none."""
+    """Return the sounds in a folder and its subfolders, in order. Raises DatasetError where there are none."""
     if not path.is_dir():
-        raise DatasetError(f"sounds of one's own lie in a folder. Received: {path}. Name one: --notes_from FOLDER")
+        raise DatasetError(f"notes are read from a folder of sounds. Received: {path}. Name one: --notes_from FOLDER")
     files = sounds_below(path)
     if not files:
         raise DatasetError(f"a folder of notes holds sounds ({', '.join(sorted(SUFFIXES))}). Received: none in {path}")
@@ -147,31 +148,31 @@ def sound_files(path: Path) -> list[Path]:
 
 
 def sounds_below(path: Path) -> list[Path]:
-    """Return the sounds in a folder and the folders in it, in order, were it none."""
+    """Return the sounds in a folder and its subfolders, in order; the list may be empty."""
     return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
 
 
 def check_sound(file: Path, fit: Fit) -> tuple[list[str], Any]:
-    """Return what is wrong with a sound, and its header, or None for a file that is no sound."""
+    """Return the mismatches of a sound with the required format, and its header; None for a file that is no sound."""
     try:
         info = soundfile.info(file)
     except (soundfile.LibsndfileError, RuntimeError, OSError):
         return ["no readable audio"], None
-    return fit.faults(info), info
+    return fit.mismatches(info), info
 
 
-def sounds_must_fit(path: Path, fit: Fit, faults: Sequence[str], count: int) -> str:
-    """Word the message that lists every sound of a folder that does not fit."""
+def sounds_must_fit(path: Path, fit: Fit, mismatches: Sequence[str], count: int) -> str:
+    """Return the message that lists every sound of a folder that does not fit."""
     bits = f"{fit.bits} bits, " if fit.bits else ""
     return (
         f"the sounds of {path} must be mono, {bits}{fit.sample_rate} Hz, {fit.samples} samples, and named "
-        f"<sound>_<note>. Received: {'; '.join(faults)}: {len(faults)} of {count}. Mend them, or ask for convert, pad, "
-        "trim, chop or default_pitch"
+        f"<sound>_<note>. Received: {'; '.join(mismatches)}: {len(mismatches)} of {count}. Fix them, or set convert, "
+        "pad, trim, chop or default_pitch"
     )
 
 
 def labels_in_name(stem: str) -> dict[str, Any]:
-    """Read `<sound>_<note>`: all up to the last underscore is the instrument, and there may be no `pitch` in a name."""
+    """Parse `<sound>_<note>`: all before the last underscore is the instrument; without a note there is no `pitch`."""
     sound, _, note = stem.rpartition("_")
     if sound and re.fullmatch(r"\d{1,3}|[A-Ga-g][#b]?-?\d", note):
         try:
@@ -182,7 +183,7 @@ def labels_in_name(stem: str) -> dict[str, Any]:
 
 
 def _read_labels(path: Path, folder: Path, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
-    """Read what a CSV file says of each sound, by its name within the folder."""
+    """Read the labels of each sound from a CSV file, by its name within the folder."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
@@ -194,16 +195,16 @@ def _read_labels(path: Path, folder: Path, files: Sequence[Path]) -> dict[str, d
     absent = [str(row["file"]) for row in rows if row["file"] not in names]
     if absent:
         raise DatasetError(f"{path} must name sounds of {folder}. Received: {', '.join(absent)}, which are not there")
-    told = {}
+    labels = {}
     for row in rows:
-        said: dict[str, Any] = {key: value.strip() for key, value in row.items() if key and value and value.strip()}
-        told[said.pop("file")] = checked_labels(said, str(path))
-    return told
+        cells: dict[str, Any] = {key: value.strip() for key, value in row.items() if key and value and value.strip()}
+        labels[cells.pop("file")] = checked_labels(cells, str(path))
+    return labels
 
 
-def checked_labels(said: dict[str, Any], place: str) -> dict[str, Any]:
-    """Read numbers and lists among labels given as text. Raises ParameterError naming the place of one that is none."""
-    read = dict(said)
+def checked_labels(labels: dict[str, Any], place: str) -> dict[str, Any]:
+    """Parse the numbers and lists among labels given as text. Raises ParameterError naming the place of an error."""
+    read = dict(labels)
     try:
         if "pitch" in read:
             read["pitch"] = midi_number(read["pitch"])
@@ -217,7 +218,7 @@ def checked_labels(said: dict[str, Any], place: str) -> dict[str, Any]:
     taken = [tag for tag in read if tag in ("audio", "classes", "values", "done", "piece")]
     if wrong or taken:
         raise ParameterError(
-            f"{place}: a tag is a word of letters, digits and underscores that names no column yet. Received: "
+            f"{place}: a tag is a word of letters, digits and underscores that names no existing column. Received: "
             f"'{(wrong + taken)[0]}'"
         )
     return read

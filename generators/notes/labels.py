@@ -1,6 +1,6 @@
-"""What a note is labelled with: pitch and velocity, and the names of NSynth for all else, in its order.
+"""Labels of notes: pitch and velocity, and the label names of NSynth for all else, in its order.
 
-Source: Engel et al. 2017, the NSynth dataset. A table of notes is a row each, whatever source they come from.
+Source: Engel et al. 2017, the NSynth dataset. Every source of notes gives a table with a row for each note.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ QUALITIES = (
 )
 SPLITS = ("train", "valid", "test")
 NORMAL = "normal"
-"""The style of a note that is played as its instrument mostly is."""
+"""The style of a note played in the usual way of its instrument."""
 
 UNKNOWN = "unknown"
-"""The name of a family or a source that nobody said; it stands behind those of NSynth where it is needed."""
+"""The name of an unlabelled family or source, appended to those of NSynth."""
 
 LEVELS = tuple(map(float, range(128)))
 SPACE = ParameterSpace(
@@ -44,17 +44,17 @@ TYPES = {
     **{"instrument": "int32", "family": "uint8", "source": "uint8"},
     **{"style": "uint8", "split": "uint8", "qualities": "uint16"},
 }
-"""The labels of every dataset of notes with the integers that hold them; tags of a user come after."""
+"""The labels of every dataset of notes and their integer types; user-defined tags follow."""
 
 TAG_TYPE = "int32"
 
 
 @dataclass(frozen=True)
 class NoteTable:
-    """Which notes there are, and what each is.
+    """Notes and their labels.
 
     Attributes: `pitch` and `velocity` (n,) MIDI numbers; `labels` maps `TYPES` and tags to (n,) integers, and `names`
-    maps all of them to what the numbers stand for (`qualities`: the bits).
+    maps all of them to the names of the numbers (`qualities`: the bits).
     """
 
     pitch: NDArray[np.integer[Any]]
@@ -62,7 +62,7 @@ class NoteTable:
     labels: dict[str, NDArray[np.integer[Any]]]
     names: dict[str, tuple[str, ...]]
     kept: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
-    """Row numbers in the table as it was first made, for its source."""
+    """Row numbers in the original table, for its source."""
 
     def __len__(self) -> int:
         return len(self.pitch)
@@ -86,7 +86,7 @@ class NoteTable:
         return sha.hexdigest()[:16]
 
     def select(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> "NoteTable":
-        """Return some of the rows; instruments that no longer occur lose their numbers, other names stay."""
+        """Return some of the rows; instruments that no longer occur are renumbered, other names stay."""
         rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         labels = {label: column[rows] for label, column in self.labels.items()}
         left, labels["instrument"] = np.unique(labels["instrument"], return_inverse=True)
@@ -96,7 +96,7 @@ class NoteTable:
         )
 
     def where(self, label: str, wanted: Sequence[str]) -> NDArray[np.bool_]:
-        """Say which rows bear one of these names of a label; all of them where no name is given.
+        """Return which rows have one of these names of a label; all rows where no name is given.
 
         Raises: ParameterError for a name that the label does not have.
         """
@@ -106,12 +106,12 @@ class NoteTable:
 
 
 def note_table(rows: Iterable[Mapping[str, Any]], tags: Sequence[str] = ()) -> NoteTable:
-    """Build a table from what is known of each note, by name.
+    """Build a table from the known labels of each note.
 
     Args:
         rows: each with `pitch`, `velocity` and `instrument`; `family`, `source`, `style`, `split` as names and
             `qualities` as a list of names where they are known; tags as text. tags: names of further labels.
-    Raises: ParameterError for a name that NSynth does not know, DatasetError where there is no note.
+    Raises: ParameterError for a name that NSynth does not have, DatasetError where there is no note.
     """
     notes = list(rows)
     if not notes:
@@ -148,10 +148,10 @@ def quality_mask(names: Iterable[str]) -> int:
 
 
 def quality_names(mask: int) -> tuple[str, ...]:
-    """Return the qualities behind a mask, in order."""
+    """Return the qualities of a mask, in order."""
     return tuple(name for bit, name in enumerate(QUALITIES) if mask >> bit & 1)
 
 
 def options_of(table: NoteTable, **source: Any) -> str:
-    """Write what the rows of a dataset depend on, and what their labels stand for, as the JSON of its card."""
+    """Return what the rows of a dataset depend on, and the names of their labels, as the JSON of its card."""
     return json.dumps({**source, "notes": table.digest, "masks": ["qualities"], "names": table.names})

@@ -1,4 +1,4 @@
-"""The NSynth dataset as it is released: folders of `examples.json` and WAV files, or TFRecord files.
+"""The NSynth dataset as released: folders of `examples.json` and WAV files, or TFRecord files.
 
 Source: Engel et al. 2017. A note is named `<instrument>-<pitch>-<velocity>`, and an instrument
 `<family>_<source>_<number>`. The subset that GANSynth was trained on is that of Engel et al. 2019.
@@ -25,12 +25,12 @@ EXAMPLES, AUDIO = "examples.json", "audio"
 SAMPLE_RATE, SAMPLES = 16000, 64000
 
 GANSYNTH_PITCHES = range(24, 85)
-"""What GANSynth was trained on, of acoustic instruments."""
+"""Pitches that GANSynth was trained on, of acoustic instruments."""
 
 NUMBERS = ("pitch", "velocity", "instrument_family", "instrument_source")
 
-TOLD = 5
-"""How many absent sounds a message names: there may be hundreds of thousands."""
+LISTED = 5
+"""Missing sounds that a message names at most: there may be hundreds of thousands."""
 
 
 def nsynth_source(
@@ -39,19 +39,19 @@ def nsynth_source(
     """List the notes of NSynth.
 
     Args:
-        path: a folder with `examples.json` and `audio`, a TFRecord file, or a folder of several of either. Which split
-            a part is stands in its name: `nsynth-train`, `nsynth-valid.tfrecord`, …
-        sample_rate, samples: what every sound must have.
+        path: a folder with `examples.json` and `audio`, a TFRecord file, or a folder of several of either. The split
+            of each part is read from its name: `nsynth-train`, `nsynth-valid.tfrecord`, …
+        sample_rate, samples: required of every sound.
     Raises: DatasetError where nothing of NSynth is found, a file is broken, or sounds are absent.
     """
     path = Path(path)
     rows: list[dict[str, Any]] = []
     places: list[Path | Record] = []
-    digest, told = hashlib.sha256(), True
+    digest, has_split = hashlib.sha256(), True
     for part in _parts(path):
         read = _read_folder if part.is_dir() else _read_records
         split = re.findall("|".join(SPLITS), part.name.lower())
-        told = told and bool(split)
+        has_split = has_split and bool(split)
         for row, place in read(part, samples, digest):
             rows.append({**row, "split": split[-1] if split else SPLITS[0]})
             places.append(place)
@@ -60,16 +60,16 @@ def nsynth_source(
         return np.stack([_sound(places[int(number)], sample_rate, samples) for number in numbers])
 
     facts = {"kind": "nsynth", "files": digest.hexdigest()[:16]}
-    return NoteSource(note_table(rows), sample_rate, samples, facts, sounds, told)
+    return NoteSource(note_table(rows), sample_rate, samples, facts, sounds, has_split)
 
 
 def gansynth_subset(source: NoteSource) -> NoteSource:
-    """Keep the notes that GANSynth was trained on: acoustic, and of 61 pitches. Raises DatasetError for none."""
+    """Keep the notes that GANSynth was trained on: acoustic, of 61 pitches. Raises DatasetError if none is left."""
     return source.select(sources=SOURCES[:1], pitches=GANSYNTH_PITCHES)
 
 
 def _parts(path: Path) -> list[Path]:
-    """Return the folders and the record files that a path stands for, in order."""
+    """Return the dataset folders and record files at a path, in order."""
     if path.is_file():
         return [path]
     if (path / EXAMPLES).is_file():
@@ -85,22 +85,22 @@ def _parts(path: Path) -> list[Path]:
 
 
 def _read_folder(part: Path, samples: int, digest: Any) -> list[tuple[dict[str, Any], Path]]:
-    """Read what `examples.json` says of its notes, in the order of their names."""
+    """Read the notes of `examples.json`, in the order of their names."""
     try:
         content = (part / EXAMPLES).read_bytes()
         examples = json.loads(content)
     except (OSError, ValueError) as error:
         raise DatasetError(f"cannot read {part / EXAMPLES} as JSON. Received: {error}") from None
     if not isinstance(examples, dict) or not all(isinstance(note, dict) for note in examples.values()):
-        raise DatasetError(f"{part / EXAMPLES} maps names of notes to what they are. Received: something else")
+        raise DatasetError(f"{part / EXAMPLES} maps names of notes to their labels. Received: something else")
     digest.update(content)
     there = {file.name for file in os.scandir(part / AUDIO)} if (part / AUDIO).is_dir() else set()
     absent = [name for name in sorted(examples) if f"{name}.wav" not in there]
     if absent:
-        more = f" and {len(absent) - TOLD} more" if len(absent) > TOLD else ""
+        more = f" and {len(absent) - LISTED} more" if len(absent) > LISTED else ""
         raise DatasetError(
             f"{part / AUDIO} must hold a WAV file for each of {len(examples)} notes. Received: it without "
-            f"{', '.join(absent[:TOLD])}{more}"
+            f"{', '.join(absent[:LISTED])}{more}"
         )
     place = str(part / EXAMPLES)
     return [
@@ -110,7 +110,7 @@ def _read_folder(part: Path, samples: int, digest: Any) -> list[tuple[dict[str, 
 
 
 def _read_records(part: Path, samples: int, digest: Any) -> list[tuple[dict[str, Any], Record]]:
-    """Read what a TFRecord file says of its notes, in its order, trying every checksum on the way."""
+    """Read the notes of a TFRecord file, in its order, verifying every checksum."""
     found = []
     for record, data in scan_records(part):
         place = f"record {record.number} of {part}"
@@ -130,7 +130,7 @@ def _read_records(part: Path, samples: int, digest: Any) -> list[tuple[dict[str,
 
 
 def _labels(name: str, note: Mapping[str, Any], instrument: str | None, place: str) -> dict[str, Any]:
-    """Return the labels of a note. Raises DatasetError for one that lacks what NSynth says of all."""
+    """Return the labels of a note. Raises DatasetError where one is missing or out of range."""
     try:
         family, source = (int(note[key]) for key in ("instrument_family", "instrument_source"))
         pitch, velocity = int(note["pitch"]), int(note["velocity"])

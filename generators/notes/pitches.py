@@ -7,7 +7,7 @@ from generators.errors import ParameterError
 
 def note_number(name: str) -> int:
     """Return the MIDI number of a note name such as A4 (69), C#3, Bb2. Raises ParameterError."""
-    import librosa  # whose first use takes a second
+    import librosa  # an import of a second
 
     try:
         number = int(librosa.note_to_midi(name)) if name[-1:].isdigit() else -1
@@ -26,7 +26,7 @@ def note_name(pitch: int) -> str:
 
 
 def midi_number(text: str) -> int:
-    """Return the MIDI number that digits or a note name stand for, 0..127. Raises ParameterError."""
+    """Parse a MIDI number, 0..127, from digits or a note name. Raises ParameterError."""
     text = text.strip()
     if not re.fullmatch(r"\d+", text):
         return note_number(text)

@@ -1,4 +1,4 @@
-"""The settings of `inversynth generate notes`, and the notes that they ask for."""
+"""The settings of `inversynth generate notes`, and the note source that they describe."""
 
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -27,7 +27,7 @@ class NoteSettings(Settings):
     notes_from: Path | None = Field(
         None,
         description="for folder: where sounds named <sound>_<note>.wav are; for nsynth: folders of examples.json and "
-        "audio, or TFRecord files, or what holds them",
+        "audio, or TFRecord files, or a folder of these",
     )
     subset: Literal["gansynth"] | None = Field(None, description="for nsynth: gansynth takes acoustic, pitch 24 to 84")
     soundfont: Path | None = Field(None, description="for soundfont: an SF2 file; by default that of General MIDI")
@@ -48,7 +48,7 @@ class NoteSettings(Settings):
         None, description="for folder: a CSV file with a column file, and others of labels and tags"
     )
     tags: Words = Field((), description="for folder: labels of all sounds, e.g. family=string,mood=calm")
-    default_pitch: str | None = Field(None, description="for folder: the note of sounds whose names end in none")
+    default_pitch: str | None = Field(None, description="for folder: the note of sounds without one in their name")
     convert: bool = Field(False, description="for folder: mix channels down and change the sample rate where needed")
     pad: bool = Field(False, description="for folder: add silence to sounds that are too short")
     trim: bool = Field(False, description="for folder: cut the end off sounds that are too long")
@@ -59,8 +59,8 @@ class NoteSettings(Settings):
     gain: float = Field(1.0, gt=0, allow_inf_nan=False, description="for soundfont: factor of the level")
     split_by: SplitBy | None = Field(
         None,
-        description="what never lies in two of train, valid and test; by default as was told with the notes, else "
-        "instrument",
+        description="keeps each instrument, pitch or note within one split; by default the split of the data if it has "
+        "one, else instrument",
     )
     validation_split: float = Field(0.1, ge=0, lt=1, description="part of the instruments (pitches, notes) for valid")
     test_split: float = Field(0.1, ge=0, lt=1, description="part of the instruments (pitches, notes) for test")
@@ -75,12 +75,12 @@ class NoteSettings(Settings):
     resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
 
     def note_source(self) -> NoteSource:
-        """Return the notes that these settings ask for, with their split.
+        """Return the notes that these settings describe, with their split.
 
         Raises: InversynthError as the sources do.
         """
         source = {"soundfont": self._soundfont, "folder": self._folder, "nsynth": self._nsynth}[self.source]()
-        if self.split_by is None and source.split_told:
+        if self.split_by is None and source.has_split:
             return source
         by = self.split_by or "instrument"
         return source.with_table(split_notes(source.table, by, self.validation_split, self.test_split, self.seed))
@@ -102,7 +102,7 @@ class NoteSettings(Settings):
 
     def _folder(self) -> NoteSource:
         if self.notes_from is None:
-            raise SettingsError("sounds of one's own lie in a folder. Received: none. Name it: --notes_from FOLDER")
+            raise SettingsError("notes are read from a folder of sounds. Received: none. Name it: --notes_from FOLDER")
         if self.trim and self.chop:
             raise SettingsError("a sound that is too long is trimmed or chopped. Received: both. Keep one")
         pairs = [tag.partition("=") for tag in self.tags]
@@ -129,7 +129,9 @@ class NoteSettings(Settings):
 
     def _nsynth(self) -> NoteSource:
         if self.notes_from is None:
-            raise SettingsError("the files of NSynth have to be named. Received: none. Name them: --notes_from FOLDER")
+            raise SettingsError(
+                "source nsynth needs the files of NSynth. Received: none. Name them: --notes_from FOLDER"
+            )
         samples = round(self.length * self.sample_rate)
         source = nsynth_source(self.notes_from, sample_rate=self.sample_rate, samples=samples)
         return self._chosen(gansynth_subset(source) if self.subset else source)

@@ -1,8 +1,8 @@
-"""SoundFont 2 files: the regions of samples that a note of a preset sounds, with all their generators resolved.
+"""SoundFont 2 files: the sample regions of a note of a preset, with all their generators resolved.
 
 Source: E-mu, SoundFont Technical Specification 2.04. Written here because no package that installs everywhere renders
-at the right pitch: symusic 0.5.9 plays A4 of the piano of TimGM6mb at 1662 Hz. Modulators beyond the default one from
-velocity to level are not followed.
+at the right pitch: symusic 0.5.9 plays A4 of the piano of TimGM6mb at 1662 Hz. All modulators but the default one
+from velocity to level are ignored.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from generators.errors import AudioError, ParameterError, unknown
 
 KEY_RANGE, VELOCITY_RANGE, INSTRUMENT, SAMPLE = 43, 44, 41, 53
 START, END, LOOP_START, LOOP_END = (0, 4), (1, 12), (2, 45), (3, 50)
-"""Generators that move the ends of a sample: by samples, and by 32,768 of them."""
+"""Generators that offset the start, end and loop points of a sample: in samples, and in units of 32,768."""
 KEY, VELOCITY, MODES, ROOT = 46, 47, 54, 58
 
 GENERATORS = 61
@@ -33,11 +33,11 @@ DEFAULTS[[8, 56, KEY, VELOCITY, ROOT, KEY_RANGE, VELOCITY_RANGE]] = 13500, 100, 
 DEFAULTS[[INSTRUMENT, SAMPLE]] = -1
 
 NOTHING = np.zeros(GENERATORS, np.int64)
-"""What a preset adds to its instruments where it says nothing."""
+"""Generators of a preset that adds nothing to its instruments."""
 NOTHING[[KEY_RANGE, VELOCITY_RANGE, INSTRUMENT, SAMPLE]] = FULL_RANGE, FULL_RANGE, -1, -1
 
 OF_SAMPLES = (*START, *END, *LOOP_START, *LOOP_END, KEY, VELOCITY, MODES, 57, ROOT)
-"""Generators that have no meaning in a preset (specification 8.5)."""
+"""Generators that are not allowed in a preset (specification 8.5)."""
 
 RECORDS: dict[str, Any] = {
     "phdr": [("name", "S20"), ("preset", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("rest", "V12")],
@@ -55,7 +55,7 @@ RECORDS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Region:
-    """A sample and how it is played: places in the font's samples, hertz, cents, generators by number."""
+    """A sample and how to play it: positions in the font's samples, hertz, cents, generators by number."""
 
     start: int
     end: int
@@ -90,14 +90,14 @@ class SoundFont:
         return hashlib.sha256(self._bytes).hexdigest()[:16]
 
     def name(self, bank: int, number: int) -> str:
-        """Return what the file calls a preset. Raises ParameterError for one that it lacks."""
+        """Return the name of a preset. Raises ParameterError for one that the file lacks."""
         self._check(bank, number)
         return str(self.presets[bank, number][0])
 
     def regions(self, bank: int, number: int, key: int, velocity: int) -> list[Region]:
-        """Return what sounds at a key and a velocity, none where the preset has nothing there.
+        """Return the regions of a key and a velocity; none where the preset covers neither.
 
-        Raises: ParameterError for a preset that the file lacks, AudioError for one that leads nowhere.
+        Raises: ParameterError for a preset that the file lacks, AudioError for one with broken references.
         """
         self._check(bank, number)
         try:
@@ -134,14 +134,14 @@ class SoundFont:
             place = int(header[name]) + int(generators[fine]) + 32768 * int(generators[coarse])
             places[name] = min(max(place, 0), len(self.samples))
         root = int(generators[ROOT]) if generators[ROOT] >= 0 else int(header["pitch"])
-        root = root if root <= 127 else 60  # the specification's word for a sample without pitch
+        root = root if root <= 127 else 60  # above 127, the sample has no pitch: the specification's default
         rate, correction = int(header["rate"]), int(header["correction"])
         return Region(**places, rate=rate, root=root, correction=correction, generators=generators)
 
     def _zones(
         self, bags: str, lists: str, first: int, last: int, link: int, base: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.int64], int]]:
-        """Walk the zones of a preset or instrument: generators upon those of the global zone, and where each leads."""
+        """Iterate over the zones of a preset or instrument: generators over those of the global zone, and the link."""
         for bag in range(first, last):
             ends = self._tables[bags]["generator"]
             zone = base.copy()
@@ -156,7 +156,7 @@ class SoundFont:
     def _read(self) -> None:
         data = self._bytes
         if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
-            raise ValueError("which does not begin as one")
+            raise ValueError("which does not begin like one")
         chunks = dict(_chunks(data, 12, len(data)))
         self.samples = np.frombuffer(chunks["smpl"], "<i2")
         self._tables = {
@@ -177,22 +177,22 @@ class SoundFont:
 
 
 def general_midi_font() -> Path:
-    """Return the SoundFont that pretty_midi carries, TimGM6mb. Raises AudioError where it is not installed."""
+    """Return the SoundFont that pretty_midi ships, TimGM6mb. Raises AudioError where it is not installed."""
     found = importlib.util.find_spec("pretty_midi")
     path = Path(found.origin).with_name("TimGM6mb.sf2") if found and found.origin else None
     if path is None or not path.is_file():
         raise AudioError(
-            "pretty_midi carries the SoundFont of General MIDI. Received: none. Name one: --soundfont FILE"
+            "the SoundFont of General MIDI comes with pretty_midi. Received: none. Name one: --soundfont FILE"
         )
     return path
 
 
 def _chunks(data: bytes, start: int, end: int) -> Iterator[tuple[str, bytes]]:
-    """Walk the chunks of a RIFF file, into its lists. Raises ValueError where one leaves the file."""
+    """Iterate over the chunks of a RIFF file, lists included. Raises ValueError where one exceeds the file."""
     while start + 8 <= end:
         name, size = data[start : start + 4], int.from_bytes(data[start + 4 : start + 8], "little")
         if start + 8 + size > end:
-            raise ValueError(f"whose chunk {name.decode('latin-1')!r} leaves the file")
+            raise ValueError(f"whose chunk {name.decode('latin-1')!r} exceeds the file")
         if name == b"LIST":
             yield from _chunks(data, start + 12, start + 8 + size)
         else:
@@ -201,7 +201,7 @@ def _chunks(data: bytes, start: int, end: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _holds(zone: NDArray[np.int64], key: int, velocity: int) -> bool:
-    """Say whether a zone sounds at a key and a velocity."""
+    """Return whether a zone covers a key and a velocity."""
     for kind, number in ((KEY_RANGE, key), (VELOCITY_RANGE, velocity)):
         low, high = int(zone[kind]) & 255, int(zone[kind]) >> 8 & 255
         if not low <= number <= high:

@@ -1,10 +1,10 @@
 """Playing the regions of a SoundFont: one voice each, in a Numba kernel, summed to mono.
 
 Source: SoundFont Technical Specification 2.04, sections 8 and 9. A voice reads its sample by cubic interpolation and
-passes a resonant low-pass; six-stage envelopes move level, pitch and filter, two triangular oscillators move pitch,
-level and filter. It is rendered at a multiple of the sample rate and brought down by a linear-phase filter, so that
-nothing folds over. Without reverb and chorus; velocity moves the level alone, and attenuation counts 0.4 of what is
-written, as in the hardware that fonts are made for and in FluidSynth.
+passes a resonant low-pass; six-stage envelopes control level, pitch and filter, two triangular oscillators modulate
+them. It is rendered at a multiple of the sample rate and decimated through a linear-phase filter, which avoids
+aliasing. No reverb or chorus; velocity changes only the level, and initial attenuation is scaled by 0.4, as in the
+hardware that fonts were designed for and in FluidSynth.
 """
 
 from math import cos, pi, sin
@@ -17,30 +17,30 @@ from numpy.typing import NDArray
 from generators.notes.soundfont import KEY, MODES, VELOCITY, Region, SoundFont
 
 RENDER_RATE = 64_000
-"""Hertz at which voices are rendered at least: twice the 32 kHz that few samples go beyond."""
+"""Least rate in hertz at which voices are rendered: twice 32 kHz, which few samples exceed."""
 
 BLOCK = 32
-"""Samples in which pitch and filter stand still: half a millisecond at 64 kHz."""
+"""Samples for which pitch and filter are constant: half a millisecond at 64 kHz."""
 
 ATTENUATION = 0.4
-"""Part of an initial attenuation that counts, as in the EMU8000 and in FluidSynth."""
+"""Factor of the initial attenuation, as in the EMU8000 and in FluidSynth."""
 
 SILENCE = 100.0
-"""Decibels below which a voice has ended."""
+"""Attenuation in decibels at which a voice has ended."""
 
 OPEN = 13500.0
-"""Cents of the cutoff from which the filter is left out (specification 8.1.3)."""
+"""Cutoff in absolute cents from which the filter is bypassed (specification 8.1.3)."""
 
 BASE_FREQUENCY = 8.176
-"""Hertz of absolute cents 0, which is MIDI key 0."""
+"""Hertz at 0 absolute cents, which is MIDI key 0."""
 
 FULL_SCALE = 32768.0
 
 WIDEST = 12700.0
-"""Cents that a sample is moved at most: all keys of MIDI."""
+"""Largest transposition of a sample in cents: the whole MIDI range."""
 
 FADE = 0.01
-"""Seconds in which what still sounds at the end of a note's file falls silent."""
+"""Seconds of the fade at the end of a note that has not ended by itself."""
 
 _compile = numba.njit(nogil=True, cache=True, error_model="numpy")
 
@@ -61,7 +61,7 @@ def render_note(
 
     Args:
         held: seconds until its release. gain: factor.
-    Shapes: returns (samples,) float32; silence where the preset has nothing at that pitch and velocity.
+    Shapes: returns (samples,) float32; silence where the preset does not cover that pitch and velocity.
     Raises: ParameterError for a preset that the font lacks.
     """
     from scipy.signal import resample_poly  # half a second of import that `--help` never needs
@@ -78,7 +78,7 @@ def render_note(
 
 
 def _controls(region: Region, key: int, velocity: int, held: float, rate: float) -> NDArray[np.float64]:
-    """Gather what a voice is played with, as the numbers that `_voice` names."""
+    """Return the controls of a voice, as the numbers that `_voice` names."""
     g = region.generators.astype(np.float64)
     key = int(g[KEY]) if 0 <= g[KEY] <= 127 else key
     velocity = int(g[VELOCITY]) if 0 < g[VELOCITY] <= 127 else velocity
@@ -92,7 +92,7 @@ def _controls(region: Region, key: int, velocity: int, held: float, rate: float)
         return float(2.0 ** (min(cents, 8000.0) / 1200.0)) if cents > -12000 else 0.0
 
     def stages(first: int, by_key: int) -> list[float]:
-        """Delay, attack, hold, decay, sustain as it stands, release; hold and decay follow the key."""
+        """Delay, attack, hold, decay, raw sustain, release; hold and decay depend on the key."""
         hold, decay = (g[first + 2 + i] + g[by_key + i] * (60 - key) for i in (0, 1))
         times = seconds(g[first]), seconds(g[first + 1]), seconds(hold), seconds(decay)
         return [*times, g[first + 4], seconds(g[first + 5])]
@@ -112,7 +112,7 @@ def _controls(region: Region, key: int, velocity: int, held: float, rate: float)
 
 @_compile
 def _rise(time: float, stages: Any) -> float:
-    """Return the progress of an envelope before its decay, 0..1, or 1 + the seconds of decay, plus."""
+    """Return the progress of an envelope: 0..1 during the attack, then 1 + the seconds since the decay began."""
     time -= stages[0]
     if time < 0.0:
         return 0.0

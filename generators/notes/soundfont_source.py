@@ -13,13 +13,13 @@ from generators.notes.soundfont import SoundFont, general_midi_font
 from generators.notes.source import NoteSource
 
 PITCHES, VELOCITIES = tuple(range(24, 85, 4)), (100,)
-"""The sixteen pitches of Open NSynth Super, and a velocity that most fonts are made for."""
+"""The sixteen pitches of Open NSynth Super, and a velocity that most fonts are designed for."""
 
 HELD, LENGTH, SAMPLE_RATE = 3.0, 4.0, 16000
 """Seconds, seconds and hertz of a note of NSynth."""
 
 RENDERING = 1
-"""Counts up when `generators.notes.soundfont_player` renders otherwise, so that datasets of both are never mixed."""
+"""Version of the rendering of `generators.notes.soundfont_player`, so that datasets of two versions are never mixed."""
 
 Preset = tuple[int, int]
 
@@ -38,13 +38,13 @@ def soundfont_source(
     sample_rate: int = SAMPLE_RATE,
     gain: float = 1.0,
 ) -> NoteSource:
-    """Lay out the notes of a SoundFont; what it has nothing to sound for is left out.
+    """List the notes of a SoundFont, without those that no region covers.
 
     Args:
-        path: an SF2 file; by default that of General MIDI which pretty_midi carries.
+        path: an SF2 file; by default the General MIDI font that pretty_midi ships.
         instruments: programs of General MIDI by name or number, or presets as bank:number; by default all that have a
             pitch. families, sources, styles: names to keep of them.
-        held, length: seconds until the release, and in all. sample_rate: hertz. gain: factor.
+        held, length: seconds until the release, and in total. sample_rate: hertz. gain: factor.
     Raises: AudioError for a file that is no SoundFont; ParameterError for unknown instruments and names; DatasetError
         where no note is left.
     """
@@ -65,13 +65,11 @@ def soundfont_source(
                     rows.append({"pitch": pitch, "velocity": velocity, **labels})
                     played.append((bank, number, pitch, velocity))
     if not rows:
-        raise DatasetError(f"{font.path.name} must sound some of the notes asked for. Received: none. Ask for others")
+        raise DatasetError(f"{font.path.name} must have some of the requested notes. Received: none. Choose others")
     samples = round(length * sample_rate)
 
     def read(numbers: NDArray[np.intp]) -> NDArray[np.float32]:
-        from generators.notes.soundfont_player import (
-            render_note,  # Numba takes a while to load, and `--help` never needs it
-        )
+        from generators.notes.soundfont_player import render_note  # loads Numba, which `--help` never needs
 
         options = {"held": held, "samples": samples, "sample_rate": sample_rate, "gain": gain}
         return np.stack([render_note(font, *played[number], **options) for number in numbers])  # type: ignore[arg-type]
@@ -85,7 +83,7 @@ def soundfont_source(
 
 
 def _presets(font: SoundFont, text: str) -> list[Preset]:
-    """Return the preset that a word names. Raises ParameterError where the font lacks it."""
+    """Return the preset of a name or number. Raises ParameterError where the font lacks it."""
     bank, _, number = text.rpartition(":")
     if bank and bank.strip().isdigit() and number.strip().isdigit():
         preset = int(bank), int(number)

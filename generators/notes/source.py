@@ -1,4 +1,4 @@
-"""A source of notes: its table, and how the sound of each row is come by. Which rows are taken is chosen here."""
+"""A source of notes: its table, a reader of the sound of each row, and the selection of rows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +15,9 @@ from generators.notes.labels import NoteTable
 class NoteSource:
     """Notes that can become a dataset.
 
-    Attributes: `facts` is what the rows depend on beside the table, ready for JSON; `read` returns the sounds of rows
-    of the table as it was first made, (n,) -> (n, samples) float32, the same ones on any call and any thread.
-    `split_told` says that the split of the table was told with the notes.
+    Attributes: `facts` is what the rows depend on besides the table, ready for JSON; `read` returns the sounds of rows
+    of the original table, (n,) -> (n, samples) float32, the same ones on any call and any thread.
+    `has_split` says that the data came with a split.
     """
 
     table: NoteTable
@@ -25,10 +25,10 @@ class NoteSource:
     samples: int
     facts: dict[str, Any]
     read: Callable[[NDArray[np.intp]], NDArray[np.float32]]
-    split_told: bool = False
+    has_split: bool = False
 
     def audio(self, rows: slice) -> NDArray[np.float32]:
-        """Return the sounds of rows of the table as it stands, (n, samples)."""
+        """Return the sounds of rows of the current table, (n, samples)."""
         return self.read(self.table.kept[rows])
 
     def select(
@@ -41,7 +41,7 @@ class NoteSource:
         pitches: Sequence[int] | None = None,
         velocities: Sequence[int] | None = None,
     ) -> "NoteSource":
-        """Keep the notes that bear one of the names given for each label, and one of the numbers.
+        """Keep the notes with one of the given names for each label, and one of the numbers.
 
         Raises: ParameterError for an unknown name, DatasetError where no note is left.
         """
@@ -53,9 +53,7 @@ class NoteSource:
         for numbers, column in ((pitches, table.pitch), (velocities, table.velocity)):
             kept &= np.isin(column, list(numbers)) if numbers is not None else True
         if not kept.any():
-            raise DatasetError(
-                f"some of {len(table)} notes must be left. Received: none that is all that was asked for"
-            )
+            raise DatasetError(f"some of {len(table)} notes must be left. Received: none that meets all conditions")
         return self if kept.all() else replace(self, table=table.select(kept))
 
     def with_table(self, table: NoteTable) -> "NoteSource":

@@ -1,4 +1,4 @@
-"""Which notes a model is trained on and which it never hears: whole instruments, whole pitches, or single notes."""
+"""Splitting notes into train, valid and test: by whole instruments, whole pitches, or single notes."""
 
 from dataclasses import replace
 from typing import Literal
@@ -11,11 +11,11 @@ from generators.notes.labels import SPLITS, NoteTable
 SplitBy = Literal["instrument", "pitch", "note"]
 
 STREAM = 0x73706C6974
-"""Keeps the draw of a split apart from others of the same seed; spells "split"."""
+"""Separates the random stream of the split from others of the same seed; ASCII "split"."""
 
 
 def split_notes(table: NoteTable, by: SplitBy, valid: float, test: float, seed: int) -> NoteTable:
-    """Return the table with its split drawn anew: what shares an instrument (a pitch, nothing) stays together.
+    """Return the table with a newly drawn split, in which notes of one instrument (pitch, or none) stay together.
 
     Args:
         valid, test: fractions of the instruments (pitches, notes), to the nearest whole number of them.
@@ -26,7 +26,7 @@ def split_notes(table: NoteTable, by: SplitBy, valid: float, test: float, seed: 
     counts = [round(fraction * len(kinds)) for fraction in (valid, test)]
     if sum(counts) >= len(kinds):
         raise ParameterError(
-            f"a split by {by} leaves something to train on. Received: {len(kinds)} of them, {counts[0]} for validation "
+            f"a split by {by} must leave some for training. Received: {len(kinds)} of them, {counts[0]} for validation "
             f"and {counts[1]} for the test. Ask for more, or lower validation_split or test_split"
         )
     order = np.random.default_rng((seed, STREAM)).permutation(len(kinds))

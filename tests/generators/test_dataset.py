@@ -1,4 +1,4 @@
-"""The dataset file: what it says of itself, and every way in which a file can be wrong."""
+"""The dataset file: how it describes itself, and every way in which a file can be wrong."""
 
 import json
 import subprocess
@@ -61,6 +61,13 @@ def test_cards_name_their_difference():
     assert card().difference(card(seed=2)) == "seed 1 against 2"
     other = card(space=SineSynth.space.to_json().replace("1600.0", "1700.0"))
     assert card().difference(other) == "levels of 'f2': 3 from 800 to 1600 against 3 from 800 to 1700"
+
+
+def test_other_descriptions_of_a_space_hide_no_other_difference():
+    reworded = SineSynth.space.to_json().replace("frequency of the lower sine", "lower frequency")
+    assert reworded != SineSynth.space.to_json()
+    assert card().difference(card(space=reworded)) == ""
+    assert card().difference(card(space=reworded, seed=2)) == "seed 1 against 2"
 
 
 # --- labels and crops ---------------------------------------------------------------------------------------------
@@ -232,7 +239,7 @@ def test_a_second_writer_is_kept_out(tmp_path):
     attempt = "import sys; from generators.dataset import Dataset\n"
     attempt += "try: Dataset(sys.argv[1], writable=True)\nexcept Exception as e: print(e)"
     with Dataset.create(path, card()):
-        told = subprocess.run(
+        message = subprocess.run(
             [sys.executable, "-c", attempt, path], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout
-    assert told == f"{path} is being written by another process. Wait for it to end\n"
+    assert message == f"{path} is being written by another process. Wait for it to end\n"

@@ -1,4 +1,4 @@
-"""The envelope synth: ramps as their definition says, noise that is new in each row, and datasets with two sounds."""
+"""The envelope synth: ramps as defined, noise that is new in each row, and datasets with two sounds."""
 
 import json
 
@@ -294,7 +294,7 @@ def test_levels_that_cannot_be_are_refused(options, words):
     assert EnvelopeSynth(attacks=(0.0, 0.6)).samples == SAMPLES  # without the samples more of legacy it just fits
 
 
-# --- the door -----------------------------------------------------------------------------------------------------
+# --- the command --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["0,0.25", "0, 0.25", "[0, 0.25]"])
@@ -318,7 +318,7 @@ def test_length_counts_where_it_is_set():
     assert EnvelopeOptions().envelope_synth(RATE, 0.5).samples == RATE // 2
 
 
-def test_both_doors_write_the_dataset(tmp_path):
+def test_both_commands_write_the_dataset(tmp_path):
     flags = ["--dsize", "20", "--sustains", "1,0.5", "--seq_length", "64", "--noise", "0.1", "--random_pitch"]
     assert envelope_generator.main(flags) == 0
     assert registry.main(["envelope", *flags, "--name", "again"]) == 0

@@ -1,4 +1,4 @@
-"""Generation: the same bytes whatever happens, nothing silently reused, and the doors as a user types them."""
+"""Generation: the same bytes whatever happens, nothing silently reused, and the commands as a user types them."""
 
 import os
 import signal
@@ -156,7 +156,7 @@ def test_normalised_rows_peak_at_one(folder):
         np.testing.assert_allclose(np.abs(dataset.audio[:]).max(axis=1), 1.0)
 
 
-def test_the_doors_write_what_they_promise(folder, capsys):
+def test_the_commands_write_what_they_promise(folder, capsys):
     assert fm_generator.main(["--num_examples", "3", "--length", "0.1"]) == 0
     assert Dataset(folder / "test_datasets" / "InverSynth.hdf5").card.synth == "fm"
     assert (folder / "test_waves" / "InverSynth" / "InverSynth_00002.wav").is_file()

@@ -54,10 +54,10 @@ def test_qualities_are_bits_in_the_order_of_nsynth():
 
 def test_what_nobody_said_of_a_note_is_unknown():
     table = note_table([{"pitch": 60, "velocity": 100, "instrument": "a", "mood": "calm"}], tags=("mood",))
-    told = {
+    written = {
         label: table.names[label][int(numbers[0])] for label, numbers in table.labels.items() if label != "qualities"
     }
-    assert told == {
+    assert written == {
         **{"instrument": "a", "family": "unknown", "source": "unknown", "style": "normal"},
         **{"split": "train", "mood": "calm"},
     }
@@ -179,13 +179,13 @@ def test_wav_files_have_names_that_a_folder_of_notes_has(tmp_path):
     assert (info.subtype, info.samplerate, info.frames, info.channels) == ("PCM_16", RATE, SAMPLES, 1)
 
 
-# --- the door -----------------------------------------------------------------------------------------------------
+# --- the command --------------------------------------------------------------------------------------------------
 
 SHORT = ["--instruments", "violin,19,flute", "--pitches", "60:64:4", "--held", "0.1", "--length", "0.2"]
 SHORT += ["--validation_split", "0.3", "--test_split", "0.4"]
 
 
-def test_both_doors_write_the_dataset(tmp_path):
+def test_both_commands_write_the_dataset(tmp_path):
     assert note_generator.main([*SHORT, "--wavefiles"]) == 0
     assert registry.main(["notes", *SHORT, "--name", "again", "--seed", "1", "--workers", "3"]) == 0
     with Dataset("test_datasets/notes.hdf5") as one, Dataset("test_datasets/again.hdf5") as two:
@@ -215,7 +215,7 @@ def test_settings_read_lists_of_words(tmp_path):
         (["--soundfont", "absent.sf2"], "AudioError: cannot open absent.sf2"),
         (
             ["--instruments", "violin", "--test_split", "0.9"],
-            "ParameterError: a split by instrument leaves something to train on",
+            "ParameterError: a split by instrument must leave some for training",
         ),
         (["--held", "9"], "ParameterError: a note is held for a part of its length"),
         (["--name", "a/b"], "SettingsError: name must be a plain name"),

@@ -1,4 +1,4 @@
-"""Parameter spaces: every way between the faces, and the words of each refusal."""
+"""Parameter spaces: every conversion between the representations, and the message of each error."""
 
 import numpy as np
 import pytest

@@ -7,7 +7,7 @@ import numpy as np
 
 RATE, ROOT = 32000, 60
 PERIOD = 100
-"""Samples in a period of the sine: 320 Hz at its own rate, though its root key, 261.63 Hz, says otherwise."""
+"""Samples in a period of the sine: 320 Hz at its own rate, though its root key, 261.63 Hz, differs."""
 
 
 def sine_font(path: Path, *, correction: int = 0, generators: dict[int, int] | None = None, bank: int = 0) -> Path:

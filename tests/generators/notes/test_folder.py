@@ -18,14 +18,14 @@ FIT = Fit(RATE, SAMPLES)
 def save(
     path: Path, samples: int = SAMPLES, *, rate: int = RATE, channels: int = 1, level: float = 0.5, **options: str
 ):
-    """Write a ramp, so that each sample says where it stands."""
+    """Write a ramp, so that each sample holds its position."""
     path.parent.mkdir(parents=True, exist_ok=True)
     audio = np.repeat(np.linspace(0, level, samples, endpoint=False)[:, None], channels, axis=1)
     soundfile.write(path, audio, rate, **{"subtype": "PCM_16", **options})
     return audio[:, 0]
 
 
-def told(source):
+def labels_of(source):
     """Each row as (instrument, pitch, velocity)."""
     names = [source.table.names["instrument"][number] for number in source.table.labels["instrument"]]
     return list(zip(names, source.table.pitch.tolist(), source.table.velocity.tolist(), strict=True))
@@ -37,11 +37,11 @@ def test_names_say_sound_and_note(tmp_path):
     (tmp_path / "readme.txt").write_text("no sound")
     (tmp_path / ".cello_61.wav").write_text("no sound either")
     source = folder_source(tmp_path, fit=FIT)
-    assert told(source) == [
+    assert labels_of(source) == [
         *(("cello", 60, 100), ("cello", 49, 100), ("deep bell", 10, 100)),
         *(("flute", 0, 100), ("my_own_sound", 127, 100)),
     ]
-    assert not source.split_told
+    assert not source.has_split
 
 
 def test_sounds_arrive_as_they_are(tmp_path):
@@ -62,7 +62,7 @@ def test_a_table_says_more_than_names_and_wins(tmp_path):
         "strange.wav,A4,,gong,mallet,,,,\n"
     )
     source = folder_source(tmp_path, labels=tmp_path / "labels.csv", tags={"mood": "wild", "room": "hall"}, fit=FIT)
-    assert told(source) == [("a", 60, 50), ("b", 61, 100), ("gong", 69, 100)]
+    assert labels_of(source) == [("a", 60, 50), ("b", 61, 100), ("gong", 69, 100)]
     labels, names = source.table.labels, source.table.names
 
     def column(label):
@@ -74,11 +74,11 @@ def test_a_table_says_more_than_names_and_wins(tmp_path):
     assert column("mood") == ["calm", "wild", "wild"]
     assert column("room") == ["hall"] * 3
     assert labels["qualities"].tolist() == [0b100000001, 0, 0]
-    assert source.split_told
+    assert source.has_split
     assert source.table.kinds[-2:] == (("mood", "int32"), ("room", "int32"))
 
 
-def test_every_fault_of_every_sound_is_listed_at_once(tmp_path):
+def test_every_problem_of_every_sound_is_listed_at_once(tmp_path):
     save(tmp_path / "good_60.wav")
     save(tmp_path / "short_60.wav", SAMPLES - 1)
     save(tmp_path / "long_61.wav", SAMPLES + 1)
@@ -91,8 +91,8 @@ def test_every_fault_of_every_sound_is_listed_at_once(tmp_path):
     assert str(fault.value) == (
         f"the sounds of {tmp_path} must be mono, 16 bits, 4000 Hz, 400 samples, and named <sound>_<note>. Received: "
         "broken_60.wav (no readable audio); coarse_60.wav (stored as PCM_U8); fast_60.wav (44100 Hz, 2 channels); "
-        "long_61.wav (401 samples); nameless.wav (no note in its name); short_60.wav (399 samples): 6 of 7. Mend them, "
-        "or ask for convert, pad, trim, chop or default_pitch"
+        "long_61.wav (401 samples); nameless.wav (no note in its name); short_60.wav (399 samples): 6 of 7. Fix them, "
+        "or set convert, pad, trim, chop or default_pitch"
     )
 
 
@@ -119,7 +119,7 @@ def test_short_sounds_are_padded_and_long_ones_trimmed_on_request(tmp_path):
 def test_recordings_are_cut_into_pieces(tmp_path, samples, options, starts):
     ramp = np.pad(save(tmp_path / "take.wav", samples), (0, SAMPLES))
     source = folder_source(tmp_path, pitch=32, fit=Fit(RATE, SAMPLES, chop=True, **options))
-    assert told(source) == [("take", 32, 100)] * len(starts)
+    assert labels_of(source) == [("take", 32, 100)] * len(starts)
     np.testing.assert_allclose(
         source.audio(slice(0, len(starts))), [ramp[start : start + SAMPLES] for start in starts], atol=1e-4
     )
@@ -163,12 +163,12 @@ def test_a_table_that_makes_no_sense_is_refused(tmp_path, text, error, words):
         folder_source(tmp_path, labels=tmp_path / "labels.csv", fit=FIT)
 
 
-# --- the door -----------------------------------------------------------------------------------------------------
+# --- the command --------------------------------------------------------------------------------------------------
 
 DOOR = ["notes", "--source", "folder", "--sample_rate", "4000", "--length", "0.1"]
 
 
-def test_the_door_reads_a_folder(tmp_path):
+def test_the_command_reads_a_folder(tmp_path):
     save(tmp_path / "own" / "a_60.wav")
     save(tmp_path / "own" / "b_62.wav", 900, level=0.1)
     flags = ["--notes_from", "own", "--chop", "--chop_step", "0.05", "--tags", "family=string,mood=calm"]
@@ -187,8 +187,8 @@ def test_the_door_reads_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        ([], "SettingsError: sounds of one's own lie in a folder. Received: none"),
-        (["--notes_from", "absent"], "DatasetError: sounds of one's own lie in a folder. Received: absent"),
+        ([], "SettingsError: notes are read from a folder of sounds. Received: none"),
+        (["--notes_from", "absent"], "DatasetError: notes are read from a folder of sounds. Received: absent"),
         (["--notes_from", "."], "DatasetError: a folder of notes holds sounds"),
         (["--notes_from", "own"], "AudioError: the sounds of own must be mono"),
         (["--notes_from", "own", "--trim", "--chop"], "SettingsError: a sound that is too long is trimmed or chopped"),

@@ -1,4 +1,4 @@
-"""NSynth as it is released: both forms give the same dataset, and every way in which a file can be broken is told."""
+"""NSynth as released: both forms give the same dataset, and every kind of broken file is reported."""
 
 import json
 import struct
@@ -62,12 +62,12 @@ def save_folder(folder: Path, notes=NOTES) -> Path:
 
 
 def example(name: str, **changes):
-    said = NOTES[name]
+    labels = NOTES[name]
     features = {
         "note_str": [name.encode()],
         "audio": (SOUNDS[name] / 32768).astype(np.float32),
-        "qualities": np.asarray(said["qualities"]),
-        **{key: np.asarray([said[key]]) for key in ("pitch", "velocity", "instrument_family", "instrument_source")},
+        "qualities": np.asarray(labels["qualities"]),
+        **{key: np.asarray([labels[key]]) for key in ("pitch", "velocity", "instrument_family", "instrument_source")},
     }
     return write_example({key: value for key, value in (features | changes).items() if value is not None})
 
@@ -147,8 +147,8 @@ def test_both_forms_hold_the_same_notes(tmp_path):
     two = nsynth_source(save_records(tmp_path / "nsynth-valid.tfrecord"), **FIT)
     assert one.table.digest == two.table.digest
     assert one.table.names == two.table.names
-    assert one.split_told
-    assert two.split_told
+    assert one.has_split
+    assert two.has_split
     np.testing.assert_array_equal(one.audio(slice(0, 6)), two.audio(slice(0, 6)))
     np.testing.assert_array_equal(one.audio(slice(1, 2))[0], SOUNDS[sorted(NOTES)[1]].astype(np.float32) / 32768)
     table = one.table
@@ -169,7 +169,7 @@ def test_a_folder_of_splits_is_one_dataset(tmp_path):
     splits = [source.table.names["split"][number] for number in source.table.labels["split"]]
     assert splits == ["test"] * 2 + ["train"] * 3 + ["valid"]  # parts in the order of their names
     np.testing.assert_array_equal(source.audio(slice(0, 1))[0], SOUNDS[names[3]].astype(np.float32) / 32768)
-    assert not nsynth_source(save_folder(tmp_path / "mine"), **FIT).split_told
+    assert not nsynth_source(save_folder(tmp_path / "mine"), **FIT).has_split
 
 
 def test_the_gansynth_subset_is_acoustic_and_of_61_pitches(tmp_path):
@@ -200,7 +200,7 @@ FIRST = sorted(NOTES)[0]
     [
         (absent, r"for each of 6 notes. Received: it without bass_acoustic_001-024-025, bass_acoustic_001-060-127$"),
         (lambda folder: (folder / "examples.json").write_text("{"), "as JSON"),
-        (lambda folder: (folder / "examples.json").write_text("[1]"), "maps names of notes to what they are"),
+        (lambda folder: (folder / "examples.json").write_text("[1]"), "maps names of notes to their labels"),
         (edit(lambda notes: notes[FIRST].pop("pitch")), f"Received: {FIRST} in .*at fault: 'pitch'"),
         (edit(lambda notes: notes[FIRST].update(instrument_family=11)), "a number out of range"),
         (edit(lambda notes: notes[FIRST].update(qualities=[1])), "ten qualities"),
@@ -241,7 +241,7 @@ def test_sounds_of_another_kind_are_refused_when_they_are_read(tmp_path):
         nsynth_source(folder, **FIT).audio(slice(0, 1))
 
 
-def test_the_door_reads_nsynth(tmp_path, capsys):
+def test_the_command_reads_nsynth(tmp_path, capsys):
     save_folder(tmp_path / "nsynth-train")
     flags = ["notes", "--source", "nsynth", "--sample_rate", "4000", "--length", "0.1"]
     assert (
@@ -255,7 +255,7 @@ def test_the_door_reads_nsynth(tmp_path, capsys):
         }
     capsys.readouterr()
     for argv, line in (
-        ([], "SettingsError: the files of NSynth have to be named"),
+        ([], "SettingsError: source nsynth needs the files of NSynth"),
         (["--notes_from", "absent"], "DatasetError: NSynth comes as folders"),
     ):
         assert registry.main([*flags, *argv, "--name", "other"]) == 2

@@ -1,4 +1,4 @@
-"""SoundFonts: notes sound at their pitch and for their time, whatever a font says of its samples."""
+"""SoundFonts: notes sound at their pitch and for their time, whatever a font declares about its samples."""
 
 import numpy as np
 import pytest
@@ -212,7 +212,7 @@ def test_a_font_of_ones_own_is_played_where_it_sounds(tmp_path):
     assert source.table.pitch.tolist() == [20, 100]
     assert source.table.names["instrument"] == ("acoustic-grand-piano-bank-3",)
     assert soundfont_source(path, instruments=("Sine",), pitches=(60,)).table.names == source.table.names
-    with pytest.raises(DatasetError, match=r"sine.sf2 must sound some of the notes asked for"):
+    with pytest.raises(DatasetError, match=r"sine.sf2 must have some of the requested notes"):
         soundfont_source(path, instruments=("3:0",), pitches=(101,))
 
 
