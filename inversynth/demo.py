@@ -76,10 +76,9 @@ def run_demo(directory: Path, budget: str = "full") -> Path:
 
 def invert_examples(budget: str) -> Iterator[tuple[Example, Inversion]]:
     """Invert the bundled sounds one after another, each at whatever level it has, with the bundled network."""
-    from inversynth.pretrained import DEFAULT, find_model
-    from models.model_files import load_model
+    from inversynth.pretrained import DEFAULT, find_model, load_estimator
 
-    model = load_model(find_model(DEFAULT))
+    model = load_estimator(find_model(DEFAULT))
     for example in EXAMPLES:
         target = read_target(example.path, model.sample_rate, model.card.length)
         yield example, invert(target, model, example.truth(), budget, level="fit")
