@@ -4,7 +4,7 @@ instruments.
 Both carry the synth, its fingerprint, sample rate and length, and go through the same checks as `patch.json`; where a
 patch came from, its scores and probabilities stay behind. Both come back exactly. Two control changes carry 14 bits, so
 the MIDI file keeps the exact values as text beside them; a program that drops these, or moves a controller, leaves
-levels exact and values between them to within half a step of 1/16383 of the knob.
+levels exact and values between them to within half a step of 1/16383 of the range.
 """
 
 import csv
@@ -25,10 +25,11 @@ from generators.files import write_text, written_whole
 from generators.parameters import ParameterSpace
 from generators.registry import find_synth
 from inversynth.midi_file import read_midi
-from inversynth.patches.patch import SCHEMA, Patch, patch_from_json, read_patch, write_patch
+from inversynth.patches.patch import Patch, patch_from_json, read_patch, write_patch
+from inversynth.patches.patch_file import SCHEMA
 
 HEAD = ("schema", "synth", "sample_rate", "length", "level_db", "space_fingerprint")
-"""What a patch says of itself beside its values."""
+"""Keys beside the values of a patch."""
 
 NUMBERS = ("sample_rate", "length", "level_db")
 OPTIONAL = {"level_db", "space_fingerprint"}
@@ -37,7 +38,7 @@ OPTIONAL = {"level_db", "space_fingerprint"}
 COLUMNS = ("name", "value", "unit", "class")
 
 FULL = (1 << 14) - 1
-"""The highest 14-bit value: a knob at its end."""
+"""The highest 14-bit value: a parameter at the end of its range."""
 
 CONTROLLERS = tuple(number for number in range(32) if number not in (0, 6, 7, 10, 11))
 """Coarse controllers, each with its fine one 32 higher (MIDI 1.0): all but bank select, data entry, volume, pan and
@@ -48,7 +49,7 @@ MARK = "inversynth "
 """Begins the text events of a patch in a MIDI file."""
 
 EXACT = f"{MARK}value "
-"""Begins those that tell an exact value."""
+"""Begins those that hold an exact value."""
 
 SUFFIXES: dict[str, str] = {"json": ".json", "csv": ".csv", "midi-cc": ".mid"}
 """The formats, and how their files end."""
@@ -79,7 +80,7 @@ def write_any_patch(path: str | os.PathLike[str], patch: Patch, form: str) -> Pa
 
 
 def patch_to_csv(patch: Patch) -> str:
-    """Return name, value, unit and class, a row each; rows whose name begins with # say what they belong to."""
+    """Return name, value, unit and class, a row each; rows whose name begins with # hold the keys of the patch."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
@@ -160,7 +161,7 @@ def read_controls(path: str | os.PathLike[str]) -> Patch:
             is_fine = FINE <= message.control < 2 * FINE
             (fine if is_fine else coarse)[message.channel, message.control - FINE * is_fine] = message.value
     if "synth" not in head:
-        raise ParameterError(f"a MIDI file with a patch says so in text events. Received: {path}, which has none")
+        raise ParameterError(f"a MIDI file with a patch names its synth in a text event. Received: {path}, without one")
     space = find_synth(head["synth"]).space
     named = {controller(column): column for column in range(len(space))}
     odd = sorted((coarse.keys() | fine.keys()) - named.keys())
@@ -173,14 +174,14 @@ def read_controls(path: str | os.PathLike[str]) -> Patch:
     rows = []
     for key, value in coarse.items():
         column, code = named[key], (value << 7) + fine.get(key, 0)
-        told = _number(exact.get(space.names[column], ""))
-        kept = isinstance(told, float) and math.isfinite(told) and _code(space, column, told) == code
-        rows.append({"name": space.names[column], "value": told if kept else _value(space, column, code)})
+        written = _number(exact.get(space.names[column], ""))
+        kept = isinstance(written, float) and math.isfinite(written) and _code(space, column, written) == code
+        rows.append({"name": space.names[column], "value": written if kept else _value(space, column, code)})
     return _patch(head, rows, str(path))
 
 
 def _code(space: ParameterSpace, column: int, value: float) -> int:
-    """Return the 14 bits of a value: its knob, evenly spaced over the levels."""
+    """Return the 14 bits of a value: its position, evenly spaced over the levels."""
     return round(float(space.parameters[column].position(value)) * FULL)
 
 
@@ -188,10 +189,10 @@ def _value(space: ParameterSpace, column: int, code: int) -> float:
     """Return the value of 14 bits; the level itself where they are those of a level."""
     levels = space.parameters[column].levels
     at = [level for level in levels if _code(space, column, level) == code]
-    return at[0] if at else float(np.interp(code / FULL, _knobs(len(levels)), levels))
+    return at[0] if at else float(np.interp(code / FULL, _positions(len(levels)), levels))
 
 
-def _knobs(levels: int) -> NDArray[np.float64]:
+def _positions(levels: int) -> NDArray[np.float64]:
     return np.linspace(0.0, 1.0, levels) if levels > 1 else np.zeros(1)
 
 

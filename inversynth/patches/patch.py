@@ -2,14 +2,11 @@
 
 It can be read by people and by other programs: every parameter stands with its value, unit, class and, where a network
 chose it, its probability and the whole distribution. It names the synth and the fingerprint of its parameter space, so
-that a patch made for another synth is refused and never misread.
+that a patch made for another synth is refused and never misread. The schema is in `inversynth.patches.patch_file`.
 """
 
-import json
-import math
 import os
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,30 +15,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators import __version__
-from generators.errors import ParameterError, unknown
+from generators.errors import ParameterError
 from generators.files import write_text
 from generators.parameters import Floats, ParameterSpace
+from inversynth.patches.patch_file import SCHEMA, AlternativeRow, ParameterRow, PatchFile, parse_patch_file
 
-SCHEMA = "inversynth-patch/2"
-
-SCHEMAS = ("inversynth-patch/1", SCHEMA)
-"""Those that can be read: the first knew neither levels nor what a search finds out."""
-
-HEAD_KEYS = frozenset(("schema", "synth", "sample_rate", "length", "space_fingerprint", "model", "software", "source"))
-KEYS = HEAD_KEYS | {"level_db", "parameters", "scores", "refinement", "alternatives", "verdict"}
-ROW_KEYS = frozenset(("name", "value", "unit", "class", "probability", "probabilities", "determined"))
-ALTERNATIVE_KEYS = frozenset(("values", "distance", "residual_db", "level_db"))
-
-TOLERANCE = 1e-3
+PROBABILITY_TOLERANCE = 1e-3
 """How far printed probabilities may be from a sum of 1: they are rounded to six digits."""
-
-LEVEL_RANGE = 200.0
-"""Decibels; what lies beyond cannot be told from silence in float32."""
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another patch that sounds alike: values (p,), distance by `inversynth.search.objective`, and what it leaves in dB."""
+    """Another patch with nearly the same sound.
+
+    Attributes: values (p,). distance: by `inversynth.search.objective`. residual_db: what it leaves of the waveform.
+    level_db: how much louder than the synth's own the sound was.
+    """
 
     values: Floats
     distance: float
@@ -54,11 +43,12 @@ class Patch:
     """One setting of a synth, and where it came from.
 
     Shapes, with p parameters: values (p,); probabilities (size,), each parameter's summing to 1, or None; determined
-    (p,) says which parameters the sound fixes, or None where nobody looked.
+    (p,) says which parameters the sound fixes, or None where that was not measured.
     `scores` are those of the sound it makes against the sound it was made from; `source` describes the latter.
-    `level_db` is how much louder than the synth's own the sound was. `refinement` records the search: budget, renders,
-    seconds, residual_db, offset and its stages. `alternatives` are clearly different patches that sound alike, and
-    `verdict` says whether the synth can make the sound at all (`inversynth.inversion.verdict`).
+    `level_db` is how much louder than the synth's own the sound was; `render_patch` renders at that level.
+    `refinement` records the search: budget, renders, seconds, residual_db, offset and its stages. `alternatives` are
+    clearly different patches with nearly the same sound, and `verdict` says whether the synth can make the sound at all
+    (`inversynth.inversion.verdict`).
     """
 
     space: ParameterSpace
@@ -86,8 +76,8 @@ class Patch:
         return None if self.probabilities is None else self.probabilities[self.space.slices[column]]
 
     def to_json(self) -> str:
-        """Write the patch as JSON text: one line a parameter, so that it reads like a table."""
-        head = {
+        """Write the patch as JSON text, one line a parameter."""
+        card: dict[str, Any] = {
             "schema": SCHEMA,
             "synth": self.space.synth,
             "sample_rate": self.sample_rate,
@@ -97,17 +87,15 @@ class Patch:
             "software": self.software,
             "source": dict(self.source),
             "level_db": round(self.level_db, 6),
-            "parameters": [],
+            "parameters": self._rows(),
             "scores": dict(self.scores),
         }
         if self.refinement:
-            head["refinement"] = dict(self.refinement)
-            head["alternatives"] = [self._alternative(other) for other in self.alternatives]
+            card["refinement"] = dict(self.refinement)
+            card["alternatives"] = [self._alternative(other) for other in self.alternatives]
         if self.verdict:
-            head["verdict"] = dict(self.verdict)
-        rows = ",\n".join(f"    {json.dumps(row, ensure_ascii=False, allow_nan=False)}" for row in self._rows())
-        text = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False)
-        return text.replace('\n  "parameters": []', f'\n  "parameters": [\n{rows}\n  ]', 1) + "\n"
+            card["verdict"] = dict(self.verdict)
+        return PatchFile(**card).to_json()
 
     def _rows(self) -> list[dict[str, Any]]:
         rows = []
@@ -170,42 +158,36 @@ def read_patch(path: str | os.PathLike[str]) -> Patch:
 
 def patch_from_json(text: str, label: str = "a patch") -> Patch:
     """Read a patch from JSON text; `label` names it in errors. Raises ParameterError."""
-    card = _json_object(text, label)
-    if card.get("schema") not in SCHEMAS:
-        raise ParameterError(f"{label} must have schema '{SCHEMA}'. Received: {card.get('schema')!r}")
-    _check_keys(card, KEYS, label)
-    sample_rate, length = _number(card, "sample_rate", label), _number(card, "length", label)
-    space = _space(card, round(sample_rate), length, label)
-    rows = card.get("parameters")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ParameterError(f"'parameters' of {label} must be a list of objects. Received: {type(rows).__name__}")
-    for row in rows:
-        _check_keys(row, ROW_KEYS, f"'{row.get('name')}' in {label}")
-    by_name = {str(row.get("name")): row for row in rows}
-    if len(rows) != len(space) or set(by_name) != set(space.names):
+    file = parse_patch_file(text, label)
+    sample_rate, length = round(file.sample_rate), float(file.length)
+    space = _space(file, sample_rate, length, label)
+    by_name = {row.name: row for row in file.parameters}
+    if len(file.parameters) != len(space) or set(by_name) != set(space.names):
         odd = sorted(set(by_name) ^ set(space.names)) or ["one of them twice"]
         raise ParameterError(
             f"{label} must set the {len(space)} parameters of synth '{space.synth}', each once. "
-            f"Received: {len(rows)} parameters; at odds: {', '.join(odd)}"
+            f"Received: {len(file.parameters)} parameters; at odds: {', '.join(odd)}"
         )
-    values = np.asarray([_value(by_name[name], space, i, label) for i, name in enumerate(space.names)])
-    distributions = [_distribution(by_name[name], space, i, label) for i, name in enumerate(space.names)]
-    known = [row for row in distributions if row is not None]
+    rows = [by_name[name] for name in space.names]
+    values = np.asarray([_value(row, space, column, label) for column, row in enumerate(rows)])
+    distributions = [_distribution(row, space, column, label) for column, row in enumerate(rows)]
+    known = [distribution for distribution in distributions if distribution is not None]
+    determined = [row.determined for row in rows]
     return Patch(
         space,
         values,
-        round(sample_rate),
+        sample_rate,
         length,
         np.concatenate(known) if len(known) == len(space) else None,
-        model=str(card.get("model", "")),
-        source=card["source"] if isinstance(card.get("source"), dict) else {},
-        scores=_scores(card, label),
-        software=str(card.get("software", "")),
-        level_db=_level(card, label),
-        determined=_determined([by_name[name] for name in space.names], label),
-        refinement=_object(card, "refinement", label),
-        alternatives=_alternatives(card, space, label),
-        verdict=_object(card, "verdict", label),
+        model=file.model,
+        source=file.source,
+        scores={name: float(score) for name, score in file.scores.items()},
+        software=file.software,
+        level_db=float(file.level_db),
+        determined=None if None in determined else np.asarray(determined),
+        refinement=file.refinement,
+        alternatives=tuple(_alternative(row, space, label) for row in file.alternatives),
+        verdict=file.verdict,
     )
 
 
@@ -217,113 +199,57 @@ def render_patch(patch: Patch) -> NDArray[np.float32]:
     return audio * np.float32(10.0 ** (patch.level_db / 20.0))
 
 
-def _json_object(text: str, label: str) -> dict[str, Any]:
-    try:
-        card = json.loads(text)
-    except ValueError as error:
-        raise ParameterError(f"{label} must be JSON. Received: {error}") from None
-    if not isinstance(card, dict):
-        raise ParameterError(f"{label} must be a JSON object. Received: {type(card).__name__}")
-    return card
-
-
-def _level(card: Mapping[str, Any], label: str) -> float:
-    level = _number(card, "level_db", label) if "level_db" in card else 0.0
-    if abs(level) > LEVEL_RANGE:
-        raise ParameterError(f"'level_db' of {label} must lie in +-{LEVEL_RANGE:g} dB. Received: {level:g}")
-    return level
-
-
-def _check_keys(card: Mapping[str, Any], known: Iterable[str], label: str) -> None:
-    for key in card:
-        if key not in known:
-            raise ParameterError(f"{label} has an {unknown('key', str(key), sorted(known))}")
-
-
-def _number(card: Mapping[str, Any], name: str, label: str) -> float:
-    number = card.get(name)
-    beyond = isinstance(number, int) and abs(number) > sys.float_info.max
-    if isinstance(number, bool) or not isinstance(number, int | float) or beyond or not math.isfinite(number):
-        raise ParameterError(f"'{name}' of {label} must be a finite number. Received: {number!r:.60}")
-    return float(number)
-
-
-def _space(card: Mapping[str, Any], sample_rate: int, length: float, label: str) -> ParameterSpace:
+def _space(file: PatchFile, sample_rate: int, length: float, label: str) -> ParameterSpace:
     from generators.registry import build_synth  # the concrete synths are needed by readers of files alone
 
-    space = build_synth(str(card.get("synth")), sample_rate, length).space
-    if card.get("space_fingerprint", space.fingerprint) != space.fingerprint:
+    space = build_synth(file.synth, sample_rate, length).space
+    if file.space_fingerprint not in (None, space.fingerprint):
         raise ParameterError(
             f"{label} belongs to another version of synth '{space.synth}' (fingerprint {space.fingerprint}). "
-            f"Received: {card['space_fingerprint']}. Invert the sound again"
+            f"Received: {file.space_fingerprint}. Invert the sound again"
         )
     return space
 
 
-def _value(row: Mapping[str, Any], space: ParameterSpace, column: int, label: str) -> float:
+def _value(row: ParameterRow, space: ParameterSpace, column: int, label: str) -> float:
     parameter = space.parameters[column]
-    name, low, high = parameter.name, parameter.low, parameter.high
-    value = _number(row, "value", f"'{name}' in {label}")
-    if not low <= value <= high:
-        raise ParameterError(f"'{name}' in {label} must lie in {low:g}..{high:g}. Received: {value:g}")
+    value = _within(float(row.value), space, column, label)
     nearest = int(parameter.nearest(value))
-    if row.get("class", nearest) != nearest:
+    if row.number not in (None, nearest):
         raise ParameterError(
-            f"'class' of '{name}' in {label} must be the level nearest to its value {value:g}, which is {nearest}. "
-            f"Received: {row['class']!r}. Correct one of the two, or leave 'class' out"
+            f"'class' of '{parameter.name}' in {label} must be the level nearest to its value {value:g}, which is "
+            f"{nearest}. Received: {row.number!r}. Correct one of the two, or leave 'class' out"
         )
     return value
 
 
-def _distribution(row: Mapping[str, Any], space: ParameterSpace, column: int, label: str) -> NDArray[np.float64] | None:
-    row_probabilities = row.get("probabilities")
-    if row_probabilities is None:
+def _within(value: float, space: ParameterSpace, column: int, label: str) -> float:
+    parameter = space.parameters[column]
+    if not parameter.low <= value <= parameter.high:
+        raise ParameterError(
+            f"'{parameter.name}' in {label} must lie in {parameter.low:g}..{parameter.high:g}. Received: {value:g}"
+        )
+    return value
+
+
+def _distribution(row: ParameterRow, space: ParameterSpace, column: int, label: str) -> NDArray[np.float64] | None:
+    if row.probabilities is None:
         return None
     name, count = space.names[column], space.sizes[column]
     try:
-        distribution = np.asarray(row_probabilities, np.float64)
+        distribution = np.asarray(row.probabilities, np.float64)
     except (TypeError, ValueError):
         distribution = np.empty(0)
     if distribution.shape != (count,) or not np.all((distribution >= 0) & (distribution <= 1)):
         raise ParameterError(f"'probabilities' of '{name}' in {label} must be {count} numbers in 0..1")
     total = float(distribution.sum())
-    if abs(total - 1.0) > TOLERANCE:
+    if abs(total - 1.0) > PROBABILITY_TOLERANCE:
         raise ParameterError(f"'probabilities' of '{name}' in {label} must sum to 1. Received: {total:g}")
     return distribution / total
 
 
-def _determined(rows: Sequence[Mapping[str, Any]], label: str) -> NDArray[np.bool_] | None:
-    for row in rows:
-        if not isinstance(row.get("determined", True), bool):
-            raise ParameterError(
-                f"'determined' of '{row['name']}' in {label} must be true or false. Received: {row['determined']!r}"
-            )
-    return np.asarray([row["determined"] for row in rows]) if all("determined" in row for row in rows) else None
-
-
-def _alternatives(card: Mapping[str, Any], space: ParameterSpace, label: str) -> tuple[Alternative, ...]:
-    rows = card.get("alternatives") or []
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ParameterError(f"'alternatives' of {label} must be a list of objects. Received: {rows!r:.60}")
-    found = []
-    for row in rows:
-        _check_keys(row, ALTERNATIVE_KEYS, f"an alternative of {label}")
-        values = _object(row, "values", f"an alternative of {label}")
-        if set(values) != set(space.names):
-            raise ParameterError(f"an alternative of {label} must set the {len(space)} parameters of '{space.synth}'")
-        numbers = [_value({"value": values[name]}, space, i, label) for i, name in enumerate(space.names)]
-        distance, left = (_number(row, key, label) for key in ("distance", "residual_db"))
-        found.append(Alternative(np.asarray(numbers), distance, left, _level(row, label)))
-    return tuple(found)
-
-
-def _object(card: Mapping[str, Any], name: str, label: str) -> dict[str, Any]:
-    value = card.get(name) or {}
-    if not isinstance(value, dict):
-        raise ParameterError(f"'{name}' of {label} must be an object. Received: {value!r:.60}")
-    return value
-
-
-def _scores(card: Mapping[str, Any], label: str) -> dict[str, float]:
-    scores = _object(card, "scores", label)
-    return {str(name): _number(scores, name, f"'scores' in {label}") for name in scores}
+def _alternative(row: AlternativeRow, space: ParameterSpace, label: str) -> Alternative:
+    if set(row.values) != set(space.names):
+        raise ParameterError(f"an alternative of {label} must set the {len(space)} parameters of '{space.synth}'")
+    values = [_within(float(row.values[name]), space, column, label) for column, name in enumerate(space.names)]
+    return Alternative(np.asarray(values), float(row.distance), float(row.residual_db), float(row.level_db))
