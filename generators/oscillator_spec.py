@@ -1,8 +1,10 @@
-"""What a synthesizer declares about its inside, so that a network or a search may use it: plain data, no sound.
+"""What a synthesizer declares of its structure, for networks and searches to use: plain data, no sound.
 
 An *oscillator* is a part whose output is multiplied by one amplitude and then added to the others. Where a synth
 declares oscillators, all else being fixed its sound is linear in their amplitudes: it is the sum of each oscillator's
-sound alone at amplitude 1, times its amplitude.
+sound alone at amplitude 1, times its amplitude. A synth that is nothing but such oscillators and a chain of effects
+declares an `OscillatorStructure` too, from which a search renders its parts. Which stages of the search suit a synth
+stands in its `search_stages`.
 """
 
 from collections.abc import Sequence
@@ -51,7 +53,7 @@ class EffectParameters:
 
 @dataclass(frozen=True)
 class OscillatorStructure:
-    """All that lies between the parameters and the sound, where a synth is frequency-modulated oscillators and effects.
+    """The complete signal path of a synth that is frequency-modulated oscillators through a chain of effects.
 
     `generators.fm.atoms` renders such a sound in parts: each oscillator alone, at amplitude 1, through any effects. The
     oscillators' waveforms are those of `atoms.WAVEFORMS`, each phase starts at 0, and `gain` multiplies their sum. All
@@ -62,6 +64,13 @@ class OscillatorStructure:
     oscillators: tuple[Oscillator, ...]
     effects: EffectParameters
     gain: float
+
+    def effect_columns(self, space: ParameterSpace) -> tuple[int, ...]:
+        """Return the columns of the effects' parameters, in the order of `EffectParameters`.
+
+        Raises: ParameterError for a name that the space lacks.
+        """
+        return tuple(space.index(name) for name in astuple(self.effects))
 
 
 def oscillator_columns(space: ParameterSpace, oscillators: Sequence[Oscillator]) -> tuple[tuple[int, ...], ...]:

@@ -187,6 +187,9 @@ def _checked(found: Any, name: str) -> type[Synth]:
     if not isinstance(space, ParameterSpace):
         raise ParameterError(f"synth '{name}' needs a ParameterSpace as its attribute space. Received: {space!r}")
     oscillator_columns(space, found.oscillators)
+    if found.structure is not None:
+        oscillator_columns(space, found.structure.oscillators)
+        found.structure.effect_columns(space)
     if getattr(found, "name", None) == space.synth == name:
         return found
 

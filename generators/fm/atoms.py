@@ -1,9 +1,9 @@
 """Single oscillators of the `fm` synth at amplitude 1, through envelope, filter and gater: the atoms of the search.
 
-Given envelope, filter and gater a sound of `fm` is linear in its four amplitudes, so a search needs each oscillator by
-itself (an *atom*) and far more atoms than sounds. `carriers` renders bare oscillators, optionally with an initial
-phase, with the oscillators of `generators.fm.kernel`; `shape` sends many of them through many envelopes, filters and
-gaters, 16 side by side in SIMD lanes, since the recursion of one filter cannot fill a lane by itself. Held to
+For a given envelope, filter and gater, a sound of `fm` is linear in its four amplitudes, so a search needs single
+oscillators (*atoms*), and far more of them than sounds. `carriers` renders bare oscillators, optionally with an initial
+phase, with the oscillators of `generators.fm.kernel`; `shape` passes many of them through many envelopes, filters and
+gaters, 16 in parallel in SIMD lanes, since the recursion of a single filter does not vectorise. Held to
 `FmSynth.render` by a parity test.
 """
 
@@ -16,10 +16,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.dsp.filters import lowpass_coefficients
-from generators.fm.kernel import BLOCK, _add_saw, _add_sine, _add_square, _add_triangle, _advance, _turn, compile_kernel
+from generators.fm.compiler import compile_kernel
+from generators.fm.kernel import (
+    BLOCK,
+    add_saw,
+    add_sine,
+    add_square,
+    add_triangle,
+    advance_phase,
+    fill_rotation,
+)
 
 LANES = 16
-"""Atoms that share the filter recursion: one AVX-512 register of float32, or two of AVX2."""
+"""Atoms filtered in parallel: one AVX-512 register of float32, or two of AVX2."""
 
 WAVEFORMS = ("sine", "saw", "triangle", "square")
 """Waveforms that `carriers` renders; their places are its `kinds`."""
@@ -29,10 +38,10 @@ Audio = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class EffectChain:
-    """What a sum of oscillators passes through: some envelopes, filters and gaters to choose from.
+    """The effects that a sum of oscillators passes through: tables of envelopes, filters and gaters to choose from.
 
     Shapes: envelopes (e, samples), filters (q, 3) from `filter_table`, gates (g, samples); all float32. `emphasis` is
-    the weight c of a difference y[t] - c y[t-1] taken at the very end, for a listener who minds low frequencies less.
+    the weight c of a final pre-emphasis y[t] - c y[t-1], which reduces low frequencies.
     """
 
     envelopes: Audio
@@ -76,11 +85,11 @@ def shape(
     gate: ArrayLike = 0,
     pool: Executor | None = None,
 ) -> Audio:
-    """Send oscillators through envelope, filter and gater.
+    """Pass oscillators through envelope, filter and gater.
 
     Args:
-        waves: (w, samples) from `carriers`. wave, envelope, filtering, gate: (n,) row numbers that say which of each
-            an atom takes; a single number serves all.
+        waves: (w, samples) from `carriers`. wave, envelope, filtering, gate: (n,) row numbers that select one of each
+            for an atom; a single number serves all.
     Shapes: returns (n, samples) float32, without the synth's fixed gain.
     """
     chosen = np.broadcast_arrays(*(np.asarray(index, np.int64) for index in (wave, envelope, filtering, gate)))
@@ -97,7 +106,7 @@ def shape(
 
 
 def emphasise(audio: ArrayLike, emphasis: float) -> Audio:
-    """Take the difference y[t] - emphasis y[t-1]. Shapes: (…, samples) -> the same, float32."""
+    """Apply pre-emphasis y[t] - emphasis y[t-1]. Shapes: (…, samples) -> the same, float32."""
     rows = np.array(audio, np.float32)
     rows[..., 1:] -= np.float32(emphasis) * rows[..., :-1].copy()
     return rows
@@ -106,7 +115,7 @@ def emphasise(audio: ArrayLike, emphasis: float) -> Audio:
 def adjoint(
     audio: ArrayLike, filters: Audio, gate: Audio, emphasis: float = 0.0, pool: Executor | None = None
 ) -> Audio:
-    """Send sounds backwards through emphasis, gater and filter: products with bare waves become products with atoms.
+    """Apply the adjoint of filter, gater and emphasis: correlations with atoms become correlations with bare waves.
 
     For every envelope e and wave w: sum(audio * emphasise(gate * filter(e * w))) = sum(adjoint * e * w).
     Shapes: audio (n, samples), filters (1, 3), gate (samples,) -> (n, samples) float32.
@@ -121,7 +130,7 @@ def adjoint(
 
 
 def _split(pool: Executor | None, count: int, work: Any) -> None:
-    """Do work(start, stop) on two halves at once where there are threads, split at a whole number of lanes."""
+    """Call work(start, stop) on two halves in parallel if there are threads, split at a whole number of lanes."""
     middle = -(-count // (2 * LANES)) * LANES
     if pool is None or middle >= count:
         work(0, count)
@@ -139,23 +148,23 @@ def _carriers(kinds: Any, shapes: Any, sample_rate: float, out: Any) -> None:
     samples = out.shape[1]
     one = np.float32(1.0)
     for i in range(len(kinds)):
-        _turn(2.0 * pi * shapes[i, 1] / sample_rate, cosines, sines)
-        turned = np.float32(shapes[i, 3] - floor(shapes[i, 3]))
+        fill_rotation(2.0 * pi * shapes[i, 1] / sample_rate, cosines, sines)
+        start_phase = np.float32(shapes[i, 3] - floor(shapes[i, 3]))
         for start in range(0, samples, BLOCK):
             mix[:] = np.float32(0.0)
-            _advance(shapes[i, 0], shapes[i, 1], shapes[i, 2], start, sample_rate, cosines, sines, cycles, widths)
-            if turned != np.float32(0.0):
+            advance_phase(shapes[i, 0], shapes[i, 1], shapes[i, 2], start, sample_rate, cosines, sines, cycles, widths)
+            if start_phase != np.float32(0.0):
                 for j in range(BLOCK):
-                    cycle = cycles[j] + turned
+                    cycle = cycles[j] + start_phase
                     cycles[j] = cycle - one if cycle >= one else cycle
             if kinds[i] == 0:
-                _add_sine(cycles, one, mix)
+                add_sine(cycles, one, mix)
             elif kinds[i] == 1:
-                _add_saw(cycles, widths, one, mix)
+                add_saw(cycles, widths, one, mix)
             elif kinds[i] == 2:
-                _add_triangle(cycles, widths, one, mix)
+                add_triangle(cycles, widths, one, mix)
             else:
-                _add_square(cycles, widths, one, mix)
+                add_square(cycles, widths, one, mix)
             count = min(BLOCK, samples - start)
             for j in range(count):
                 out[i, start + j] = mix[j]

@@ -1,7 +1,7 @@
 """The whole `fm` signal path fused into one Numba kernel, for datasets and search.
 
 Sounds are rendered in short blocks that stay in the nearest cache. Phases are float64, waveforms float32. The slow
-sinusoids (modulators and gater) turn by angle addition from the start of each block, so the only transcendental
+sinusoids (modulators and gater) advance by angle addition from the start of each block, so the only transcendental
 function per sample is the carrier sine, a polynomial; the inner loops are branch-free and vectorise. Held to
 `FmSynth.synthesize` by a parity test.
 """
@@ -9,9 +9,10 @@ function per sample is the carrier sine, a polynomial; the inner loops are branc
 from math import cos, floor, pi, sin
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from generators.fm.compiler import compile_kernel
 
 BLOCK = 256
 """Samples per block: the work arrays of this length fit the nearest cache."""
@@ -24,10 +25,6 @@ _ZERO, _QUARTER, _HALF, _ONE, _TWO, _FOUR = (np.float32(c) for c in (0.0, 0.25, 
 _ROUNDING = np.float32(4.0 / 3.0)
 _MINIMUM_WIDTH = np.float32(1e-9)
 
-compile_kernel = numba.njit(
-    nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"}
-)
-
 
 def render_fm(
     values: NDArray[np.float64], samples: int, sample_rate: int, note_length: float, gain: float
@@ -39,8 +36,8 @@ def render_fm(
 
 
 @compile_kernel
-def _turn(angle: float, cosines: Any, sines: Any) -> None:
-    """Fill cos and sin of angle * j, j = 0, 1, … by doubling: each half is the first half turned further."""
+def fill_rotation(angle: float, cosines: Any, sines: Any) -> None:
+    """Fill cos and sin of angle * j, j = 0, 1, … by doubling: each filled half is rotated to give the next."""
     cosines[0], sines[0] = 1.0, 0.0
     filled = 1
     while filled < len(cosines):
@@ -60,8 +57,8 @@ def _render(values: Any, audio: Any, sample_rate: float, note_length: float, gai
     for sound in range(batch):
         row = values[sound]
         for k in range(4):
-            _turn(2.0 * pi * row[4 * k + 1] / sample_rate, cosines[k], sines[k])
-        _turn(2.0 * pi * row[22] / sample_rate, cosines[4], sines[4])
+            fill_rotation(2.0 * pi * row[4 * k + 1] / sample_rate, cosines[k], sines[k])
+        fill_rotation(2.0 * pi * row[22] / sample_rate, cosines[4], sines[4])
         attack, decay, sustain, release = row[16], row[17], row[18], row[19]
 
         angle = 2.0 * pi * row[20] / sample_rate
@@ -75,17 +72,17 @@ def _render(values: Any, audio: Any, sample_rate: float, note_length: float, gai
             mix[:] = _ZERO
             for k in range(4):
                 amplitude = np.float32(row[4 * k + 2] * gain)
-                _advance(
+                advance_phase(
                     row[4 * k], row[4 * k + 1], row[4 * k + 3], start, sample_rate, cosines[k], sines[k], cycles, widths
                 )
                 if k == 0:
-                    _add_sine(cycles, amplitude, mix)
+                    add_sine(cycles, amplitude, mix)
                 elif k == 1:
-                    _add_saw(cycles, widths, amplitude, mix)
+                    add_saw(cycles, widths, amplitude, mix)
                 elif k == 2:
-                    _add_triangle(cycles, widths, amplitude, mix)
+                    add_triangle(cycles, widths, amplitude, mix)
                 else:
-                    _add_square(cycles, widths, amplitude, mix)
+                    add_square(cycles, widths, amplitude, mix)
             _shape(start, sample_rate, attack, decay, sustain, release, note_length, mix)
             count = min(BLOCK, samples - start)
             for j in range(count):
@@ -102,7 +99,7 @@ def _render(values: Any, audio: Any, sample_rate: float, note_length: float, gai
 
 
 @compile_kernel
-def _advance(
+def advance_phase(
     frequency: float,
     rate: float,
     depth: float,
@@ -129,7 +126,8 @@ def _advance(
 
 
 @compile_kernel
-def _add_sine(cycles: Any, amplitude: Any, mix: Any) -> None:
+def add_sine(cycles: Any, amplitude: Any, mix: Any) -> None:
+    """Add a sine of the given phases to `mix`, as `generators.dsp.oscillators` defines it."""
     for j in range(BLOCK):
         x = _HALF - cycles[j]
         w = _QUARTER - abs(abs(x) - _QUARTER)
@@ -139,7 +137,8 @@ def _add_sine(cycles: Any, amplitude: Any, mix: Any) -> None:
 
 
 @compile_kernel
-def _add_saw(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
+def add_saw(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
+    """Add a band-limited saw of the given phases to `mix`, as `generators.dsp.oscillators` defines it."""
     for j in range(BLOCK):
         shifted = cycles[j] + _HALF
         cycle = shifted - _ONE if shifted >= _ONE else shifted
@@ -149,7 +148,8 @@ def _add_saw(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
 
 
 @compile_kernel
-def _add_triangle(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
+def add_triangle(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
+    """Add a band-limited triangle of the given phases to `mix`, as `generators.dsp.oscillators` defines it."""
     for j in range(BLOCK):
         shifted = cycles[j] + _QUARTER
         cycle = shifted - _ONE if shifted >= _ONE else shifted
@@ -160,7 +160,8 @@ def _add_triangle(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
 
 
 @compile_kernel
-def _add_square(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
+def add_square(cycles: Any, widths: Any, amplitude: Any, mix: Any) -> None:
+    """Add a band-limited square of the given phases to `mix`, as `generators.dsp.oscillators` defines it."""
     for j in range(BLOCK):
         cycle = cycles[j]
         half = cycle if cycle < _HALF else cycle - _HALF
