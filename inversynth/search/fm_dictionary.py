@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from generators.fm.atoms import Audio
-from generators.fm.kernel import compile_kernel
+from generators.fm.compiler import compile_kernel
 
 Floats = NDArray[np.floating[Any]]
 Classes = NDArray[np.int64]

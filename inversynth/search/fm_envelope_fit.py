@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from generators.fm.atoms import Audio, EffectChain, shape
-from generators.fm.kernel import compile_kernel
+from generators.fm.compiler import compile_kernel
 from inversynth.search.fm_amplitude_fit import Classes, Floats, fit_levels, fit_proportions, minimise_within
 
 
