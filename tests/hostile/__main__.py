@@ -1,0 +1,133 @@
+"""Run hostile cases and say what does not hold.
+
+`python -m tests.hostile --all`, a sample of `--seconds 120`, `--only REGEX` or `--list`.
+"""
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from tests.hostile.cases import Case, Result, all_cases, run_case, sample
+from tests.hostile.materials import make_materials
+from tests.hostile.runner import Job, Worker
+
+KINDS = {
+    **{1: "memory corruption", 3: "names", 4: "places", 5: "JSON", 6: "HDF5", 7: "`.keras`"},
+    **{8: "arrays, audio, MIDI", 9: "numbers, words, disks"},
+}
+"""The groups of the corpus, by their numbers; crowds (2) and equal bytes (10) have tests of their own."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run cases; returns 1 where a promise did not hold."""
+    parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="every case, and the table of docs/reliability.md")
+    parser.add_argument("--seconds", type=float, default=120.0, help="how long a sample takes (default: 120)")
+    parser.add_argument("--only", help="cases whose names match a regular expression")
+    parser.add_argument("--list", action="store_true", help="name the cases, and run none")
+    parser.add_argument("--seed", type=int, default=0, help="draws the sample")
+    parser.add_argument("--materials", type=Path, help="folder of what valid calls need; made once, kept if named")
+    parser.add_argument("--results", type=Path, help="where each case goes as a line of JSON")
+    parser.add_argument("--skip", type=int, default=0, help="cases to pass over at the beginning")
+    options = parser.parse_args(argv)
+    cases = all_cases(options.seed)
+    chosen: Iterable[Case] = cases
+    if options.only:
+        chosen = [case for case in cases if re.search(options.only, case.name)]
+    elif not options.all:
+        chosen = sample(cases, options.seed)
+    if options.list:
+        for case in sorted(chosen, key=lambda case: case.name):
+            print(ascii(case.name)[1:-1])
+        return 0
+    seconds = None if options.all or options.only else options.seconds
+    with tempfile.TemporaryDirectory(prefix="hostile-worker-") as folder, Worker(Path(folder)) as worker:
+        materials = prepared(worker, options.materials or Path(folder) / "materials")
+        results = []
+        for result in run_all(list(chosen)[options.skip :], worker, materials, seconds):
+            results.append(result)
+            report(result, options.results)
+    failed = sum(bool(result.faults) for result in results)
+    print(f"{len(results)} cases, {failed} failed")
+    if options.all:
+        print(table(results))
+    return int(failed > 0)
+
+
+def prepared(worker: Worker, folder: Path) -> dict[str, str]:
+    """Return the materials in a folder, made if they are not there yet."""
+    listed = folder / "materials.json"
+    if listed.is_file():
+        found: dict[str, str] = json.loads(listed.read_text())
+        return found
+
+    def run(argv: Sequence[str], where: Path) -> None:
+        outcome = worker.run(Job(argv, where))
+        if outcome.code:
+            raise RuntimeError(
+                f"inversynth {' '.join(argv)}: {outcome.stderr.decode()} {outcome.fault} {outcome.ended}"
+            )
+
+    return make_materials(folder, run)
+
+
+def run_all(
+    cases: Iterable[Case], worker: Worker, materials: dict[str, str], seconds: float | None = None
+) -> Iterator[Result]:
+    """Run cases one after another, for so many seconds at most."""
+    until = time.monotonic() + seconds if seconds else float("inf")
+    for case in cases:
+        if time.monotonic() > until:
+            return
+        yield run_case(case, worker, materials)
+
+
+def report(result: Result, path: Path | None) -> None:
+    """Print a case that failed, and keep every case in a file if one is named."""
+    name = ascii(result.case.name)[1:-1]
+    if result.faults:
+        print(f"FAILED {name}", *(f"    {fault}" for fault in result.faults), sep="\n", flush=True)
+    if path:
+        outcome = result.outcome
+        line = {"case": name, "faults": result.faults, "code": outcome.code, "seconds": round(outcome.seconds, 2)}
+        line |= {"memory": outcome.memory, "stderr": outcome.stderr.decode("utf-8", "replace")[-600:]}
+        line |= {
+            "fault": outcome.fault[-3000:],
+            "command": result.case.argument.command,
+            "group": result.case.member.group,
+        }
+        with path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return a table in Markdown: cases of each command and group, and how many of them failed."""
+    tried: Counter[tuple[str, int]] = Counter()
+    failed: Counter[tuple[str, int]] = Counter()
+    for result in results:
+        at = result.case.argument.command, result.case.member.group
+        tried[at] += 1
+        failed[at] += bool(result.faults)
+    commands = list(dict.fromkeys(result.case.argument.command for result in results))
+    rows = ["| command | " + " | ".join(KINDS.values()) + " | all |", "|---|" + "---|" * (len(KINDS) + 1)]
+    for command in commands:
+        cells = [_cell(tried[command, kind], failed[command, kind]) for kind in KINDS]
+        total = [sum(counts[command, kind] for kind in KINDS) for counts in (tried, failed)]
+        rows.append(f"| {command} | " + " | ".join([*cells, _cell(*total)]) + " |")
+    cells = [_cell(*(sum(counts[each, kind] for each in commands) for counts in (tried, failed))) for kind in KINDS]
+    rows.append("| all | " + " | ".join([*cells, _cell(len(results), sum(failed.values()))]) + " |")
+    return "\n".join(rows)
+
+
+def _cell(tried: int, failed: int) -> str:
+    return f"{tried}, {failed} failed" if failed else str(tried or "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

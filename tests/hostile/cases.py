@@ -1,0 +1,160 @@
+"""Hostile cases: every argument of every command, with the members of the corpus that fit it."""
+
+import os
+import random
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.hostile.commands import CALLS, Argument, Call, Value, arguments, classes, words
+from tests.hostile.corpus import corpus
+from tests.hostile.corpus.member import Member, Place
+from tests.hostile.places import snapshot
+from tests.hostile.runner import Job, Outcome, Worker, broken_promises, sandbox
+
+MEETINGS = 2
+"""Arguments that a member meets at least, where it does not meet all."""
+
+VALID = {
+    **{"dataset": "sine", "sound": "sound", "model": "model_file", "midi": "midi", "soundfont": "soundfont"},
+    **{"csv": "labels", "space": "space", "patch": "patch", "codes": "codes", "latents": "latents", "pca": "pca"},
+    **{"batch": "batch", "notes": "notes", "patches": "patches", "records": "records"},
+}
+"""The material that a hostile file of a kind is made from, where the valid call has none in that place."""
+
+BUNDLED = Path(__file__).resolve().parents[2] / "inversynth" / "pretrained"
+
+
+@dataclass(frozen=True)
+class Case:
+    """An argument of a command, and the member that takes its place."""
+
+    argument: Argument
+    member: Member
+
+    @property
+    def name(self) -> str:
+        return f"{self.argument.command} {self.argument.name} {self.member.name}"
+
+    @property
+    def number(self) -> int:
+        """A number that is the same in every process."""
+        return zlib.crc32(self.name.encode())
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a case: the promises that did not hold, none where all did."""
+
+    case: Case
+    outcome: Outcome
+    faults: Sequence[str]
+
+
+def all_arguments() -> list[Argument]:
+    """Return the arguments of all commands, and `.env` of each as one more."""
+    settings = classes()
+    found = []
+    for name, call in CALLS.items():
+        found += arguments(name, settings[name], settings.get(call.beside))
+        found.append(Argument(name, ".env", False, ".env"))
+    return found
+
+
+def all_cases(seed: int = 0) -> list[Case]:
+    """Return all cases in the order of the table.
+
+    Members that are not for every argument are dealt out in turn, as the seed begins.
+    """
+    found = []
+    by_kind: dict[str, list[Argument]] = {}
+    for argument in all_arguments():
+        by_kind.setdefault(argument.kind, []).append(argument)
+    by_kind["records"] = [argument for argument in by_kind["notes"] if argument.field == "notes_from"]
+    dealt = dict.fromkeys(by_kind, seed)
+    for member in corpus():
+        for kind in member.fits:
+            fitting = by_kind.get(kind, [])
+            if member.everywhere or len(fitting) <= MEETINGS or kind == ".env":
+                chosen = fitting if kind != ".env" else [fitting[(dealt[kind] + i) % len(fitting)] for i in range(6)]
+                dealt[kind] += 6 if kind == ".env" else 0
+            else:
+                chosen = [fitting[(dealt[kind] + i) % len(fitting)] for i in range(MEETINGS)]
+                dealt[kind] += MEETINGS
+            found += [Case(argument, member) for argument in chosen]
+    order = {name: place for place, name in enumerate(CALLS)}
+    return sorted(found, key=lambda case: order[case.argument.command])
+
+
+def sample(cases: Sequence[Case], seed: int) -> Iterator[Case]:
+    """Walk cases in an order drawn by a seed, such that each command comes up as early as any."""
+    generator = random.Random(seed)
+    by_command: dict[str, list[Case]] = {}
+    for case in cases:
+        by_command.setdefault(case.argument.command, []).append(case)
+    for several in by_command.values():
+        generator.shuffle(several)
+    while by_command:
+        for name in generator.sample(sorted(by_command), len(by_command)):
+            yield by_command[name].pop()
+            if not by_command[name]:
+                del by_command[name]
+
+
+def run_case(case: Case, worker: Worker, materials: Mapping[str, str]) -> Result:
+    """Run a case in a sandbox of its own, and say which promises did not hold."""
+    member = case.member
+    with sandbox() as box:
+        job = prepare(case, box, materials)
+        before = snapshot(box)
+        outcome = worker.run(job)
+        after = snapshot(box)
+        disk = os.fsencode(box / "work" / "disk")
+        after = {path: said for path, said in after.items() if not (member.disk and path.startswith(disk))}
+        return Result(case, outcome, broken_promises(outcome, before, after, must=member.must))
+
+
+def prepare(case: Case, box: Path, materials: Mapping[str, str]) -> Job:
+    """Make the hostile value in a sandbox, and return the call with it."""
+    argument, member, call = case.argument, case.member, CALLS[case.argument.command]
+    value = member.make(Place(box / "in", valid_file(argument, call, member, materials), case.number))
+    changes: dict[str, Value | None] = dict(call.changes.get(argument.field, {}))
+    if argument.kind != ".env":
+        changes[argument.field] = str(value)
+    return Job(
+        words(call, materials, changes),
+        box / "work",
+        member.variables,
+        box / "work" / "disk" if member.disk else None,
+        member.ordinary,
+    )
+
+
+def valid_file(argument: Argument, call: Call, member: Member, materials: Mapping[str, str]) -> Path | None:
+    """Return the file that the valid call has in the place of an argument, or another of its kind."""
+    kind = "records" if "records" in member.fits else argument.kind
+    if kind not in VALID:
+        return None
+    changed = call.changes.get(argument.field, {})
+    held = {**call.positionals, **call.flags, **{k: v for k, v in changed.items() if v is not None}}.get(argument.field)
+    first = held[0] if isinstance(held, tuple) and held else held
+    if isinstance(first, str) and kind != "records" and "notes" not in kind:
+        path = Path(materials.get(first.strip("{}"), first))
+        if kind == "model" and path.is_dir():
+            path /= "best.keras"
+        elif kind == "model" and not path.exists():
+            path = BUNDLED / f"{first}.keras"
+        if path.exists():
+            return path
+    if kind == "model":
+        bundled = _bundled(argument)
+        if bundled.exists():
+            return bundled
+    return Path(materials[VALID[kind]])
+
+
+def _bundled(argument: Argument) -> Path:
+    """Return the bundled model that an argument names where it is left out."""
+    name = classes()[argument.command].model_fields[argument.field].default
+    return BUNDLED / f"{name}.keras"
