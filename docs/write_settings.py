@@ -16,45 +16,32 @@ from generators.settings import PREFIX, Settings
 from inversynth.cli import COMMANDS
 from inversynth.gansynth import commands as gansynth
 from inversynth.wae import commands as wae
+from models.registry import RECIPES
+from models.training.settings import TrainingSettings
 
 PAGE = Path(__file__).with_name("settings.md")
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
 MARKED = re.compile(r"(<!-- settings -->\n).*?(<!-- end -->)", re.DOTALL)
 
 OTHERWISE = {
-    (command, name)
-    for command, names in {
-        "generate envelope": ("wavefiles",),
-        "generate notes": ("wavefiles", "length", "sample_rate"),
-        "train neurosynth": (
-            *("model", "stream", "dataset_name", "epochs", "patience", "batch_size", "print_interval"),
-            *("random_pitch", "random_phase"),
-        ),
-        **dict.fromkeys(
-            ("train nsynth-baseline", "train note-classifier"),
-            (
-                *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
-                *("steps_per_epoch", "size"),
-            ),
-        ),
-        **dict.fromkeys(
-            ("train gansynth", "train wae", "train mcnn"),
-            (
-                *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
-                *("size", "latent", "print_interval"),
-            ),
-        ),
-        "train nsynth": (
-            *("model", "dataset_name", "epochs", "patience", "batch_size", "learning_rate"),
-            "steps_per_epoch",
-        ),
-    }.items()
-    for name in names
+    ("generate envelope", "wavefiles"),
+    *(("generate notes", name) for name in ("wavefiles", "length", "sample_rate")),
 }
-"""Settings that one door has another default for than the rest."""
+"""Settings that one command has another default for than the rest."""
 
-OF_THEIR_OWN = ("neurosynth", "nsynth", "nsynth-baseline", "note-classifier", "gansynth", "wae", "mcnn")
-"""Models whose training has settings that others do not have."""
+
+def has_own_default(command: str, name: str) -> bool:
+    """Return whether the default of a setting may differ from that of other commands, as it may for each model."""
+    return command.startswith("train ") or (command, name) in OTHERWISE
+
+
+def models_with_own_settings() -> list[str]:
+    """Return the first model of each class of training settings, other than those of plain `train`."""
+    found: dict[type[Settings], str] = {}
+    for name, recipe in RECIPES.items():
+        found.setdefault(recipe.settings, name)
+    return [name for settings, name in found.items() if settings is not TrainingSettings]
+
 
 HEAD = f"""\
 # Every setting that the environment and .env may hold, with its default. `poetry run task start` copies this file to
@@ -87,7 +74,7 @@ def variables(classes: dict[str, type[Settings]] | None = None) -> list[Variable
                 continue
             variable = gathered.setdefault(frozenset(names), Variable(names[0], names[1:], _text(info.default)))
             default = _text(info.default)
-            if (command, name) in OTHERWISE:
+            if has_own_default(command, name):
                 default = variable.default
             if default and variable.default not in ("", default):
                 raise ValueError(f"{names[0]} has two defaults: {variable.default} and {default}")
@@ -103,7 +90,7 @@ def settings_classes() -> dict[str, type[Settings]]:
         "generate": [f"generate {synth}" for synth in OWN_COMMANDS],
         "gansynth": [f"gansynth {name}" for name in gansynth.GROUP.table],
         "wae": [f"wae {name}" for name in wae.GROUP.table],
-        "train": [f"train {name}" for name in OF_THEIR_OWN],
+        "train": [f"train {name}" for name in models_with_own_settings()],
     }
     names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]
     return {name: settings_behind(name) for name in names}

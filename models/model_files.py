@@ -1,8 +1,8 @@
-"""Model files: a `.keras` file that carries its meaning.
+"""Model files: a `.keras` archive with a card that describes the network.
 
-Beside what Keras writes, the archive holds one more member, a card: which model, the parameter space that gives the
-head its meaning, sample rate, length and features of the sounds it takes, how it was trained and scored, and a hash
-of the weights. Loading refuses what does not fit, and executes nothing (`safe_mode`). A card is read without Keras.
+In addition to what Keras writes, the archive holds one member, the card: the name of the model, the parameter space of
+its outputs, sample rate, length and features of its input, training, scores, and a hash of the weights. Loading refuses
+a file that does not fit its card, and executes no code from it (`safe_mode`). A card is read without Keras.
 """
 
 import hashlib
@@ -11,13 +11,16 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, field, fields, replace
+from dataclasses import dataclass as plain_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
+from pydantic.dataclasses import dataclass
 
 from generators import __version__
 from generators.audio import normalise_peak
@@ -25,6 +28,7 @@ from generators.errors import ModelError, ParameterError
 from generators.files import written_whole
 from generators.parameters import ParameterSpace
 from models.backend import explained_wait, predict_directly, predict_in_batches, start_keras
+from models.input_kinds import InputKind, find_input_kind
 
 if TYPE_CHECKING:
     import keras
@@ -33,40 +37,26 @@ SCHEMA = "inversynth-model/1"
 CARD_MEMBER = "inversynth.json"
 WEIGHTS_MEMBER = "model.weights.h5"
 SUFFIX = ".keras"
-OTHER_INPUTS = {
-    "patches": ("a model of patches", "inversynth macros"),
-    "envelope": ("a generator of envelopes", "inversynth shape"),
-    "notes": ("a model of notes", "inversynth decode, or a classifier with python -m benchmarks.nsynth"),
-    "latents": ("a generator of notes", "inversynth gansynth"),
-    "pictures": ("an autoencoder of pictures of notes", "inversynth wae"),
-    "mels": ("a renderer of mel magnitudes", "inversynth wae random --renderer mcnn"),
-}
-"""Models that do not hear a sound to name its settings: what they are, and the command for them."""
-
-ANY_SHAPE = frozenset({"envelope", "notes", "latents", "pictures", "mels"})
-"""Inputs whose models are asked for by what looks after them: `models.neurosynth.inference`, `models.nsynth`, `models.gansynth`,
-`models.wae` and `models.mcnn`."""
-
 BEST = "best.keras"
-"""The model file of a run folder that `load_model` takes."""
+"""The model file of a run folder that `load_model` opens."""
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model file says of itself.
+    """The metadata of a model file.
 
     Attributes:
         model, synth: names. space: the parameter space as JSON. sample_rate: hertz. length: seconds.
-        features: what the model sees of a sound; `normalise` says that it expects a peak of 1.
-        training: data, settings and epoch it comes from. scores: measures on sounds it was not trained on.
-        weights_sha256: of the archive's weights. software: what wrote the file.
+        features: the input of the model and how it was built; with `normalise` it expects sounds with a peak of 1.
+        training: the data, settings and epoch that it comes from. scores: measures on held-out examples.
+        weights_sha256: of the weights in the archive. software: versions that wrote the file.
     """
 
     model: str
     synth: str
     space: str
     sample_rate: int
-    length: float
+    length: int | float
     features: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
@@ -82,26 +72,31 @@ class ModelCard:
         return round(self.sample_rate * self.length)
 
     @property
-    def takes(self) -> str:
-        """What goes into the model: `audio`, or a key of OTHER_INPUTS."""
-        taken = str(self.features.get("input", "audio"))
-        return taken if taken in OTHER_INPUTS else "audio"
+    def kind(self) -> InputKind:
+        """The kind of input that the model takes."""
+        return find_input_kind(str(self.features.get("input", "audio")))
 
-    def check_hears(self, path: Path) -> None:
-        """Raise ModelError, naming what it is for, unless this model takes sounds and gives probabilities."""
-        if self.takes != "audio":
-            what, command = OTHER_INPUTS[self.takes]
-            raise ModelError(f"{path} is {what} and names no settings of a sound. Use it with: {command}")
+    @property
+    def takes(self) -> str:
+        """The name of its kind of input, a key of `models.input_kinds.INPUT_KINDS`."""
+        return self.kind.name
+
+    def check_estimates(self, path: Path) -> None:
+        """Raise ModelError, naming the command to use instead, unless the model estimates parameters of sounds."""
+        if not self.kind.estimates_parameters:
+            raise ModelError(
+                f"{path} is {self.kind.model} and estimates no parameters of a sound. Use it with: {self.kind.command}"
+            )
 
     @property
     def widths(self) -> tuple[int, int]:
-        """How many numbers go into the model for one example, and how many come out."""
+        """Numbers that one example has at the input of the model, and at its output."""
         parameters = len(self.parameter_space)
         return (parameters, parameters) if self.takes == "patches" else (self.samples, self.parameter_space.size)
 
     @property
     def meaning_sha256(self) -> str:
-        """A hash of all that predictions depend on: changing any of it by hand is noticed."""
+        """A hash of everything that predictions depend on, which detects changes made by hand."""
         features = json.dumps(self.features, sort_keys=True)
         essence = [self.model, self.parameter_space.fingerprint, self.sample_rate, self.length, features]
         return hashlib.sha256(json.dumps([*essence, self.weights_sha256]).encode()).hexdigest()
@@ -120,22 +115,34 @@ class ModelCard:
     def from_json(cls, text: str | bytes, path: Path) -> "ModelCard":
         """Read what `to_json` wrote; `path` is for messages. Raises ModelError for anything else."""
         try:
-            card = json.loads(text)
-            if card["schema"] != SCHEMA:
-                raise ModelError(f"{path} must follow schema '{SCHEMA}'. Received: {card['schema']!r}. Train it anew")
-            space = ParameterSpace.from_json(json.dumps(card["space"], ensure_ascii=False))
-            known = {part.name: card[part.name] for part in fields(cls) if part.name != "space"}
-            made = cls(**known, space=space.to_json())
-            if made.meaning_sha256 != card["meaning_sha256"]:
-                raise ModelError(f"{path} was changed after it was saved (its card does not match its hash)")
+            content = json.loads(text)
+            schema = content["schema"]
+            space = ParameterSpace.from_json(json.dumps(content["space"], ensure_ascii=False))
+            meaning = content["meaning_sha256"]
+            known = {part.name: content[part.name] for part in fields(cls) if part.name != "space"}
         except (ValueError, KeyError, TypeError, AttributeError, ParameterError) as error:
             raise ModelError(f"{path} has a card that cannot be read: {type(error).__name__} {error}") from None
-        return made
+        if schema != SCHEMA:
+            raise ModelError(f"{path} must follow schema '{SCHEMA}'. Received: {schema!r}. Train it anew")
+        try:
+            card = cls(**known, space=space.to_json())
+        except ValidationError as error:
+            raise ModelError(f"{path} has a card that cannot be read: {_explain(error)}") from None
+        if card.meaning_sha256 != meaning:
+            raise ModelError(f"{path} was changed after it was saved (its card does not match its hash)")
+        return card
 
 
-@dataclass(frozen=True)
+def _explain(error: ValidationError) -> str:
+    """Name the first field that is wrong, in the form in which settings name theirs."""
+    fault = error.errors()[0]
+    where = ".".join(map(str, fault["loc"]))
+    return f"{where} {fault['msg'].replace('Input should be', 'must be')}. Received: {fault['input']!r}"
+
+
+@plain_dataclass(frozen=True)
 class LoadedModel:
-    """A model with its meaning. `predict` is all that inversion and evaluation need."""
+    """A network with its card. `predict` is all that inversion and evaluation need."""
 
     model: "keras.Model"
     card: ModelCard
@@ -161,18 +168,18 @@ class LoadedModel:
         """Estimate the probability of every class.
 
         Shapes: audio (n, samples) at the model's sample rate -> (n, space.size) float32 in 0..1. A model of patches
-        takes knob positions (n, parameters) and gives the same.
+        maps parameter values (n, parameters) to the same.
         Raises: ModelError where the shape does not fit.
         """
-        if self.card.takes in ANY_SHAPE:
-            self.card.check_hears(self.path)
+        if not self.card.kind.fixed_shape:
+            self.card.check_estimates(self.path)
         audio = np.asarray(audio, np.float32)
         width, outputs = self.card.widths
         if audio.ndim != 2 or audio.shape[1] != width:
             if self.card.takes == "patches":
                 raise ModelError(
-                    f"{self.path} is a model of patches and hears no sound: it takes (n, {width}) knob positions. "
-                    f"Received: {audio.shape}. Use it with: inversynth macros"
+                    f"{self.path} is {self.card.kind.model}: it takes parameter values of shape (n, {width}). "
+                    f"Received: {audio.shape}. Use it with: {self.card.kind.command}"
                 )
             raise ModelError(
                 f"{self.name} takes sounds of shape (n, {self.samples}), {self.card.length:g} s at {self.sample_rate} "
@@ -194,48 +201,14 @@ class LoadedModel:
             raise ModelError(f"{self.path} is a model of another parameter space: {difference}")
 
 
-@dataclass(frozen=True)
-class TrainedModel:
-    """A trained model whose meaning is known: the base of what shapes, encodes, names and plays sounds with one."""
-
-    loaded: LoadedModel
-
-    @property
-    def sample_rate(self) -> int:
-        return self.loaded.sample_rate
-
-    @property
-    def samples(self) -> int:
-        """The length of the sounds that it was trained on."""
-        return self.loaded.samples
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells what it makes from that of any other model: the beginning of the hash of its weights."""
-        return self.loaded.card.weights_sha256[:16]
-
-
-def load_model_named(name: str, path: str | os.PathLike[str], purpose: str) -> LoadedModel:
-    """Load a model file, or the best model of a run folder, of one model alone.
-
-    Args:
-        purpose: what it is for, as the message begins: `notes are named`.
-    Raises: ModelError for one of another name, and as `load_model`.
-    """
-    loaded = load_model(path)
-    if loaded.name != name:
-        raise ModelError(f"{purpose} by a model '{name}'. Received: {loaded.name} in {path}")
-    return loaded
-
-
 def save_model(
     model: "keras.Model", path: str | os.PathLike[str], card: ModelCard, *, optimizer: bool = False
 ) -> ModelCard:
-    """Write a model with its card, whole or not at all.
+    """Write a model with its card, atomically.
 
     Args:
-        optimizer: keep the optimiser's state, three times the size, to go on training from it.
-    Returns: the card as it was written, hash and software included.
+        optimizer: include the optimiser's state (three times the size), from which training can resume.
+    Returns: the card as written, with hash and software.
     """
     path = Path(path)
     with written_whole(path) as partial:
@@ -247,12 +220,12 @@ def save_model(
 
 
 def write_card(path: str | os.PathLike[str], card: ModelCard) -> None:
-    """Give a model file another card (its scores, once they are known), keeping the weights as they are."""
+    """Replace the card of a model file, for example to add scores; the weights stay."""
     _replace_members(Path(path), {CARD_MEMBER: card.to_json().encode()})
 
 
 def rewrite_weights(path: str | os.PathLike[str], card: ModelCard, change: Callable[[bytes], bytes]) -> ModelCard:
-    """Give a model file other weights, made by `change` from the HDF5 file they are in, and a card with their hash."""
+    """Replace the weights of a model file by what `change` makes of their HDF5 file; the card gets the new hash."""
     path = Path(path)
     with zipfile.ZipFile(path) as old:
         weights = change(old.read(WEIGHTS_MEMBER))
@@ -262,7 +235,7 @@ def rewrite_weights(path: str | os.PathLike[str], card: ModelCard, change: Calla
 
 
 def _replace_members(path: Path, members: Mapping[str, bytes]) -> None:
-    """Write an archive anew, whole or not at all, with other content under some names, last; the rest is copied."""
+    """Write an archive again, atomically, with new content for some members, which come last; the rest is copied."""
     with written_whole(path) as partial, zipfile.ZipFile(path) as old, zipfile.ZipFile(partial, "w") as new:
         for member in old.infolist():
             if member.filename not in members:
@@ -300,11 +273,11 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     except (ValueError, TypeError, KeyError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{path} cannot be rebuilt by Keras {keras.__version__}: {reason}") from None
-    if card.takes in ANY_SHAPE:
+    if not card.kind.fixed_shape:
         return LoadedModel(model, card, path)
     received = model.input_shape[-1], model.output_shape[-1]
     if received != card.widths:
-        what = ("knob positions", "of them again") if card.takes == "patches" else ("samples", "probabilities")
+        what = ("parameter values", "of them") if card.takes == "patches" else ("samples", "probabilities")
         raise ModelError(
             f"{path} must take {card.widths[0]} {what[0]} and give {card.widths[1]} {what[1]}, as its card says. "
             f"Received: a network from {received[0]} to {received[1]}"
@@ -313,7 +286,7 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
 
 
 def check_weights(path: Path) -> ModelCard:
-    """Return the card of a model file whose weights are those it was saved with. Raises ModelError for others."""
+    """Return the card of a model file after checking the hash of its weights. Raises ModelError on a mismatch."""
     with _open(path) as archive:
         card = _card(archive, path)
         if _digest(archive) != card.weights_sha256:
@@ -322,7 +295,7 @@ def check_weights(path: Path) -> ModelCard:
 
 
 def find_model_file(path: str | os.PathLike[str]) -> Path:
-    """Return the model file that a path means: itself, or the best model of a run folder. Raises ModelError."""
+    """Return the model file at a path: the file itself, or the best model of a run folder. Raises ModelError."""
     path = Path(path)
     if path.is_dir():
         if (path / BEST).is_file():
@@ -336,15 +309,20 @@ def find_model_file(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def fold_name(name: str) -> str:
+    """Reduce the name of a model to what distinguishes it: `FC Linear`, `fc-linear` and `FC_Linear` are one."""
+    return "".join(character for character in name.casefold() if character not in " _-")
+
+
 def software() -> str:
-    """Name what writes a file, so that it can be told later which version did."""
+    """Return the versions that write a file, for its card."""
     import keras
 
     return f"inversynth {__version__}, keras {keras.__version__}, {keras.backend.backend()}"
 
 
 def _for_inference(model: "keras.Model") -> "keras.Model":
-    """Return the same network, on the same weights, without an optimiser to be saved along."""
+    """Return the same network on the same weights, without its optimiser."""
     import keras
 
     if hasattr(model, "for_inference"):

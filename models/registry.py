@@ -1,11 +1,17 @@
-"""Every recipe by name. Comes last: concrete models hand themselves over here, and the machinery finds them."""
+"""Every recipe by name: one line for each module that has some.
+
+The top of the models: recipes are gathered here, and `models.train` and the application find them.
+"""
+
+from collections.abc import Iterable
+from types import ModuleType
 
 from generators.errors import ModelError, unknown
 from models.estimation import baselines, e2e_cnn, inverter, spectrogram_cnn
-from models.estimation.architectures import MODEL_NAMES, OTHER_NAMES, fold
 from models.gansynth import recipe as gansynth
 from models.macros import recipe as macros
 from models.mcnn import recipe as mcnn
+from models.model_files import fold_name
 from models.neurosynth import recipe as neurosynth
 from models.notes import classifier as note_classifier
 from models.nsynth import baseline as nsynth_baseline
@@ -13,21 +19,43 @@ from models.nsynth import recipe as nsynth
 from models.training.recipe import Recipe
 from models.wae import recipe as wae
 
-_MODULES = (
-    *(spectrogram_cnn, e2e_cnn, baselines, inverter, macros),
-    *(neurosynth, nsynth, nsynth_baseline, note_classifier, gansynth, wae, mcnn),
+MODULES: tuple[ModuleType, ...] = (
+    spectrogram_cnn,
+    e2e_cnn,
+    baselines,
+    inverter,
+    macros,
+    neurosynth,
+    nsynth,
+    nsynth_baseline,
+    note_classifier,
+    gansynth,
+    wae,
+    mcnn,
 )
-_GATHERED = {recipe.name: recipe for module in _MODULES for recipe in module.RECIPES}
+"""Modules with a tuple `RECIPES`, in the order of lists; InverSynth in the order of its paper's tables."""
 
-RECIPES: dict[str, Recipe] = {name: _GATHERED[name] for name in MODEL_NAMES}
-"""In the order of the paper's tables."""
 
-_BY_SPELLING = {fold(name): name for name in MODEL_NAMES} | {fold(o): name for o, name in OTHER_NAMES.items()}
+def gather(modules: Iterable[ModuleType]) -> dict[str, Recipe]:
+    """Return the recipes of modules by name, in order. Raises ModelError where two share a name or an alias."""
+    recipes: dict[str, Recipe] = {}
+    owners: dict[str, str] = {}
+    for recipe in (recipe for module in modules for recipe in module.RECIPES):
+        for name in {fold_name(name) for name in (recipe.name, *recipe.aliases)}:
+            if name in owners:
+                raise ModelError(f"names of models must differ. Received: {recipe.name} and {owners[name]}")
+            owners[name] = recipe.name
+        recipes[recipe.name] = recipe
+    return recipes
+
+
+RECIPES: dict[str, Recipe] = gather(MODULES)
 
 
 def find_recipe(name: str) -> Recipe:
-    """Return a recipe by any of its spellings. Raises ModelError offering the nearest name."""
-    canonical = _BY_SPELLING.get(fold(name))
-    if canonical is None:
-        raise ModelError(unknown("model", name, RECIPES))
-    return RECIPES[canonical]
+    """Return a recipe by its name or an alias. Raises ModelError with the nearest name for an unknown one."""
+    folded = fold_name(name)
+    for recipe in RECIPES.values():
+        if folded in map(fold_name, (recipe.name, *recipe.aliases)):
+            return recipe
+    raise ModelError(unknown("model", name, RECIPES))

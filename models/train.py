@@ -13,16 +13,15 @@ from typing import Any
 
 from generators.command import run_command
 from generators.dataset import Dataset
-from generators.errors import DatasetError, ParameterError, SettingsError
+from generators.errors import DatasetError, ParameterError
 from generators.parameters import ParameterSpace
-from generators.registry import build_synth
-from models.backend import start_keras
 from models.macros.patch_sets import ReadPatches
 from models.registry import find_recipe
 from models.training.cross_validation import cross_validate
 from models.training.loop import train
+from models.training.recipe import Recipe
 from models.training.runs import Run
-from models.training.settings import DEFAULT_MODEL, ModelChoice, TrainingSettings
+from models.training.settings import DEFAULT_MODEL, ModelChoice, RunSettings
 
 
 def main(
@@ -34,11 +33,11 @@ def main(
     """Train with the settings of flags, environment and `.env`; returns the exit code.
 
     Args:
-        default_model: what is trained where no setting names a model.
-        read_patches: reads the folder that `patches` names; patch files are known on the floor above.
+        default_model: which model is trained where no setting names one.
+        read_patches: reads the folder that `patches` names; the format of patch files belongs to the application.
     """
 
-    def action(settings: TrainingSettings) -> None:
+    def action(settings: RunSettings) -> None:
         train_from_settings(settings, read_patches)
 
     return run_command(_ChosenSettings(default_model), action, argv, prog)
@@ -46,11 +45,11 @@ def main(
 
 @dataclass(frozen=True)
 class _ChosenSettings:
-    """Reads the settings of the model that flags, environment or `.env` choose, which may have some of its own."""
+    """Parses the settings of the model that flags, environment or `.env` choose."""
 
     default_model: str | None
 
-    def parse(self, argv: Sequence[str] | None = None, prog: str | None = None) -> TrainingSettings:
+    def parse(self, argv: Sequence[str] | None = None, prog: str | None = None) -> RunSettings:
         words = list(sys.argv[1:] if argv is None else argv)
         chosen = ModelChoice.parse([word for word in words if word not in ("-h", "--help")], prog).model
         settings = find_recipe(chosen or self.default_model or DEFAULT_MODEL).settings
@@ -59,55 +58,31 @@ class _ChosenSettings:
         return settings.parse(words, prog)
 
 
-def train_from_settings(settings: TrainingSettings, read_patches: ReadPatches | None = None) -> Run:
-    """Do what the settings ask for. Faults of the input are found before Keras is started."""
+def train_from_settings(settings: RunSettings, read_patches: ReadPatches | None = None) -> Run:
+    """Train as the settings say. Faults of the input are found before Keras is started."""
     recipe = find_recipe(settings.model)
     recipe = recipe.with_options(**{name: getattr(settings, name) for name in recipe.options})
-    parameters = read_parameters(settings.parameters_file) if settings.parameters_file else None
-    options: dict[str, Any] = {
-        "epochs": settings.epochs,
-        "patience": settings.patience,
-        "batch_size": settings.batch_size,
-        "learning_rate": settings.learning_rate,
-        "loss": settings.loss,
-        "precision": settings.precision,
-        "data_format": settings.data_format,
-        "print_interval": settings.print_interval,
-        "resume": settings.resume,
-        "progress": sys.stderr.isatty(),
-    }
-    steps = settings.steps_per_epoch
-    if recipe.open_data:
-        with ExitStack() as stack:
-            opened, name = recipe.open_data(settings, stack, read_patches)
-            _check_parameters(parameters, opened.space, name)
-            folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{name}")
-            return train(recipe, opened, folder, **options)
-    if settings.patches is not None:
-        raise SettingsError(f"{recipe.name} learns from sounds. Received: --patches {settings.patches}. Leave it out")
-    if settings.stream:
-        synth = build_synth(settings.synth, settings.sample_rate, settings.length)
-        _check_parameters(parameters, synth.space, f"synth '{synth.name}'")
-        folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{synth.short_name}_stream")
-        start_keras()
-        from models.training.data import StreamSource
+    file = getattr(settings, "parameters_file", None)
+    parameters = read_parameters(file) if file else None
+    options: dict[str, Any] = {**settings.training_options, "progress": sys.stderr.isatty()}
+    with ExitStack() as stack:
+        if getattr(settings, "folds", 1) > 1:
+            return _train_folds(recipe, settings, parameters, options)
+        source, name = recipe.open_data(settings, stack, read_patches)
+        _check_parameters(parameters, source.space, name)
+        folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{name}")
+        return train(recipe, source, folder, **options)
 
-        stream = StreamSource(synth, seed=settings.seed, steps=steps, normalise=settings.normalise)
-        return train(recipe, stream, folder, **options)
-    path = settings.dataset_path
-    folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{path.stem}")
+
+def _train_folds(recipe: Recipe, settings: Any, parameters: ParameterSpace | None, options: dict[str, Any]) -> Run:
+    """Train once a fold of a dataset, whose test splits are the folds."""
+    path: Path = settings.dataset_path
     with Dataset(path) as dataset:
         dataset.check_finished()
         _check_parameters(parameters, dataset.space, str(path))
-        start_keras()
-        from models.training.data import DatasetSource
-
-        split = settings.split
-        if settings.folds > 1:  # whose test splits are the folds
-            del split["test_split"]
-            return cross_validate(recipe, dataset, folder, settings.folds, **split, **options)
-        source = DatasetSource(dataset, **split)
-        return train(recipe, source, folder, **options)
+        split = {name: value for name, value in settings.split.items() if name != "test_split"}
+        folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{path.stem}")
+        return cross_validate(recipe, dataset, folder, settings.folds, **split, **options)
 
 
 def read_parameters(path: Path) -> ParameterSpace:

@@ -58,7 +58,7 @@ def test_the_example_with_every_line_uncommented_is_valid_and_says_the_defaults(
     for name, settings in write_settings.settings_classes().items():
         after = settings.parse(needed(settings))
         changed = {field for field in settings.model_fields if getattr(after, field) != getattr(before[name], field)}
-        own = {field for command, field in write_settings.OTHERWISE if command == name}
+        own = {field for field in settings.model_fields if write_settings.has_own_default(name, field)}
         assert changed <= {"name", *own}, name
 
 

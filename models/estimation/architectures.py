@@ -1,8 +1,8 @@
-"""The networks of InverSynth as tables (Barkan et al. 2019, arXiv 1812.06349), one row a layer.
+"""The networks of InverSynth as tables (Barkan et al. 2019, arXiv 1812.06349), one row for each layer.
 
-Plain data: importing it costs nothing, so `--help` can list every model. The builders that walk these tables are
-`models.estimation.spectrogram_cnn`, `models.estimation.e2e_cnn` and `models.estimation.baselines`. All convolutions have same padding; with valid
-padding C6 and C6XL could not be built on the paper's 64 x 257 spectrogram.
+Plain data: importing it costs nothing. The builders that read these tables are in `models.estimation`:
+`spectrogram_cnn`, `e2e_cnn`, `baselines` and `inverter`. All convolutions have same padding; with valid padding C6 and
+C6XL could not be built on the paper's 64 x 257 spectrogram.
 """
 
 from dataclasses import dataclass
@@ -120,32 +120,6 @@ E2E = "e2e"
 
 INVERTER = "inverter"
 
-MACROS = "macros"
-"""The one that takes patches in place of sounds."""
-
-NEUROSYNTH = "neurosynth"
-
-NEUROSYNTH_PUBLISHED = "neurosynth-published"
-"""The two that shape the envelope of a waveform, ours and the one this follows."""
-
-NSYNTH = "nsynth"
-"""The WaveNet autoencoder of notes."""
-
-NSYNTH_BASELINE = "nsynth-baseline"
-"""What it is measured against: an autoencoder of their spectrograms."""
-
-NOTE_CLASSIFIER = "note-classifier"
-"""What both are measured by: it names pitch and family of a note."""
-
-GANSYNTH = "gansynth"
-"""The progressive GAN of notes."""
-
-WAE = "wae"
-"""The Wasserstein autoencoder of notes, WAE-Fader by default."""
-
-MCNN = "mcnn"
-"""What renders their pictures."""
-
 INVERTER_VIEWS: dict[str, View] = {
     "short": View(
         512,
@@ -181,66 +155,3 @@ INVERTER_WAVE: tuple[WaveConvolution, ...] = (
     WaveConvolution(16, 1, 1),
 )
 """Rows over the envelope of the waveform, one value for each 16 samples."""
-
-PAPER_NAMES: tuple[str, ...] = ("C1", "C2", "C3", "C4", "C5", "C6", "C6XL", E2E, "CE2E_2D", *BASELINES)
-"""The networks of the paper, in the order of its tables."""
-
-MODEL_NAMES: tuple[str, ...] = (
-    *PAPER_NAMES,
-    INVERTER,
-    MACROS,
-    NEUROSYNTH,
-    NEUROSYNTH_PUBLISHED,
-    NSYNTH,
-    NSYNTH_BASELINE,
-    NOTE_CLASSIFIER,
-    GANSYNTH,
-    WAE,
-    MCNN,
-)
-
-OTHER_NAMES: dict[str, str] = {
-    "CE2E": E2E,
-    "ConvE2E": E2E,
-    **{f"Conv{row}": f"C{row}" for row in ("1", "2", "3", "4", "5", "6", "6XL")},
-}
-"""Further spellings, the paper's tables among them. Case, spaces, hyphens and underscores never count."""
-
-PARAMETER_COUNTS: dict[str, int] = {
-    "C1": 1_174_978,
-    "C2": 1_157_110,
-    "C3": 1_156_338,
-    "C4": 1_155_494,
-    "C5": 1_155_282,
-    "C6": 1_155_287,
-    "C6XL": 2_279_792,
-    E2E: 1_916_696,
-    "CE2E_2D": 1_155_287,
-    "FC_Linear": 1_190_029,
-    "FC1": 1_188_660,
-    "FC2": 1_189_115,
-    "FC3": 1_189_028,
-    "HC": 1_190_029,
-    "HC3": 1_189_028,
-    INVERTER: 4_536_264,
-    MACROS: 40_706,
-    NEUROSYNTH: 18_515,
-    NEUROSYNTH_PUBLISHED: 12_649,
-    NSYNTH: 180_808,
-    NSYNTH_BASELINE: 574_349,
-    NOTE_CLASSIFIER: 257_044,
-    GANSYNTH: 601_365,
-    WAE: 931_455,
-    MCNN: 466_856,
-}
-"""Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure.
-Baselines hold the fixed weights of their features besides: 80,705 for FC, 2,178,176 for HC."""
-
-HEADS: dict[str, str] = {"bce": "sigmoid", "categorical": "softmax"}
-"""Loss by name, and the head it needs: 368 independent sigmoids, or one softmax for each parameter. The paper trains
-the first and reports the second as equal."""
-
-
-def fold(name: str) -> str:
-    """Reduce a name to what counts of it: `FC Linear`, `fc-linear` and `FC_Linear` are one."""
-    return "".join(character for character in name.casefold() if character not in " _-")

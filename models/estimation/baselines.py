@@ -1,8 +1,9 @@
 """The networks without convolutions that InverSynth compares itself with: FC Linear, FC1 … FC3, HC and HC3.
 
-Each sees 1000 numbers of a sound, made by layers of the model itself: a bag of frames (FC), or hand-crafted features
-after Itoyama and Okuno 2014 (HC; our set is smaller, see `models.layers.hand_crafted`). `adapt` fits these layers to
-training audio first; their weights are then fixed and saved with the model, which still maps audio to probabilities.
+Each takes 1000 numbers that layers of the model itself compute from a sound: a bag of frames (FC), or hand-crafted
+features after Itoyama and Okuno 2014 (HC; our set is smaller, see `models.layers.hand_crafted`). `adapt` fits these
+layers to training audio before training; their weights are then fixed and saved with the model, which maps audio to
+probabilities like every other.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 from generators.analysis.spectrogram import FFT_LENGTH, FLOOR, HOP_LENGTH
 from generators.errors import ModelError, unknown
 from generators.parameters import ParameterSpace
-from models.estimation.architectures import BASELINE_INPUTS, BASELINES, HEADS, Baseline
+from models.estimation.architectures import BASELINE_INPUTS, BASELINES, Baseline
 from models.estimation.spectrogram_cnn import probabilities
-from models.training.recipe import INVERSYNTH, Recipe, check_loss, layer_seeds
+from models.training.recipe import HEADS, INVERSYNTH, Recipe, check_loss, layer_seeds
 
 if TYPE_CHECKING:
     import keras
@@ -57,8 +58,8 @@ def build_baseline(
     seeds = layer_seeds(seed)
     audio = keras.Input((samples,), name="audio", dtype="float32")
     if baseline.features == "bag_of_frames":
-        picture = LogSpectrogram(fft_length, hop_length, name="spectrogram")(audio)
-        hidden = BagOfFrames(BASELINE_INPUTS, COMPONENTS, name="features")(picture)
+        spectrogram = LogSpectrogram(fft_length, hop_length, name="spectrogram")(audio)
+        hidden = BagOfFrames(BASELINE_INPUTS, COMPONENTS, name="features")(spectrogram)
     else:
         measures = HandCraftedFeatures(sample_rate, fft_length, hop_length, name="measures")(audio)
         hidden = PrincipalComponents(BASELINE_INPUTS, name="features")(measures)
@@ -108,12 +109,24 @@ def _summary(baseline: Baseline) -> str:
     return f"{units} {'linear' if baseline.activation == 'linear' else 'ReLU'} units over {inputs}"
 
 
+PARAMETERS: dict[str, int] = {
+    "FC_Linear": 1_190_029,
+    "FC1": 1_188_660,
+    "FC2": 1_189_115,
+    "FC3": 1_189_028,
+    "HC": 1_190_029,
+    "HC3": 1_189_028,
+}
+"""Trained weights with the `fm` head of 368. The fixed weights of the features are not counted: 80,705 for FC,
+2,178,176 for HC."""
+
 RECIPES: tuple[Recipe, ...] = tuple(
     Recipe(
         name,
         _summary(baseline),
         INVERSYNTH,
         partial(_build, name),
+        parameters=PARAMETERS[name],
         adapt=adapt,
         features={
             "input": baseline.features,

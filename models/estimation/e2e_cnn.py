@@ -1,16 +1,16 @@
-"""CE2E of InverSynth: a network that hears the raw wave and learns its own filter bank in place of a spectrogram.
+"""CE2E of InverSynth: a network on raw audio that learns a filter bank in place of a spectrogram.
 
-Four strided 1-D convolutions turn 16,384 samples into 64 x 257 numbers, and the six rows of C6 read them as a
-picture. Also a door: `python -m models.e2e_cnn` trains it.
+Four strided 1-D convolutions map 16,384 samples to 64 x 257 numbers, which the six rows of C6 process like a
+spectrogram.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from generators.parameters import ParameterSpace
-from models.estimation.architectures import E2E, HEADS, SPECTROGRAM_CNNS, WAVE_FRONT, WaveConvolution
-from models.estimation.spectrogram_cnn import classify, convolve
-from models.training.recipe import INVERSYNTH, Recipe, check_loss, layer_seeds
+from models.estimation.architectures import E2E, SPECTROGRAM_CNNS, WAVE_FRONT, WaveConvolution
+from models.estimation.spectrogram_cnn import LEARNED_BANK, classify, convolve, recipe_of
+from models.training.recipe import HEADS, INVERSYNTH, Recipe, check_loss, layer_seeds
 
 if TYPE_CHECKING:
     import keras
@@ -38,9 +38,9 @@ def build_e2e_cnn(
     audio = keras.Input((samples,), name="audio", dtype="float32")
     wave = ExpandChannels(data_format, name="wave")(audio)
     wave = convolve_wave(wave, WAVE_FRONT, data_format, seeds, "wave_")
-    frames = ChannelsLast(data_format, name="frames")(wave)  # the filters become the bins of a picture
-    picture = ExpandChannels(data_format, name="picture")(frames)
-    hidden = convolve(picture, SPECTROGRAM_CNNS["CE2E_2D"], data_format, seeds)
+    frames = ChannelsLast(data_format, name="frames")(wave)  # filters take the place of frequency bins
+    bank = ExpandChannels(data_format, name="picture")(frames)
+    hidden = convolve(bank, SPECTROGRAM_CNNS["CE2E_2D"], data_format, seeds)
     return keras.Model(audio, classify(hidden, sizes, head, data_format, seeds), name=E2E)
 
 
@@ -52,7 +52,7 @@ def convolve_wave(
     prefix: str,
     initializer: str = "GlorotUniform",
 ) -> Any:
-    """Walk the rows of a table over time x channels; `prefix` stands before the names of the layers."""
+    """Apply the convolutions of a table over time x channels; names of layers begin with `prefix`."""
     import keras
 
     for number, row in enumerate(rows, start=1):
@@ -82,6 +82,9 @@ RECIPES: tuple[Recipe, ...] = (
         "CE2E: four strided 1-D convolutions over raw audio, then the six of C6",
         INVERSYNTH,
         _build,
+        parameters=1_916_696,
+        aliases=("CE2E", "ConvE2E"),
         features={"input": "audio"},
     ),
+    recipe_of(LEARNED_BANK),
 )

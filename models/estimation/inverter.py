@@ -86,14 +86,14 @@ def _views(level: Any, sample_rate: int, data_format: str, seeds: Iterator[int |
 
     flat = []
     for name, view in INVERTER_VIEWS.items():
-        picture = LogSpectrogram(view.fft_length, view.hop_length, data_format, name=f"{name}_view")(level)
+        view_spectrogram = LogSpectrogram(view.fft_length, view.hop_length, data_format, name=f"{name}_view")(level)
         bins = view.fft_length // 2 + 1
         if view.to_top:
             bins = min(bins, round(LONG_VIEW_TOP * view.fft_length / sample_rate))
-            picture = CropBins(bins, data_format, name=f"{name}_crop")(picture)
-        picture = convolve(picture, view.rows, data_format, seeds, f"{name}_", "HeNormal")
-        picture = ChannelsLast(data_format, name=f"{name}_channels_last")(picture)
-        flat.append(keras.layers.Flatten(data_format="channels_last", name=f"{name}_flat")(picture))
+            view_spectrogram = CropBins(bins, data_format, name=f"{name}_crop")(view_spectrogram)
+        view_spectrogram = convolve(view_spectrogram, view.rows, data_format, seeds, f"{name}_", "HeNormal")
+        view_spectrogram = ChannelsLast(data_format, name=f"{name}_channels_last")(view_spectrogram)
+        flat.append(keras.layers.Flatten(data_format="channels_last", name=f"{name}_flat")(view_spectrogram))
     wave = WaveEnvelope(name="envelope")(level)
     wave = convolve_wave(wave, INVERTER_WAVE, "channels_last", seeds, "envelope_", "HeNormal")
     flat.append(keras.layers.Flatten(name="envelope_flat")(wave))
@@ -169,6 +169,7 @@ RECIPES: tuple[Recipe, ...] = (
         "three views, a bank of all oscillator shapes and pointers into it; ours",
         "this toolkit",
         _build,
+        parameters=4_536_264,
         optimizer=cosine_adam,
         features=FEATURES,
         defaults={"batch_size": 32, "epochs": 100, "learning_rate": 1e-3, "loss": "categorical"},

@@ -1,7 +1,7 @@
 """Spectrogram CNNs C1 … C6XL of InverSynth: strided 2-D convolutions over a log-magnitude spectrogram.
 
-Also a door: `python -m models.spectrogram_cnn` trains one of them. The tables are in `models.estimation.architectures`. We
-differ from the paper in one thing: the spectrogram is the model's own first layer, so that a model takes raw audio.
+The tables are in `models.estimation.architectures`. One thing differs from the paper: the spectrogram is the first
+layer of the model, so that a model takes raw audio.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 from generators.analysis.spectrogram import FFT_LENGTH, FLOOR, HOP_LENGTH
 from generators.errors import ModelError, unknown
 from generators.parameters import ParameterSpace
-from models.estimation.architectures import DENSE_UNITS, HEADS, SPECTROGRAM_CNNS, Convolution
-from models.training.recipe import INVERSYNTH, Recipe, check_loss, layer_seeds
+from models.estimation.architectures import DENSE_UNITS, SPECTROGRAM_CNNS, Convolution
+from models.training.recipe import HEADS, INVERSYNTH, Recipe, check_loss, layer_seeds
 
 if TYPE_CHECKING:
     import keras
-
-DEFAULT_MODEL = "C6"
 
 FEATURES = {
     "input": "log_spectrogram",
@@ -54,24 +52,24 @@ def build_spectrogram_cnn(
         raise ModelError(unknown("spectrogram model", name, SPECTROGRAM_CNNS))
     seeds = layer_seeds(seed)
     audio = keras.Input((samples,), name="audio", dtype="float32")
-    picture = LogSpectrogram(fft_length, hop_length, data_format, name="spectrogram")(audio)
-    hidden = convolve(picture, SPECTROGRAM_CNNS[name], data_format, seeds)
+    spectrogram = LogSpectrogram(fft_length, hop_length, data_format, name="spectrogram")(audio)
+    hidden = convolve(spectrogram, SPECTROGRAM_CNNS[name], data_format, seeds)
     return keras.Model(audio, classify(hidden, sizes, head, data_format, seeds), name=name)
 
 
 def convolve(
-    picture: Any,
+    spectrogram: Any,
     rows: Sequence[Convolution],
     data_format: str,
     seeds: Iterator[int | None],
     prefix: str = "",
     initializer: str = "GlorotUniform",
 ) -> Any:
-    """Walk the rows of a table over time x frequency x channels; `prefix` stands before the names of the layers."""
+    """Apply the convolutions of a table over time x frequency x channels; names of layers begin with `prefix`."""
     import keras
 
     for number, row in enumerate(rows, start=1):
-        picture = keras.layers.Conv2D(
+        spectrogram = keras.layers.Conv2D(
             row.filters,
             (row.time_kernel, row.frequency_kernel),
             strides=(row.time_stride, row.frequency_stride),
@@ -80,18 +78,20 @@ def convolve(
             data_format=data_format,
             kernel_initializer=getattr(keras.initializers, initializer)(next(seeds)),
             name=f"{prefix}conv{number}",
-        )(picture)
-    return picture
+        )(spectrogram)
+    return spectrogram
 
 
-def classify(picture: Any, sizes: Sequence[int], head: str, data_format: str, seeds: Iterator[int | None]) -> Any:
-    """Flatten, one hidden layer, and the head."""
+def classify(spectrogram: Any, sizes: Sequence[int], head: str, data_format: str, seeds: Iterator[int | None]) -> Any:
+    """Apply one hidden layer and the head."""
     import keras
 
     from models.layers import ChannelsLast
 
-    picture = ChannelsLast(data_format, name="channels_last")(picture)  # so that the weights are the same in both
-    hidden = keras.layers.Flatten(data_format="channels_last", name="flatten")(picture)
+    spectrogram = ChannelsLast(data_format, name="channels_last")(
+        spectrogram
+    )  # so that the weights are the same in both
+    hidden = keras.layers.Flatten(data_format="channels_last", name="flatten")(spectrogram)
     hidden = keras.layers.Dense(
         DENSE_UNITS,
         activation="relu",
@@ -102,7 +102,7 @@ def classify(picture: Any, sizes: Sequence[int], head: str, data_format: str, se
 
 
 def probabilities(hidden: Any, sizes: Sequence[int], head: str, seeds: Iterator[int | None]) -> Any:
-    """Add the head: a fully connected layer, then a sigmoid an output or a softmax a parameter."""
+    """Apply the head: a dense layer, then a sigmoid for each output or a softmax for each parameter."""
     import keras
 
     from models.layers import ParameterSoftmax
@@ -132,7 +132,33 @@ def _summary(name: str, rows: Sequence[Convolution]) -> str:
     return f"{layers} over the log spectrogram{note}"
 
 
-RECIPES: tuple[Recipe, ...] = tuple(
-    Recipe(name, _summary(name, rows), INVERSYNTH, partial(_build, name), features=FEATURES)
-    for name, rows in SPECTROGRAM_CNNS.items()
-)
+PARAMETERS: dict[str, int] = {
+    "C1": 1_174_978,
+    "C2": 1_157_110,
+    "C3": 1_156_338,
+    "C4": 1_155_494,
+    "C5": 1_155_282,
+    "C6": 1_155_287,
+    "C6XL": 2_279_792,
+    "CE2E_2D": 1_155_287,
+}
+"""Trained weights with the `fm` head of 368 and one second at 16,384 Hz (64 x 257), each near the paper's figure."""
+
+
+def recipe_of(name: str) -> Recipe:
+    """Return the recipe of a row of SPECTROGRAM_CNNS."""
+    return Recipe(
+        name,
+        _summary(name, SPECTROGRAM_CNNS[name]),
+        INVERSYNTH,
+        partial(_build, name),
+        parameters=PARAMETERS[name],
+        aliases=(f"Conv{name[1:]}",) if name != LEARNED_BANK else (),
+        features=FEATURES,
+    )
+
+
+LEARNED_BANK = "CE2E_2D"
+"""The second half of CE2E, whose recipe stands with that network."""
+
+RECIPES: tuple[Recipe, ...] = tuple(recipe_of(name) for name in SPECTROGRAM_CNNS if name != LEARNED_BANK)

@@ -1,6 +1,7 @@
-"""Training data of models that see patches and no sound: knob positions in, the same knob positions out.
+"""Training data of macros: parameter values of patches, as inputs and as targets.
 
-They come from a set of patches in memory (`models.macros.patch_sets`), or from a stream: drawn, and never rendered.
+They come from a set of patches in memory (`models.macros.patch_sets`), or from a stream that draws patches and never
+renders them.
 """
 
 import numpy as np
@@ -12,13 +13,13 @@ from models.training.data import STREAM_SEED, Batch, DatasetBatches, Source, Str
 from models.training.splits import split_rows
 
 LEAST = 3
-"""Training patches a macro, at least: a line through fewer fits anything."""
+"""Training patches for each macro, at least: fewer determine no direction."""
 
 
 class PatchSource(Source):
     """Patches in memory, split by `seed`.
 
-    Raises: DatasetError where they are too few for so many macros.
+    Raises: DatasetError where there are too few for so many macros, or all are the same.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class PatchSource(Source):
 
 
 class PatchStream(StreamSource):
-    """Fresh uniform patches of a synth, the very ones that `StreamSource` renders."""
+    """Random patches of a synth, the same that `StreamSource` renders."""
 
     def _batches(self, first: int, count: int, batch_size: int, moves: bool = False) -> StreamBatches:
         return _DrawnBatches(self._synth, first, count, batch_size, self.seed, self.normalise, moves)

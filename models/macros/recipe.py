@@ -1,27 +1,31 @@
-"""Macro controls: an autoencoder that squeezes a patch into a few numbers, and each number moves many knobs at once.
+"""Macro controls: an autoencoder of patches with a bottleneck of a few numbers, each of which moves many parameters.
 
-It takes the knob positions of a patch (`unit`, 0..1) and gives them back through a waist of a few macros. Both halves
-are a straight line plus a network beside it; `adapt` sets the lines to the principal components of the patches and the
-networks begin at zero, so that training starts exactly where PCA ends and can only bend it. The seed of this project
-had an autoencoder of parameters without a use; this is what it becomes.
+It reconstructs the parameter values of a patch (`unit`, 0..1). Encoder and decoder are the sum of a linear map and a
+network; `adapt` sets the linear maps to the principal components of the patches and the networks begin at zero, so that
+training starts at the reconstruction of PCA. The seed of this project had an autoencoder of parameters without a use;
+this is what became of it.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, model_validator
 
-from generators.errors import ModelError
+from generators.dataset import Dataset
+from generators.errors import ModelError, SettingsError
 from generators.parameters import ParameterSpace
-from models.backend import predict_in_batches
-from models.estimation.architectures import MACROS
-from models.macros.patch_sets import open_data
+from generators.registry import build_synth
+from models.backend import predict_in_batches, start_keras
+from models.macros.patch_sets import ReadPatches, dataset_patches
 from models.training.recipe import Recipe, layer_seeds
+from models.training.settings import EarlyStopping, MixedPrecision, RunSettings, SynthStreamSettings
 
 if TYPE_CHECKING:
     import keras
@@ -31,15 +35,58 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.floating[Any]]
 
+MACROS = "macros"
+
 COUNT = 5
-"""Macros where none are asked for: what two hands can reach."""
+"""Macros by default: as many as two hands can operate."""
 
 UNITS = (128, 128)
 """Hidden units of encoder and decoder. On the family corpus of docs/macros.md half as many lose 0.1 points of
 explained variance at 1,000 patches; more were not tried."""
 
 QUANTILES = 21
-"""Points at which the spread of a macro over the training patches is kept: every 5 %."""
+"""Quantiles of a macro over the training patches that are kept: every 5 %."""
+
+
+class MacrosSettings(SynthStreamSettings, EarlyStopping, MixedPrecision, RunSettings):
+    """Train macro controls on the patches of a dataset, a folder or a stream."""
+
+    model: str = Field(MACROS, description=MACROS)
+    stream: bool = Field(False, description="train on patches drawn at random instead of a dataset")
+    patience: int | None = Field(10, ge=1, description="stop after so many epochs without a lower validation loss")
+    macros: int = Field(COUNT, ge=1, description="how many controls")
+    patches: Path | None = Field(None, description="a folder of patch.json files to train on, in place of a dataset")
+
+    @model_validator(mode="after")
+    def _choose_stream_or_patches(self) -> Self:
+        if self.stream and self.patches is not None:
+            raise ValueError(f"stream draws its patches and reads none. Received: patches {self.patches}. Drop one")
+        return self
+
+
+def open_patches(settings: Any, stack: ExitStack, read_patches: ReadPatches | None = None) -> "tuple[Source, str]":
+    """Open the patches that settings name, from a folder, a stream or a dataset. See `models.training.recipe.OpenData`.
+
+    Raises: SettingsError for a folder where nothing reads patch files; DatasetError for too few patches.
+    """
+    if settings.stream:
+        synth = build_synth(settings.synth, settings.sample_rate, settings.length)
+        start_keras()
+        from models.macros.data import PatchStream
+
+        return PatchStream(synth, seed=settings.seed, steps=settings.steps_per_epoch), f"{synth.short_name}_stream"
+    if settings.patches is not None:
+        if read_patches is None:
+            raise SettingsError(f"patches are read by `inversynth train`. Received: --patches {settings.patches}")
+        patches, name = read_patches(settings.patches), settings.patches.resolve().name
+    else:
+        path = settings.dataset_path
+        with Dataset(path) as dataset:
+            patches, name = dataset_patches(dataset), path.stem
+    start_keras()
+    from models.macros.data import PatchSource
+
+    return PatchSource(patches, macros=settings.macros, **settings.split), name
 
 
 def build_macros(
@@ -52,13 +99,13 @@ def build_macros(
     data_format: str = "channels_last",
     seed: int | None = None,
 ) -> "keras.Model":
-    """Build the autoencoder. The rate, the length and the layout mean nothing to it: it hears no sound.
+    """Build the autoencoder. Sample rate, length and data format have no effect, because it takes no sound.
 
     Args:
         macros: how many; by default COUNT, or one fewer than the parameters where there are no more.
 
-    Shapes: knob positions (batch, parameters) in 0..1 -> macros (batch, macros) -> knob positions (batch, parameters),
-    which may leave 0..1 a little.
+    Shapes: values (batch, parameters) in 0..1 -> macros (batch, macros) -> values (batch, parameters), which may leave
+    0..1 a little.
     Raises: ModelError where the macros are not fewer than the parameters.
     """
     import keras
@@ -89,10 +136,9 @@ def build_macros(
 
 
 def adapt(model: "keras.Model", batches: Iterable[NDArray[np.float32]], *, seed: int = 0) -> None:
-    """Set the lines of both halves to the principal components of the training patches, each scaled to variance one.
+    """Set the linear maps to the principal components of the training patches, each scaled to variance one.
 
-    Their axes are turned within the space they span until each moves few knobs far instead of many a little (varimax);
-    that changes no reconstruction, only what a single macro is good for.
+    A varimax rotation lets each macro move few parameters far instead of many a little; it changes no reconstruction.
     Shapes: batches of (n, parameters). Raises: ModelError where there is no patch, or all are the same.
     """
     from models.layers.components import Moments
@@ -262,10 +308,10 @@ def explained_variance(test: Floats, found: Floats, mean: Floats, columns: Seque
 
 
 def spread_of(loaded: "LoadedModel", unit: Floats) -> MacroControls:
-    """Measure how far the macros reach over training patches, and how far each moves the knobs from end to end.
+    """Measure the quantiles of the macros over training patches, and how far each moves the parameters.
 
-    The effect of a macro is the variance of all knobs while its slider runs through all its positions and the others
-    rest in the middle, as a part of the variance of the patches. Shapes: unit (n, parameters).
+    The effect of a macro is the variance of all parameters while its slider runs through all its positions and the
+    others stay in the middle, as a fraction of the variance of the patches. Shapes: unit (n, parameters).
     """
     import keras
 
@@ -309,6 +355,7 @@ RECIPES: tuple[Recipe, ...] = (
         f"an autoencoder of patches: {COUNT} macro controls (or --macros) that move all knobs",
         "this project; its principal components after Pearson 1901",
         build_macros,
+        parameters=40_706,
         adapt=adapt,
         loss=_loss,
         metrics=_metrics,
@@ -316,9 +363,9 @@ RECIPES: tuple[Recipe, ...] = (
         defaults=MappingProxyType(
             {"batch_size": 16, "epochs": 100, "learning_rate": 1e-3, "loss": "mse", "macros": COUNT}
         ),
-        inputs="patches",
-        open_data=open_data,
-        told=(
+        settings=MacrosSettings,
+        open_data=open_patches,
+        report_format=(
             "explained variance {explained_variance:.1%} (PCA {pca_explained_variance:.1%})",
             "mean error {mae:.2f} class steps",
         ),

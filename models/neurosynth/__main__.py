@@ -2,7 +2,7 @@
 
 import sys
 
-from models.estimation.architectures import NEUROSYNTH
+from models.neurosynth.recipe import NEUROSYNTH
 from models.train import main
 
 sys.exit(main(default_model=NEUROSYNTH, prog="python -m models.neurosynth"))

@@ -12,7 +12,8 @@ from generators.dsp.envelopes import attack_sustain_release
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.backend import predict_in_batches
-from models.model_files import LoadedModel, TrainedModel, load_model
+from models.inference import TrainedModel
+from models.model_files import LoadedModel, load_model
 from models.neurosynth.metrics import ATTRIBUTES, score
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ class RunKeeper(keras.callbacks.Callback):
         *,
         seed: int,
         epochs: int,
-        patience: int,
+        patience: int | None,
         seconds: float,
         progress: bool,
         until: int | None = None,

@@ -26,17 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EXAMPLES = {
-    "audio": "sounds",
-    "patches": "patches",
-    "envelope": "waveforms",
-    "notes": "notes",
-    "latents": "notes",
-    "pictures": "notes",
-    "mels": "notes",
-}
-"""What the examples of a test are, by what a model takes."""
-
 
 def train(
     recipe: Recipe,
@@ -44,7 +33,7 @@ def train(
     folder: Path,
     *,
     epochs: int = 100,
-    patience: int = 10,
+    patience: int | None = 10,
     batch_size: int = 16,
     learning_rate: float = 1e-3,
     loss: str | None = None,
@@ -58,8 +47,8 @@ def train(
 
     Args:
         print_interval: epochs between two validations, with all that is written then.
-        epochs, patience: when to end; they may differ from one start of a run to the next, all else may not (nor
-            may the epochs of a recipe whose learning rate follows a schedule).
+        epochs, patience: when to end; they may change when a run is resumed, which nothing else may (nor may the epochs
+            of a recipe whose optimiser follows a schedule). patience None: after all epochs.
         loss: by default the recipe's. precision: float32, or mixed_bfloat16 / mixed_float16 for what Keras calls mixed
             precision: weights, features and probabilities stay float32.
         progress: show a progress bar within each epoch.
@@ -92,7 +81,7 @@ def _fit(
     run: Run,
     agreed: Mapping[str, Any],
     epochs: int,
-    patience: int,
+    patience: int | None,
     data_format: str,
     progress: bool,
     print_interval: int,
@@ -134,8 +123,8 @@ def _fit(
             )
             validation = stack.enter_context(view.validation(EVALUATION_BATCH))
             if younger is not None:
-                assert recipe.grow is not None
-                recipe.grow(younger, model)
+                assert recipe.growth is not None
+                recipe.growth.grow(younger, model)
                 log.info("%s: stage %d, %s weights", run.path, stage.number, f"{model.count_params():,}")
             elif last:
                 _load_progress(model, run)
@@ -171,7 +160,7 @@ def _fit(
 
 def _stages(recipe: Recipe, epochs: int) -> Sequence[TrainingStage]:
     """Return the stages of a training; of a model that does not grow, the only one."""
-    return recipe.stages(recipe.options) if recipe.stages else (TrainingStage(0, epochs),)
+    return recipe.growth.stages(recipe.options) if recipe.growth else (TrainingStage(0, epochs),)
 
 
 def _build(
@@ -186,7 +175,7 @@ def _build(
             loss=str(agreed["loss"]),
             data_format=data_format,
             seed=source.seed,
-            **({"stage": stage.number} if recipe.stages else {}),
+            **({"stage": stage.number} if recipe.growth else {}),
             **source.known,
         )
 
@@ -302,6 +291,6 @@ def _measure(recipe: Recipe, source: "Source", run: Run) -> None:
 
 def _closing_line(recipe: Recipe, metrics: Mapping[str, Any], run: Run) -> str:
     test = metrics["test"]
-    examples = EXAMPLES[recipe.inputs]
+    examples = recipe.kind.examples
     epochs = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
-    return f"{run.path}: {epochs}; on {test['n']} test {examples} {recipe.tell(test)}"
+    return f"{run.path}: {epochs}; on {test['n']} test {examples} {recipe.report(test)}"

@@ -1,9 +1,9 @@
 """How well predicted probabilities name the true classes: percentile rank, top-k accuracy, error in class steps.
 
 The evaluation measures of InverSynth (Barkan et al. 2019), written once for NumPy and `keras.ops` (`xp`); the Keras
-metrics around them are in `models.training.keras_metrics`. A prediction is a score for every class of every parameter, laid
-out along the head. Where scores tie, each measure takes the mean over all orders of the tied classes, so that a
-constant prediction is exactly chance.
+metrics based on them are in `models.training.keras_metrics`. A prediction is a score for every class of every
+parameter, side by side along the head (`models.head_layout`). Where scores tie, each measure takes the mean over all
+orders of the tied classes, so that a constant prediction is exactly chance.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""A recipe: all that differs from one model to the next, so that one training loop serves them all.
+"""A recipe: everything that differs between models, so that one training loop serves them all.
 
-Recipes stand beside the models they describe and are gathered in `models.registry`; importing them costs no
-TensorFlow, because a recipe only imports Keras once it builds.
+Each recipe stands in the folder of its model, and `models.registry` lists them. Importing a recipe costs no TensorFlow,
+because it imports Keras only when it builds.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,16 +10,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.dataset import Dataset
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
-from models.backend import device_kind
-from models.estimation.architectures import HEADS
-from models.training.settings import TrainingSettings
+from generators.registry import build_synth
+from models.backend import device_kind, start_keras
+from models.input_kinds import InputKind, InputName, find_input_kind
+from models.training.settings import RunSettings, TrainingSettings
 
 if TYPE_CHECKING:
     import keras
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
 INVERSYNTH = "Barkan, Tsiris, Koenigstein, Katz: InverSynth, IEEE/ACM TASLP 2019, arXiv 1812.06349"
 
 DATA_FORMATS = ("channels_last", "channels_first")
+
+
+HEADS: dict[str, str] = {"bce": "sigmoid", "categorical": "softmax"}
+"""Losses by name, and the head that each needs: independent sigmoids, or one softmax for each parameter. InverSynth
+trains the first and reports the second as equal."""
+
+OptimizerFactory = Callable[[float, int], "keras.optimizers.Optimizer"]
+"""Makes an optimiser from a learning rate and a number of steps."""
 
 
 class Build(Protocol):
@@ -66,7 +76,7 @@ def cross_entropy(space: ParameterSpace, loss: str) -> "keras.losses.Loss":
 
 
 def class_metrics(space: ParameterSpace) -> list["keras.metrics.Metric"]:
-    """Return the measures shown while training: `mpr`, `top1`, `top5` and `mae`."""
+    """Return the metrics shown during training: `mpr`, `top1`, `top5` and `mae`."""
     from models.training.keras_metrics import ClassMAE, MeanPercentileRank, TopKAccuracy
 
     sizes = space.sizes
@@ -74,7 +84,7 @@ def class_metrics(space: ParameterSpace) -> list["keras.metrics.Metric"]:
 
 
 def adam(learning_rate: float, steps: int) -> "keras.optimizers.Optimizer":
-    """Return Adam, the optimiser of the paper, at one learning rate however many `steps` there are."""
+    """Return Adam, the optimiser of the paper, at a constant learning rate for any number of `steps`."""
     import keras
 
     return keras.optimizers.Adam(learning_rate)
@@ -103,21 +113,68 @@ def cosine_adam(
     return keras.optimizers.Adam(schedule, beta_1, beta_2, **averages)
 
 
-Input = Literal["audio", "patches", "envelope", "notes", "latents", "pictures", "mels"]
-"""What a model takes: a sound, the knob positions of a patch, a waveform with the classes of an envelope, pieces of
-notes as mu-law classes, latents of a generator, pictures of notes with their labels, or mel magnitudes of notes."""
-
-
 class TrainingStage(NamedTuple):
-    """A part of a training in which the model has one shape: its number, and its last epoch, counted from 1."""
+    """A part of a training in which the model has one architecture: its number, and its last epoch, counted from 1."""
 
     number: int
     end: int
 
 
-OpenData = Callable[[Any, ExitStack, Any], "tuple[Source, str]"]
-"""Opens the data that settings mean, to be closed by the stack, with a reader of patch folders where one is at hand;
-returns it and what the run is named after."""
+class OpenData(Protocol):
+    """Open the data that settings name.
+
+    Args:
+        stack: closes it. read_patches: reads a folder of patch files, whose format belongs to the application.
+    Returns: the examples, and what the run is named after.
+    Raises: DatasetError, SettingsError or ParameterError where there can be none.
+    """
+
+    def __call__(self, settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]": ...
+
+
+def open_sounds(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
+    """Open sounds and their classes: a dataset, or a stream of a synth. See `OpenData`."""
+    if settings.stream:
+        synth = build_synth(settings.synth, settings.sample_rate, settings.length)
+        start_keras()
+        from models.training.data import StreamSource
+
+        options = {"seed": settings.seed, "steps": settings.steps_per_epoch, "normalise": settings.normalise}
+        return StreamSource(synth, **options), f"{synth.short_name}_stream"
+    dataset = stack.enter_context(Dataset(settings.dataset_path))
+    dataset.check_finished()
+    start_keras()
+    from models.training.data import DatasetSource
+
+    return DatasetSource(dataset, **settings.split), settings.dataset_path.stem
+
+
+@dataclass(frozen=True)
+class AdversarialTraining:
+    """How a model of two networks is trained, with two optimisers (`models.training.adversarial`).
+
+    Attributes:
+        critic_optimizer: the optimiser of the critic or discriminator, made from the learning rate and the number of
+            its own steps.
+        needs_total_steps: `compile` of the model takes `steps`, the length of the whole training, for it schedules the
+            weight of a loss term.
+    """
+
+    critic_optimizer: OptimizerFactory
+    needs_total_steps: bool = False
+
+
+@dataclass(frozen=True)
+class ProgressiveGrowth:
+    """How a model grows during training.
+
+    Attributes:
+        stages: the stages of a training, from the options of the recipe; `build` takes the number of a `stage`.
+        grow: copies what a compiled model has learned, optimisers included, to the model of the next stage.
+    """
+
+    stages: Callable[[Mapping[str, Any]], Sequence[TrainingStage]]
+    grow: Callable[[Any, Any], None]
 
 
 @dataclass(frozen=True)
@@ -126,68 +183,80 @@ class Recipe:
 
     Attributes:
         name: as in `--model`. summary: one line for lists. paper: its source.
-        build: makes the model. adapt: fits feature weights to training audio first; None where there are none.
-        loss, metrics: made from the parameter space and the settings; targets are `classes`.
-        optimizer: made from the learning rate and the steps of the whole training. scheduled: it depends on the
-            latter, so that a run cannot go on beyond the epochs it was begun with.
-        features: what the model sees of the sound, as it is written into a model's card.
-        critic_optimizer: made in the same way for the critic of an adversarial system, from its own steps; None else.
-        counted: the critic's system is told how many steps there are altogether, for it has a schedule of its own.
-        stages: of a model that grows as it is trained, from its options; `build` takes the `stage` then, and `grow`
-            hands on what a compiled model has learned to that of the next stage.
-        inputs: what it takes; a model of patches gives knob positions in place of probabilities.
-        settings: what its door reads. open_data: opens its data, where that differs from sounds and their classes.
-        told: what the last line of a training says, of each measure over all parameters.
-        draw: draws what a model makes of a few examples of a source, every `print_interval` epochs.
-        options: settings of its own that `build` takes, with what they are. loss_options: those that `loss` takes, too.
-        compiled: let XLA have it, where Keras would. measure: how it is measured after training,
-            where that differs from `models.training.evaluate.measure`.
-        defaults: settings of its paper, by their names; `loss` is that of a run whose settings name none.
+        build: makes the model.
+        parameters: trained weights of the default model, for lists; 0 where it is not in any.
+        aliases: further names, the spellings of its paper among them.
+        adapt: fits feature weights to training audio before training; None where there are none.
+        loss, metrics: made from the parameter space (and the name of the loss); a model with a training step of its own
+            needs neither.
+        loss_options: options that `loss` takes, too.
+        optimizer: made from the learning rate and the number of steps of the whole training.
+        scheduled: the optimiser follows a schedule over the whole training, so that a run cannot be continued beyond
+            the epochs it was started with.
+        jit_compile: compile with XLA where Keras would by default.
+        adversarial: for a model of two networks with an optimiser each. growth: for a model that grows in training.
+        features: the input of the model, as its card holds it; `input` names a kind of `models.input_kinds`, or a
+            feature computed from a sound.
+        settings: what its command parses. open_data: opens the examples that settings name.
+        options: the settings that `build` takes, with their defaults; they are part of a run's identity and card.
+        defaults: the settings that its paper used, by name; `loss` is the loss of a run whose settings name none.
+        measure: measures the trained model; None for the measures of `models.training.evaluate`.
+        report_format: parts of the last line of a training, formatted with each measure over all parameters.
+        draw: plots the output for a few examples of a source into a file, every `print_interval` epochs.
     """
 
     name: str
     summary: str
     paper: str
     build: Build
+    parameters: int = 0
+    aliases: tuple[str, ...] = ()
     adapt: Adapt | None = None
-    loss: Callable[[ParameterSpace, str], "keras.losses.Loss"] = cross_entropy
+    loss: Callable[[ParameterSpace, str], Any] = cross_entropy
     metrics: Callable[[ParameterSpace], list["keras.metrics.Metric"]] = class_metrics
-    optimizer: Callable[[float, int], "keras.optimizers.Optimizer"] = adam
-    scheduled: bool = False
-    features: Mapping[str, Any] = field(default_factory=dict)
-    critic_optimizer: Callable[[float, int], "keras.optimizers.Optimizer"] | None = None
-    counted: bool = False
-    stages: Callable[[Mapping[str, Any]], Sequence[TrainingStage]] | None = None
-    grow: Callable[[Any, Any], None] | None = None
-    inputs: Input = "audio"
-    settings: type[TrainingSettings] = TrainingSettings
-    open_data: OpenData | None = None
-    told: tuple[str, ...] = ("MPR {mpr:.2f}", "top-1 {top1:.1%}", "mean error {mae:.2f} class steps")
-    draw: Callable[["keras.Model", "Source", Path], None] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
     loss_options: tuple[str, ...] = ()
-    compiled: bool = True
-    measure: Callable[["LoadedModel", "Source"], dict[str, Any]] | None = None
+    optimizer: OptimizerFactory = adam
+    scheduled: bool = False
+    jit_compile: bool = True
+    adversarial: AdversarialTraining | None = None
+    growth: ProgressiveGrowth | None = None
+    features: Mapping[str, Any] = field(default_factory=dict)
+    settings: type[RunSettings] = TrainingSettings
+    open_data: OpenData = open_sounds
+    options: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType(
             {"batch_size": 16, "epochs": 100, "learning_rate": 1e-3, "loss": "bce"}
         )
     )
+    measure: Callable[["LoadedModel", "Source"], dict[str, Any]] | None = None
+    report_format: tuple[str, ...] = ("MPR {mpr:.2f}", "top-1 {top1:.1%}", "mean error {mae:.2f} class steps")
+    draw: Callable[["keras.Model", "Source", Path], None] | None = None
+
+    @property
+    def kind(self) -> InputKind:
+        """The kind of input that the model takes."""
+        return find_input_kind(str(self.features.get("input", "audio")))
+
+    @property
+    def inputs(self) -> InputName:
+        """The name of its kind of input."""
+        return self.kind.name
 
     def with_options(self, **options: Any) -> "Recipe":
         """Return the recipe with other values of its own settings."""
-        weighed = {name: value for name, value in options.items() if name in self.loss_options}
+        of_loss = {name: value for name, value in options.items() if name in self.loss_options}
         return replace(
             self,
             build=partial(self.build, **options),
-            loss=partial(self.loss, **weighed) if weighed else self.loss,
+            loss=partial(self.loss, **of_loss) if of_loss else self.loss,
             options={**self.options, **options},
         )
 
-    def tell(self, measures: Mapping[str, Any]) -> str:
-        """Say what was measured, over all parameters; `measures` as `measure` returns them."""
+    def report(self, measures: Mapping[str, Any]) -> str:
+        """Format measures over all parameters in one line; `measures` as `measure` returns them."""
         overall = {name: one["All"] for name, one in measures.items() if isinstance(one, dict) and "All" in one}
-        return ", ".join(form.format(**overall) for form in self.told).replace("%", " %")
+        return ", ".join(form.format(**overall) for form in self.report_format).replace("%", " %")
 
     def compile(
         self,
@@ -198,30 +267,30 @@ class Recipe:
         learning_rate: float = 1e-3,
         steps: int = 1,
     ) -> None:
-        """Make a built model ready for `fit` on (audio, classes), in so many steps altogether."""
-        if self.critic_optimizer:
-            pair = (self.optimizer, steps), (self.critic_optimizer, steps * model.critic_steps)
-            told = {"steps": steps} if self.counted else {}
-            model.compile(*(make(learning_rate, count) for make, count in pair), **told)
+        """Compile a model for `fit`, in so many steps altogether."""
+        if self.adversarial:
+            pair = (self.optimizer, steps), (self.adversarial.critic_optimizer, steps * model.critic_steps)
+            total = {"steps": steps} if self.adversarial.needs_total_steps else {}
+            model.compile(*(make(learning_rate, count) for make, count in pair), **total)
             return
         loss = loss or str(self.defaults["loss"])
         model.compile(
             optimizer=self.optimizer(learning_rate, steps),
             loss=self.loss(space, loss),
             metrics=self.metrics(space),
-            jit_compile="auto" if self.compiled else False,
+            jit_compile="auto" if self.jit_compile else False,
         )
 
 
-def defaults_of(settings: type[TrainingSettings], loss: str, *names: str) -> Mapping[str, Any]:
-    """Return the defaults of a recipe as the settings of its door have them, with the loss it is trained by.
+def defaults_of(settings: type[RunSettings], loss: str, *names: str) -> Mapping[str, Any]:
+    """Return the defaults of a recipe as its settings have them, and the name of its loss.
 
     Args:
         names: further settings, besides batch_size, epochs and learning_rate.
     """
     fields = settings.model_fields
-    told = {name: fields[name].default for name in ("batch_size", "epochs", "learning_rate")}
-    return MappingProxyType({**told, "loss": loss, **{name: fields[name].default for name in names}})
+    shared = {name: fields[name].default for name in ("batch_size", "epochs", "learning_rate")}
+    return MappingProxyType({**shared, "loss": loss, **{name: fields[name].default for name in names}})
 
 
 def check_loss(loss: str) -> None:
@@ -248,13 +317,13 @@ def check_data_format(data_format: str, device: str | None = None) -> None:
 
 
 def check_channels_last(name: str, data_format: str) -> None:
-    """Raise ModelError where a model that knows one layout alone is asked for another."""
+    """Raise ModelError for another layout, for a model that has one alone."""
     if data_format != "channels_last":
         raise ModelError(f"{name} is channels_last. Received: data_format {data_format}. Leave it out")
 
 
 def layer_seeds(seed: int | None) -> Iterator[int | None]:
-    """Yield one seed a layer, so that a model's weights follow from one integer; None leaves them to chance."""
+    """Yield one seed for each layer, so that a model's weights follow from one integer; for None, yield None."""
     rng = None if seed is None else np.random.default_rng(seed)
     while True:
         yield None if rng is None else int(rng.integers(2**31))

@@ -221,7 +221,7 @@ def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
     return int(min(history, key=lambda row: row[MONITOR])["epoch"])
 
 
-def is_finished(history: Sequence[Mapping[str, float]], epochs: int, patience: int) -> bool:
-    """Say whether training ends here: all epochs done, or `patience` of them without a lower validation loss."""
+def is_finished(history: Sequence[Mapping[str, float]], epochs: int, patience: int | None) -> bool:
+    """Return whether training ends here: all epochs done, or `patience` of them without a lower validation loss."""
     done = finished_epochs(history)
-    return done >= epochs or done - best_epoch(history) >= patience
+    return done >= epochs or (patience is not None and done - best_epoch(history) >= patience)

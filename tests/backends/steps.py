@@ -193,7 +193,7 @@ def check_growing(recipe: Recipe, folder: Path) -> None:
         for system, blocks in ((young, 1), (old, 2)):
             recipe.compile(system, NOTES, learning_rate=1e-3, steps=2)
             if system is old:
-                recipe.grow(young, old)
+                recipe.growth.grow(young, old)
             real = rng.uniform(-1, 1, (8, *size.resolution(blocks), 2)).astype(np.float32)
             history = system.fit((latent, pitch, progress, pitch), real, batch_size=8, epochs=2, verbose=0).history
             assert all(np.all(np.isfinite(values)) for values in history.values()), history

@@ -161,7 +161,7 @@ def test_commands_refuse_models_of_the_other_kind(
         (["macros", str(tmp_path)], "holds no best.keras"),
         (
             ["invert", str(tmp_path / "sound.wav"), "--model", str(run)],
-            "is a model of patches and names no settings of a sound. Use it with: inversynth macros",
+            "is a model of patches and estimates no parameters of a sound. Use it with: inversynth macros",
         ),
         (["train", "--model", "C3", "--patches", str(tmp_path)], "C3 learns from sounds. Received: --patches"),
     ):

@@ -7,9 +7,8 @@ import pytest
 from generators.generate import render_rows
 from generators.oscillator_spec import oscillator_columns
 from generators.registry import build_synth, declared_oscillators
-from models.estimation.architectures import PARAMETER_COUNTS
 from models.layers import OscillatorCandidates, PointedItems, Pointer, PointerMixture, WaveEnvelope, for_prediction
-from models.registry import find_recipe
+from models.registry import RECIPES, find_recipe
 from models.training.loop import computing_in
 from models.training.recipe import cosine_adam
 
@@ -111,7 +110,7 @@ def test_envelope_follows_the_level():
 
 
 def test_weights_are_counted_and_below_five_million(model):
-    assert model.count_params() == PARAMETER_COUNTS["inverter"] <= 5_000_000
+    assert model.count_params() == RECIPES["inverter"].parameters <= 5_000_000
 
 
 def test_gain_does_not_matter(model):

@@ -11,12 +11,11 @@ from generators.errors import DatasetError, ModelError, RunError, SettingsError
 from generators.fm_generator import FmSynth
 from models.macros import recipe as macros
 from models.macros.data import PatchSource, PatchStream
-from models.macros.patch_sets import dataset_patches, open_data, patch_set
+from models.macros.patch_sets import dataset_patches, patch_set
 from models.model_files import load_model, read_card
 from models.registry import find_recipe
 from models.training.data import StreamSource
 from models.training.loop import train
-from models.training.settings import TrainingSettings
 
 SYNTH = FmSynth(16384, 0.25)
 SPACE = SYNTH.space
@@ -107,7 +106,7 @@ def test_saved_macros_take_and_give_knob_positions_only(run):
     assert loaded.card.features["macros"] == 2
     assert loaded.predict(np.full((3, 23), 0.5, np.float32)).shape == (3, 23)
     with pytest.raises(
-        ModelError, match=r"is a model of patches and hears no sound: it takes \(n, 23\) knob positions"
+        ModelError, match=r"is a model of patches: it takes parameter values of shape \(n, 23\)"
     ):
         loaded.predict(np.zeros((1, SYNTH.samples), np.float32))
 
@@ -184,14 +183,15 @@ def test_patches_of_a_dataset_are_its_classes(tiny_dataset):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"folds": 3}, "has no folds. Received: --folds 3"),
-        ({"loss": "bce"}, "has a loss of its own. Received: --loss bce"),
-        ({"patches": "somewhere"}, "patches are read by `inversynth train`. Received: --patches somewhere"),
+        (["--folds", "3"], "unknown argument --folds"),
+        (["--loss", "bce"], "unknown argument --loss"),
+        (["--stream", "--patches", "somewhere"], "stream draws its patches and reads none"),
+        (["--patches", "somewhere"], "patches are read by `inversynth train`. Received: --patches somewhere"),
     ],
 )
 def test_settings_that_mean_nothing_to_patches_are_refused(changes, message):
     with pytest.raises(SettingsError) as error:
-        open_data(TrainingSettings.model_validate({"model": "macros", **changes}), ExitStack())
+        macros.open_patches(macros.MacrosSettings.parse(changes), ExitStack())
     assert message in str(error.value)
 
 

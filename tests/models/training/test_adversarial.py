@@ -44,7 +44,7 @@ def values(network):
 
 def test_terms_of_a_linear_critic_have_closed_forms(data):
     made = system()
-    one = StepContext(made, *data, learning="critic")
+    one = StepContext(made, *data, network="critic")
     inputs, real = (number(part) for part in (data[0][0], data[1]))
     terms = {name: float(number(term(one))) for name, term in made.critic_terms().items()}
     np.testing.assert_allclose(terms["real"], -real.sum(axis=1).mean(), rtol=1e-5)
@@ -54,7 +54,7 @@ def test_terms_of_a_linear_critic_have_closed_forms(data):
 
 
 def test_mixture_lies_between_real_and_fake_item_by_item(data):
-    one = StepContext(system(), *data, learning="critic")
+    one = StepContext(system(), *data, network="critic")
     mix, fake, real = (number(part) for part in (one.mix, one.fake, one.real))
     share = (mix - real) / (fake - real)
     np.testing.assert_allclose(share, np.repeat(share[:, :1], SIZE, axis=1), atol=1e-5)
@@ -64,7 +64,7 @@ def test_mixture_lies_between_real_and_fake_item_by_item(data):
 
 def test_penalty_is_zero_at_its_target(data):
     made = system(penalty_target=float(np.sqrt(SIZE)))
-    assert float(number(made.gradient_penalty(StepContext(made, *data, learning="critic")))) < 1e-10
+    assert float(number(made.gradient_penalty(StepContext(made, *data, network="critic")))) < 1e-10
 
 
 def test_one_training_step_moves_both_networks(data):
@@ -81,7 +81,7 @@ def test_one_training_step_moves_both_networks(data):
 def test_a_step_of_one_network_leaves_the_other_alone(data, learner, moved):
     made = system()
     before = {"generator": values(made.generator), "critic": values(made.critic)}
-    made._step(learner, made.counted[learner], getattr(made, f"{learner}_terms")(), data)
+    made._step(learner, made.active_terms[learner], getattr(made, f"{learner}_terms")(), data)
     for name, old in before.items():
         same = all(np.array_equal(new, one) for new, one in zip(values(getattr(made, name)), old, strict=True))
         assert same == (name != moved)
