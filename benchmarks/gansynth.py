@@ -23,7 +23,8 @@ from generators.files import written_whole
 from generators.parallel import available_cores
 from generators.settings import Settings
 from inversynth.evaluation.bootstrap import Estimate
-from models.estimation.architectures import GANSYNTH, NOTE_CLASSIFIER
+from models.gansynth.presets import GANSYNTH
+from models.notes.classifier import NOTE_CLASSIFIER
 from models.notes.statistics import CELLS
 
 MEASURES = {

@@ -19,7 +19,8 @@ from generators.dataset import Dataset
 from generators.errors import ModelError
 from generators.files import written_whole
 from generators.settings import Settings
-from models.estimation.architectures import NOTE_CLASSIFIER, NSYNTH, NSYNTH_BASELINE
+from models.notes.classifier import NOTE_CLASSIFIER
+from models.nsynth.presets import NSYNTH, NSYNTH_BASELINE
 
 PUBLISHED = {"the notes": 0.916, "WaveNet": 0.796, "spectral baseline": 0.734}
 """Pitch named by the classifier of Engel et al. 2017, on NSynth's own test notes: recalled, and not checked against

@@ -22,7 +22,7 @@ from generators.errors import ModelError
 from generators.files import written_whole
 from generators.settings import Settings
 from inversynth.evaluation.bootstrap import Estimate
-from models.estimation.architectures import WAE
+from models.wae.presets import WAE
 
 if TYPE_CHECKING:
     from benchmarks.wae_protocol import Answers

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from generators.errors import DatasetError
 from inversynth.patches.patch import Patch, read_patch
-from models.estimation.architectures import MACROS
 from models.macros.patch_sets import PatchSet, patch_set
+from models.macros.recipe import MACROS
 from models.train import main as train_main
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from generators.notes.labels import SPACE
-from models.estimation.architectures import GANSYNTH
 from models.gansynth.networks import build_generator
-from models.gansynth.presets import find_size
+from models.gansynth.presets import GANSYNTH, find_size
 from models.gansynth.representation import SpectrogramFormat
 from models.model_files import ModelCard, save_model
 

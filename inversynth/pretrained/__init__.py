@@ -9,9 +9,8 @@ weights, which loading checks; `python -m inversynth.pretrained.bundle` makes it
 from pathlib import Path
 
 from generators.errors import ModelError
-from models.estimation.architectures import fold
 from models.estimation.onnx_inference import GRAPH_SUFFIX, Graph, load_onnx, read_config, read_graph, structure_sha256
-from models.model_files import SUFFIX, LoadedModel, find_model_file, load_model
+from models.model_files import SUFFIX, LoadedModel, find_model_file, fold_name, load_model
 
 FOLDER = Path(__file__).parent
 
@@ -32,7 +31,7 @@ def find_model(name: str | Path) -> Path:
     if Path(name).exists():
         return find_model_file(name)
     models = bundled()
-    found = next((path for model, path in models.items() if fold(model) == fold(str(name))), None)
+    found = next((path for model, path in models.items() if fold_name(model) == fold_name(str(name))), None)
     if found is not None:
         return found
     raise ModelError(

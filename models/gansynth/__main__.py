@@ -2,7 +2,7 @@
 
 import sys
 
-from models.estimation.architectures import GANSYNTH
+from models.gansynth.presets import GANSYNTH
 from models.train import main
 
 sys.exit(main(default_model=GANSYNTH, prog="python -m models.gansynth"))

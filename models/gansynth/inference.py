@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import ModelError
 from models.backend import predict_in_batches, predicted_batches
-from models.estimation.architectures import GANSYNTH
-from models.gansynth.presets import growth_of
+from models.gansynth.presets import GANSYNTH, growth_of
 from models.gansynth.representation import Normaliser, SpectrogramFormat
 from models.inference import NoteModel, load_model_named
 

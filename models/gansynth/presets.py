@@ -7,6 +7,8 @@ from typing import Any
 from generators.errors import ModelError, look_up
 from models.gansynth.schedule import Growth
 
+GANSYNTH = "gansynth"
+
 CHANNELS = 2
 """Of a spectrogram: magnitude and phase."""
 

@@ -14,13 +14,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from generators.errors import SettingsError
 from generators.parameters import ParameterSpace
-from models.estimation.architectures import GANSYNTH
-from models.gansynth.presets import PRESETS, find_size, growth_of
+from models.backend import start_keras
+from models.gansynth.presets import GANSYNTH, PRESETS, find_size, growth_of
 from models.gansynth.schedule import blocks_of
-from models.notes.settings import NoteTrainingSettings, start_note_training
-from models.training.recipe import Recipe, TrainingStage, check_channels_last, defaults_of
+from models.notes.settings import NoteTrainingSettings
+from models.training.recipe import (
+    AdversarialTraining,
+    ProgressiveGrowth,
+    Recipe,
+    TrainingStage,
+    check_channels_last,
+    defaults_of,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -116,7 +122,6 @@ class GanSynthSettings(NoteTrainingSettings):
     epochs: int = Field(
         PRESETS["tiny"].epochs, ge=1, description="of epoch_images, at most; by default as many as total_images are"
     )
-    patience: int = Field(100_000, ge=1, description="has no meaning here: the newest epoch counts as the best")
     batch_size: int = Field(PRESETS["tiny"].batch_size, ge=2, description="images per step; 8 for release, too")
     learning_rate: float = Field(PRESETS["tiny"].learning_rate, gt=0, description="of both optimisers")
     minibatch_std_group: int = Field(
@@ -150,13 +155,7 @@ class GanSynthSettings(NoteTrainingSettings):
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    settings.refuse_all_but(steps_per_epoch=None)
-    if settings.precision != "float32":
-        raise SettingsError(
-            f"{GANSYNTH} trains in float32: its penalty and its phases need the digits. "
-            f"Received: --precision {settings.precision}. Leave it out"
-        )
-    start_note_training(settings)
+    start_keras()
     from models.gansynth.data import open_spectrograms
 
     return open_spectrograms(settings, stack)
@@ -237,12 +236,11 @@ RECIPES: tuple[Recipe, ...] = (
         "progressive GAN of notes: spectrograms of magnitude and instantaneous frequency, all samples at once",
         SOURCE,
         build_gansynth,
+        parameters=601_365,
         optimizer=partial(_adam, True),
-        critic_optimizer=partial(_adam, False),
-        stages=stages_of,
-        grow=_grow,
+        adversarial=AdversarialTraining(partial(_adam, False)),
+        growth=ProgressiveGrowth(stages_of, _grow),
         features={"input": "latents"},
-        inputs="latents",
         settings=GanSynthSettings,
         open_data=_open,
         options=MappingProxyType(
@@ -250,7 +248,7 @@ RECIPES: tuple[Recipe, ...] = (
         ),
         measure=measure,
         draw=_draw,
-        told=("pitch within a semitone {tracked:.1%} (real notes: {real:.1%})",),
+        report_format=("pitch within a semitone {tracked:.1%} (real notes: {real:.1%})",),
         defaults=defaults_of(GanSynthSettings, "wasserstein", "size"),
     ),
 )

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from generators.analysis.mel import MelAnalysis
 from generators.errors import ModelError
 from models.backend import predict_in_batches
-from models.estimation.architectures import MCNN
 from models.inference import TrainedModel, load_model_named
+from models.mcnn.presets import MCNN
 
 if TYPE_CHECKING:
     import keras

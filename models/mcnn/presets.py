@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from generators.analysis.mel import MelAnalysis
 from generators.errors import ModelError, look_up
 
+MCNN = "mcnn"
+
 
 @dataclass(frozen=True)
 class McnnSize:

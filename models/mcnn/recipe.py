@@ -12,10 +12,11 @@ from pydantic import Field, model_validator
 
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
-from models.estimation.architectures import MCNN
-from models.mcnn.presets import PRESETS, find_preset, find_size
-from models.notes.settings import NoteTrainingSettings, start_note_training
+from models.backend import start_keras
+from models.mcnn.presets import MCNN, PRESETS, find_preset, find_size
+from models.notes.settings import NoteTrainingSettings
 from models.training.recipe import Recipe, check_channels_last, cosine_adam, defaults_of
+from models.training.settings import EarlyStopping, EpochLength, MixedPrecision
 
 if TYPE_CHECKING:
     import keras
@@ -60,7 +61,7 @@ def build_from_preset(
     return build_mcnn(shape, preset.bands, seed=seed, fft_length=preset.fft_length, sample_rate=sample_rate)
 
 
-class McnnSettings(NoteTrainingSettings):
+class McnnSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSettings):
     """Train MCNN, which renders mel magnitudes, on a dataset of notes."""
 
     model: str = Field(MCNN, description=MCNN)
@@ -100,7 +101,7 @@ class McnnSettings(NoteTrainingSettings):
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    start_note_training(settings)
+    start_keras()
     from models.mcnn.data import open_mels
 
     return open_mels(settings, stack)
@@ -150,19 +151,19 @@ RECIPES: tuple[Recipe, ...] = (
         "vocoder: audio from mel magnitudes in one pass, with many small heads and sines at the partials of the note",
         SOURCE,
         build_from_preset,
+        parameters=466_856,
         loss=weighted_loss,
         loss_options=tuple(name for name in OPTIONS if name != "segment"),
         metrics=lambda space: [],
         optimizer=_adam,
         scheduled=True,
-        compiled=False,
+        jit_compile=False,
         features={"input": "mels"},
-        inputs="mels",
         settings=McnnSettings,
         open_data=_open,
         options=MappingProxyType({name: McnnSettings.model_fields[name].default for name in OPTIONS}),
         measure=_measure,
-        told=("spectral convergence {convergence:.1f} dB (Griffin-Lim: {griffin_lim_convergence:.1f})",),
+        report_format=("spectral convergence {convergence:.1f} dB (Griffin-Lim: {griffin_lim_convergence:.1f})",),
         defaults=defaults_of(McnnSettings, "spectra", "size"),
     ),
 )

@@ -19,18 +19,20 @@ from pydantic import Field, model_validator
 from generators.errors import ModelError
 from generators.notes.labels import FAMILIES, QUALITIES, SOURCES
 from generators.parameters import ParameterSpace
-from models.backend import predict_in_batches
-from models.estimation.architectures import NOTE_CLASSIFIER
+from models.backend import predict_in_batches, start_keras
 from models.inference import TrainedModel, load_model_named
 from models.model_files import LoadedModel
-from models.notes.settings import NoteTrainingSettings, start_note_training
+from models.notes.settings import NoteTrainingSettings
 from models.notes.spectral_encoder import PITCHES, PRESETS, SOURCE, find_preset
 from models.training.recipe import Recipe, check_channels_last, cosine_adam, defaults_of, layer_seeds
+from models.training.settings import EarlyStopping, EpochLength, MixedPrecision
 
 if TYPE_CHECKING:
     import keras
 
     from models.training.data import Source
+
+NOTE_CLASSIFIER = "note-classifier"
 
 SOFTMAXES = (PITCHES, len(FAMILIES), len(SOURCES))
 """Classes of each label of which a note has exactly one: pitch, family, source."""
@@ -142,7 +144,7 @@ def build_classifier(
     return keras.Model(audio, logits(encode_spectrogram(spectrogram, preset, seeds)), name="note_classifier")
 
 
-class ClassifierSettings(NoteTrainingSettings):
+class ClassifierSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSettings):
     """Train a classifier of notes, by which reconstructed notes are measured, on a dataset of notes."""
 
     model: str = Field(NOTE_CLASSIFIER, description=NOTE_CLASSIFIER)
@@ -161,7 +163,7 @@ class ClassifierSettings(NoteTrainingSettings):
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    start_note_training(settings)
+    start_keras()
     from models.notes.data import LabelledNotes, open_whole
 
     return open_whole(settings, stack, LabelledNotes)
@@ -210,17 +212,17 @@ RECIPES: tuple[Recipe, ...] = (
         "classifies pitch, family, source and qualities of a note; reconstructed notes are measured by it",
         SOURCE,
         build_classifier,
+        parameters=257_044,
         loss=_loss,
         metrics=lambda space: [],
         optimizer=_optimizer,
         scheduled=True,
         features={"input": "notes"},
-        inputs="notes",
         settings=ClassifierSettings,
         open_data=_open,
         options=MappingProxyType({"size": "tiny"}),
         measure=measure,
-        told=("pitch {pitch:.1%}", "within a semitone {near:.1%}"),
+        report_format=("pitch {pitch:.1%}", "within a semitone {near:.1%}"),
         defaults=defaults_of(ClassifierSettings, "labels", "size"),
     ),
 )

@@ -2,7 +2,7 @@
 
 import sys
 
-from models.estimation.architectures import NSYNTH
+from models.nsynth.presets import NSYNTH
 from models.train import main
 
 sys.exit(main(default_model=NSYNTH, prog="python -m models.nsynth"))

@@ -12,10 +12,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from generators.parameters import ParameterSpace
-from models.estimation.architectures import NSYNTH_BASELINE
-from models.notes.settings import NoteTrainingSettings, start_note_training
+from models.backend import start_keras
+from models.notes.settings import NoteTrainingSettings
 from models.notes.spectral_encoder import PRESETS, SOURCE, find_preset
+from models.nsynth.presets import NSYNTH_BASELINE
 from models.training.recipe import Recipe, check_channels_last, defaults_of
+from models.training.settings import EarlyStopping, EpochLength, MixedPrecision
 
 if TYPE_CHECKING:
     import keras
@@ -44,7 +46,7 @@ def build_baseline(
     return build_spectral_autoencoder(find_preset(size), samples, sample_rate, seed)
 
 
-class BaselineSettings(NoteTrainingSettings):
+class BaselineSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSettings):
     """Train the spectral baseline of NSynth on a dataset of notes."""
 
     model: str = Field(NSYNTH_BASELINE, description=NSYNTH_BASELINE)
@@ -64,7 +66,7 @@ class BaselineSettings(NoteTrainingSettings):
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    start_note_training(settings)
+    start_keras()
     from models.notes.data import open_whole
 
     return open_whole(settings, stack)
@@ -108,16 +110,16 @@ RECIPES: tuple[Recipe, ...] = (
         "autoencoder of note spectrograms conditioned on pitch, the baseline of NSynth",
         SOURCE,
         build_baseline,
+        parameters=574_349,
         loss=lambda space, name: None,  # the network has its own
         metrics=lambda space: [],
         optimizer=_optimizer,
         features={"input": "notes"},
-        inputs="notes",
         settings=BaselineSettings,
         open_data=_open,
         options=MappingProxyType({"size": "tiny"}),
         measure=measure,
-        told=("error {db_error:.1f} dB (mean spectrogram: {blind_db_error:.1f})",),
+        report_format=("error {db_error:.1f} dB (mean spectrogram: {blind_db_error:.1f})",),
         defaults=defaults_of(BaselineSettings, "mse", "size"),
     ),
 )

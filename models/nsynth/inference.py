@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from generators.files import written_whole
 from models.backend import predict_in_batches
-from models.estimation.architectures import NSYNTH
 from models.inference import TrainedModel, load_model_named
 from models.layers.companding import mu_law_audio, mu_law_classes
+from models.nsynth.presets import NSYNTH
 
 if TYPE_CHECKING:
     from models.nsynth.generation import CachedDecoder, GenerationState

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from generators.analysis.griffin_lim import ITERATIONS
 from generators.dataset import Dataset
 from generators.errors import ModelError
-from models.estimation.architectures import NSYNTH_BASELINE
 from models.notes.data import NoteCrops
 from models.notes.metrics import HeldOut, check_same_rate
 from models.notes.spectral_encoder import find_preset
 from models.nsynth.baseline_inference import spectrogram_to_audio
+from models.nsynth.presets import NSYNTH_BASELINE
 
 if TYPE_CHECKING:
     from models.model_files import LoadedModel

@@ -4,6 +4,12 @@ from dataclasses import dataclass
 
 from generators.errors import ModelError, look_up
 
+NSYNTH = "nsynth"
+"""The WaveNet autoencoder."""
+
+NSYNTH_BASELINE = "nsynth-baseline"
+"""The spectral autoencoder that it is compared with."""
+
 FILTER = 3
 """Kernel of every convolution over time (published)."""
 

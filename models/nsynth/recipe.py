@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from generators.parameters import ParameterSpace
-from models.estimation.architectures import NSYNTH
-from models.notes.settings import NoteTrainingSettings, start_note_training
+from models.backend import start_keras
+from models.notes.settings import NoteTrainingSettings
 from models.notes.spectral_encoder import SOURCE
-from models.nsynth.presets import PRESETS, find_preset
+from models.nsynth.presets import NSYNTH, PRESETS, find_preset
 from models.training.recipe import Recipe, check_channels_last, defaults_of
+from models.training.settings import EarlyStopping, EpochLength, MixedPrecision
 
 if TYPE_CHECKING:
     import keras
@@ -53,7 +54,7 @@ def build_nsynth(
     return autoencoder(find_preset(size), pitch=pitch_conditioning, seed=seed)
 
 
-class NSynthSettings(NoteTrainingSettings):
+class NSynthSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSettings):
     """Train the WaveNet autoencoder of NSynth on a dataset of notes."""
 
     model: str = Field(NSYNTH, description=NSYNTH)
@@ -97,7 +98,7 @@ class NSynthSettings(NoteTrainingSettings):
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    start_note_training(settings)
+    start_keras()
     from models.notes.data import open_crops
 
     return open_crops(settings, stack, hop=find_preset(settings.size).hop)
@@ -129,17 +130,17 @@ RECIPES: tuple[Recipe, ...] = (
         "WaveNet autoencoder of notes: codes of 32 ms, decoded autoregressively sample by sample",
         SOURCE,
         build_nsynth,
+        parameters=180_808,
         loss=_loss,
         metrics=lambda space: [],
         optimizer=_optimizer,
         scheduled=True,
         features={"input": "notes"},
-        inputs="notes",
         settings=NSynthSettings,
         open_data=_open,
         options=MappingProxyType({name: NSynthSettings.model_fields[name].default for name in OPTIONS}),
         measure=_measure,
-        told=("{nll:.3f} bits per sample", "{gain:.3f} below the unigram entropy of {unigram:.3f}"),
+        report_format=("{nll:.3f} bits per sample", "{gain:.3f} below the unigram entropy of {unigram:.3f}"),
         defaults=defaults_of(NSynthSettings, "nll"),
     ),
 )

@@ -2,7 +2,7 @@
 
 import sys
 
-from models.estimation.architectures import WAE
 from models.train import main
+from models.wae.presets import WAE
 
 sys.exit(main(default_model=WAE, prog="python -m models.wae"))

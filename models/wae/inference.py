@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from generators.analysis.mel import MelAnalysis, log_mel_to_mel, mel_magnitudes, mel_to_log_mel, prepare_notes
 from generators.errors import ModelError, look_up
 from models.backend import predict_in_batches
-from models.estimation.architectures import WAE
 from models.inference import NoteModel, load_model_named
 from models.wae.conditions import conditions
+from models.wae.presets import WAE
 from models.wae.variants import Variant, find_variant
 from models.wae.vocoders import Renderer, griffin_lim_renderer
 

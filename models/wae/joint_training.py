@@ -141,12 +141,11 @@ def train_jointly(settings: JointTrainingSettings) -> JointRuns:
         loss_options=("picture_weight",),
         metrics=lambda space: [],
         optimizer=adam,
-        compiled=False,
+        jit_compile=False,
         features={"input": "pictures"},
-        inputs="pictures",
         options={"wae": model.fingerprint, "mcnn": vocoder.fingerprint},
         measure=partial(measure, model, vocoder),
-        told=("spectral convergence {convergence:.1f} dB (before: {before_convergence:.1f})",),
+        report_format=("spectral convergence {convergence:.1f} dB (before: {before_convergence:.1f})",),
         defaults={"batch_size": 8, "epochs": 50, "learning_rate": 1e-4, "loss": PAIR},
     ).with_options(picture_weight=settings.spectrogram_weight)
     with ExitStack() as stack:
@@ -156,7 +155,7 @@ def train_jointly(settings: JointTrainingSettings) -> JointRuns:
             open_joint_notes(dataset, model, PairedNotes),
             settings.output_dir / f"{PAIR}_{names[0]}_{names[1]}",
             epochs=settings.epochs,
-            patience=100_000,
+            patience=None,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
             print_interval=settings.print_interval,
@@ -216,7 +215,7 @@ def write_both(runs: JointRuns, model: "WaeModel", vocoder: "McnnVocoder", sourc
             test = recipe.measure(load_model(run.best), source)
             write_card(run.best, replace(read_card(run.best), scores={"test": test}))
             write_json(run.metrics_file, {"model": card.model, PAIR: origin, "test": test})
-        log.info("%s: %s, %s", run.path, card.model, recipe.tell(test))
+        log.info("%s: %s, %s", run.path, card.model, recipe.report(test))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from generators.errors import ModelError, look_up
 
+WAE = "wae"
+
 
 @dataclass(frozen=True)
 class WaePreset:

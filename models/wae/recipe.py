@@ -15,10 +15,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from generators.parameters import ParameterSpace
-from models.estimation.architectures import WAE
-from models.notes.settings import NoteTrainingSettings, start_note_training
-from models.training.recipe import Recipe, check_channels_last, defaults_of
-from models.wae.presets import PRESETS, find_preset
+from models.backend import start_keras
+from models.notes.settings import NoteTrainingSettings
+from models.training.recipe import AdversarialTraining, Recipe, check_channels_last, defaults_of
+from models.training.settings import EpochLength, MixedPrecision
+from models.wae.presets import PRESETS, WAE, find_preset
 from models.wae.schedule import ADVERSARY_WEIGHT, discriminator_adam, halving_adam
 from models.wae.variants import STORED_NAMES, find_variant
 
@@ -87,7 +88,7 @@ PUBLISHED_STYLES = 12
 """Instruments of the paper's model of timbres."""
 
 
-class WaeSettings(NoteTrainingSettings):
+class WaeSettings(EpochLength, MixedPrecision, NoteTrainingSettings):
     """Train a Wasserstein autoencoder of notes on a dataset of them."""
 
     renamed_flags: ClassVar = {"kind": "variant"}
@@ -118,7 +119,6 @@ class WaeSettings(NoteTrainingSettings):
         5, ge=1, description="steps of the discriminator for each of the autoencoder; 1 published"
     )
     epochs: int = Field(PRESETS["tiny"].epochs, ge=1, description="passes over the notes; 400 for paper")
-    patience: int = Field(100_000, ge=1, description="has no meaning here: the newest epoch counts as the best")
     batch_size: int = Field(PRESETS["tiny"].batch_size, ge=2, description="notes per step; the MMD needs many")
     learning_rate: float = Field(
         PRESETS["tiny"].learning_rate, gt=0, description="of both optimisers, halved three times; 5e-4 for paper"
@@ -153,7 +153,7 @@ class WaeSettings(NoteTrainingSettings):
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":
-    start_note_training(settings)
+    start_keras()
     from models.wae.data import open_notes
 
     return open_notes(settings, stack)
@@ -200,12 +200,11 @@ RECIPES: tuple[Recipe, ...] = (
         "autoencoder of whole notes with a small latent space, conditioned on pitch and style; six variants",
         SOURCE,
         build_wae,
+        parameters=931_455,
         optimizer=halving_adam,
-        critic_optimizer=discriminator_adam,
-        counted=True,
+        adversarial=AdversarialTraining(discriminator_adam, needs_total_steps=True),
         scheduled=True,
         features={"input": "pictures"},
-        inputs="pictures",
         settings=WaeSettings,
         open_data=_open,
         options=MappingProxyType(
@@ -213,7 +212,7 @@ RECIPES: tuple[Recipe, ...] = (
         ),
         measure=measure,
         draw=_draw,
-        told=("spectrogram error {rmse:.4f} (mean spectrogram: {mean:.4f})", "MMD² of the latents {mmd:.3f}"),
+        report_format=("spectrogram error {rmse:.4f} (mean spectrogram: {mean:.4f})", "MMD² of the latents {mmd:.3f}"),
         defaults=defaults_of(WaeSettings, "wasserstein", "size", "variant"),
     ),
 )

@@ -69,8 +69,8 @@ def _run(settings: GridSettings) -> None:
     shard, pitches = _parse_shard(settings.shard), _parse_pitches(settings.pitches)
 
     from inversynth.pretrained import find_model
-    from models.estimation.architectures import NSYNTH
     from models.model_files import read_card
+    from models.nsynth.presets import NSYNTH
 
     card = read_card(find_model(settings.model))
     if card.model != NSYNTH:
