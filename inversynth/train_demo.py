@@ -17,7 +17,7 @@ from generators.dataset import Dataset, dataset_path
 from generators.generate import generate_dataset
 from generators.registry import build_synth
 from generators.sampling import sample_classes
-from inversynth.evaluation.evaluator import choose_rows, evaluate_contenders
+from inversynth.evaluation.evaluator import choose_rows, evaluate_methods
 from inversynth.evaluation.methods import chance, network, oracle
 from inversynth.evaluation.scores import Evaluation, write_scores
 from inversynth.inversion.inversion import invert, learned_normalised
@@ -92,8 +92,8 @@ def run_train_demo(directory: Path, num_examples: int = 8000, epochs: int = 8, m
 
 
 def _evaluate(model: LoadedModel, dataset: Dataset, rows: NDArray[np.intp]) -> Evaluation:
-    contenders = [chance(dataset.space, 0), network(model.name, model), oracle(dataset.space)]
-    return evaluate_contenders(dataset, contenders, rows=choose_rows(rows, SCORED, 0), bound_examples=0)
+    methods = [chance(dataset.space, 0), network(model.name, model), oracle(dataset.space)]
+    return evaluate_methods(dataset, methods, rows=choose_rows(rows, SCORED, 0), bound_examples=0)
 
 
 def _invert(model: LoadedModel, folder: Path) -> tuple[Inversion, Path]:

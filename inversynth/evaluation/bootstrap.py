@@ -59,7 +59,7 @@ def median_estimates(values: Scores, seed: int, resamples: int = RESAMPLES) -> l
 def set_estimate(
     statistic: Callable[[Scores | None], float], n: int, seed: int, resamples: int = RESAMPLES, least: float = -np.inf
 ) -> Estimate:
-    """Estimate what is said of a set of n sounds as a whole.
+    """Estimate a statistic of a set of n sounds as a whole.
 
     A set that is drawn with replacement lies further from others than the set that it is drawn of. So the interval is
     moved, by the mean of the draws less the value; it is that of the value at n sounds.

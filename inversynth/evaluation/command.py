@@ -1,7 +1,8 @@
 """`inversynth evaluate`: score trained models on a dataset, beside chance and an oracle.
 
-What is measured, and how, is in `inversynth.evaluation.evaluator`; how it is told, in `inversynth.evaluation.scores`. A model is refused
-before the work begins where its parameter space, sample rate or length is not the dataset's.
+What is measured, and how, is in `inversynth.evaluation.evaluator`; tables and files are in
+`inversynth.evaluation.scores`. A model is refused before the work begins where its parameter space, sample rate or
+length is not the dataset's.
 """
 
 import logging
@@ -22,8 +23,8 @@ from generators.errors import ModelError, ParameterError, RunError, unknown
 from generators.files import write_text
 from generators.settings import Settings
 from inversynth.evaluation.conditions import find_condition
-from inversynth.evaluation.evaluator import choose_rows, dataset_synth, evaluate_contenders
-from inversynth.evaluation.methods import Contender, chance, network, oracle, search
+from inversynth.evaluation.evaluator import choose_rows, dataset_synth, evaluate_methods
+from inversynth.evaluation.methods import Method, chance, network, oracle, search
 from inversynth.evaluation.paper_tables import paper_tables
 from inversynth.evaluation.scores import score_files, write_scores
 from inversynth.pretrained import FOLDER, find_model
@@ -40,7 +41,7 @@ class EvaluationSettings(Settings):
     """Score trained models on a dataset: parameters and re-synthesised sounds, beside chance and an oracle."""
 
     other_names: ClassVar = {"as_json": ("json",)}
-    flags_only: ClassVar = frozenset(  # a measurement must not hang on a variable that was set for something else
+    flags_only: ClassVar = frozenset(  # a measurement must not depend on a variable that was set for something else
         {
             *("runs", "dataset", "num_examples", "seed", "batch_size", "budgets", "condition", "paper"),
             *("identifiability", "output", "as_json"),
@@ -52,16 +53,17 @@ class EvaluationSettings(Settings):
     )
     dataset: Path = Field(description="the sounds to score on: an HDF5 dataset")
     budgets: list[str] = Field(
-        [], description="search from the inverter's (else the first model's) answers: fast, full, or numbers of renders"
+        [],
+        description="search from the estimates of the inverter, else the first model: fast, full, or renders",
     )
-    condition: str = Field("clean", description="how sounds are heard: clean, noise (20 dB), late (50 ms) or phases")
+    condition: str = Field("clean", description="applied to the sounds: clean, noise (20 dB), late (50 ms) or phases")
     paper: CliToggleFlag[bool] = Field(
         False, description="Tables 3 and 4 of the paper, printed rows beside ours; searches fast and full"
     )
     num_examples: int = Field(1000, ge=1, description="sounds, drawn by the seed; all where the dataset has fewer")
     seed: int = Field(0, ge=0, description="draws the sounds, the chance row and the bootstrap")
     batch_size: int = Field(64, ge=1, description="sounds in memory at a time")
-    identifiability: int = Field(100, ge=0, description="sounds on which to measure what can be known; 0 skips it")
+    identifiability: int = Field(100, ge=0, description="sounds on which to measure the upper bound; 0 skips it")
     output: Path | None = Field(
         None, description="JSON file, CSV (and with --paper Markdown) beside it; default: in the first run"
     )
@@ -83,9 +85,9 @@ def _evaluate(settings: EvaluationSettings) -> None:
         output = settings.output or (Path("evaluation") if bundled else paths[0].parent / "evaluation")
         _check_writable(output)
         rows = choose_rows(held_out_rows(dataset, paths), settings.num_examples, settings.seed)
-        evaluation = evaluate_contenders(
+        evaluation = evaluate_methods(
             dataset,
-            _contenders(names, paths, dataset, budgets, settings),
+            _methods(names, paths, dataset, budgets, settings),
             rows=rows,
             seed=settings.seed,
             batch_size=settings.batch_size,
@@ -124,7 +126,7 @@ def held_out_rows(dataset: Dataset, paths: Sequence[Path]) -> NDArray[np.intp]:
 
 
 def _seen_rows(dataset: Dataset, path: Path) -> NDArray[np.intp]:
-    """Return the rows that a model was trained on, or chosen by; all of its dataset's where no run tells the split."""
+    """Return the rows that a model was trained on, or chosen by; all of its dataset's if no run records the split."""
     training, card = read_card(path).training, dataset.card
     data = training.get("data", {})
     identity = {"synth": card.synth, "seed": card.seed, "sampling_method": card.sampling_method}
@@ -139,13 +141,13 @@ def _seen_rows(dataset: Dataset, path: Path) -> NDArray[np.intp]:
     return np.setdiff1d(np.arange(count), split_rows(count, **split, fold=settings.get("fold", 1) - 1)["test"])
 
 
-def _contenders(
+def _methods(
     names: Sequence[str],
     paths: Sequence[Path],
     dataset: Dataset,
     budgets: Sequence[str],
     settings: EvaluationSettings,
-) -> Iterator[Contender]:
+) -> Iterator[Method]:
     """Yield the models one after another, each loaded when its turn comes, then searches, chance and the oracle."""
     from models.model_files import load_model
 

@@ -1,8 +1,8 @@
-"""Dataset sounds beside what is made of them: `inversynth compare --model RUN --dataset FILE`.
+"""Dataset sounds beside their reconstructions: `inversynth compare --model RUN --dataset FILE`.
 
 Three sounds a row: *original*, as the dataset holds it; *regenerated*, its true classes rendered again, which must be
-the same sound (else the synth has changed since); *reconstructed*, the classes that the model names, rendered. All in
-one report, with spectrograms on one scale and scores.
+the same sound (else the synth has changed since); *reconstructed*, the classes that the model estimates, rendered. All
+in one report, with spectrograms on one scale and scores.
 """
 
 import sys
@@ -29,6 +29,7 @@ from inversynth.inversion.target import Target
 from inversynth.patches.patch import write_patch
 from inversynth.pretrained import find_model
 from inversynth.report import plots, report
+from inversynth.report.controls import panels
 from inversynth.report.figures import to_svg
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ def compare_rows(dataset: Dataset, rows: Sequence[int], model: "LoadedModel") ->
 
 
 def check_fit(card: "ModelCard", dataset: Dataset) -> None:
-    """Raise ModelError where a model does not speak of the sounds of a dataset."""
+    """Raise ModelError where a model is for other sounds than those of a dataset."""
     difference = card_difference(card, dataset)
     if difference:
-        raise ModelError(f"model {card.model} must be one of the sounds in {dataset.path}. Received: {difference}")
+        raise ModelError(f"model {card.model} must be for the sounds in {dataset.path}. Received: {difference}")
 
 
 def render_comparison(comparisons: Sequence[Comparison], card: "ModelCard", dataset: Dataset, remark: str = "") -> str:
@@ -137,7 +138,7 @@ def _view(comparison: Comparison) -> dict[str, Any]:
         "difference": f"{comparison.difference:.2g}",
         "tiles": report.tiles(inversion.patch.scores),
         "summary": report.summarise(inversion.patch, inversion.truth),
-        "knobs": [knob for knobs in report.panels(inversion.patch, inversion.truth).values() for knob in knobs],
+        "knobs": [knob for knobs in panels(inversion.patch, inversion.truth).values() for knob in knobs],
     }
 
 
@@ -152,7 +153,8 @@ def _check_rows(dataset: Dataset, rows: Sequence[int]) -> None:
 class CompareSettings(Settings):
     """Lay sounds of a dataset beside their regeneration and their reconstruction by a model, in one report."""
 
-    flags_only: ClassVar = frozenset({"model", "dataset", "num", "rows", "seed", "output_directory"})
+    flags_only: ClassVar = frozenset({"model", "dataset", "num", "rows", "seed", "output_dir"})
+    renamed: ClassVar = {"output_directory": "output_dir"}
 
     model: str = Field("inverter", description="a bundled model (inverter, C6XL), a run folder, or a .keras file")
     dataset: Path = Field(description="the sounds to compare: an HDF5 dataset")
@@ -161,9 +163,7 @@ class CompareSettings(Settings):
     )
     rows: list[int] = Field([], description="these rows instead, e.g. 1,5,9 (the first is 0)")
     seed: int = Field(0, ge=0, description="draws the rows")
-    output_directory: Path = Field(
-        Path("output/comparison"), description="where report.html and the sounds are written"
-    )
+    output_dir: Path = Field(Path("output/comparison"), description="where report.html and the sounds are written")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth compare") -> int:
@@ -181,7 +181,7 @@ def _run(settings: CompareSettings) -> None:
         rows, remark = _rows(settings, dataset, find_model(settings.model))
         _check_rows(dataset, rows)
         comparisons = compare_rows(dataset, rows, load())
-        path = write_comparison(settings.output_directory, comparisons, card, dataset, remark)
+        path = write_comparison(settings.output_dir, comparisons, card, dataset, remark)
     for comparison in comparisons:
         print(f"row {comparison.row}: {report.describe(comparison.inversion.patch.scores)}")
     print(path)
@@ -195,10 +195,10 @@ def _run(settings: CompareSettings) -> None:
 
 
 def _rows(settings: CompareSettings, dataset: Dataset, model_file: Path) -> tuple[list[int], str]:
-    """Return the rows asked for, or some drawn, and a sentence about whether the model knows them."""
+    """Return the rows asked for, or some drawn, and a sentence about whether the model was trained on them."""
     try:
         unseen = held_out_rows(dataset, [model_file])
-    except ModelError:  # it was trained on all of them, which is worth a look too, once it is said
+    except ModelError:  # it was trained on all of them: worth a look too, with a remark
         unseen = np.empty(0, np.intp)
     rows = settings.rows
     if not rows:

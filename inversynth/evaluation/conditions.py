@@ -1,7 +1,7 @@
-"""Under which conditions sounds are heard in an evaluation: as they are, in noise, late, or begun at other phases.
+"""Conditions of an evaluation: sounds as they are, in noise, late, or with oscillators that start at random phases.
 
-Each takes the clean sound and gives what is heard and what an answer is compared with. All that is drawn for a sound
-follows from the seed and the sound's row.
+Each takes the clean sound and returns the sound that methods get as input, and the one that their results are compared
+with. All that is drawn for a sound follows from the seed and the sound's row.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from generators.synth import Synth
 Sound = NDArray[np.float32]
 
 NOISE_DB = 20.0
-"""Level of a sound above the white noise it is heard in, decibels."""
+"""Decibels by which a sound lies above the white noise added to it."""
 
 LATEST = 0.05
 """Seconds of silence that a late sound may have in front."""
@@ -24,11 +24,11 @@ LATEST = 0.05
 
 @dataclass(frozen=True)
 class Condition:
-    """`hear` takes (synth, audio (samples,), classes (parameters,), generator) and returns heard and expected audio."""
+    """`apply` takes (synth, audio (samples,), classes (parameters,), generator); returns input and reference audio."""
 
     name: str
     summary: str
-    hear: Callable[[Synth, Sound, NDArray[np.integer], np.random.Generator], tuple[Sound, Sound]]
+    apply: Callable[[Synth, Sound, NDArray[np.integer], np.random.Generator], tuple[Sound, Sound]]
 
 
 def _clean(synth: Synth, audio: Sound, classes: NDArray[np.integer], rng: np.random.Generator) -> tuple[Sound, Sound]:
@@ -47,14 +47,13 @@ def _late(synth: Synth, audio: Sound, classes: NDArray[np.integer], rng: np.rand
 
 
 def _phases(synth: Synth, audio: Sound, classes: NDArray[np.integer], rng: np.random.Generator) -> tuple[Sound, Sound]:
-    from generators.fm_generator import FmSynth
-    from inversynth.search.fm_search import OscillatorSearch
+    from inversynth.search.fm_rendering import AtomRenderer
 
-    if not isinstance(synth, FmSynth):
-        raise ParameterError(f"random phases need a synth of oscillators: fm. Received: {synth.name}")
-    search = OscillatorSearch(synth, audio, np.full(synth.space.size, 1.0))
-    begun = search.render(classes.astype(np.int64)[None], rng.random(len(synth.oscillators)))[0]
-    return begun, begun
+    if synth.structure is None:
+        raise ParameterError(f"random phases need a synth of oscillators, such as fm. Received: {synth.name}")
+    phases = rng.random(len(synth.structure.oscillators))
+    shifted = AtomRenderer(synth).render(classes.astype(np.int64)[None], phases)[0]
+    return shifted, shifted
 
 
 CONDITIONS: dict[str, Condition] = {
@@ -63,7 +62,7 @@ CONDITIONS: dict[str, Condition] = {
         Condition("clean", "as the synth makes them", _clean),
         Condition("noise", f"in white noise {NOISE_DB:g} dB below; compared with the clean sound", _noise),
         Condition("late", f"after 0 to {1000 * LATEST:g} ms of silence", _late),
-        Condition("phases", "each oscillator begun at a random phase, which the synth itself never does", _phases),
+        Condition("phases", "each oscillator started at a random phase, which the synth itself never does", _phases),
     )
 }
 
@@ -75,13 +74,17 @@ def find_condition(name: str) -> Condition:
     return CONDITIONS[name]
 
 
-def hear(
+def apply_condition(
     condition: Condition, synth: Synth, audio: Sound, classes: NDArray[np.integer], rows: NDArray[np.intp], seed: int
 ) -> tuple[Sound, Sound]:
-    """Hear a batch. Shapes: audio (batch, samples), classes (batch, parameters), rows (batch,) -> heard, expected."""
+    """Apply a condition to a batch of sounds.
+
+    Shapes: audio (batch, samples), classes (batch, parameters), rows (batch,). Returns input and reference audio, each
+        (batch, samples).
+    """
     pairs = [
-        condition.hear(synth, sound, patch, np.random.default_rng([seed, 3, int(row)]))
+        condition.apply(synth, sound, patch, np.random.default_rng([seed, 3, int(row)]))
         for sound, patch, row in zip(audio, classes, rows, strict=True)
     ]
-    heard, expected = zip(*pairs, strict=True)
-    return np.stack(heard), np.stack(expected)
+    inputs, references = zip(*pairs, strict=True)
+    return np.stack(inputs), np.stack(references)

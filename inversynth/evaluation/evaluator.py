@@ -1,11 +1,12 @@
-"""Measure contenders on a dataset: how well they name the parameters, and how alike the sounds made from them are.
+"""Measure methods on a dataset: how well they estimate the parameters, and how similar the resulting sounds are.
 
-The measures of the InverSynth paper (`models.training.metrics`, `generators.analysis.audio_metrics`), always beside *chance* (random
-scores, hence random patches) and an *oracle* (the true classes, rendered again: what a perfect answer scores). How far
-perfection itself is out of reach is measured apart, in `inversynth.evaluation.identifiability`. Every number comes with a 95 %
-bootstrap interval over sounds. Sounds pass through in batches; only their scores are kept.
+The measures of the InverSynth paper (`models.training.metrics`, `generators.analysis.audio_metrics`), always beside
+*chance* (random scores, hence random patches) and an *oracle* (the true classes, rendered again: what a perfect
+estimate scores). What no method can know is measured in `inversynth.evaluation.identifiability`. Every number comes
+with a 95 % bootstrap interval over sounds. Sounds are processed in batches; only their scores are kept.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -22,11 +23,13 @@ from generators.parallel import ordered_map
 from generators.parameters import ParameterSpace
 from generators.synth import Synth
 from inversynth.evaluation.bootstrap import RESAMPLES, Estimate, mean_estimates, median_estimates
-from inversynth.evaluation.conditions import CONDITIONS, Condition, hear
+from inversynth.evaluation.conditions import CONDITIONS, Condition, apply_condition
 from inversynth.evaluation.identifiability import identifiability
-from inversynth.evaluation.methods import Contender
+from inversynth.evaluation.methods import Method
 from inversynth.evaluation.scores import ALL, PARAMETER_MEASURES, Bound, Evaluation, Result
 from models.training.metrics import TOP_K, rank_scores, step_errors, top_k_scores
+
+log = logging.getLogger(__name__)
 
 SOUNDS_A_JOB = 4
 """Sounds whose spectrograms are held at once: their arrays are small enough to be reused and not mapped anew each time
@@ -55,9 +58,9 @@ def dataset_synth(dataset: Dataset) -> Synth:
     return synth
 
 
-def evaluate_contenders(
+def evaluate_methods(
     dataset: Dataset,
-    contenders: Iterable[Contender],
+    methods: Iterable[Method],
     *,
     rows: NDArray[np.intp] | None = None,
     seed: int = 0,
@@ -67,12 +70,12 @@ def evaluate_contenders(
     condition: Condition = CONDITIONS["clean"],
     progress: bool = False,
 ) -> Evaluation:
-    """Measure contenders, one after another, on the same rows of a dataset, and what its sounds reveal at most.
+    """Measure methods, one after another, on the same rows of a dataset, and the upper bound of its sounds.
 
     Args:
         rows: which sounds, finished ones; None takes all that are.
         bound_examples: sounds on which identifiability is measured, at `space.size` renders each; 0 leaves it out.
-        condition: under which the sounds are heard.
+        condition: applied to the sounds.
     Raises: DatasetError where no row is finished, or the synth has changed since.
     """
     synth = dataset_synth(dataset)
@@ -80,8 +83,7 @@ def evaluate_contenders(
     if not len(rows):
         raise DatasetError(f"{dataset.path} has no finished rows. Generate it first")
     results = tuple(
-        _measure(contender, dataset, synth, rows, seed, batch_size, resamples, condition, progress)
-        for contender in contenders
+        _measure(method, dataset, synth, rows, seed, batch_size, resamples, condition, progress) for method in methods
     )
     bound_rows = rows[np.sort(np.random.default_rng([seed, 2]).permutation(len(rows))[:bound_examples])]
     card = {**asdict(dataset.card), "space": dataset.space.fingerprint, "file": dataset.path.name}
@@ -97,7 +99,7 @@ def evaluate_contenders(
 
 
 def _measure(
-    contender: Contender,
+    method: Method,
     dataset: Dataset,
     synth: Synth,
     rows: NDArray[np.intp],
@@ -107,41 +109,46 @@ def _measure(
     condition: Condition,
     progress: bool,
 ) -> Result:
-    """Run one contender over the rows, keeping only scores: (n, parameters) a measure and (n,) an audio measure."""
+    """Run one method over the rows, keeping only scores: (n, parameters) a measure and (n,) an audio measure."""
+    if progress:
+        log.info("%s: %d sounds …", method.name, len(rows))
     space, sample_rate = dataset.space, dataset.card.sample_rate
-    named: list[NDArray[np.float64]] = []
-    heard: list[NDArray[np.float64]] = []
+    estimated: list[NDArray[np.float64]] = []
+    sounded: list[NDArray[np.float64]] = []
     seconds, renders, done = 0.0, 0, 0
-    batch_size = contender.batch_size or batch_size
-    for audio, classes in _batches(dataset, rows, batch_size, contender.name, progress):
-        audio, expected = hear(condition, synth, audio, classes, rows[done : done + len(audio)], seed)
+    batch_size = method.batch_size or batch_size
+    for audio, classes in _batches(dataset, rows, batch_size, method.name, progress):
+        audio, reference = apply_condition(condition, synth, audio, classes, rows[done : done + len(audio)], seed)
         done += len(audio)
-        if contender.kind in ("model", "search") and not named:
-            contender.predict(audio, classes)  # the first call also builds graph and kernels, which is no one's speed
+        if method.kind in ("model", "search") and not estimated:
+            method.predict(audio, classes)  # the first call also builds graph and kernels, which is not timed
         started = time.perf_counter()
-        answer = contender.predict(audio, classes)
-        probabilities = np.asarray(answer.probabilities)
+        prediction = method.predict(audio, classes)
+        probabilities = np.asarray(prediction.probabilities)
         if not np.all((probabilities >= 0.0) & (probabilities <= 1.0)):
             raise ModelError(
-                f"probabilities must lie in 0..1. Received: numbers outside, or NaN, from {contender.name}. "
-                "Train it again"
+                f"probabilities must lie in 0..1. Received: numbers outside, or NaN, from {method.name}. Train it again"
             )
         chosen = space.probabilities_to_classes(probabilities)
         seconds += time.perf_counter() - started
-        named.append(_name_scores(classes, probabilities, space))
-        renders += answer.renders
-        match = synth.render_classes(chosen) if answer.match is None else answer.match
-        heard.append(_sound_scores(expected, normalise_peak(match) if dataset.card.normalise else match, sample_rate))
-    parameters, groups = _by_parameter_and_group(np.concatenate(named), space, PARAMETER_MEASURES, seed, resamples)
-    table = np.concatenate(heard)
+        estimated.append(_parameter_scores(classes, probabilities, space))
+        renders += prediction.renders
+        match = synth.render_classes(chosen) if prediction.audio is None else prediction.audio
+        match = normalise_peak(match) if dataset.card.normalise else match
+        sounded.append(_sound_scores(reference, match, sample_rate))
+    parameters, groups = _by_parameter_and_group(np.concatenate(estimated), space, PARAMETER_MEASURES, seed, resamples)
+    table = np.concatenate(sounded)
     means, medians = mean_estimates(table, seed, resamples), median_estimates(table, seed, resamples)
     reconstruction = {
         name: {"mean": mean, "median": median}
         for name, mean, median in zip(audio_metrics.MEASURES, means, medians, strict=True)
     }
+    if progress:
+        mpr, pcc = groups[ALL]["mpr"].value, reconstruction["stft_pcc"]["mean"].value
+        log.info("%s: MPR %.1f, STFT PCC %.2f, %.3f s a sound", method.name, mpr, pcc, seconds / len(rows))
     return Result(
-        contender.name,
-        contender.kind,
+        method.name,
+        method.kind,
         round(renders / len(rows)),
         seconds / len(rows),
         parameters,
@@ -172,7 +179,7 @@ def _sound_scores(target: NDArray[np.float32], match: NDArray[np.float32], sampl
     return np.concatenate(list(ordered_map(job, range(0, len(target), SOUNDS_A_JOB))))
 
 
-def _name_scores(classes: NDArray[Any], probabilities: NDArray[Any], space: ParameterSpace) -> NDArray[np.float64]:
+def _parameter_scores(classes: NDArray[Any], probabilities: NDArray[Any], space: ParameterSpace) -> NDArray[np.float64]:
     """Return every parameter measure of every sound, (batch, measures, parameters)."""
     classes, sizes = classes.astype(np.int64), space.sizes
     scores = [rank_scores(classes, probabilities, sizes)]
@@ -194,8 +201,8 @@ def _by_parameter_and_group(
         {measure: estimates[number * width + column] for number, measure in enumerate(measures)}
         for column in range(width)
     ]
-    named = dict(zip(space.names, by_name[: len(space)], strict=True))
-    return named, dict(zip(groups, by_name[len(space) :], strict=True))
+    by_parameter = dict(zip(space.names, by_name[: len(space)], strict=True))
+    return by_parameter, dict(zip(groups, by_name[len(space) :], strict=True))
 
 
 def _bound(
@@ -204,6 +211,8 @@ def _bound(
     """Estimate the identifiability by parameter and group, on some rows."""
     if not len(rows):
         return None
+    if progress:
+        log.info("upper bound: %d sounds …", len(rows))
 
     def job(batch: tuple[Any, NDArray[Any]]) -> NDArray[np.float64]:
         bound = identifiability(synth, batch[1], dataset.card.normalise)

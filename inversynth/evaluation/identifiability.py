@@ -1,10 +1,10 @@
-"""How well the settings behind a sound can be known at all: the ceiling of every score on parameters.
+"""How well the settings behind a sound can be determined at all: the upper bound of every score on parameters.
 
-Some knobs leave no trace: a sustain level that the attack never reaches, a modulation frequency at zero depth. No
-method can rank the true class of such a knob above the others that sound the same. Here one knob at a time is turned
-through all its classes, the others staying true; classes whose sound differs from the target by less than -60 dB tie
-with the truth, and a perfect listener ranks the truth in the middle of the tie. The bound is optimistic: several knobs
-turned together can hide as well (two oscillators of one waveform swapped, for instance), which it does not see.
+Some parameters leave no trace: a sustain level that the attack never reaches, a modulation frequency at zero depth. No
+method can rank the true class of such a parameter above the others that sound the same. Here one parameter at a time is
+varied through all its classes, the others staying true; classes whose sound differs from the target by less than -60 dB
+tie with the truth, and an ideal method ranks the truth in the middle of the tie. The bound is optimistic: changes of
+several parameters together can be inaudible too (two oscillators of one waveform swapped, for instance).
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 
 from generators.audio import normalise_peak
 from generators.synth import Synth
-
-INAUDIBLE = 1e-6
-"""Energy of a difference relative to the target, -60 dB, below which two sounds count as the same."""
+from inversynth.search.objective import INAUDIBLE
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What a perfect listener would score, per sound and parameter: `mpr` 0..100 and `top1` 0..1, (n, parameters)."""
+    """What an ideal method would score, per sound and parameter: `mpr` 0..100 and `top1` 0..1, (n, parameters)."""
 
     mpr: NDArray[np.float64]
     top1: NDArray[np.float64]
@@ -32,15 +30,15 @@ def identifiability(synth: Synth, classes: NDArray[np.integer], normalise: bool 
 
     Shapes: classes (n, parameters).
     """
-    alike = np.stack([_alike(synth, patch, normalise) for patch in classes])
+    tied = np.stack([_count_ties(synth, patch, normalise) for patch in classes])
     others = np.maximum(np.asarray(synth.space.sizes) - 1, 1)
-    return Ceiling(100.0 * (1.0 - (alike - 1) / 2 / others), 1.0 / alike)
+    return Ceiling(100.0 * (1.0 - (tied - 1) / 2 / others), 1.0 / tied)
 
 
-def _alike(synth: Synth, patch: NDArray[np.integer], normalise: bool) -> NDArray[np.int64]:
-    """Count, per parameter, the classes that sound like the true one (itself included)."""
+def _count_ties(synth: Synth, patch: NDArray[np.integer], normalise: bool) -> NDArray[np.int64]:
+    """Count, per parameter, the classes that sound like the true one, itself included, (parameters,)."""
     counts = np.empty(len(synth.space), np.int64)
-    for column, size in enumerate(synth.space.sizes):  # one knob at a time also in memory
+    for column, size in enumerate(synth.space.sizes):  # one parameter at a time also in memory
         variants = np.repeat(patch[None].astype(np.int64), size, axis=0)
         variants[:, column] = np.arange(size)
         audio = synth.render_classes(variants)

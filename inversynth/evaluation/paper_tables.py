@@ -1,7 +1,8 @@
 """Tables 3 and 4 of the InverSynth paper (arXiv 1812.06349), printed rows and ours side by side, as Markdown.
 
-The printed numbers are in `inversynth/evaluation/paper/`. They are not ours to compare with as if they were: another synthesizer
-of the same description, whose code was never released, other sounds, and an unknown logarithm behind their F-delta.
+The printed numbers are in `inversynth/evaluation/paper/`. They cannot be compared directly with ours: the paper has
+another synthesizer of the same description, whose code was never released, other sounds, and an F-delta of an unknown
+logarithm.
 """
 
 import csv
@@ -11,7 +12,7 @@ from inversynth.evaluation.scores import ALL, Evaluation, Result, with_interval
 
 NOT_COMPARABLE = (
     "Printed: the paper's numbers, on its own synthesizer and sounds; its F-delta has another logarithm. "
-    "Ours: this toolkit's `fm`. Only the order of rows within one block can be compared without reserve."
+    "Ours: this toolkit's `fm`. Only the order of rows within one block can be compared without reservation."
 )
 
 
@@ -27,7 +28,7 @@ def paper_tables(evaluation: Evaluation) -> str:
     card = evaluation.dataset
     head = (
         f"{evaluation.n} sounds of `{card['synth']}` ({card['length']:g} s at {card['sample_rate']} Hz) from a dataset "
-        f"of seed {card['seed']}, heard {evaluation.condition}; drawn with seed {evaluation.seed}; 95 % bootstrap "
+        f"of seed {card['seed']}, condition {evaluation.condition}; drawn with seed {evaluation.seed}; 95 % bootstrap "
         f"intervals over sounds in brackets; {evaluation.software}."
     )
     return "\n\n".join([head, NOT_COMPARABLE, _table_3(evaluation), _table_4(evaluation)]) + "\n"
@@ -60,7 +61,7 @@ def _table_4(evaluation: Evaluation) -> str:
         for name, column in paper.items()
     ]
     rows += [[f"**{result.name}**", "ours", *_reconstruction(result)] for result in evaluation.results]
-    return f"### Table 4: the sounds made from the answers\n\n{markdown_table(head, rows)}"
+    return f"### Table 4: the sounds of the estimates\n\n{markdown_table(head, rows)}"
 
 
 _MEASURES = ("stft_pcc_mean", "stft_pcc_median", "ft_pcc_mean", "ft_pcc_median", "f_delta_mean", "f_delta_median")

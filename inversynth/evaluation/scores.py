@@ -1,4 +1,4 @@
-"""The scores of an evaluation, and how they are told: a table for the terminal, JSON and CSV for programs."""
+"""The scores of an evaluation and their forms: a table for the terminal, JSON and CSV for programs."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ Estimates = dict[str, dict[str, Estimate]]
 
 @dataclass(frozen=True)
 class Result:
-    """The scores of one contender, by parameter, by group, and of the sounds made from its answers."""
+    """The scores of one contender, by parameter, by group, and of the sounds rendered from its estimates."""
 
     name: str
     kind: str
@@ -40,7 +40,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Bound:
-    """What a perfect listener would score, `mpr` and `top1`, measured on `n` sounds (`inversynth.evaluation.identifiability`)."""
+    """What an ideal method would score, `mpr` and `top1`, measured on `n` sounds; see `identifiability`."""
 
     n: int
     parameters: Estimates
@@ -81,11 +81,11 @@ class Evaluation:
         return csv_text(head, rows)
 
     def to_text(self) -> str:
-        """Write what a person wants to see first: the sounds, then each model's parameters."""
+        """Write a table for the terminal: the sounds, then each model's parameters."""
         card = self.dataset
         head = (
             f"{card['file']}: {self.n} of {card['num_examples']} sounds of {card['synth']}, {card['length']:g} s at "
-            f"{card['sample_rate']} Hz; heard {self.condition}; seed {self.seed}; "
+            f"{card['sample_rate']} Hz; condition {self.condition}; seed {self.seed}; "
             "[95 % bootstrap intervals over sounds]"
         )
         parts = [head, self._reconstruction_text()]
@@ -93,7 +93,7 @@ class Evaluation:
         return "\n\n".join(parts)
 
     def _reconstruction_text(self) -> str:
-        head = ["the sounds made from the answers", "", *(result.name for result in self.results)]
+        head = ["the sounds of the estimates", "", *(result.name for result in self.results)]
         rows = [
             [
                 measure.title if statistic == "mean" else "",
@@ -123,7 +123,7 @@ class Evaluation:
         if self.bound is None:
             return table
         return (
-            f"{table}\npossible: what a perfect listener would score, turning one knob at a time "
+            f"{table}\npossible: what an ideal method would score, varying one parameter at a time "
             f"({self.bound.n} sounds; differences below -60 dB count as none)"
         )
 

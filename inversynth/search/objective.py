@@ -26,6 +26,9 @@ DECIBELS = 20.0
 ENOUGH = 1e-4
 """Energy left, relative to the sound (-40 dB), at which nothing new is begun."""
 
+INAUDIBLE = 1e-6
+"""Energy of a difference, relative to the sound (-60 dB), below which two sounds count as the same."""
+
 SILENT = np.float32(1e-12)
 """Energy below which a sound is not turned up."""
 

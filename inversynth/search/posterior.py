@@ -10,11 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from inversynth.search.objective import residual
+from inversynth.search.objective import INAUDIBLE, residual
 from inversynth.search.state import Floats, SearchState
-
-INAUDIBLE = 1e-6
-"""Energy of a change relative to the sound (-60 dB) that counts as none: differences that low cannot be heard."""
 
 DOUBT = 3e-3
 """Share of the energy left by which two classes may differ and both be likely. White noise alone would allow 1e-4 for a

@@ -78,7 +78,7 @@ def test_scores_are_printed_and_written_beside_the_model(
 ) -> None:
     assert evaluate(model, "--dataset", dataset, "--num_examples", "20", "--identifiability", "3") == 0
     out = capsys.readouterr().out
-    assert "sine.hdf5: 20 of 40 sounds of sine, 0.25 s at 4096 Hz; heard clean; seed 0" in out
+    assert "sine.hdf5: 20 of 40 sounds of sine, 0.25 s at 4096 Hz; condition clean; seed 0" in out
     for word in (
         *(measure.title for measure in MEASURES.values()),
         "MPR",
@@ -139,7 +139,7 @@ def test_the_same_command_gives_the_same_scores(model: Path, dataset: Path, tmp_
     assert first == second
 
 
-def test_models_of_one_name_are_told_apart(model: Path, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_of_one_name_get_their_own_names(model: Path, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = model.parent / "run" / "best.keras"
     other.parent.mkdir()
     other.write_bytes(model.read_bytes())
@@ -295,6 +295,6 @@ def test_interrupted_it_ends_with_130(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluation, "evaluate_contenders", interrupt)
+    monkeypatch.setattr(evaluation, "evaluate_methods", interrupt)
     assert evaluate(model, "--dataset", dataset) == 130
     assert "Traceback" not in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Comparisons: regenerated sounds are the originals, and a dataset whose synth has changed is told."""
+"""Comparisons: regenerated sounds are the originals, and a dataset whose synth has changed is refused."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -81,16 +81,16 @@ def test_door_compares_the_rows_that_are_named(
     model_file: Path, sines: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--model", str(model_file), "--dataset", str(sines), "--rows", "1,5"]) == 0
-    told = capsys.readouterr().out
-    assert told.splitlines()[0].startswith("row 1: STFT PCC")
-    assert "row 5:" in told
-    assert told.splitlines()[-1] == "output/comparison/report.html"
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[0].startswith("row 1: STFT PCC")
+    assert "row 5:" in printed
+    assert printed.splitlines()[-1] == "output/comparison/report.html"
 
 
 def test_door_draws_as_many_rows_as_are_asked_for(
     model_file: Path, sines: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--model", str(model_file), "--dataset", str(sines), "--num", "3", "--output_directory", "out"]
+    words = ["--model", str(model_file), "--dataset", str(sines), "--num", "3", "--output_dir", "out"]
     assert main(words) == 0
     first = capsys.readouterr().out
     assert main(words) == 0
@@ -104,7 +104,7 @@ def test_report_says_whether_the_model_was_trained_on_the_rows(tmp_path: Path, m
     data = {"synth": "sine", "seed": 3, "sampling_method": "random", "num_examples": 8}
     save_model(load_model(model_file).model, trained, replace(card, training={"data": data, "seed": 0}))
     for model, words in ((model_file, "trained on none of these rows"), (trained, "trained or chosen on 2 of these 2")):
-        assert main(["--model", str(model), "--dataset", str(sines), "--num", "2", "--output_directory", "out"]) == 0
+        assert main(["--model", str(model), "--dataset", str(sines), "--num", "2", "--output_dir", "out"]) == 0
         assert words in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -114,9 +114,9 @@ def test_dataset_whose_sounds_have_changed_is_reported_and_refused(
     with Dataset(sines, writable=True) as dataset:
         dataset.audio[1] = 0.5 * dataset.audio[1]
     assert main(["--model", str(model_file), "--dataset", str(sines), "--rows", "0,1"]) == 2
-    told = capsys.readouterr()
-    assert "row 1 of" in told.err
-    assert "1 of 2 rows that differ" in told.err
+    printed = capsys.readouterr()
+    assert "row 1 of" in printed.err
+    assert "1 of 2 rows that differ" in printed.err
     assert "regenerated differently" in (tmp_path / "output" / "comparison" / "report.html").read_text()
 
 
@@ -131,14 +131,14 @@ def test_dataset_whose_sounds_have_changed_is_reported_and_refused(
         (["--model", "none.keras"], "no such model"),
     ],
 )
-def test_fault_is_told_in_one_line(
+def test_fault_is_printed_in_one_line(
     model_file: Path, sines: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = {"--model": str(model_file), "--dataset": str(sines)} | {words[0]: words[1]}
     assert main([f"{flag}={value}" for flag, value in given.items()]) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1
 
 
 def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Contenders on real datasets: chance measures chance, the oracle perfection, and the bound what cannot be known."""
+"""Methods on real datasets: chance measures chance, the oracle perfection, and the bound what cannot be known."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +12,9 @@ from generators.errors import DatasetError, ModelError
 from generators.fm_generator import FmSynth
 from generators.generate import generate_dataset
 from generators.sine_generator import SineSynth
-from inversynth.evaluation.evaluator import choose_rows, evaluate_contenders
+from inversynth.evaluation.evaluator import choose_rows, evaluate_methods
 from inversynth.evaluation.identifiability import identifiability
-from inversynth.evaluation.methods import Answer, Contender, chance, oracle
+from inversynth.evaluation.methods import Method, Prediction, chance, oracle
 from inversynth.evaluation.scores import PARAMETER_MEASURES, Evaluation
 
 SOUNDS = 120
@@ -30,9 +30,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
 
 @pytest.fixture(scope="module")
 def evaluation(dataset: Dataset) -> Evaluation:
-    return evaluate_contenders(
-        dataset, [chance(dataset.space, 0), oracle(dataset.space)], bound_examples=5, resamples=400
-    )
+    return evaluate_methods(dataset, [chance(dataset.space, 0), oracle(dataset.space)], bound_examples=5, resamples=400)
 
 
 def test_chance_measures_chance_within_its_interval(evaluation: Evaluation) -> None:
@@ -84,7 +82,7 @@ def test_a_group_is_the_mean_of_its_parameters(evaluation: Evaluation) -> None:
 
 
 def test_batches_do_not_change_a_score(dataset: Dataset, evaluation: Evaluation) -> None:
-    again = evaluate_contenders(dataset, [chance(dataset.space, 0)], batch_size=7, bound_examples=0, resamples=400)
+    again = evaluate_methods(dataset, [chance(dataset.space, 0)], batch_size=7, bound_examples=0, resamples=400)
     assert again.results[0].parameters == evaluation.results[0].parameters
     for name, statistics in again.results[0].reconstruction.items():
         assert statistics["mean"].value == pytest.approx(evaluation.results[0].reconstruction[name]["mean"].value)
@@ -92,7 +90,7 @@ def test_batches_do_not_change_a_score(dataset: Dataset, evaluation: Evaluation)
 
 
 def test_another_seed_is_another_chance(dataset: Dataset, evaluation: Evaluation) -> None:
-    again = evaluate_contenders(dataset, [chance(dataset.space, 1)], bound_examples=0, resamples=10)
+    again = evaluate_methods(dataset, [chance(dataset.space, 1)], bound_examples=0, resamples=10)
     assert again.results[0].groups["All"]["mpr"].value != evaluation.results[0].groups["All"]["mpr"].value
 
 
@@ -100,7 +98,7 @@ def test_the_oracle_of_a_normalised_dataset_is_perfect_too(tmp_path: Path) -> No
     path = tmp_path / "loud.hdf5"
     generate_dataset(path, SineSynth(4096, 0.1), 10, normalise=True, workers=1)
     with Dataset(path) as dataset:
-        result = evaluate_contenders(dataset, [oracle(dataset.space)], resamples=10, bound_examples=2).results[0]
+        result = evaluate_methods(dataset, [oracle(dataset.space)], resamples=10, bound_examples=2).results[0]
     assert result.reconstruction["f_delta"]["mean"].value == pytest.approx(0.0, abs=1e-6)
 
 
@@ -122,16 +120,16 @@ def test_a_dataset_without_finished_rows_is_refused(tmp_path: Path) -> None:
     with Dataset(path, writable=True) as dataset:
         dataset.forget()
     with Dataset(path) as dataset, pytest.raises(DatasetError, match=r"has no finished rows. Generate it first"):
-        evaluate_contenders(dataset, [oracle(dataset.space)])
+        evaluate_methods(dataset, [oracle(dataset.space)])
 
 
 @pytest.mark.parametrize("score", [np.nan, 1.5, -0.1])
 def test_scores_that_are_no_probabilities_are_refused(dataset: Dataset, score: float) -> None:
-    broken = Contender(
-        "broken", "model", lambda audio, classes: Answer(np.full((len(audio), dataset.space.size), score))
+    broken = Method(
+        "broken", "model", lambda audio, classes: Prediction(np.full((len(audio), dataset.space.size), score))
     )
     with pytest.raises(ModelError, match=r"must lie in 0..1. Received: numbers outside, or NaN, from broken"):
-        evaluate_contenders(dataset, [broken])
+        evaluate_methods(dataset, [broken])
 
 
 # --- what can be known ------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Contenders that search, and the conditions under which all of them hear."""
+"""Methods that search, and the conditions of an evaluation."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from generators.generate import generate_dataset, render_rows
 from generators.registry import build_synth
 from generators.sine_generator import SineSynth
 from inversynth.evaluation.command import check_budgets
-from inversynth.evaluation.conditions import CONDITIONS, LATEST, NOISE_DB, find_condition, hear
-from inversynth.evaluation.evaluator import evaluate_contenders
-from inversynth.evaluation.methods import Answer, Contender, oracle, search
+from inversynth.evaluation.conditions import CONDITIONS, LATEST, NOISE_DB, apply_condition, find_condition
+from inversynth.evaluation.evaluator import evaluate_methods
+from inversynth.evaluation.methods import Method, Prediction, oracle, search
 
 FM = build_synth("fm", 16384, 0.25)
 
 
-class Guess:
+class Uninformed:
     """Stands in for a loaded model that knows nothing."""
 
     def __init__(self, space):
@@ -38,8 +38,8 @@ def dataset(tmp_path: Path):
 
 def test_a_search_finds_what_its_model_does_not_know(dataset: Dataset) -> None:
     synth = SineSynth(4096, 0.1)
-    found = evaluate_contenders(
-        dataset, [search("guess + full", Guess(synth.space), synth, "full")], bound_examples=0, resamples=10
+    found = evaluate_methods(
+        dataset, [search("guess + full", Uninformed(synth.space), synth, "full")], bound_examples=0, resamples=10
     ).results[0]
     assert found.kind == "search"
     assert found.groups["All"]["mpr"].value == pytest.approx(100.0)
@@ -49,8 +49,8 @@ def test_a_search_finds_what_its_model_does_not_know(dataset: Dataset) -> None:
 
 def test_a_number_of_renders_is_a_budget(dataset: Dataset) -> None:
     synth = SineSynth(4096, 0.1)
-    both = [search(name, Guess(synth.space), synth, budget) for name, budget in (("few", "5"), ("all", "full"))]
-    few, everything = evaluate_contenders(dataset, both, bound_examples=0, resamples=10).results
+    both = [search(name, Uninformed(synth.space), synth, budget) for name, budget in (("few", "5"), ("all", "full"))]
+    few, everything = evaluate_methods(dataset, both, bound_examples=0, resamples=10).results
     assert few.render_budget < 60 < everything.render_budget
     assert few.groups["All"]["mpr"].value <= everything.groups["All"]["mpr"].value
     assert list(check_budgets(["fast", "700"])) == ["fast", "700"]
@@ -60,15 +60,15 @@ def test_a_number_of_renders_is_a_budget(dataset: Dataset) -> None:
         check_budgets(["0"])
 
 
-def test_what_an_answer_brings_as_match_is_what_is_heard(dataset: Dataset) -> None:
-    silent = Contender(
+def test_the_sound_of_a_prediction_is_the_one_that_is_scored(dataset: Dataset) -> None:
+    silent = Method(
         "silent",
         "search",
-        lambda audio, classes: Answer(dataset.space.classes_to_one_hot(classes), np.zeros_like(audio), 7 * len(audio)),
+        lambda audio, classes: Prediction(
+            dataset.space.classes_to_one_hot(classes), np.zeros_like(audio), 7 * len(audio)
+        ),
     )
-    result, right = evaluate_contenders(
-        dataset, [silent, oracle(dataset.space)], bound_examples=0, resamples=10
-    ).results
+    result, right = evaluate_methods(dataset, [silent, oracle(dataset.space)], bound_examples=0, resamples=10).results
     assert result.render_budget == 7
     assert result.groups["All"]["mpr"].value == 100.0
     assert result.reconstruction["f_delta"]["mean"].value > 50.0
@@ -78,26 +78,26 @@ def test_what_an_answer_brings_as_match_is_what_is_heard(dataset: Dataset) -> No
 # --- conditions -------------------------------------------------------------------------------------------------------
 
 
-def heard(name: str, seed: int = 0):
+def conditioned(name: str, seed: int = 0):
     audio, classes, _ = render_rows(FM, 0, 6, 3)
-    return audio, *hear(find_condition(name), FM, audio, classes, np.arange(6), seed)
+    return audio, *apply_condition(find_condition(name), FM, audio, classes, np.arange(6), seed)
 
 
 def test_clean_is_as_it_is() -> None:
-    audio, first, second = heard("clean")
+    audio, first, second = conditioned("clean")
     np.testing.assert_array_equal(first, audio)
     np.testing.assert_array_equal(second, audio)
 
 
 def test_noise_is_as_loud_as_it_says_and_answers_are_held_against_the_clean_sound() -> None:
-    audio, noisy, expected = heard("noise")
+    audio, noisy, expected = conditioned("noise")
     np.testing.assert_array_equal(expected, audio)
     ratio = np.square(audio).sum(1) / np.square(noisy - audio).sum(1)
     np.testing.assert_allclose(10 * np.log10(ratio), NOISE_DB, atol=0.3)
 
 
 def test_late_sounds_begin_later_and_keep_their_length() -> None:
-    audio, late, expected = heard("late")
+    audio, late, expected = conditioned("late")
     np.testing.assert_array_equal(late, expected)
     for sound, after in zip(audio, late, strict=True):
         silence = next(n for n in range(len(sound)) if np.array_equal(after[n:], sound[: len(sound) - n]))
@@ -107,7 +107,7 @@ def test_late_sounds_begin_later_and_keep_their_length() -> None:
 
 
 def test_random_phases_change_the_waveform_and_not_the_level() -> None:
-    audio, begun, expected = heard("phases")
+    audio, begun, expected = conditioned("phases")
     np.testing.assert_array_equal(begun, expected)
     power = np.square(begun).sum(1) / np.square(audio).sum(1)
     assert np.all((power > 0.3) & (power < 3.0))
@@ -115,16 +115,16 @@ def test_random_phases_change_the_waveform_and_not_the_level() -> None:
     synth = SineSynth(4096, 0.1)
     sound, patch, _ = render_rows(synth, 0, 1, 0)
     with pytest.raises(ParameterError, match="random phases need a synth of oscillators"):
-        hear(CONDITIONS["phases"], synth, sound, patch, np.arange(1), 0)
+        apply_condition(CONDITIONS["phases"], synth, sound, patch, np.arange(1), 0)
 
 
 @pytest.mark.parametrize("name", sorted(CONDITIONS))
 def test_conditions_follow_from_seed_and_row(name: str) -> None:
-    np.testing.assert_array_equal(heard(name)[1], heard(name)[1])
+    np.testing.assert_array_equal(conditioned(name)[1], conditioned(name)[1])
     if name != "clean":
-        assert not np.array_equal(heard(name)[1], heard(name, seed=1)[1])
+        assert not np.array_equal(conditioned(name)[1], conditioned(name, seed=1)[1])
 
 
-def test_unknown_condition_is_told() -> None:
+def test_unknown_condition_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"unknown condition 'noisy'\. Did you mean 'noise'"):
         find_condition("noisy")

@@ -7,7 +7,7 @@ import pytest
 from generators.dataset import Dataset
 from generators.fm_generator import FmSynth
 from generators.generate import generate_dataset
-from inversynth.evaluation.evaluator import evaluate_contenders
+from inversynth.evaluation.evaluator import evaluate_methods
 from inversynth.evaluation.methods import chance, oracle
 from inversynth.evaluation.paper_tables import paper_tables, printed
 
@@ -29,8 +29,8 @@ def test_both_tables_are_laid_out_with_ours(tmp_path: Path) -> None:
     path = tmp_path / "fm.hdf5"
     generate_dataset(path, FmSynth(16384, 0.25), 6, seed=4, workers=1)
     with Dataset(path) as dataset:
-        contenders = [chance(dataset.space, 0), oracle(dataset.space)]
-        evaluation = evaluate_contenders(dataset, contenders, bound_examples=0, resamples=20)
+        methods = [chance(dataset.space, 0), oracle(dataset.space)]
+        evaluation = evaluate_methods(dataset, methods, bound_examples=0, resamples=20)
     text = paper_tables(evaluation)
     lines = text.splitlines()
     mean = next(line for line in lines if line.startswith("| **mean**"))
@@ -41,4 +41,4 @@ def test_both_tables_are_laid_out_with_ours(tmp_path: Path) -> None:
     conv = next(line for line in lines if line.startswith("| Conv6XL | printed"))
     assert "92.04 | 95.61 | 76.13 | 90.22 | 708.94 | 679.36" in conv
     assert next(line for line in lines if line.startswith("| **oracle** | ours | 100.00 [100.00, 100.00]"))
-    assert "6 sounds of `fm` (0.25 s at 16384 Hz) from a dataset of seed 4, heard clean" in text
+    assert "6 sounds of `fm` (0.25 s at 16384 Hz) from a dataset of seed 4, condition clean" in text
