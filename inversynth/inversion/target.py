@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from generators.audio import SILENCE_PEAK, check_audible, normalise_peak, read_audio, resample
+from generators.audio import SILENCE_PEAK, Sound, check_audible, normalise_peak, read_audio, resample
 from generators.errors import AudioError
 
 FRAME = 0.005
@@ -90,6 +90,27 @@ def read_target(
     return _cut(path, outline, begin, begin + length, sample_rate, length, chosen, normalise)
 
 
+def fit_target(
+    sound: Sound, sample_rate: int, length: float, start: float | None = None, normalise: bool = False
+) -> Target:
+    """Fit a sound in memory to `sample_rate` (hertz) and `length` (seconds), as `read_target` fits a file.
+
+    Raises: AudioError for a silent sound, and for a `start` outside it.
+    """
+    check_audible(sound.audio, "the array")
+    if start is not None and not 0.0 <= start < sound.length:
+        raise AudioError(f"the sound lasts {sound.length:.2f} s, and start must lie within. Received: {start:g}")
+    hop = max(1, round(FRAME * sound.sample_rate))
+    means = _mean_squares(sound.audio.astype(np.float64), hop)
+    outline = Outline(_decibels(means), hop / sound.sample_rate, sound.sample_rate, sound.channels, len(sound.audio))
+    begin = find_start(outline, length) if start is None else start
+    first = round(begin * sound.sample_rate)
+    margin = max(GUARD, 1.0 / sound.sample_rate)
+    piece = sound.audio[first : first + round((length + margin) * sound.sample_rate)]
+    chosen = "" if start is None else "as asked"
+    return _fit(piece, "sound", outline, begin, begin + length, sample_rate, length, chosen, normalise)
+
+
 def read_notes(
     path: str | os.PathLike[str], sample_rate: int, length: float, normalise: bool = False
 ) -> Iterator[Target]:
@@ -121,13 +142,28 @@ def _cut(
     margin = max(GUARD, 1.0 / outline.sample_rate)
     sound = read_audio(path, start=begin, length=end - begin + margin)
     check_audible(sound.audio, f"{path} from {begin:g} s on" if chosen else str(path))
-    audio, samples = _resample(sound.audio, sound.sample_rate, sample_rate), round(length * sample_rate)
+    return _fit(sound.audio, path.name, outline, begin, end, sample_rate, length, chosen, normalise)
+
+
+def _fit(
+    piece: NDArray[np.float32],
+    name: str,
+    outline: "Outline",
+    begin: float,
+    end: float,
+    sample_rate: int,
+    length: float,
+    chosen: str,
+    normalise: bool,
+) -> Target:
+    """Resample the piece of a sound that begins at `begin` seconds, cut it at `end`, and pad it to `length`."""
+    audio, samples = _resample(piece, outline.sample_rate, sample_rate), round(length * sample_rate)
     audio = audio[: round((end - begin) * sample_rate)]
     padded = max(samples - len(audio), 0) / sample_rate
     audio = np.pad(audio[:samples], (0, max(samples - len(audio), 0)))
     left = max(outline.length - end, 0.0)
     source = {
-        "file": path.name,
+        "file": name,
         "sample_rate": outline.sample_rate,
         "channels": outline.channels,
         "length": round(outline.length, 6),
@@ -136,7 +172,7 @@ def _cut(
         "left_out": round(left, 6),
         "treatment": _sentences(outline, sample_rate, (end - begin, length), begin, padded, left, chosen, normalise),
     }
-    return Target(normalise_peak(audio) if normalise else audio, sample_rate, path.stem or path.name, source)
+    return Target(normalise_peak(audio) if normalise else audio, sample_rate, Path(name).stem or name, source)
 
 
 @dataclass(frozen=True)
@@ -174,15 +210,24 @@ def measure_levels(path: Path) -> Outline:
                 mono = block.mean(axis=1, dtype=np.float64)
                 frames += len(mono)
                 loudest, mixed = max(loudest, float(np.abs(block).max())), max(mixed, float(np.abs(mono).max()))
-                starts = np.arange(0, len(mono), hop)
-                means.append(np.add.reduceat(np.square(mono), starts) / np.diff([*starts, len(mono)]))
+                means.append(_mean_squares(mono, hop))
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise AudioError(f"cannot read {path} to its end: {error}. Save it anew") from None
     if loudest >= SILENCE_PEAK and mixed < loudest * 10.0 ** (-SILENCE / 20.0):
         raise AudioError(f"the channels of {path} cancel each other when they are mixed down. Save one of them alone")
     if mixed < SILENCE_PEAK:
         raise AudioError(f"a sound must be audible (peak above -100 dB). Received: silence in {path}")
-    return Outline(10.0 * np.log10(np.maximum(np.concatenate(means), 1e-14)), hop / rate, rate, channels, frames)
+    return Outline(_decibels(np.concatenate(means)), hop / rate, rate, channels, frames)
+
+
+def _mean_squares(audio: NDArray[np.float64], hop: int) -> NDArray[np.float64]:
+    """Return the mean square of each frame of `hop` samples, the last one shorter. Shapes: (samples,) -> (frames,)."""
+    starts = np.arange(0, len(audio), hop)
+    return np.add.reduceat(np.square(audio), starts) / np.diff([*starts, len(audio)])
+
+
+def _decibels(mean_squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 10.0 * np.log10(np.maximum(mean_squares, 1e-14))
 
 
 def find_start(outline: Outline, length: float) -> float:
