@@ -351,7 +351,7 @@ def _default(field: FieldInfo, is_flag: bool) -> str:
     if value is True:
         return "(default: on)"
     if isinstance(value, (list, tuple)):
-        value = (", " if is_flag else " ").join(map(str, value))
+        value = ("," if is_flag else " ").join(map(str, value))
     return f"(default: {value})"
 
 

@@ -285,7 +285,7 @@ def test_help_shows_placeholders_and_defaults_without_python(capsys):
     assert [line for line in lines if line.startswith(("SOUNDS", "--"))] == [
         "SOUNDS sounds",
         "--levels NUMBER,… levels",
-        "--pair NUMBER,NUMBER pair (default: 0.0, 1.5)",
+        "--pair NUMBER,NUMBER pair (default: 0.0,1.5)",
         "--rows N,… rows",
         "--note N|{low} 50 % of it",
         "--output_dir FOLDER folder (default: out)",
