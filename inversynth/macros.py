@@ -24,7 +24,7 @@ from generators.parameters import ParameterSpace
 from generators.settings import Settings
 from inversynth.inversion.inversion import model_synth
 from inversynth.patches.patch import Patch, write_patch
-from inversynth.report import plots, report
+from inversynth.report import charts, report
 from inversynth.report.controls import format_value
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def render_controls(turned: Sequence[Control], controls: "MacroControls") -> str
     """Return the page as HTML."""
     sounds = [position.audio for control in turned for position in control.positions]
     players, _ = report.embed_sounds(sounds, turned[0].positions[0].patch.sample_rate)
-    limits = plots.decibel_limits(sounds)
+    limits = charts.decibel_limits(sounds)
     count = len(turned[0].positions)
     test = controls.loaded.card.scores["test"]
     return report.render(
@@ -126,7 +126,7 @@ def render_controls(turned: Sequence[Control], controls: "MacroControls") -> str
         pca=f"{100 * test['pca_explained_variance']['All']:.1f}",
         n=test["n"],
         knobs=len(controls.space),
-        colours=plots.colour_stops(),
+        colours=charts.colour_stops(),
         limits=limits,
     )
 
@@ -160,7 +160,7 @@ def _view(
                 "number": number,
                 "slider": f"{100 * position.slider:.0f}",
                 "player": player,
-                "picture": report.data_uri("image/png", plots.thumbnail(position.audio, limits)),
+                "picture": report.data_uri("image/png", charts.spectrogram_png(position.audio, limits, pairs=True)),
             }
             for number, (position, player) in enumerate(zip(control.positions, players, strict=True), start=1)
         ],

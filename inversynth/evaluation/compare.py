@@ -28,9 +28,8 @@ from inversynth.inversion.result import Inversion
 from inversynth.inversion.target import Target
 from inversynth.patches.patch import write_patch
 from inversynth.pretrained import find_model
-from inversynth.report import plots, report
+from inversynth.report import charts, report
 from inversynth.report.controls import panels
-from inversynth.report.figures import to_svg
 
 if TYPE_CHECKING:
     from models.model_files import LoadedModel, ModelCard
@@ -95,7 +94,7 @@ def render_comparison(comparisons: Sequence[Comparison], card: "ModelCard", data
         remark=remark,
         tiles=report.tiles(means),
         rows=[_view(comparison) for comparison in comparisons],
-        colours=plots.colour_stops(),
+        colours=charts.colour_stops(),
         assumptions=describe_assumptions(card),
     )
 
@@ -116,7 +115,7 @@ def write_comparison(
 def _view(comparison: Comparison) -> dict[str, Any]:
     inversion, rate = comparison.inversion, comparison.inversion.target.sample_rate
     sounds = [inversion.target.audio, comparison.regenerated, inversion.audio]
-    limits = plots.decibel_limits(sounds)
+    limits = charts.decibel_limits(sounds)
     titles = ("Original", "Regenerated", "Reconstructed")
     players, _ = report.embed_sounds(sounds, rate)
     return {
@@ -127,9 +126,8 @@ def _view(comparison: Comparison) -> dict[str, Any]:
                 "name": title,
                 "kind": kind,
                 "player": player,
-                "drawing": to_svg(
-                    plots.spectrogram(sound, rate, limits, size=(3.2, 2.1)),
-                    f"Spectrogram of row {comparison.row}, {title.lower()}",
+                "drawing": charts.draw_spectrogram(
+                    sound, rate, limits, f"Spectrogram of row {comparison.row}, {title.lower()}", size=(3.2, 2.1)
                 ),
             }
             for title, kind, player, sound in zip(titles, ("target", "", "match"), players, sounds, strict=True)

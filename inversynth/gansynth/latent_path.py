@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from inversynth.gansynth.latents import slerp
-from inversynth.report import plots
+from inversynth.report import charts, plots
 from inversynth.report.figures import PAGE, Palette
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def draw_latent_path(
     audio: NDArray[np.float32], sample_rate: int, latent_path: LatentPath, palette: Palette = PAGE
 ) -> "Figure":
     """Draw the spectrogram of a piece, and below it the weights of the latents over time. Shapes: audio (samples,)."""
-    figure = plots.spectrogram(audio, sample_rate, plots.decibel_limits([audio]), SIZE, palette)
+    figure = plots.spectrogram(audio, sample_rate, charts.decibel_limits([audio]), SIZE, palette)
     (sound,) = figure.axes
     _thin(sound.images[0])
     x, y, width, height = sound.get_position().bounds

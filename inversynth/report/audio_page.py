@@ -17,7 +17,7 @@ from generators.audio import write_audio
 from generators.errors import ModelError, SettingsError
 from generators.files import write_text, writing
 from generators.settings import Settings
-from inversynth.report import plots, report
+from inversynth.report import charts, plots, report
 from inversynth.report.figures import PAGE, PAPER, Palette, to_png, to_svg
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def write_showing(showing: Showing, folder: Path, *, pictures: bool = True, page
 
     if not showing.sounds:
         return None
-    limits = plots.decibel_limits([shown.audio for shown in showing.sounds])
+    limits = charts.decibel_limits([shown.audio for shown in showing.sounds])
     for shown in tqdm(showing.sounds, desc="writing", unit="sounds", disable=None if pictures else True):
         write_audio(folder / f"{shown.name}.wav", shown.audio, showing.sample_rate)
         if pictures:
@@ -168,7 +168,7 @@ def write_showing(showing: Showing, folder: Path, *, pictures: bool = True, page
 def render_showing(showing: Showing, limits: tuple[float, float] | None = None) -> str:
     """Return the page as HTML; it needs nothing beside itself."""
     sounds = [shown.audio for shown in showing.sounds]
-    limits = limits or plots.decibel_limits(sounds)
+    limits = limits or charts.decibel_limits(sounds)
     players, gain = report.embed_sounds(sounds, showing.sample_rate)
     sources = iter(players)
     lengths = {len(row.sounds) for row in showing.rows}
@@ -191,7 +191,7 @@ def render_showing(showing: Showing, limits: tuple[float, float] | None = None) 
         table=showing.table,
         gain=gain,
         limits=limits,
-        colours=plots.colour_stops(),
+        colours=charts.colour_stops(),
     )
 
 
@@ -201,7 +201,7 @@ def _cell(shown: Shown, player: str, sample_rate: int, limits: tuple[float, floa
     if len(row.sounds) == 1:
         label = f"Spectrogram of {shown.name} over {seconds:.3g} s"
         return cell | {"drawing": to_svg(_drawn(shown, sample_rate, limits, PAGE, (9.6, 2.6)), label)}
-    return cell | {"picture": report.data_uri("image/png", plots.thumbnail(shown.audio, limits))}
+    return cell | {"picture": report.data_uri("image/png", charts.spectrogram_png(shown.audio, limits, pairs=True))}
 
 
 def _drawn(

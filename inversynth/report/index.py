@@ -13,7 +13,7 @@ from generators.audio import read_audio
 from generators.errors import InversynthError
 from generators.files import write_text
 from inversynth.patches.patch import Patch, read_patch
-from inversynth.report import plots
+from inversynth.report import charts
 from inversynth.report.report import Tile, data_uri, render, tiles
 from inversynth.report.search_summary import verdict
 
@@ -93,6 +93,6 @@ def _with_thumbnails(row: Row, folder: Path) -> Row:
         sounds = [read_audio(folder / name).audio for name in ("target.wav", "match.wav")]
     except InversynthError:
         return row
-    limits = plots.decibel_limits(sounds)
-    images = [data_uri("image/png", plots.thumbnail(sound, limits)) for sound in sounds]
+    limits = charts.decibel_limits(sounds)
+    images = [data_uri("image/png", charts.spectrogram_png(sound, limits, pairs=True)) for sound in sounds]
     return Row(**{**vars(row), "thumbnails": images})

@@ -1,18 +1,19 @@
 """Plots of sounds and patches: spectrograms on one scale, waveforms overlaid, a panel of knobs.
 
-Each function draws one matplotlib `Figure`, which `inversynth.report.figures` puts on a page or into a file. The
-spectrogram is that of `generators.analysis.spectrogram`, which is also what the networks take as input. The README's
-plots come from `docs.gallery`.
+Each function draws one matplotlib `Figure`, which `inversynth.report.figures` puts on a page or into a file. Reports of
+inversions draw their own, faster (`inversynth.report.charts`). The spectrogram is that of
+`generators.analysis.spectrogram`, which is also what the networks take as input. The README's plots come from
+`docs.gallery`.
 """
 
-import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from inversynth.report.charts import COLUMNS, decibel_limits, greatest_peak
 from inversynth.report.controls import format_value, on_circle
 from inversynth.report.figures import PAGE, Palette
 from models.neurosynth.plots import outline
@@ -26,24 +27,6 @@ if TYPE_CHECKING:
 
 COLOURS = "magma"
 """Rises evenly in lightness, so that it also reads in grey and in print."""
-
-RANGE = 80.0
-"""Decibels from the loudest point of either sound to black: what lies below is seldom audible beside it."""
-
-COLUMNS = 480
-"""Steps of a drawn waveform; each holds the least and the greatest sample that it covers."""
-
-ZOOM = 0.02
-"""Seconds in the close-up of two waveforms: nine periods of the lowest carrier (440 Hz)."""
-
-
-def decibel_limits(sounds: Iterable[ArrayLike]) -> tuple[float, float]:
-    """Return the colour scale that several sounds share: from the loudest point, rounded up to 10 dB, down by 80 dB."""
-    from generators.analysis.spectrogram import log_spectrogram
-
-    loudest = max(float(np.max(log_spectrogram(np.atleast_2d(np.asarray(sound, np.float32))))) for sound in sounds)
-    top = 10.0 * math.ceil(loudest / 10.0)
-    return max(top - RANGE, -60.0) if top > -60.0 else -70.0, top
 
 
 def spectrogram(
@@ -100,19 +83,6 @@ def spectrogram_grid(sounds: NDArray[Any], sample_rate: int, palette: Palette = 
     return figure
 
 
-def thumbnail(audio: NDArray[Any], limits: tuple[float, float]) -> bytes:
-    """Return a small spectrogram without axes as a PNG; frequencies rise upwards. Shapes: audio (samples,)."""
-    from matplotlib.image import imsave
-
-    from generators.analysis.spectrogram import log_spectrogram
-
-    decibels = np.asarray(log_spectrogram(np.atleast_2d(np.asarray(audio, np.float32))))[0].T
-    pairs = decibels[: len(decibels) // 2 * 2].reshape(-1, 2, decibels.shape[1]).max(axis=1)
-    buffer = io.BytesIO()
-    imsave(buffer, pairs, vmin=limits[0], vmax=limits[1], cmap=COLOURS, origin="lower", format="png")
-    return buffer.getvalue()
-
-
 def waveforms(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palette: Palette = PAGE) -> "Figure":
     """Overlay two waveforms: amplitude over seconds, drawn as the range that each step covers."""
     figure, (axes,) = bare_figure(4.4, 1.9, [[0.11, 0.1, 0.85, 0.88]])
@@ -122,22 +92,8 @@ def waveforms(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palet
         time = np.linspace(0.0, seconds, len(low))
         axes.fill_between(time, low, high, color=colour, alpha=strength, linewidth=0)
     dress(axes, "s", "amplitude", palette)
-    peak = _peak(target, match)
+    peak = greatest_peak(target, match)
     axes.set(xlim=(0.0, seconds), ylim=(-1.05 * peak, 1.05 * peak))
-    return figure
-
-
-def close_up(target: NDArray[Any], match: NDArray[Any], sample_rate: int, palette: Palette = PAGE) -> "Figure":
-    """Show the 20 ms of the target around its loudest moment, and the same moment of the match, sample by sample."""
-    figure, (axes,) = bare_figure(4.4, 1.9, [[0.11, 0.1, 0.85, 0.88]])
-    count = min(len(target), max(2, round(ZOOM * sample_rate)))
-    start = min(max(int(np.argmax(np.abs(target))) - count // 2, 0), len(target) - count)
-    time = 1000.0 * np.arange(start, start + count) / sample_rate
-    for audio, colour in ((target, palette.target), (match, palette.match)):
-        axes.plot(time, audio[start : start + count], color=colour, linewidth=1.4, alpha=0.9)
-    dress(axes, "ms", "", palette)
-    peak = _peak(target[start : start + count], match[start : start + count])
-    axes.set(xlim=(float(time[0]), float(time[-1])), ylim=(-1.08 * peak, 1.08 * peak))
     return figure
 
 
@@ -165,14 +121,6 @@ def knob_panel(
         value = format_value(float(patch.values[column]), parameter.unit)
         axes.text(x, y + 0.62, value, ha="center", va="center", fontsize=8, color=palette.ink)
     return figure
-
-
-def colour_stops(count: int = 9) -> tuple[str, ...]:
-    """Return `count` colours along the scale of the spectrograms, from quiet to loud, as `#rrggbb`."""
-    import matplotlib
-    from matplotlib.colors import to_hex
-
-    return tuple(to_hex(matplotlib.colormaps[COLOURS](place)) for place in np.linspace(0.0, 1.0, count))
 
 
 def bare_figure(width: float, height: float, places: Sequence[Sequence[float]]) -> tuple["Figure", list["Axes"]]:
@@ -227,10 +175,6 @@ def _steps(count: int) -> Any:
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(count, steps=[1, 2, 2.5, 5, 10])
-
-
-def _peak(*sounds: NDArray[Any]) -> float:
-    return max(*(float(np.abs(sound).max()) for sound in sounds), 1e-6)
 
 
 def _arc(axes: "Axes", x: float, y: float, radius: float, start: float, stop: float, colour: str) -> None:

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from generators import __version__
 from generators.files import write_text
 from inversynth.patches.patch import Patch, render_patch
-from inversynth.report import plots, search_summary
+from inversynth.report import charts, search_summary
 from inversynth.report.controls import panels
-from inversynth.report.figures import to_svg
 
 if TYPE_CHECKING:
     import jinja2
@@ -57,7 +56,7 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
     """Return the report of one inversion as HTML; `back` is the address of the page that lists all reports."""
     target, patch, match = inversion.target, inversion.patch, inversion.audio
     rate = target.sample_rate
-    limits = plots.decibel_limits([target.audio, match])
+    limits = charts.decibel_limits([target.audio, match])
     others = [render_patch(replace(patch, values=o.values, level_db=o.level_db)) for o in patch.alternatives]
     players, gain = embed_sounds([target.audio, match, *others], rate)
     seconds = f"{len(target.audio) / rate:g} s"
@@ -73,16 +72,16 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
         tiles=tiles(patch.scores),
         more=further_scores(patch.scores),
         spectrograms=[
-            to_svg(plots.spectrogram(target.audio, rate, limits), f"Spectrogram of the target over {seconds}"),
-            to_svg(plots.spectrogram(match, rate, limits), f"Spectrogram of the match over {seconds}"),
+            charts.draw_spectrogram(target.audio, rate, limits, f"Spectrogram of the target over {seconds}"),
+            charts.draw_spectrogram(match, rate, limits, f"Spectrogram of the match over {seconds}"),
         ],
         limits=limits,
-        colours=plots.colour_stops(),
-        waveforms=to_svg(
-            plots.waveforms(target.audio, match, rate), f"Waveforms of target and match over {seconds}, overlaid"
+        colours=charts.colour_stops(),
+        waveforms=charts.draw_waveforms(
+            target.audio, match, rate, f"Waveforms of target and match over {seconds}, overlaid"
         ),
-        close_up=to_svg(
-            plots.close_up(target.audio, match, rate), "Waveforms of target and match at the target's loudest moment"
+        close_up=charts.draw_close_up(
+            target.audio, match, rate, "Waveforms of target and match at the target's loudest moment"
         ),
         panels=panels(patch, inversion.truth),
         verdict=search_summary.verdict(patch),
@@ -100,7 +99,7 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill a template of `templates/`; text is escaped, drawings made by `to_svg` are trusted."""
+    """Fill a template of `templates/`; text is escaped, drawings of our own are trusted."""
     return _environment().get_template(template).render(version=__version__, **context)
 
 

@@ -19,7 +19,7 @@ from inversynth.inversion.inversion import invert
 from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import Target
 from inversynth.patches.patch import Alternative, Patch, patch_from_json
-from inversynth.report import plots
+from inversynth.report import charts, plots
 from inversynth.report.controls import format_value, knob_path, knob_tip, nearest_note_name, panels
 from inversynth.report.figures import to_svg
 from inversynth.report.index import write_index
@@ -177,8 +177,8 @@ def test_notes_are_named(hertz: float, note: str) -> None:
 def test_both_spectrograms_share_a_scale_that_holds_the_louder_one() -> None:
     time = np.arange(16384) / 16384
     loud, soft = np.sin(2 * np.pi * 440 * time), 0.01 * np.sin(2 * np.pi * 440 * time)
-    assert plots.decibel_limits([loud, soft]) == plots.decibel_limits([soft, loud]) == (-30.0, 50.0)
-    low, high = plots.decibel_limits([np.zeros(1000)])
+    assert charts.decibel_limits([loud, soft]) == charts.decibel_limits([soft, loud]) == (-30.0, 50.0)
+    low, high = charts.decibel_limits([np.zeros(1000)])
     assert low < high
 
 
