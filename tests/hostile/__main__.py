@@ -35,8 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--materials", type=Path, help="folder of what valid calls need; made once, kept if named")
     parser.add_argument("--results", type=Path, help="where each case goes as a line of JSON")
     parser.add_argument("--skip", type=int, default=0, help="cases to pass over at the beginning")
+    parser.add_argument("--crossed", action="store_true", help="every argument with every member that fits it")
     options = parser.parse_args(argv)
-    cases = all_cases(options.seed)
+    cases = all_cases(options.seed, crossed=options.crossed)
     chosen: Iterable[Case] = cases
     if options.only:
         chosen = [case for case in cases if re.search(options.only, case.name)]

@@ -62,10 +62,11 @@ def all_arguments() -> list[Argument]:
     return found
 
 
-def all_cases(seed: int = 0) -> list[Case]:
+def all_cases(seed: int = 0, *, crossed: bool = False) -> list[Case]:
     """Return all cases in the order of the table.
 
-    Members that are not for every argument are dealt out in turn, as the seed begins.
+    Members that are not for every argument are dealt out in turn, as the seed begins; or where all are `crossed`, every
+    argument meets every member that fits it.
     """
     found = []
     by_kind: dict[str, list[Argument]] = {}
@@ -76,7 +77,7 @@ def all_cases(seed: int = 0) -> list[Case]:
     for member in corpus():
         for kind in member.fits:
             fitting = by_kind.get(kind, [])
-            if member.everywhere or len(fitting) <= MEETINGS or kind == ".env":
+            if crossed or member.everywhere or len(fitting) <= MEETINGS or kind == ".env":
                 chosen = fitting if kind != ".env" else [fitting[(dealt[kind] + i) % len(fitting)] for i in range(6)]
                 dealt[kind] += 6 if kind == ".env" else 0
             else:

@@ -77,10 +77,7 @@ CALLS: dict[str, Call] = {
                 "notes_from": {"source": "folder", "soundfont": None, "pitches": None, "sample_rate": "8000"},
                 "labels": FROM_FOLDER,
                 "subset": {"source": "nsynth", "notes_from": "{records}", "soundfont": None, "sample_rate": "8000"},
-                **{
-                    name: FROM_FOLDER
-                    for name in ("tags", "default_pitch", "chop_step", "convert", "pad", "trim", "chop")
-                },
+                **dict.fromkeys(("tags", "default_pitch", "chop_step", "convert", "pad", "trim", "chop"), FROM_FOLDER),
             },
         ),
         Call(

@@ -1,8 +1,8 @@
 """A process with everything loaded that runs commands one after another: `python -m tests.hostile.worker FD`.
 
 Jobs come as lines of JSON on standard input, replies go as lines of JSON to the descriptor FD. What a command prints is
-caught at its descriptors, so that lines of C++ libraries count, too. The process is expected to die now and then: a
-command that crashes takes it along, and whoever started it starts another.
+caught at its descriptors, so that lines of C++ libraries count, too. A child of the process that loaded everything runs
+them: a command that crashes takes only the child along, and the next is there at once.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tests.hostile.places import full_disk
 
@@ -30,11 +30,25 @@ OVERRIDES = 1 << 1 | 1 << 2 | 1 << 3
 
 
 def main(descriptor: int) -> None:
-    """Serve jobs until standard input ends."""
+    """Load everything, then fork what serves jobs; as often as it dies, until standard input ends."""
     jobs, replies = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(descriptor, "w", encoding="utf-8")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     load_everything()
+    while (child := os.fork()) != 0:
+        _, status = os.waitpid(child, 0)
+        if status == 0:
+            return
+        print(json.dumps({"died": os.waitstatus_to_exitcode(status)}), file=replies, flush=True)
+    serve(jobs, replies)
+    os._exit(0)
+
+
+def serve(jobs: TextIO, replies: TextIO) -> None:
+    """Run jobs as they come."""
+    import tensorflow
+
+    tensorflow.config.list_physical_devices()  # looks for CUDA once, and says what it found
+    faulthandler.enable(open(os.environ["HOSTILE_CRASHES"], "a", encoding="utf-8"), all_threads=False)  # noqa: SIM115
     gc.collect()
     gc.freeze()  # a collection after each case then looks at what the case made, not at all of TensorFlow
     soft = int(_status("VmSize")) + ADDRESS_SPACE
@@ -52,7 +66,7 @@ def load_everything() -> None:
     import matplotlib.pyplot  # noqa: F401
     import onnxruntime  # noqa: F401
     import scipy.signal  # noqa: F401
-    import tensorflow
+    import tensorflow  # noqa: F401
 
     for package in ("generators", "models", "inversynth"):
         root = importlib.import_module(package)
@@ -60,7 +74,6 @@ def load_everything() -> None:
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
     librosa.resample  # noqa: B018 - librosa loads its modules when they are first named
-    tensorflow.config.list_physical_devices()  # looks for CUDA once, and says what it found
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
@@ -180,5 +193,4 @@ def _status(name: str) -> int:
 
 
 if __name__ == "__main__":
-    faulthandler.enable(open(os.environ["HOSTILE_CRASHES"], "a", encoding="utf-8"), all_threads=False)  # noqa: SIM115
     main(int(sys.argv[1]))
