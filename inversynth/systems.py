@@ -1,7 +1,6 @@
-"""The systems of this toolkit, what each does, the paper it follows, the command that runs it and how far it is; and
-the presets at which `inversynth inspect` builds a model.
+"""The systems of this toolkit: what each does, its paper, a command that runs it, and its status.
 
-Plain data, importable at once: `inversynth list`, the README and the tests read it.
+Plain data: `inversynth list`, the README and the tests read it.
 """
 
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class System:
-    """One system. `command` is typed as it stands; `planned` systems have none yet."""
+    """One system. `planned` systems have no command yet."""
 
     name: str
     summary: str
@@ -57,28 +56,5 @@ SYSTEMS: dict[str, System] = {
             "inversynth wae random",
             "works",
         ),
-    )
-}
-
-
-@dataclass(frozen=True)
-class Preset:
-    """What surrounds a model that is named without a file: synth, sample rate (hertz), length (seconds) and loss."""
-
-    name: str
-    summary: str
-    synth: str
-    sample_rate: int
-    length: float
-    loss: str
-
-
-PRESETS: dict[str, Preset] = {
-    preset.name: preset
-    for preset in (
-        Preset("paper", "fm, 1 s at 16,384 Hz, a sigmoid for every class, as in InverSynth", "fm", 16384, 1.0, "bce"),
-        Preset("softmax", "the same with one softmax a parameter", "fm", 16384, 1.0, "categorical"),
-        Preset("envelope", "128 samples at 16,384 Hz, as in NeuroSynth", "envelope", 16384, 128 / 16384, "bce"),
-        Preset("sine", "the two sines of the seed repositories", "sine", 16384, 1.0, "bce"),
     )
 }

@@ -1,4 +1,4 @@
-"""`inversynth inspect` and `inversynth list`: what a file, a run or a name stands for, and which names there are."""
+"""`inversynth inspect` describes a file, a run or a name; `inversynth list` lists the names."""
 
 import json
 import sys
@@ -12,14 +12,14 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
-from generators.errors import DatasetError, ModelError, RunError, unknown
+from generators.errors import DatasetError, ModelError, RunError, SettingsError, unknown
 from generators.settings import Settings
 from inversynth.report.tables import text_table
-from inversynth.systems import PRESETS, SYSTEMS
+from inversynth.systems import SYSTEMS
 
 
 class InspectSettings(Settings):
-    """Say what a dataset, a run folder, a .keras file, a model (by name) or a synth (by name) holds."""
+    """Describe a dataset, a run folder, a .keras file, or a model or synth by its name."""
 
     other_names: ClassVar = {"as_json": ("json",)}
     flags_only: ClassVar = frozenset({"what", "preset", "as_json"})
@@ -27,13 +27,13 @@ class InspectSettings(Settings):
     what: CliPositionalArg[str] = Field(description="a file, a folder, or a name from `inversynth list`")
     preset: str | None = Field(
         None,
-        description=f"at which a model by name is built: {', '.join(PRESETS)}; by default the first that it fits",
+        description="of a model by its name, which is built at it; `inversynth list` shows those of each model",
     )
     as_json: bool = Field(False, description="print JSON in place of text")
 
 
 class ListSettings(Settings):
-    """Name the synths, models, presets and systems."""
+    """List the synths, the models with their presets, the bundled models and the systems."""
 
     other_names: ClassVar = {"as_json": ("json",)}
     flags_only: ClassVar = frozenset({"as_json"})
@@ -65,16 +65,15 @@ def list_main(argv: Sequence[str] | None = None, prog: str = "inversynth list") 
 def inspect(what: str, preset: str | None = None) -> dict[str, Any]:
     """Describe a path, else a name; see `inversynth.inspection.descriptions`.
 
-    Raises: InversynthError where it is neither, or is broken.
+    Raises: InversynthError where it is neither, or is damaged, or for an unknown preset.
     """
     from generators.registry import all_synths, is_synth
-    from inversynth.inspection import descriptions
-    from models.estimation.architectures import MODEL_NAMES
-    from models.registry import find_recipe
+    from inversynth.inspection import descriptions, presets
+    from models.registry import RECIPES, find_recipe
 
-    if preset is not None and preset not in PRESETS:
-        raise ModelError(unknown("preset", preset, PRESETS))
     path = Path(what)
+    if preset is not None and (path.exists() or is_synth(what)):
+        raise SettingsError(f"--preset goes with a model by its name. Received: --preset {preset} for {what}")
     if path.is_dir():
         return _inspect_folder(path)
     if path.exists():
@@ -86,14 +85,14 @@ def inspect(what: str, preset: str | None = None) -> dict[str, Any]:
     except ModelError:
         if path.suffix or len(path.parts) > 1:
             raise ModelError(f"no such file or folder: {what}") from None
-        raise ModelError(unknown("file or name", what, (*MODEL_NAMES, *all_synths()))) from None
-    fitting = "envelope" if recipe.inputs == "envelope" else "paper"
-    return descriptions.describe_model(recipe, PRESETS[preset or fitting])
+        raise ModelError(unknown("file or name", what, (*RECIPES, *all_synths()))) from None
+    return descriptions.describe_model(recipe, presets.find_preset(recipe, preset))
 
 
 def listing() -> dict[str, Any]:
-    """Return every name with what it stands for."""
+    """Return every name with its summary; models with their presets, the default first."""
     from generators.registry import all_synths
+    from inversynth.inspection.presets import presets_of
     from inversynth.pretrained import bundled
     from models.registry import RECIPES
 
@@ -108,10 +107,10 @@ def listing() -> dict[str, Any]:
             for name, synth in all_synths().items()
         ],
         "models": [
-            {"name": name, "summary": recipe.summary, "paper": recipe.paper} for name, recipe in RECIPES.items()
+            {"name": name, "summary": recipe.summary, "paper": recipe.paper, "presets": list(presets_of(recipe))}
+            for name, recipe in RECIPES.items()
         ],
         "bundled": [{"name": name, "summary": _bundled_summary(path)} for name, path in bundled().items()],
-        "presets": [asdict(preset) for preset in PRESETS.values()],
         "systems": [asdict(system) for system in SYSTEMS.values()],
     }
 
@@ -141,22 +140,19 @@ def _inspect_file(path: Path) -> dict[str, Any]:
 
 
 def _bundled_summary(path: Path) -> str:
-    """Say on what a bundled model was measured, and with what result."""
+    """Return the data and the result of a bundled model's evaluation."""
     from models.model_files import read_card
 
     card = read_card(path)
     network, full = (card.scores.get(name, {}) for name in ("network", "full"))
-    told = f"for synth {card.synth}, {card.length:g} s at {card.sample_rate} Hz"
-    if card.takes == "envelope":
-        test = card.scores["test"]
-        return f"{told}; mean absolute error {test['mae']['All']:.4f} on {test['n']} waveforms"
-    if card.takes in ("notes", "latents", "pictures", "mels"):
+    data = f"synth {card.synth}, {card.length:.3g} s at {card.sample_rate} Hz"
+    if not card.kind.estimates_parameters:
         from models.registry import find_recipe
 
         test = card.scores["test"]
-        return f"{told}; {find_recipe(card.model).tell(test)} on {test['n']} notes"
-    told += f"; MPR {network['mpr']:.1f} on {network['n']} sounds" if "mpr" in network else ""
-    return told + (f", {full['mpr']:.1f} with a full search" if "mpr" in full else "")
+        return f"{data}; {find_recipe(card.model).report(test)} on {test['n']} {card.kind.examples}"
+    scored = f"; MPR {network['mpr']:.1f} on {network['n']} sounds" if "mpr" in network else ""
+    return data + scored + (f", {full['mpr']:.1f} with a full search" if "mpr" in full else "")
 
 
 def _json(content: dict[str, Any]) -> str:
@@ -164,18 +160,19 @@ def _json(content: dict[str, Any]) -> str:
 
 
 def _listing_text(names: dict[str, Any]) -> str:
-    parts = [
-        text_table(
-            ["synth", "parameters", ""], [[s["name"], str(s["parameters"]), s["summary"]] for s in names["synths"]]
-        ),
-        text_table(["model", ""], [[m["name"], m["summary"]] for m in names["models"]]),
-        text_table(["bundled, trained", ""], [[m["name"], m["summary"]] for m in names["bundled"]]),
-        text_table(["preset", ""], [[p["name"], p["summary"]] for p in names["presets"]]),
-        text_table(
-            ["system", "status", "", "command"],
-            [[s["name"], s["status"], s["summary"], s["command"]] for s in names["systems"]],
-        ),
-    ]
+    tables = {
+        ("system", "status", "command", "what it does"): [
+            [s["name"], s["status"], s["command"], s["summary"]] for s in names["systems"]
+        ],
+        ("bundled model", "trained for, and its score"): [[m["name"], m["summary"]] for m in names["bundled"]],
+        ("model to train", "presets", "what it is"): [
+            [m["name"], ", ".join(m["presets"]), m["summary"]] for m in names["models"]
+        ],
+        ("synth", "parameters", "what it is"): [
+            [s["name"], str(s["parameters"]), s["summary"]] for s in names["synths"]
+        ],
+    }
+    parts = [text_table(head, rows) for head, rows in tables.items()]
     return "\n\n".join(parts)
 
 

@@ -1,10 +1,11 @@
-"""What a dataset, a model file, a run, a model or a synth holds: as plain data for programs, as a screenful for people.
+"""Descriptions of datasets, model files, runs, models and synths, as plain data and as text for a terminal.
 
-Each `describe_…` returns a dict whose first entry is `kind`; `text` lays any of them out. Nothing is loaded whole: of a
-dataset the classes and labels pass through in blocks, and the level is measured on a few of its sounds.
+Each `describe_…` returns a dict whose first entry is `kind`; `text` formats any of them. A dataset is not loaded whole:
+its classes and labels are read in blocks, and its level is measured on a sample of its sounds.
 """
 
 import json
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from generators.dataset import Dataset
 from generators.parameters import ParameterSpace
+from inversynth.inspection.presets import Preset, recipe_at
 from inversynth.report.tables import text_table
-from inversynth.systems import Preset
 from models.training.recipe import Recipe
+from models.training.splits import evenly_spaced
 
 if TYPE_CHECKING:
     import keras
@@ -32,19 +34,19 @@ BLOCK = 65536
 """Rows of classes in memory at a time."""
 
 NAMED = 8
-"""Names of a label that are told: more would not fit on a line."""
+"""Names of a label that are listed: more would not fit on a line."""
 
 SILENT = -100.0
 """Decibels of full scale below which a sound counts as silent, as in `generators.audio`."""
 
 WIDEST_BARS = 32
-"""Bars in a row: what the longest table leaves room for on a terminal."""
+"""Bars in a row: the room that the longest table leaves on a terminal."""
 
 BARS = "▁▂▃▄▅▆▇█"
 
 
 def describe_dataset(dataset: Dataset) -> dict[str, Any]:
-    """Say what a dataset file holds: card, rows done, size, level, labels, and how evenly its classes are spread."""
+    """Describe a dataset file: card, finished rows, size, level, labels, and the distribution of its classes."""
     card, done = asdict(dataset.card), len(dataset.finished())
     counts = _class_counts(dataset)
     return {
@@ -67,7 +69,7 @@ def describe_dataset(dataset: Dataset) -> dict[str, Any]:
 
 
 def describe_model_file(path: Path) -> dict[str, Any]:
-    """Say what a `.keras` file holds: its card, scores and layers. Raises ModelError for a file that is none."""
+    """Describe a `.keras` file: card, scores and layers. Raises ModelError for an unusable file."""
     from models.model_files import load_model
 
     loaded = load_model(path)
@@ -81,7 +83,7 @@ def describe_model_file(path: Path) -> dict[str, Any]:
 
 
 def describe_run(run: "Run") -> dict[str, Any]:
-    """Say what a run folder holds: what it was started with, how far it is, its scores, and its best model."""
+    """Describe a run folder: its settings, progress, scores, and best model."""
     settings, history = run.settings(), run.history()
     files = {path.name: path.stat().st_size for path in sorted(run.path.iterdir()) if path.is_file()}
     description: dict[str, Any] = {
@@ -102,13 +104,11 @@ def describe_run(run: "Run") -> dict[str, Any]:
 
 
 def describe_model(recipe: Recipe, preset: Preset) -> dict[str, Any]:
-    """Say what a model by name is: its layers and weights at a preset. Builds it, untrained."""
-    from generators.registry import build_synth
-    from models.training.backend import start_keras
+    """Describe a model by name: its layers and parameter counts at a preset. Builds it, untrained."""
+    from models.backend import start_keras
 
     start_keras()
-    synth = build_synth(preset.synth, preset.sample_rate, preset.length)
-    model = recipe.build(synth.space, synth.sample_rate, synth.samples, loss=preset.loss)
+    model = recipe_at(recipe, preset).build(preset.space, preset.sample_rate, preset.samples, loss=preset.loss)
     return {
         "kind": "model",
         "model": recipe.name,
@@ -122,7 +122,7 @@ def describe_model(recipe: Recipe, preset: Preset) -> dict[str, Any]:
 
 
 def describe_synth(name: str) -> dict[str, Any]:
-    """Say what a synth can be set to. Raises ParameterError for an unknown one."""
+    """Describe the parameters of a synth. Raises ParameterError for an unknown one."""
     from generators.registry import find_synth
 
     synth = find_synth(name)
@@ -136,7 +136,7 @@ def describe_synth(name: str) -> dict[str, Any]:
 
 
 def text(description: Mapping[str, Any]) -> str:
-    """Lay a description out for a terminal."""
+    """Format a description for a terminal."""
     return {
         "dataset": _dataset_text,
         "model file": _model_file_text,
@@ -146,7 +146,7 @@ def text(description: Mapping[str, Any]) -> str:
     }[description["kind"]](description)
 
 
-# --- what it holds ----------------------------------------------------------------------------------------------------
+# --- the data -------------------------------------------------------------------------------------------------------
 
 
 def _class_counts(dataset: Dataset) -> NDArray[np.int64]:
@@ -161,7 +161,7 @@ def _class_counts(dataset: Dataset) -> NDArray[np.int64]:
 
 
 def _p_even(counts: NDArray[np.int64]) -> float:
-    """Return how likely counts at least this uneven are where all classes are equally likely (chi-square test)."""
+    """Return the p-value of a chi-square test against equally likely classes."""
     from scipy.special import gammaincc
 
     if len(counts) < 2 or not counts.sum():
@@ -172,11 +172,11 @@ def _p_even(counts: NDArray[np.int64]) -> float:
 
 
 def _level(dataset: Dataset) -> dict[str, Any]:
-    """Measure peak and RMS, in dB of full scale, on finished rows spread over the file; empty where there are none."""
+    """Measure peak and RMS in dB of full scale on finished rows spread over the file; empty without rows."""
     rows = dataset.finished()
     if not len(rows):
         return {}
-    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, SAMPLED).astype(np.intp))]
+    chosen = evenly_spaced(rows, SAMPLED)
     sounds = [dataset.audio[int(row)].astype(np.float64) for row in chosen]
     peak = _decibels(np.asarray([np.abs(sound).max() for sound in sounds]))
     rms = _decibels(np.asarray([np.sqrt(np.square(sound).mean()) for sound in sounds]))
@@ -236,16 +236,16 @@ def _describe_layers(model: "keras.Model") -> dict[str, Any]:
 
 
 def _layers(model: "keras.Model") -> "list[keras.layers.Layer]":
-    """Return the layers of a model, or of both networks of an adversarial system."""
+    """Return the layers of a model, or of all networks of a system."""
     networks = [layer for layer in model.layers if hasattr(layer, "layers")]
     return [layer for network in networks or [model] for layer in network.layers]
 
 
-# --- how it is told ---------------------------------------------------------------------------------------------------
+# --- the text -------------------------------------------------------------------------------------------------------
 
 
 def _dataset_text(d: Mapping[str, Any]) -> str:
-    state = "finished" if d["done"] == d["num_examples"] else "unfinished; generate it again, it goes on from there"
+    state = "finished" if d["done"] == d["num_examples"] else "unfinished; the same command resumes it"
     lines = [
         f"dataset {d['path']}",
         f"  synth {d['synth']}, {d['length']:g} s at {d['sample_rate']} Hz, seed {d['seed']}, "
@@ -265,7 +265,7 @@ def _dataset_text(d: Mapping[str, Any]) -> str:
         [*row, _bars(d["histograms"][row[0]]["counts"]), f"{d['histograms'][row[0]]['p_even']:.3f}"]
         for row in _space_rows(d["space"])
     ]
-    note = "p: how likely classes at least this uneven are by chance"
+    note = "p: of a chi-square test against equally likely classes"
     spread = [text_table(["parameter", "levels", "range", "classes", "p"], rows), note]
     labels = [[label, str(len(counts)), _most_frequent(counts)] for label, counts in d["labels"].items()]
     spread += ["", text_table(["label", "names", "rows"], labels)] if labels else []
@@ -273,7 +273,7 @@ def _dataset_text(d: Mapping[str, Any]) -> str:
 
 
 def _most_frequent(counts: Mapping[str, int]) -> str:
-    """List the names that hold most often, and how many more there are."""
+    """List the most frequent names, and how many more there are."""
     names = sorted(counts, key=lambda name: -counts[name])
     more = f", … {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(f"{name} {counts[name]:,}" for name in names[:NAMED]) + more
@@ -313,12 +313,20 @@ def _model_text(d: Mapping[str, Any]) -> str:
     lines = [
         f"model {d['model']}: {d['summary']}",
         f"  {d['paper']}",
-        f"  preset {preset['name']}: synth {preset['synth']}, {preset['length']:g} s at {preset['sample_rate']} Hz, "
-        f"loss {preset['loss']}",
+        textwrap.fill(
+            f"preset {preset['name']}: {_preset_line(preset)}", 116, initial_indent="  ", subsequent_indent="    "
+        ),
         f"  features: {_pairs(d['features'])}",
         f"  defaults: {_pairs(d['defaults'])}",
     ]
     return "\n".join([*lines, "", _layers_text(d)])
+
+
+def _preset_line(preset: Mapping[str, Any]) -> str:
+    if preset["settings"]:
+        return _pairs(preset["settings"])
+    length, rate = f"{preset['length']:g} s", f"{preset['sample_rate']} Hz"
+    return f"synth {preset['synth']}, {length} at {rate}, loss {preset['loss']}"
 
 
 def _synth_text(d: Mapping[str, Any]) -> str:
@@ -343,12 +351,12 @@ def _layers_text(d: Mapping[str, Any]) -> str:
         for layer in d["layers"]
     ]
     fixed = d["weights"] - d["trainable_weights"]
-    total = f"{d['weights']:,} weights" + (f", {fixed:,} of them fixed" if fixed else "")
-    return f"{text_table(['layer', 'kind', 'output', 'weights'], rows)}\n{total}"
+    total = f"{d['weights']:,} parameters" + (f", {fixed:,} of them fixed" if fixed else "")
+    return f"{text_table(['layer', 'kind', 'output', 'parameters'], rows)}\n{total}"
 
 
 def _scores_line(scores: Mapping[str, Any]) -> str:
-    """Name the measures over all parameters, as training wrote them."""
+    """List the metrics over all parameters, as training wrote them."""
     overall = {name: value["All"] for name, value in scores.items() if isinstance(value, dict) and "All" in value}
     return f"{_pairs(overall)} on {scores['n']} sounds" if overall else "none yet"
 
@@ -360,7 +368,7 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 
 def _bars(counts: list[int]) -> str:
-    """Draw counts as bars, the highest full; neighbours share one where there are more than fit on a line."""
+    """Draw counts as bars, the highest one full; neighbours are summed where there are too many for a line."""
     shared = -(-len(counts) // WIDEST_BARS)
     counts = [sum(counts[first : first + shared]) for first in range(0, len(counts), shared)]
     highest = max(max(counts), 1)

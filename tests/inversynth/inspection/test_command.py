@@ -1,4 +1,4 @@
-"""`inversynth inspect` and `inversynth list`: what they say of everything there is, and of what is not."""
+"""`inversynth inspect` and `inversynth list`: descriptions of all there is, and errors for what is not."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ from generators.registry import SYNTHS
 from generators.sine_generator import SineSynth
 from inversynth.inspection import command as inspection
 from inversynth.inspection import descriptions
-from inversynth.systems import PRESETS, SYSTEMS
-from models.estimation.architectures import MODEL_NAMES, PARAMETER_COUNTS
+from inversynth.inspection.presets import OF_SYNTHS, presets_of
+from inversynth.systems import SYSTEMS
 from models.model_files import ModelCard, save_model
 from models.registry import RECIPES, find_recipe
 
@@ -65,7 +65,7 @@ def test_many_classes_share_bars() -> None:
     assert len(descriptions._bars([1] * 33)) == 17
 
 
-def test_a_dataset_tells_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dataset_describes_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "notes.hdf5"
     names = {"instrument": [f"sound{i}" for i in range(20)]}
     options = json.dumps({"names": names, "gain": 0.5})
@@ -187,18 +187,71 @@ def test_a_run_folder_tells_how_far_it_is(model: Path, tmp_path: Path, capsys: p
     assert "mpr 61.5 on 5 sounds" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", OF_SYNTHS)
 def test_a_model_by_name_is_built_at_a_preset(preset: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = inspect_json(capsys, "c3", "--preset", preset)
     assert (said["kind"], said["model"], said["preset"]["name"]) == ("model", "C3", preset)
-    assert said["layers"][-1]["output_shape"] == [SYNTHS[PRESETS[preset].synth].space.size]
-    if preset == "paper" and PARAMETER_COUNTS:
-        assert said["weights"] == PARAMETER_COUNTS["C3"]
+    assert said["layers"][-1]["output_shape"] == [SYNTHS[OF_SYNTHS[preset].synth].space.size]
+    if preset == "paper":
+        assert said["weights"] == RECIPES["C3"].parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "known"),
+    [
+        ("nsynth", "tiny", {"full", "medium", "tiny", "smoke"}),
+        ("nsynth-baseline", "tiny", {"full", "tiny", "short"}),
+        ("note-classifier", "tiny", {"full", "tiny", "short"}),
+        ("gansynth", "tiny", {"release", "release-low", "tiny", "smoke"}),
+        ("wae", "tiny", {"paper", "tiny", "smoke"}),
+        ("mcnn", "tiny", {"paper", "small", "tiny", "smoke"}),
+        ("neurosynth", "envelope", {"envelope"}),
+        ("macros", "fm", {"fm"}),
+        ("C6", "paper", set(OF_SYNTHS)),
+    ],
+)
+def test_every_model_has_presets_of_its_own(name: str, default: str, known: set[str]) -> None:
+    presets = presets_of(find_recipe(name))
+    assert next(iter(presets)) == default
+    assert set(presets) == known
+
+
+def test_presets_do_not_depend_on_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCH_SIZE", "3")
+    assert presets_of(find_recipe("nsynth"))["full"].settings["batch_size"] == 32
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "count"),
+    [
+        ("nsynth", "tiny", 180_808),
+        ("mcnn", "tiny", 466_856),
+        ("wae", "smoke", None),
+        ("gansynth", "smoke", None),
+        ("note-classifier", "short", None),
+        ("neurosynth", "envelope", None),
+        ("macros", "fm", None),
+    ],
+)
+def test_a_model_of_a_system_is_built_at_its_preset(
+    name: str, preset: str, count: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    described = inspect_json(capsys, name, "--preset", preset)
+    assert (described["model"], described["preset"]["name"]) == (name, preset)
+    assert sum(layer["weights"] for layer in described["layers"]) == described["weights"]
+    assert count is None or described["weights"] == count
+
+
+def test_a_preset_of_another_model_is_refused(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert inspect("nsynth", "--preset", "paper") == 2
+    assert "unknown preset 'paper'. Known: tiny, full, medium, smoke" in capsys.readouterr().err
+    assert inspect(dataset, "--preset", "paper") == 2
+    assert "--preset goes with a model by its name" in capsys.readouterr().err
 
 
 def test_a_layer_of_two_outputs_is_described_by_the_first(capsys: pytest.CaptureFixture[str]) -> None:
     said = inspect_json(capsys, "inverter")
-    assert said["weights"] == PARAMETER_COUNTS["inverter"]
+    assert said["weights"] == RECIPES["inverter"].parameters
     bank = next(layer for layer in said["layers"] if layer["kind"] == "OscillatorCandidates")
     assert bank["output_shape"][0] == 48
 
@@ -263,7 +316,7 @@ def test_what_cannot_be_inspected_takes_one_line(
 def test_an_unknown_preset_takes_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert inspect("C3", "--preset", "papper") == 2
     assert capsys.readouterr().err == "ModelError: unknown preset 'papper'. Did you mean 'paper'? Known: " + (
-        ", ".join(PRESETS) + "\n"
+        ", ".join(OF_SYNTHS) + "\n"
     )
 
 
@@ -282,18 +335,19 @@ def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     said = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in said["synths"]] == list(SYNTHS)
     assert [row["name"] for row in said["models"]] == list(RECIPES)
-    assert set(RECIPES) == set(MODEL_NAMES)
     notes = ("nsynth", "note-classifier", "gansynth", "wae", "mcnn")
     assert {row["name"] for row in said["bundled"]} == {"inverter", "C6XL", *notes, *SHAPERS}
     told = {row["name"]: row["summary"] for row in said["bundled"]}
     measures = {**dict.fromkeys(SHAPERS, "mean absolute error 0.0"), "inverter": "MPR 88.3 on 1000", "C6XL": "MPR 72.5"}
     measures |= {"nsynth": "3.975 below the unigram entropy of 7.361 on 75 notes", "note-classifier": "pitch 85.0 %"}
     assert all(measure in told[name] for name, measure in measures.items())
-    assert [row["name"] for row in said["presets"]] == list(PRESETS)
+    assert {row["name"]: row["presets"] for row in said["models"]} == {
+        name: list(presets_of(recipe)) for name, recipe in RECIPES.items()
+    }
     assert [row["name"] for row in said["systems"]] == list(SYSTEMS)
     assert inspection.list_main([]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in (*SYNTHS, *RECIPES, *PRESETS, *SYSTEMS))
+    assert all(name in out for name in (*SYNTHS, *RECIPES, *OF_SYNTHS, *SYSTEMS))
 
 
 def test_every_system_that_works_has_a_command_and_no_other() -> None:
