@@ -1,1 +1,1 @@
-"""Trained networks as files that run without Python: what of each model is written, in which formats, and checked."""
+"""Export trained networks to files that run without Python: each model's signature, the formats, the check."""

@@ -1,4 +1,4 @@
-"""`inversynth export PATCH_OR_MODEL --format …`: a patch for other programs, and back; a network for a plugin."""
+"""`inversynth export PATCH_OR_MODEL --format …`: convert a patch, or export the network of a model."""
 
 import logging
 import sys
@@ -12,6 +12,7 @@ from pydantic_settings import CliPositionalArg
 from generators.command import run_command
 from generators.errors import SettingsError
 from generators.settings import Settings
+from inversynth.inputs import check_inputs_kept
 
 log = logging.getLogger(__name__)
 
@@ -19,25 +20,26 @@ NETWORK_FORMATS = ("onnx", "saved_model", "litert")
 
 
 class ExportSettings(Settings):
-    """Write a patch as JSON, CSV or a MIDI file of control changes, or the network of a model as ONNX, SavedModel or
-    LiteRT. A patch may be any of its three.
+    """Convert a patch to JSON, CSV or a MIDI file of control changes, or export the network of a model to ONNX,
+    SavedModel or LiteRT. Each format of a patch can be read, too.
     """
 
-    flags_only: ClassVar = frozenset({"patch_or_model", "format", "output", "mcnn"})
+    flags_only: ClassVar = frozenset({"patch_or_model", "format", "output", "output_dir", "mcnn"})
 
     patch_or_model: CliPositionalArg[str] = Field(
-        description="a patch: patch.json, or a CSV or MIDI file made from one; or a model: a bundled one, a run folder "
-        "or a .keras file"
+        description="a patch: patch.json, or a CSV or MIDI file exported from one; or a model: a bundled one, a run "
+        "folder or a .keras file"
     )
     format: Literal["json", "csv", "midi-cc", "onnx", "saved_model", "litert"] = Field(
         "json", description="what to write: the first three for a patch, the others for a model"
     )
     output: Path | None = Field(
-        None, description="where to write; beside a patch, or in this folder, with the ending of the format if left out"
+        None, description="file to write, for saved_model a folder; by default the name of the patch or model"
     )
+    output_dir: Path = Field(Path(), description="folder that output is relative to")
     mcnn: str | None = Field(
         None,
-        description="the MCNN that makes sound of the pictures of a WAE: a bundled one, a run folder, a .keras file",
+        description="with a WAE: the MCNN that renders its spectrograms: a bundled one, a run folder, a .keras file",
     )
 
 
@@ -64,27 +66,34 @@ def _export_patch(settings: ExportSettings) -> None:
         )
     if settings.mcnn:
         raise SettingsError(f"--mcnn goes with a model of inversynth wae. Received: {patch}, a patch. Leave it out")
-    output = settings.output or patch.with_suffix(suffix)
-    if settings.output is None and output == patch:
-        raise SettingsError(f"--output is required where PATCH has the format to write. Received: {patch}")
+    output = settings.output_dir / (settings.output or _default_name(patch, suffix))
+    if settings.output is None:
+        check_inputs_kept([output], [patch])
     if output.suffix.lower() != suffix:
         raise SettingsError(f"--output must end in {suffix} for --format {settings.format}. Received: {output}")
-    print(write_any_patch(output, read_any_patch(patch), settings.format))
+    print(f"{patch} -> {write_any_patch(output, read_any_patch(patch), settings.format)}")
+
+
+def _default_name(patch: Path, suffix: str) -> str:
+    """Return a file name: that of the patch, or of the sound whose folder holds a `patch.json`."""
+    folder = patch.resolve().parent.name
+    stem = folder if patch.name == "patch.json" and folder else patch.stem
+    return f"{stem}{suffix}" if f"{stem}{suffix}" != patch.name else f"{stem}_exported{suffix}"
 
 
 def _export_network(settings: ExportSettings) -> None:
     from inversynth.patches.formats import SUFFIXES
     from inversynth.pretrained import find_model
 
-    named = Path(settings.patch_or_model)
-    if named.is_file() and named.suffix.lower() in {*SUFFIXES.values(), ".midi"}:
+    given = Path(settings.patch_or_model)
+    if given.is_file() and given.suffix.lower() in {*SUFFIXES.values(), ".midi"}:
         raise SettingsError(
-            f"a patch is written with --format {', '.join(SUFFIXES)}. Received: {named} and --format {settings.format}"
+            f"a patch is written with --format {', '.join(SUFFIXES)}. Received: {given} and --format {settings.format}"
         )
     path = find_model(settings.patch_or_model)
     mcnn = find_model(settings.mcnn) if settings.mcnn else None
 
-    from models.training.backend import start_keras
+    from models.backend import start_keras
 
     start_keras()
     from inversynth.export.formats import FORMATS
@@ -95,10 +104,11 @@ def _export_network(settings: ExportSettings) -> None:
     form = FORMATS[settings.format]
     form.check_installed(settings.format)
     if settings.output:
-        check_output(settings.output, settings.format)
+        check_output(settings.output_dir / settings.output, settings.format)
     what = exportable(path, mcnn)
-    log.info("%s -> %s, then checked", what.name, form.title)
-    done = export(what, read_card(path), settings.format, settings.output)
+    log.info("exporting %s to %s, and comparing the file with Keras", what.name, form.title)
+    output = settings.output_dir / (settings.output or f"{what.name}{form.suffix}")
+    done = export(what, read_card(path), settings.format, output)
     batch = "any number of examples at once" if form.batch is None else f"{form.batch} example at once"
     print(f"{done.path}: {done.bytes / 1e6:.1f} MB, {batch}\n{done.description}: inputs and outputs")
     print(f"largest difference from Keras: {done.difference:.1e} (at most {done.tolerance:.1e})")

@@ -1,4 +1,4 @@
-"""The formats that networks are exported to: how each is written, and how a file of it is run to be checked.
+"""Formats of exported networks: how each is written, and how a written file is run for the check.
 
 Keras's own exporters write them: ONNX by tf2onnx, checked with ONNX Runtime; SavedModel and LiteRT by TensorFlow.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from generators.errors import SettingsError
 from inversynth.export.operations import plain_operations
 from inversynth.export.signature import Arrays, Exportable
-from models.training.backend import silent_libraries
+from models.backend import silent_libraries
 
 Run = Callable[[Arrays], Arrays]
 """Runs an exported network on examples, (count, *shape) each."""
@@ -28,9 +28,9 @@ class Format:
     """A format.
 
     Attributes:
-        suffix: of the files, or of the folder. batch: how many examples go in at once, None for any number.
-        write: (what, path) -> None. open: path -> what runs it. packages: beside those that are always there.
-        folder: whether it is a folder of files. title: for a reader.
+        suffix: of the file or folder. batch: examples at once, None for any number.
+        write: (what, path) -> None. open: path -> function that runs it. packages: optional dependencies it needs.
+        folder: whether it is a folder of files. title: for messages.
     """
 
     title: str
@@ -58,7 +58,7 @@ class Format:
 
 
 def _signature(what: Exportable, batch: int | None) -> list[dict[str, Any]]:
-    """Return the inputs of a network as Keras wants to be told them."""
+    """Return the inputs of a network as a Keras input signature."""
     import keras
 
     specs = {}
@@ -88,7 +88,7 @@ def _open_onnx(path: Path) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # what it could not optimise is no fault
+    options.log_severity_level = 3  # failed optimisations are not errors
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return lambda given: dict(zip(names, session.run(names, given), strict=True))
@@ -108,7 +108,7 @@ def _open_saved_model(path: Path) -> Run:
     loaded = tf.saved_model.load(str(path))
     serve = loaded.signatures["serving_default"]
 
-    def run(given: Arrays, keep: Any = loaded) -> Arrays:  # its weights live as long as it does
+    def run(given: Arrays, keep: Any = loaded) -> Arrays:  # keeps the weights alive
         return {name: made.numpy() for name, made in serve(**{n: tf.constant(a) for n, a in given.items()}).items()}
 
     return run
@@ -120,7 +120,7 @@ def _open_saved_model(path: Path) -> Run:
 def _write_litert(what: Exportable, path: Path) -> None:
     import tensorflow as tf
 
-    builtin = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}  # no operation that only TensorFlow itself has
+    builtin = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}  # no operation of TensorFlow's own runtime
     with plain_operations(what.networks), _quietly():
         what.network.export(
             path, format="litert", verbose=False, input_signature=_signature(what, 1), target_spec=builtin
@@ -146,7 +146,7 @@ def _open_litert(path: Path) -> Run:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep what TensorFlow and tf2onnx tell of their work from the terminal, unless they fail."""
+    """Silence the progress messages of TensorFlow and tf2onnx."""
     loggers = [logging.getLogger(name) for name in ("tensorflow", "absl", "tf2onnx")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

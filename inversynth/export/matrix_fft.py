@@ -1,8 +1,8 @@
-"""The real Fourier transform as products of small matrices, for runtimes that have none of their own.
+"""The real Fourier transform as products of small matrices, for runtimes without an FFT.
 
-A transform of length N = R C is two smaller ones with a turn of phase between them (Cooley and Tukey 1965), and with
-both sides near the root of N each is a product with a small constant: 2,048 samples take 17,000 numbers of constants
-where one whole matrix takes 4,000,000. What is made here are products, sums and reshapes, which every format knows.
+A transform of length N = R C is two smaller ones with twiddle factors between them (Cooley and Tukey 1965). With R and
+C near the root of N each is a product with a small constant matrix: 2,048 samples take 17,000 constants, where one DFT
+matrix takes 4,000,000. Only products, sums and reshapes are used, which every format has.
 """
 
 import math
@@ -21,8 +21,8 @@ def rfft(signal: Any, xp: Any = np) -> tuple[Any, Any]:
     around = _outer(-1, rows, rows)
     grid = xp.reshape(signal, (-1, rows, columns))
     real, imaginary = (xp.matmul(part.astype(np.float32), grid) for part in (around.real, around.imag))
-    real, imaginary = _turned(real, imaginary, _turn(-1, rows, columns))
-    half = columns // 2 + 1  # the bins above half the rate mirror those below
+    real, imaginary = _rotated(real, imaginary, _twiddles(-1, rows, columns))
+    half = columns // 2 + 1  # bins above half the rate mirror those below
     real, imaginary = _multiplied(real, imaginary, _outer(-1, columns, columns)[:, :half], xp)
     shape = (*_lead(signal), half * rows)
     flat = [xp.reshape(xp.transpose(part, (0, 2, 1)), shape) for part in (real, imaginary)]
@@ -34,9 +34,9 @@ def irfft(real: Any, imaginary: Any, xp: Any = np) -> Any:
     bins = real.shape[-1]
     length = _checked(2 * (bins - 1))
     rows, columns = _sides(length)
-    weights = np.full(bins, 2.0 / length)  # each bin stands for its mirror image, too
+    weights = np.full(bins, 2.0 / length)  # each bin also stands for its mirror image
     weights[[0, -1]] = 1.0 / length
-    filled = -(-bins // columns)  # rows that hold anything: the mirror images stay empty
+    filled = -(-bins // columns)  # non-zero rows: the mirror images stay empty
     grids = []
     for part in (real, imaginary):
         weighted = xp.reshape(part * weights.astype(np.float32), (-1, bins))
@@ -46,27 +46,27 @@ def irfft(real: Any, imaginary: Any, xp: Any = np) -> Any:
         [np.concatenate([around.real, -around.imag], 1), np.concatenate([around.imag, around.real], 1)]
     )
     both = xp.matmul(matrix.astype(np.float32), xp.concatenate(grids, axis=1))
-    turned = _turned(both[:, :rows], both[:, rows:], _turn(1, rows, columns))
+    rotated = _rotated(both[:, :rows], both[:, rows:], _twiddles(1, rows, columns))
     last = _outer(1, columns, columns)
-    matrix = np.concatenate([last.real, -last.imag])  # what comes out is real
-    sound = xp.matmul(xp.concatenate(turned, axis=-1), matrix.astype(np.float32))
+    matrix = np.concatenate([last.real, -last.imag])  # the result is real
+    sound = xp.matmul(xp.concatenate(rotated, axis=-1), matrix.astype(np.float32))
     return xp.reshape(xp.transpose(sound, (0, 2, 1)), (*_lead(real), length))
 
 
 def _checked(length: int | None) -> int:
     if not length or length % 2:
-        raise ModelError(f"transforms by products must have an even length, known beforehand. Received: {length}")
+        raise ModelError(f"a Fourier transform by matrices must have a fixed, even length. Received: {length}")
     return length
 
 
 def _sides(length: int) -> tuple[int, int]:
-    """Return two factors of a length, as near each other as can be, the second no smaller."""
+    """Return two factors of a length, as near to each other as possible, the larger last."""
     rows = max(side for side in range(1, math.isqrt(length) + 1) if length % side == 0)
     return rows, length // rows
 
 
 def _lead(signal: Any) -> tuple[int, ...]:
-    """Return the axes before the last; the first, which may be unknown, is left to be found."""
+    """Return the axes before the last; the first, which may be unknown, is inferred."""
     return (-1, *signal.shape[1:-1]) if len(signal.shape) > 1 else ()
 
 
@@ -76,14 +76,14 @@ def _outer(sign: int, rows: int, columns: int) -> NDArray[np.complex128]:
     return np.exp(sign * 2j * np.pi * places / columns)
 
 
-def _turn(sign: int, rows: int, columns: int) -> NDArray[np.complex128]:
-    """Return the turn of phase between the two smaller transforms, (rows, columns)."""
+def _twiddles(sign: int, rows: int, columns: int) -> NDArray[np.complex128]:
+    """Return the twiddle factors between the two smaller transforms, (rows, columns)."""
     return np.exp(sign * 2j * np.pi * np.outer(np.arange(rows), np.arange(columns)) / (rows * columns))
 
 
-def _turned(real: Any, imaginary: Any, turn: NDArray[np.complex128]) -> tuple[Any, Any]:
+def _rotated(real: Any, imaginary: Any, twiddles: NDArray[np.complex128]) -> tuple[Any, Any]:
     """Multiply complex numbers by constants, point by point."""
-    cosine, sine = turn.real.astype(np.float32), turn.imag.astype(np.float32)
+    cosine, sine = twiddles.real.astype(np.float32), twiddles.imag.astype(np.float32)
     return real * cosine - imaginary * sine, real * sine + imaginary * cosine
 
 

@@ -1,7 +1,7 @@
-"""The models that can be exported, a row each: what goes in, what comes out, and what one must know of both.
+"""The models that can be exported: inputs, outputs, and what a program must know about them.
 
-All that a model's class does around its network is put into the exported one, where that can be: levels, one-hot labels
-of notes, the inverse transform. What is left for a program that embeds it stands in the file beside it.
+What a model's class does around its network is exported with it where possible: levels, one-hot notes, the inverse
+transform. What is left to the program that embeds it is described in the JSON file beside it.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from generators.errors import ModelError, SettingsError
 from generators.parameters import ParameterSpace
 from inversynth.export.signature import TOLERANCE, Exportable, Port
-from models.model_files import OTHER_INPUTS, load_model, read_card
+from models.model_files import load_model, read_card
 
 if TYPE_CHECKING:
     from models.gansynth.inference import GanSynthModel
@@ -25,18 +25,18 @@ FULL_SCALE = "full scale is -1 to 1"
 MIDI_NOTE = "MIDI note, 60 is C4"
 
 
-OF_PARTIALS = 3e-2
-"""Greatest difference for sounds of a bank of sines: of a partial of 10 kHz, the last digit of float32 in its frequency
-makes 0.01 radians in 1.5 s, which is another sample and the same sound."""
+PARTIALS_TOLERANCE = 3e-2
+"""Tolerance for a bank of sines: for a partial of 10 kHz the last digit of its float32 frequency makes 0.01 radians in
+1.5 s, which changes samples but not the sound."""
 
 
 @dataclass(frozen=True)
-class Row:
+class ExportableKind:
     """A kind of model.
 
     Attributes:
-        title, inputs, outputs: for a reader. describe: called with a model file and, where the row `renders`, with the
-            file of the MCNN that makes sound of what comes out, or None.
+        title, inputs, outputs: for messages and the documentation. describe: takes a model file and, where the row
+            `renders`, the file of an MCNN that renders the outputs, or None.
     """
 
     title: str
@@ -47,20 +47,20 @@ class Row:
 
 
 def exportable(path: Path, mcnn: Path | None = None) -> Exportable:
-    """Load a model and say what of it is exported.
+    """Load a model and return its exportable network.
 
     Args:
-        mcnn: the model file of the network that makes sound of the pictures of a WAE.
-    Raises: ModelError for a model that is not one pass of a network; SettingsError for an MCNN that is not needed.
+        mcnn: the model file of the vocoder for the spectrograms of a WAE.
+    Raises: ModelError for a model that is not a single pass of a network; SettingsError for an MCNN without a WAE.
     """
-    takes = read_card(path).takes
-    if takes not in ROWS:
+    kind = read_card(path).kind
+    if kind.name not in ROWS:
         known = ", ".join(row.title for row in ROWS.values())
         raise ModelError(
-            f"models are exported that make what they do in one pass: {known}. "
-            f"Received: {path}, {OTHER_INPUTS[takes][0]}. Use it with: {OTHER_INPUTS[takes][1]}"
+            f"models that work in one pass can be exported: {known}. "
+            f"Received: {path}, {kind.model}. Use it with: {kind.command}"
         )
-    row = ROWS[takes]
+    row = ROWS[kind.name]
     if mcnn is not None and not row.renders:
         raise SettingsError(f"--mcnn goes with a model of inversynth wae. Received: {path}, {row.title}. Leave it out")
     return row.describe(path, mcnn)
@@ -139,47 +139,47 @@ def _gansynth(path: Path, mcnn: Path | None) -> Exportable:
     from models.gansynth.inference import load_gansynth
     from models.layers.resolution import upscaled
 
-    player = load_gansynth(path)
-    model, notes, progress = player.loaded.model, np.asarray(player.notes, np.float32), player.progress
+    gansynth = load_gansynth(path)
+    model, notes, progress = gansynth.loaded.model, np.asarray(gansynth.notes, np.float32), gansynth.progress
 
     def run(given: Mapping[str, Any]) -> dict[str, Any]:
         one_hot = ops.cast(ops.equal(ops.round(given["note"]), notes), "float32")
         made = model([given["latent"], one_hot, progress * ops.ones_like(given["note"])], training=False)
-        pictures = player.normaliser.undo(upscaled(made, player.form.frames // made.shape[1]))
-        return {"sound": player.form.sounds(pictures, ops)}
+        spectrograms = gansynth.normaliser.undo(upscaled(made, gansynth.format.frames // made.shape[1]))
+        return {"sound": gansynth.format.to_audio(spectrograms, ops)}
 
     return Exportable(
-        player.name,
+        gansynth.name,
         (model,),
         run,
-        (_latent_port(player), _note_port(player)),
-        (Port("sound", (player.samples,), FULL_SCALE, "the note; peaks may pass full scale"),),
-        {"notes": list(player.notes), "latent_law": "standard normal", "picture": asdict(player.form)},
+        (_latent_port(gansynth), _note_port(gansynth)),
+        (Port("sound", (gansynth.samples,), FULL_SCALE, "the note; peaks may pass full scale"),),
+        {"notes": list(gansynth.notes), "latent_law": "standard normal", "picture": asdict(gansynth.format)},
     )
 
 
 def _wae(path: Path, mcnn: Path | None) -> Exportable:
     from keras import ops
 
-    from generators.analysis.mel import mels_of
+    from generators.analysis.mel import log_mel_to_mel
     from models.wae.conditions import LOWEST, NOTE_WIDTH, OCTAVES, SEMITONES, conditions
     from models.wae.inference import load_wae
     from models.wae.vocoders import matching_renderer
 
-    maker = load_wae(path)
-    renderer = None if mcnn is None else matching_renderer(mcnn, maker.analysis)
-    analysis, styles = maker.analysis, len(maker.styles)
+    wae = load_wae(path)
+    renderer = None if mcnn is None else matching_renderer(mcnn, wae.analysis)
+    analysis, styles = wae.analysis, len(wae.styles)
     known = np.arange(LOWEST, LOWEST + SEMITONES * OCTAVES)
     labels = conditions(known, np.zeros((len(known), styles)))[:, :NOTE_WIDTH]
 
     def run(given: Mapping[str, Any]) -> dict[str, Any]:
         note = given["note"]
         one_hot = ops.cast(ops.equal(ops.round(note), known.astype(np.float32)), "float32")
-        told = ops.concatenate([ops.matmul(one_hot, labels), given["styles"]], axis=-1)
-        picture = maker.decoder([given["latent"], told], training=False)[..., 0]
+        condition = ops.concatenate([ops.matmul(one_hot, labels), given["styles"]], axis=-1)
+        picture = wae.decoder([given["latent"], condition], training=False)[..., 0]
         if renderer is None:
             return {"picture": picture}
-        mels = mels_of(ops.transpose(picture, (0, 2, 1)), ops)
+        mels = log_mel_to_mel(ops.transpose(picture, (0, 2, 1)), ops)
         return {"sound": renderer.render(mels, note)}
 
     def draw_styles(rng: np.random.Generator, count: int) -> NDArray[Any]:
@@ -191,21 +191,21 @@ def _wae(path: Path, mcnn: Path | None) -> Exportable:
         "picture", (analysis.bands, analysis.frames), "log(1 + magnitude)", "of Slaney's mel bands, the lowest first"
     )
     return Exportable(
-        maker.name,
-        (maker.decoder, *([renderer.network] if renderer else [])),
+        wae.name,
+        (wae.decoder, *([renderer.network] if renderer else [])),
         run,
-        (_latent_port(maker), _note_port(maker), Port("styles", (styles,), "weight", meaning, draw_styles)),
+        (_latent_port(wae), _note_port(wae), Port("styles", (styles,), "weight", meaning, draw_styles)),
         (sound if renderer else picture,),
         {
-            "kind": maker.kind,
-            "notes": list(maker.notes),
-            "styles": list(maker.styles),
-            "styles_are": maker.label,
+            "kind": wae.variant.name,
+            "notes": list(wae.notes),
+            "styles": list(wae.styles),
+            "styles_are": wae.label,
             "latent_law": "standard normal",
             "analysis": asdict(analysis),
             "renderer_sha256": renderer.loaded.card.weights_sha256 if renderer else None,
         },
-        OF_PARTIALS if renderer and renderer.told else TOLERANCE,
+        PARTIALS_TOLERANCE if renderer and renderer.takes_note else TOLERANCE,
     )
 
 
@@ -233,15 +233,15 @@ def _mcnn(path: Path, mcnn: Path | None) -> Exportable:
         renderer.loaded.name,
         (renderer.network,),
         run,
-        (mels, note) if renderer.told else (mels,),
+        (mels, note) if renderer.takes_note else (mels,),
         (Port("sound", (analysis.samples,), FULL_SCALE, "the note"),),
         {"analysis": asdict(analysis)},
-        OF_PARTIALS if renderer.told else TOLERANCE,
+        PARTIALS_TOLERANCE if renderer.takes_note else TOLERANCE,
     )
 
 
 def _levels(space: ParameterSpace, name: str, first: int) -> dict[str, Any]:
-    """Describe a parameter, whose levels begin at number `first` of what goes in or comes out."""
+    """Describe a parameter, whose levels begin at index `first` of the input or output."""
     parameter = space.parameters[space.index(name)]
     return {
         "name": name,
@@ -253,22 +253,22 @@ def _levels(space: ParameterSpace, name: str, first: int) -> dict[str, Any]:
     }
 
 
-def _latent_port(player: "GanSynthModel | WaeModel") -> Port:
+def _latent_port(model: "GanSynthModel | WaeModel") -> Port:
     def draw(rng: np.random.Generator, count: int) -> NDArray[Any]:
-        return rng.normal(size=(count, player.latent))
+        return rng.normal(size=(count, model.latent))
 
-    return Port("latent", (player.latent,), "standard deviations", "what stands for the timbre", draw)
+    return Port("latent", (model.latent,), "standard deviations", "the timbre", draw)
 
 
-def _note_port(player: "GanSynthModel | WaeModel") -> Port:
+def _note_port(model: "GanSynthModel | WaeModel") -> Port:
     def draw(rng: np.random.Generator, count: int) -> NDArray[Any]:
-        return rng.choice(player.notes, (count, 1))
+        return rng.choice(model.notes, (count, 1))
 
     return Port("note", (1,), MIDI_NOTE, "one of `notes`", draw)
 
 
 def _sounds(rng: np.random.Generator, count: int, samples: int, sample_rate: int) -> NDArray[Any]:
-    """Draw sounds: fading partials of a random pitch in a little noise. Shapes: -> (count, samples)."""
+    """Draw sounds: decaying partials of a random pitch with a little noise. Shapes: -> (count, samples)."""
     time = np.arange(samples) / sample_rate
     pitch = 110.0 * 2.0 ** rng.uniform(0, 4, (count, 1, 1))
     partials = pitch * np.arange(1, 6)[:, None]
@@ -277,11 +277,13 @@ def _sounds(rng: np.random.Generator, count: int, samples: int, sample_rate: int
     return 0.2 * fading * tones.sum(axis=1) + 0.01 * rng.normal(size=(count, samples))
 
 
-ROWS: dict[str, Row] = {
-    "audio": Row("networks that invert sounds", "a sound", "probabilities of settings", _inverter),
-    "envelope": Row("neurosynth", "a waveform, classes", "the shaped waveform", _neurosynth),
-    "latents": Row("gansynth", "latent, note", "sound", _gansynth),
-    "pictures": Row("wae", "latent, note, styles", "sound by an MCNN, or a picture", _wae, renders=True),
-    "mels": Row("mcnn", "mel magnitudes, note", "sound", _mcnn),
+ROWS: dict[str, ExportableKind] = {
+    "audio": ExportableKind("networks that invert sounds", "a sound", "probabilities of settings", _inverter),
+    "envelope": ExportableKind("neurosynth", "a waveform, classes", "the shaped waveform", _neurosynth),
+    "latents": ExportableKind("gansynth", "latent, note", "sound", _gansynth),
+    "pictures": ExportableKind(
+        "wae", "latent, note, styles", "sound by an MCNN, or a mel spectrogram", _wae, renders=True
+    ),
+    "mels": ExportableKind("mcnn", "mel magnitudes, note", "sound", _mcnn),
 }
-"""By what the card says that a model takes."""
+"""By the name of the kind of input, a key of `models.input_kinds.INPUT_KINDS`."""

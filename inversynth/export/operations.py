@@ -1,4 +1,4 @@
-"""Networks in plain operations: products and sums in place of what ONNX and LiteRT have no operation for."""
+"""Replace operations that ONNX or LiteRT lack by products, sums and other basic operations."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -16,8 +16,8 @@ ROOT_HALF = 0.5**0.5
 
 @contextlib.contextmanager
 def plain_operations(networks: "Iterable[keras.Model]") -> Iterator[None]:
-    """While it lasts, transforms of Fourier are products of matrices, GELU asks for the error function alone, and
-    log(1 + x) and exp(x) - 1 are what they say.
+    """Replace Fourier transforms by products of matrices, GELU by the error function, and log1p and expm1 by log(1 + x)
+    and exp(x) - 1, within this context.
 
     LiteRT has no inverse transform, and tf2onnx translates neither one, nor the complement of the error function by
     which Keras computes GELU, nor log1p and expm1.
@@ -34,7 +34,7 @@ def plain_operations(networks: "Iterable[keras.Model]") -> Iterator[None]:
 
 
 def _layers(networks: "Iterable[keras.Model]") -> "Iterator[keras.layers.Layer]":
-    """Go through all layers, those of networks within networks among them."""
+    """Yield all layers, also those of nested networks."""
     for network in networks:
         for layer in network.layers:
             yield from _layers([layer]) if hasattr(layer, "layers") else [layer]
@@ -76,8 +76,8 @@ def _irfft(parts: tuple[Any, Any], fft_length: int | None = None) -> Any:
 
 def _check(asked: int | None, length: int) -> None:
     if asked not in (None, length):
-        raise ModelError(f"a transform by products has the length of what it takes. Received: {asked} for {length}")
+        raise ModelError(f"a Fourier transform by matrices has the length of its input. Received: {asked} for {length}")
 
 
 PLAIN = {"rfft": _rfft, "irfft": _irfft, "log1p": _log1p, "expm1": _expm1}
-"""What stands in for operations of Keras."""
+"""Replacements of operations in `keras.ops`."""

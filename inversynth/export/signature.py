@@ -1,4 +1,4 @@
-"""What goes into an exported network and what comes out, and the network that is written."""
+"""Inputs and outputs of an exported network, and the Keras model that is written."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Arrays = dict[str, NDArray[np.float32]]
 
 TOLERANCE = 1e-3
-"""-60 dB: what was exported so far lies a hundred times and more below, which another order of sums explains."""
+"""-60 dB. Exports so far differ a hundred times less, by another order of summation."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Port:
     """An input or an output, float32.
 
     Attributes:
-        shape: of one example; a word in place of a number is a length that may be any. unit, meaning: for a reader.
-        draw: of an input, (Generator, count) -> examples to try it with, (count, *shape).
+        shape: of one example; a word in place of a number is a variable length. unit, meaning: for the description.
+        draw: of an input, (Generator, count) -> random examples for the check, (count, *shape).
     """
 
     name: str
@@ -32,8 +32,8 @@ class Port:
     meaning: str
     draw: Callable[[np.random.Generator, int], NDArray[Any]] | None = None
 
-    def told(self, batch: int | str) -> dict[str, Any]:
-        """Describe it for the file beside the network."""
+    def describe(self, batch: int | str) -> dict[str, Any]:
+        """Describe it for the JSON file beside the network."""
         return {
             "name": self.name,
             "type": "float32",
@@ -45,12 +45,12 @@ class Port:
 
 @dataclass(frozen=True)
 class Exportable:
-    """A network with names for all that goes in and comes out.
+    """A network with named inputs and outputs.
 
     Attributes:
-        name: of the model. run: arrays by name -> arrays by name, of which `networks` hold the weights.
-        facts: what else one must know to use it without Python, as JSON can hold it.
-        tolerance: greatest difference from Keras that is let pass, as a part of the greatest value.
+        name: of the model. run: arrays by name -> arrays by name. networks: hold its weights.
+        facts: what else is needed to use it without Python, as JSON can hold it.
+        tolerance: largest accepted difference from Keras, relative to the largest value.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Exportable:
 
     @cached_property
     def network(self) -> "keras.Model":
-        """Return what is written: a dictionary in, a dictionary out."""
+        """The model that is written: a dictionary of inputs -> a dictionary of outputs."""
         import keras
 
         exportable = self
@@ -82,5 +82,5 @@ class Exportable:
                 return exportable.run(inputs)
 
         network = Exported()
-        network(self.draw(1))  # Keras writes what has run once
+        network(self.draw(1))  # Keras exports only models that have been called
         return network

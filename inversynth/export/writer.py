@@ -1,4 +1,4 @@
-"""Networks written whole or not at all: what was written is run, compared, and described in a file beside it."""
+"""Write a network, whole or not at all: the file is run, compared with Keras, and described in JSON beside it."""
 
 import contextlib
 import json
@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from generators.errors import ModelError, SettingsError
-from generators.files import writing, written_whole
+from generators.files import write_text, writing, written_whole
 from inversynth.export.formats import FORMATS, Format
 from inversynth.export.signature import Arrays, Exportable
-from inversynth.patches.patch import write_text
 from models.model_files import ModelCard, software
 
 SCHEMA = "inversynth-export/1"
@@ -25,7 +24,7 @@ CHECKED = 3
 
 @dataclass(frozen=True)
 class Written:
-    """What was exported: network and description, its size in bytes, and the largest difference from Keras."""
+    """The result of an export: the paths of network and description, size in bytes, and difference from Keras."""
 
     path: Path
     description: Path
@@ -35,7 +34,7 @@ class Written:
 
 
 def describe(what: Exportable, card: ModelCard, name: str, form: Format, difference: float) -> dict[str, Any]:
-    """Return all that one must know to use an exported network without Python, as JSON can hold it."""
+    """Return what is needed to use an exported network without Python, as JSON can hold it."""
     batch = form.batch or "batch"
     return {
         "schema": SCHEMA,
@@ -44,8 +43,8 @@ def describe(what: Exportable, card: ModelCard, name: str, form: Format, differe
         "format": name,
         "sample_rate": card.sample_rate,
         "seconds": card.length,
-        "inputs": [port.told(batch) for port in what.inputs],
-        "outputs": [port.told(batch) for port in what.outputs],
+        "inputs": [port.describe(batch) for port in what.inputs],
+        "outputs": [port.describe(batch) for port in what.outputs],
         **what.facts,
         "largest_difference": difference,
         "weights_sha256": card.weights_sha256,
@@ -54,12 +53,12 @@ def describe(what: Exportable, card: ModelCard, name: str, form: Format, differe
 
 
 def export(what: Exportable, card: ModelCard, name: str, output: Path | None = None) -> Written:
-    """Write a network in a format, run what was written, and describe it in `<file>.json`.
+    """Write a network in a format, run the file for comparison, and describe it in `<file>.json`.
 
     Args:
-        card: that of its model. name: a key of FORMATS. output: by default the model's name, in this folder.
-    Raises: SettingsError for an output that is no such file; ModelError where the network cannot be written in that
-        format, or where what was written differs by more than it may. Nothing stays behind then.
+        card: of the model. name: a key of FORMATS. output: by default the model's name, in the working folder.
+    Raises: SettingsError for an output of another kind; ModelError where the network cannot be written in that format,
+        or differs from Keras by more than the tolerance. Nothing is left behind then.
     """
     form = FORMATS[name]
     path = output or Path(f"{what.name}{form.suffix}")
@@ -72,17 +71,17 @@ def export(what: Exportable, card: ModelCard, name: str, output: Path | None = N
             received = form.open(partial)(examples)
         except OSError:
             raise
-        except Exception as error:  # converters and runtimes raise whatever they like
+        except Exception as error:  # converters and runtimes raise errors of any kind
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise ModelError(
-                f"{what.name} cannot be written as {form.title}: {reason[:200]}. Take another --format"
+                f"{what.name} cannot be written as {form.title}: {reason[:200]}. Use another --format"
             ) from error
         difference, scale = compare(received, made)
         most = what.tolerance * scale
         if not difference <= most:
             raise ModelError(
-                f"what is exported must differ from Keras by no more than {most:.1g}. Received: "
-                f"{difference:.2g} of {what.name} as {form.title}; nothing is kept. Take another --format"
+                f"an exported network must differ from Keras by {most:.1g} at most. Received: "
+                f"{difference:.2g} of {what.name} as {form.title}; nothing was written. Use another --format"
             )
         size = sum(file.stat().st_size for file in (partial.rglob("*") if form.folder else [partial]) if file.is_file())
     description = path.with_name(f"{path.name}.json")
@@ -92,19 +91,21 @@ def export(what: Exportable, card: ModelCard, name: str, output: Path | None = N
 
 
 def compare(received: Arrays, expected: Arrays) -> tuple[float, float]:
-    """Return the largest difference of two sets of arrays, and the largest value expected.
+    """Return the largest difference between two sets of arrays, and the largest expected value.
 
-    Raises: ModelError where names or shapes differ; a value that is no number makes the difference infinite.
+    A NaN makes the difference infinite. Raises: ModelError where names or shapes differ.
     """
     shapes = [{name: array.shape for name, array in arrays.items()} for arrays in (received, expected)]
     if shapes[0] != shapes[1]:
-        raise ModelError(f"what is exported must give what Keras does, {shapes[1]}. Received: {shapes[0]}")
-    apart = max(float(np.abs(received[name] - expected[name]).max()) for name in expected)
-    return apart if np.isfinite(apart) else np.inf, max(float(np.abs(array).max()) for array in expected.values())
+        raise ModelError(f"an exported network must have the outputs of Keras, {shapes[1]}. Received: {shapes[0]}")
+    difference = max(float(np.abs(received[name] - expected[name]).max()) for name in expected)
+    return difference if np.isfinite(difference) else np.inf, max(
+        float(np.abs(array).max()) for array in expected.values()
+    )
 
 
 def check_output(path: Path, name: str) -> None:
-    """Raise SettingsError for a place that a network of that format cannot be written to."""
+    """Raise SettingsError for a path that a network of that format cannot be written to."""
     form = FORMATS[name]
     if not form.folder:
         if path.suffix.lower() != form.suffix:
@@ -119,7 +120,7 @@ def check_output(path: Path, name: str) -> None:
 
 @contextlib.contextmanager
 def _folder_whole(path: Path) -> Iterator[Path]:
-    """Yield a folder to write into; on leaving without a fault it replaces `path`, otherwise nothing stays behind."""
+    """Yield a folder to write into; it replaces `path` at the end, or is removed after an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial, former = (path.with_name(f".{path.name}.{word}") for word in ("partial", "former"))
     for left in (partial, former):  # by a run that was killed

@@ -1,4 +1,4 @@
-"""Patches out to CSV and MIDI control changes and back: the same sound, and each fault told in one line."""
+"""Patches out to CSV and MIDI control changes and back: the same sound, and each fault in one line."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +7,11 @@ import mido
 import numpy as np
 import pytest
 
+from generators.analysis.audio_metrics import stft_pcc
 from generators.errors import InversynthError, ParameterError
 from generators.registry import SYNTHS, build_synth
 from generators.sampling import sample_classes
 from inversynth.cli import main
-from generators.analysis.audio_metrics import stft_pcc
 from inversynth.patches.formats import (
     CONTROLLERS,
     EXACT,
@@ -216,10 +216,27 @@ def test_fault_of_a_midi_patch_is_told_in_one_line(
     assert error.count("\n") == 1
 
 
+def test_without_an_output_a_named_file_is_written_to_this_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "output" / "bell").mkdir(parents=True)
+    write_patch(tmp_path / "output" / "bell" / "patch.json", on_levels("fm"))
+    write_patch(tmp_path / "a.json", on_levels("fm"))
+    for words, written in (
+        (["output/bell/patch.json"], "bell.json"),
+        (["output/bell/patch.json", "--format", "csv"], "bell.csv"),
+        (["output/bell/patch.json", "--format", "csv", "--output_dir", "more"], "more/bell.csv"),
+        (["a.json"], "a_exported.json"),
+    ):
+        assert main(["export", *words]) == 0
+        assert capsys.readouterr().out == f"{words[0]} -> {written}\n"
+        assert (tmp_path / written).is_file()
+    assert read_any_patch(tmp_path / "more" / "bell.csv").space.synth == "fm"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["a.json"], "--output is required where PATCH has the format to write. Received: a.json"),
         (["a.json", "--format", "csv", "--output", "a.txt"], "--output must end in .csv for --format csv"),
         (["a.json", "--format", "cvs"], "'saved_model' or 'litert'. Received: --format cvs"),
         (["absent.json", "--format", "csv"], "no such patch: absent.json"),
@@ -232,7 +249,7 @@ def test_fault_of_a_midi_patch_is_told_in_one_line(
         ([".", "--output", "b.json"], "a patch is a file"),
     ],
 )
-def test_door_tells_a_fault_in_one_line(
+def test_a_fault_is_one_line(
     tmp_path: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_patch(tmp_path / "a.json", on_levels("fm"))

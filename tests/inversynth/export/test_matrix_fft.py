@@ -32,5 +32,5 @@ def test_keras_computes_what_numpy_does():
 
 @pytest.mark.parametrize("length", [0, 7])
 def test_odd_lengths_are_refused(length):
-    with pytest.raises(ModelError, match=rf"even length, known beforehand\. Received: {length}"):
+    with pytest.raises(ModelError, match="fixed, even length"):
         rfft(np.zeros((1, length), np.float32))

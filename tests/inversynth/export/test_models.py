@@ -143,7 +143,7 @@ def test_probabilities_of_a_network_come_out_by_parameter():
 
 def test_notes_of_a_generator_are_those_of_its_player(gansynth):
     what, examples, made = agree(gansynth)
-    wanted = load_gansynth(gansynth).sounds(examples["latent"], examples["note"][:, 0])
+    wanted = load_gansynth(gansynth).decode(examples["latent"], examples["note"][:, 0])
     np.testing.assert_allclose(made["sound"], wanted, atol=1e-4 * np.abs(wanted).max())
     assert (what.facts["notes"], what.outputs[0].shape) == (list(NOTES), (160,))
 
@@ -163,16 +163,16 @@ def test_notes_of_an_autoencoder_are_rendered_as_by_its_maker(pair):
     what, examples, made = agree(*pair)
     maker, renderer = load_wae(pair[0]), load_mcnn(pair[1])
     asked = (examples["latent"], examples["note"][:, 0], examples["styles"])
-    wanted = maker.sounds(*asked, renderer.sounds)
+    wanted = maker.decode(*asked, renderer.decode)
     np.testing.assert_allclose(made["sound"], wanted, atol=1e-3 * np.abs(wanted).max())
     assert what.facts["styles"] == list(maker.styles)
     pictures = exportable(pair[0]).network(examples)["picture"]
-    np.testing.assert_allclose(pictures, maker.pictures(*asked), atol=1e-5)
+    np.testing.assert_allclose(pictures, maker.decode_spectrograms(*asked), atol=1e-5)
 
 
 def test_a_renderer_is_exported_by_itself(pair):
     _, examples, made = agree(pair[1])
-    wanted = load_mcnn(pair[1]).sounds(examples["mels"], examples["note"][:, 0])
+    wanted = load_mcnn(pair[1]).decode(examples["mels"], examples["note"][:, 0])
     np.testing.assert_allclose(made["sound"], wanted, atol=1e-4 * np.abs(wanted).max())
 
 
@@ -222,7 +222,7 @@ def test_a_converter_that_gives_up_is_told_in_one_line(exported, gansynth, tmp_p
         raise RuntimeError("no such operation\nand more")
 
     monkeypatch.setitem(FORMATS, "onnx", replace(FORMATS["onnx"], write=write))
-    with pytest.raises(ModelError, match=r"small cannot be written as ONNX: no such operation\. Take another"):
+    with pytest.raises(ModelError, match=r"small cannot be written as ONNX: no such operation\. Use another"):
         export(exported[0], read_card(gansynth), "onnx", tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
 
