@@ -1,6 +1,7 @@
 """A synth that no line of this project names: generated, learned, inverted, refined, played and exported."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,31 +17,11 @@ from inversynth.cli import main
 from inversynth.patches.formats import read_any_patch
 from inversynth.patches.patch import read_patch
 
-MODULE = '''
-"""A sine that dies away."""
-
-import numpy as np
-
-from generators.parameters import Parameter, ParameterSpace
-from generators.synth import Synth
-
-
-class Bell(Synth):
-    """A sine that dies away at one of three speeds."""
-
-    description = "a sine that dies away, 2 parameters"
-    space = ParameterSpace(
-        "bell",
-        (
-            Parameter("frequency", (300.0, 500.0, 700.0, 900.0), "Hz", "of the sine", "Notes"),
-            Parameter("decay", (2.0, 8.0, 32.0), "1/s", "speed of the fall", "Envelope"),
-        ),
-    )
-
-    def synthesize(self, values, xp=np):
-        time = xp.arange(self.samples, dtype="float32") / self.sample_rate
-        return xp.sin(2 * np.pi * values[:, :1] * time) * xp.exp(-values[:, 1:] * time)
-'''
+PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
+MODULE = next(
+    block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL) if "class Bell" in block
+)
+"""The example of docs/extending.md, as it is written there."""
 
 TRAIN = ["--model", "C1", "--epochs", "1", "--steps_per_epoch", "2"]
 SIZE = ["--sample_rate", "8000", "--length", "0.25"]
@@ -63,18 +44,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def forget_synths() -> None:
     """Let the next search for a synth begin as in a new process."""
-    sys.modules.pop("foreign_bell", None)
+    sys.modules.pop("my_bell", None)
     registry._referenced.cache_clear()
     registry._from_entry_point.cache_clear()
 
 
 def test_a_synth_by_reference_goes_all_the_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "foreign_bell.py").write_text(MODULE)
-    name = "foreign_bell:Bell"
+    (folder / "my_bell.py").write_text(MODULE)
+    name = "my_bell:Bell"
     assert main(["generate", "--synth", name, "--num_examples", "40", "--no-wavefiles", *SIZE]) == 0
     assert main(["train", *TRAIN, "--dataset_name", "Bell", "--output_dir", "runs"]) == 0
     assert main(["inspect", name]) == 0
-    assert "a sine that dies away, 2 parameters" in capsys.readouterr().out
+    assert "a decaying sine, 2 parameters" in capsys.readouterr().out
 
     write_audio(folder / "ding.wav", build_synth(name, 8000, 0.25).render([500.0, 8.0]), 8000)
     done = run("invert", "ding.wav", "--model", "runs/C1_Bell")
@@ -96,8 +77,8 @@ def test_a_synth_of_an_installed_package_has_a_name(
     package = folder / "site"
     (package / "bell-1.0.dist-info").mkdir(parents=True)
     (package / "bell-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: bell\nVersion: 1.0\n")
-    (package / "bell-1.0.dist-info" / "entry_points.txt").write_text("[inversynth.synths]\nbell = foreign_bell:Bell\n")
-    (package / "foreign_bell.py").write_text(MODULE)
+    (package / "bell-1.0.dist-info" / "entry_points.txt").write_text("[inversynth.synths]\nbell = my_bell:Bell\n")
+    (package / "my_bell.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(package))
     assert main(["train", *TRAIN, "--stream", "--synth", "bell", *SIZE, "--output_dir", "runs"]) == 0
     assert json.loads((folder / "runs" / "C1_bell_stream" / "settings.json").read_text())["data"]["synth"] == "bell"
