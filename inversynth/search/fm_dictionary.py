@@ -63,9 +63,9 @@ class Dictionary:
         self.window = -(-samples // (WINDOWS * longest)) * longest
         time = np.arange(self.window * WINDOWS) / sample_rate
         slow = 2.0 * np.pi * np.outer(time, self.rates)
-        modulation = (1.0 - np.cos(slow))[:, :, None] * (self.depths / self.rates[:, None])
+        sway = 1.0 - np.cos(slow)
         self._bands = [self._band(int(n)) for n in HARMONICS]
-        self._rotations = [self._rotation(modulation, n) for n in range(1, len(STRIDES) + 1)]
+        self._rotations = [self._rotation(sway, n) for n in range(1, len(STRIDES) + 1)]
         # deviation of the instantaneous frequency in units of the depth, as a histogram for each rate and window
         edges = np.linspace(-1.0, 1.0, 25)
         self._deviations = (edges[1:] + edges[:-1]) / 2
@@ -125,10 +125,18 @@ class Dictionary:
             list((map if pool is None else pool.map)(work, range(WINDOWS)))
         return out.reshape(count, parts, len(harmonics), WINDOWS, -1)
 
-    def _rotation(self, modulation: Floats, n: int) -> Audio:
-        """Return cosine and sine of n times the phase that modulation adds, (windows, 2, window / stride, v * b)."""
-        angles = n * modulation[:: STRIDES[n - 1]].reshape(WINDOWS, self.window // STRIDES[n - 1], -1)
-        return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    def _rotation(self, sway: Floats, n: int) -> Audio:
+        """Return cosine and sine of n times the phase that modulation adds, (windows, 2, window / stride, v * b).
+
+        It is filled window by window: angles of all windows in float64 would take four times its memory.
+        """
+        ratios, length = self.depths / self.rates[:, None], self.window // STRIDES[n - 1]
+        rotation = np.empty((WINDOWS, 2, length, ratios.size), np.float32)
+        for cosine_sine, part in zip(rotation, sway[:: STRIDES[n - 1]].reshape(WINDOWS, length, -1, 1), strict=True):
+            angles = (n * (part * ratios)).reshape(length, -1)
+            np.cos(angles, out=cosine_sine[0], casting="same_kind")
+            np.sin(angles, out=cosine_sine[1], casting="same_kind")
+        return rotation
 
     def _table(self, n: int, window: int) -> Audio:
         """Return cosine and sine of one window; those of higher harmonics are products of the ones that are kept."""
