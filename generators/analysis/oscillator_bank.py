@@ -63,13 +63,13 @@ def build_oscillator_bank(
     angle = 2.0 * np.pi * np.outer(carrier, time)
     carriers = np.stack([np.cos(angle), np.sin(angle)]).reshape(2, len(carrier), windows, width)
     slow = 1.0 - np.cos(2.0 * np.pi * np.outer(rate, time))
-    bend = ((depth / rate[:, None])[:, :, None] * slow[:, None, :]).reshape(-1, windows, width)
-    atoms, scale = len(bend), np.sqrt(2.0 / width)
-    modulations = np.empty((windows, 2, width, 2, atoms), np.float32)
-    for part, quadrants in ((np.cos(bend), ((0, 0, 1.0), (1, 1, 1.0))), (np.sin(bend), ((0, 1, 1.0), (1, 0, -1.0)))):
-        scaled = (part.transpose(1, 2, 0) * scale).astype(np.float32)
-        for row, column, sign in quadrants:
-            modulations[:, row, :, column] = sign * scaled
+    ratios, scale = depth / rate[:, None], np.sqrt(2.0 / width)
+    modulations = np.empty((windows, 2, width, 2, ratios.size), np.float32)
+    for table, part in zip(modulations, slow.T.reshape(windows, width, -1, 1), strict=True):
+        angles = (part * ratios).reshape(width, -1)
+        cosine, sine = np.cos(angles) * scale, np.sin(angles) * scale
+        table[0, :, 0], table[0, :, 1] = cosine, sine
+        table[1, :, 0], table[1, :, 1] = -sine, cosine
     tracks, frames = _harmonic_tracks(carrier, rate, depth, sample_rate, samples)
     sizes = len(carrier), len(rate), len(depth)
     which = np.indices(sizes).reshape(3, -1)
@@ -77,7 +77,7 @@ def build_oscillator_bank(
         points,
         frames,
         carriers.transpose(2, 1, 0, 3)[None].astype(np.float32),
-        modulations.reshape(windows, 2 * width, 2 * atoms),
+        modulations.reshape(windows, 2 * width, -1),
         tracks,
         np.concatenate([np.eye(n, dtype=np.float32)[i] for n, i in zip(sizes, which, strict=True)], 1),
     )
