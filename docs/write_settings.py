@@ -1,7 +1,7 @@
 """Rewrite `.env.example` and the table of docs/settings.md from the settings of all commands.
 
 `python -m docs.write_settings` does it.
-The text around the table is written by hand; a test holds both files to what this module would write.
+The text around the table is written by hand; a test checks that both files are up to date.
 """
 
 import re
@@ -45,14 +45,14 @@ def models_with_own_settings() -> list[str]:
 
 HEAD = f"""\
 # Every setting that the environment and .env may hold, with its default. `poetry run task start` copies this file to
-# .env; take the # away from a line to set it. A flag wins over the environment, the environment over .env, and .env
-# over the default; {PREFIX}MODEL wins over MODEL, and so on. docs/settings.md tells more.
+# .env; remove the # of a line to set it. A flag wins over the environment, the environment over .env, and .env
+# over the default; {PREFIX}MODEL wins over MODEL, and so on. docs/settings.md explains more.
 """
 
 
 @dataclass
 class Variable:
-    """One variable: the further names it has, what it is by default, and the commands that read it."""
+    """A variable: its further names, its default, and its meaning for each command that reads it."""
 
     name: str
     others: tuple[str, ...]

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,8 +113,11 @@ def predicted_batches(model: "keras.Model", columns: Sequence[NDArray[Any]], bat
         rows = np.arange(first, first + size) % count
         inputs = [column[rows] for column in columns]
         outputs = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
-        kept = min(size, count - first)
-        yield _structure(outputs, lambda array, kept=kept: np.asarray(array, np.float32)[:kept])
+        yield _structure(outputs, partial(_first_rows, min(size, count - first)))
+
+
+def _first_rows(count: int, array: Any) -> NDArray[np.float32]:
+    return np.asarray(array, np.float32)[:count]
 
 
 def _structure(outputs: Any, convert: Callable[[Any], NDArray[np.float32]]) -> Any:

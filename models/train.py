@@ -5,7 +5,7 @@ The only caller of the model registry besides the application: it looks the reci
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,36 +26,35 @@ from models.training.settings import DEFAULT_MODEL, ModelChoice, RunSettings
 
 def main(
     argv: Sequence[str] | None = None,
-    default_model: str | None = None,
     prog: str = "inversynth train",
     read_patches: ReadPatches | None = None,
+    **defaults: Any,
 ) -> int:
     """Train with the settings of flags, environment and `.env`; returns the exit code.
 
     Args:
-        default_model: which model is trained where no setting names one.
         read_patches: reads the folder that `patches` names; the format of patch files belongs to the application.
+        defaults: of settings, where a command has its own, such as `model`.
     """
 
     def action(settings: RunSettings) -> None:
         train_from_settings(settings, read_patches)
 
-    return run_command(_ChosenSettings(default_model), action, argv, prog)
+    return run_command(_ChosenSettings(defaults), action, argv, prog)
 
 
 @dataclass(frozen=True)
 class _ChosenSettings:
     """Parses the settings of the model that flags, environment or `.env` choose."""
 
-    default_model: str | None
+    defaults: Mapping[str, Any]
 
     def parse(self, argv: Sequence[str] | None = None, prog: str | None = None) -> RunSettings:
         words = list(sys.argv[1:] if argv is None else argv)
         chosen = ModelChoice.parse([word for word in words if word not in ("-h", "--help")], prog).model
-        settings = find_recipe(chosen or self.default_model or DEFAULT_MODEL).settings
-        if self.default_model and not chosen:
-            settings = settings.with_default_model(self.default_model)
-        return settings.parse(words, prog)
+        settings = find_recipe(chosen or self.defaults.get("model", DEFAULT_MODEL)).settings
+        own = {name: value for name, value in self.defaults.items() if name != "model" or not chosen}
+        return (settings.with_defaults(**own) if own else settings).parse(words, prog)
 
 
 def train_from_settings(settings: RunSettings, read_patches: ReadPatches | None = None) -> Run:

@@ -5,4 +5,4 @@ import sys
 from models.gansynth.presets import GANSYNTH
 from models.train import main
 
-sys.exit(main(default_model=GANSYNTH, prog="python -m models.gansynth"))
+sys.exit(main(model=GANSYNTH, prog="python -m models.gansynth"))

@@ -248,6 +248,7 @@ RECIPES: tuple[Recipe, ...] = (
         ),
         measure=measure,
         draw=_draw,
+        inference="models.gansynth.inference:load_gansynth",
         report_format=("pitch within a semitone {tracked:.1%} (real notes: {real:.1%})",),
         defaults=defaults_of(GanSynthSettings, "wasserstein", "size"),
     ),

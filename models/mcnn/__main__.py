@@ -5,4 +5,4 @@ import sys
 from models.mcnn.presets import MCNN
 from models.train import main
 
-sys.exit(main(default_model=MCNN, prog="python -m models.mcnn"))
+sys.exit(main(model=MCNN, prog="python -m models.mcnn"))

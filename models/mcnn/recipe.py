@@ -163,6 +163,7 @@ RECIPES: tuple[Recipe, ...] = (
         open_data=_open,
         options=MappingProxyType({name: McnnSettings.model_fields[name].default for name in OPTIONS}),
         measure=_measure,
+        inference="models.mcnn.inference:load_mcnn",
         report_format=("spectral convergence {convergence:.1f} dB (Griffin-Lim: {griffin_lim_convergence:.1f})",),
         defaults=defaults_of(McnnSettings, "spectra", "size"),
     ),

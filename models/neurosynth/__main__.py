@@ -5,4 +5,4 @@ import sys
 from models.neurosynth.recipe import NEUROSYNTH
 from models.train import main
 
-sys.exit(main(default_model=NEUROSYNTH, prog="python -m models.neurosynth"))
+sys.exit(main(model=NEUROSYNTH, prog="python -m models.neurosynth"))

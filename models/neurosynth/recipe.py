@@ -227,6 +227,7 @@ RECIPES: tuple[Recipe, ...] = tuple(
         options=MappingProxyType({option: settings.model_fields[option].default for option in OPTIONS[name]}),
         measure=_measure,
         draw=_draw,
+        inference="models.neurosynth.inference:load_envelope_shaper",
         report_format=(
             "mean absolute error {mae:.4f}",
             "envelope RMS error {env_rms:.4f}",

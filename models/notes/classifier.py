@@ -222,6 +222,7 @@ RECIPES: tuple[Recipe, ...] = (
         open_data=_open,
         options=MappingProxyType({"size": "tiny"}),
         measure=measure,
+        inference="models.notes.classifier:load_classifier",
         report_format=("pitch {pitch:.1%}", "within a semitone {near:.1%}"),
         defaults=defaults_of(ClassifierSettings, "labels", "size"),
     ),

@@ -5,4 +5,4 @@ import sys
 from models.nsynth.presets import NSYNTH
 from models.train import main
 
-sys.exit(main(default_model=NSYNTH, prog="python -m models.nsynth"))
+sys.exit(main(model=NSYNTH, prog="python -m models.nsynth"))

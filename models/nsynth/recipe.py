@@ -140,6 +140,7 @@ RECIPES: tuple[Recipe, ...] = (
         open_data=_open,
         options=MappingProxyType({name: NSynthSettings.model_fields[name].default for name in OPTIONS}),
         measure=_measure,
+        inference="models.nsynth.inference:load_nsynth",
         report_format=("{nll:.3f} bits per sample", "{gain:.3f} below the unigram entropy of {unigram:.3f}"),
         defaults=defaults_of(NSynthSettings, "nll"),
     ),

@@ -91,7 +91,7 @@ def _fit(
     from models.training.callbacks import RunKeeper, write_consequences
 
     last = run.progress()
-    history: History = list(last.training["history"]) if last else []
+    history: History = [recipe.current_measures(row) for row in last.training["history"]] if last else []
     card = ModelCard(
         model=recipe.name,
         synth=source.synth,
@@ -261,7 +261,7 @@ def _measure(recipe: Recipe, source: "Source", run: Run) -> None:
     last = run.progress()
     if last is None:
         raise RunError(f"{run.path} has no finished epoch")
-    history: History = last.training["history"]
+    history: History = [recipe.current_measures(row) for row in last.training["history"]]
     best = best_epoch(history)
     if run.metrics_file.is_file() and run.metrics().get("epochs") == finished_epochs(history):
         log.info("%s", _closing_line(recipe, run.metrics(), run))

@@ -201,8 +201,11 @@ class Recipe:
         options: the settings that `build` takes, with their defaults; they are part of a run's identity and card.
         defaults: the settings that its paper used, by name; `loss` is the loss of a run whose settings name none.
         measure: measures the trained model; None for the measures of `models.training.evaluate`.
+        renamed_measures: measures in the histories of runs of earlier versions, with their present names.
         report_format: parts of the last line of a training, formatted with each measure over all parameters.
         draw: plots the output for a few examples of a source into a file, every `print_interval` epochs.
+        inference: the function that loads a trained model as what it is used for, as `module:function`; empty for models
+            that `models.model_files.load_model` is enough for.
     """
 
     name: str
@@ -230,8 +233,10 @@ class Recipe:
         )
     )
     measure: Callable[["LoadedModel", "Source"], dict[str, Any]] | None = None
+    renamed_measures: Mapping[str, str] = field(default_factory=dict)
     report_format: tuple[str, ...] = ("MPR {mpr:.2f}", "top-1 {top1:.1%}", "mean error {mae:.2f} class steps")
     draw: Callable[["keras.Model", "Source", Path], None] | None = None
+    inference: str = ""
 
     @property
     def kind(self) -> InputKind:
@@ -242,6 +247,15 @@ class Recipe:
     def inputs(self) -> InputName:
         """The name of its kind of input."""
         return self.kind.name
+
+    def current_measures(self, row: Mapping[str, float]) -> dict[str, float]:
+        """Return a row of a history with the present names of its measures, of training and validation."""
+        return {self._current_name(name): value for name, value in row.items()}
+
+    def _current_name(self, name: str) -> str:
+        prefix = "val_" if name.startswith("val_") else ""
+        measure = name.removeprefix(prefix)
+        return prefix + self.renamed_measures.get(measure, measure)
 
     def with_options(self, **options: Any) -> "Recipe":
         """Return the recipe with other values of its own settings."""

@@ -60,12 +60,13 @@ class RunSettings(Settings):
             object.__setattr__(self, name, meant[name])
 
     @classmethod
-    def with_default_model(cls, model: str) -> type[Self]:
-        """Return these settings with another default model, for a command that trains one."""
-        description = cls.model_fields["model"].description
-        return create_model(
-            cls.__name__, __base__=cls, __doc__=cls.__doc__, model=(str, Field(model, description=description))
-        )
+    def with_defaults(cls, **defaults: Any) -> type[Self]:
+        """Return these settings with other defaults, for a command that has its own."""
+        fields: dict[str, Any] = {}
+        for name, default in defaults.items():
+            field = cls.model_fields[name]
+            fields[name] = (field.annotation, Field(default, description=field.description))
+        return create_model(cls.__name__, __base__=cls, __doc__=cls.__doc__, **fields)
 
     @field_validator("run_name")
     @classmethod
@@ -160,8 +161,16 @@ class SynthStreamSettings(StreamSettings):
     synth: str = Field("fm", description="which synth to stream")
 
 
-class TrainingSettings(SynthStreamSettings, EarlyStopping, MixedPrecision, RunSettings):
+class SoundSettings(SynthStreamSettings):
+    """Sounds and the classes of their parameters: a dataset, or a rendered stream."""
+
+    normalise: bool = Field(False, description="scale every sound to a peak of 1, with stream")
+
+
+class TrainingSettings(SoundSettings, EarlyStopping, MixedPrecision, RunSettings):
     """Train a model on a dataset, or with --stream on sounds rendered as it learns, into a run folder."""
+
+    renamed_variables: ClassVar = {"image_data_format": "data_format"}  # as the seed's `.env` had it
 
     patience: int | None = Field(10, ge=1, description="stop after so many epochs without a lower validation loss")
     loss: Literal["bce", "categorical"] | None = Field(
@@ -173,7 +182,6 @@ class TrainingSettings(SynthStreamSettings, EarlyStopping, MixedPrecision, RunSe
     data_format: Literal["channels_last", "channels_first"] = Field(
         "channels_last", description="layout of the convolutions; channels_first needs a GPU"
     )
-    normalise: bool = Field(False, description="scale every sound to a peak of 1, with stream")
 
     @model_validator(mode="after")
     def _have_no_folds_of_a_stream(self) -> Self:

@@ -5,4 +5,4 @@ import sys
 from models.train import main
 from models.wae.presets import WAE
 
-sys.exit(main(default_model=WAE, prog="python -m models.wae"))
+sys.exit(main(model=WAE, prog="python -m models.wae"))

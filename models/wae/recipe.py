@@ -212,7 +212,16 @@ RECIPES: tuple[Recipe, ...] = (
         ),
         measure=measure,
         draw=_draw,
+        inference="models.wae.inference:load_wae",
         report_format=("spectrogram error {rmse:.4f} (mean spectrogram: {mean:.4f})", "MMD² of the latents {mmd:.3f}"),
+        renamed_measures=MappingProxyType(
+            {
+                "evasion": "adversarial_loss",
+                "alpha": "adversary_weight",
+                "guess": "discriminator_loss",
+                "guessed": "discriminator_accuracy",
+            }
+        ),
         defaults=defaults_of(WaeSettings, "wasserstein", "size", "variant"),
     ),
 )

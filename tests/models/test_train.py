@@ -28,7 +28,7 @@ def test_the_command_trains_with_the_settings_of_the_env_file(tiny_dataset_path,
         f"EPOCHS=1\nDATASET_DIR={tiny_dataset_path.parent}\nDATASET_NAME=tiny\nBATCH_SIZE=30\n"
     )
     assert e2e_cnn.main([]) == 0
-    run = Run(tmp_path / "runs" / "e2e_tiny")
+    run = Run(tmp_path / "output" / "e2e_tiny")
     assert (len(run.history()), run.settings()["settings"]["batch_size"]) == (1, 30)
     assert load_model(run.path).name == "e2e"
 

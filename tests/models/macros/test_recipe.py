@@ -105,9 +105,7 @@ def test_saved_macros_take_and_give_knob_positions_only(run):
     loaded = load_model(run.path)
     assert loaded.card.features["macros"] == 2
     assert loaded.predict(np.full((3, 23), 0.5, np.float32)).shape == (3, 23)
-    with pytest.raises(
-        ModelError, match=r"is a model of patches: it takes parameter values of shape \(n, 23\)"
-    ):
+    with pytest.raises(ModelError, match=r"is a model of patches: it takes parameter values of shape \(n, 23\)"):
         loaded.predict(np.zeros((1, SYNTH.samples), np.float32))
 
 
