@@ -147,11 +147,6 @@ def quality_mask(names: Iterable[str]) -> int:
     return sum(1 << number_of("quality", name, QUALITIES) for name in set(names))
 
 
-def quality_names(mask: int) -> tuple[str, ...]:
-    """Return the qualities of a mask, in order."""
-    return tuple(name for bit, name in enumerate(QUALITIES) if mask >> bit & 1)
-
-
 def options_of(table: NoteTable, **source: Any) -> str:
     """Return what the rows of a dataset depend on, and the names of their labels, as the JSON of its card."""
     return json.dumps({**source, "notes": table.digest, "masks": ["qualities"], "names": table.names})

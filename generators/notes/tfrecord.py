@@ -6,7 +6,7 @@ wire format of protocol buffers. An Example is a map from names to lists of byte
 
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.errors import DatasetError
-from generators.files import written_whole
 
 LENGTH, CHECKSUM = 8, 4
 """Bytes of a length and of a checksum."""
@@ -72,15 +71,6 @@ def read_record(record: Record) -> bytes:
         return _data(file, record)[0]
 
 
-def write_records(path: str | os.PathLike[str], records: Iterable[bytes]) -> None:
-    """Write a record file, whole or not at all."""
-    with written_whole(path) as partial, partial.open("wb") as file:
-        for data in records:
-            length = struct.pack("<Q", len(data))
-            file.write(length + struct.pack("<I", masked_crc32c(length)))
-            file.write(data + struct.pack("<I", masked_crc32c(data)))
-
-
 def parse_example(data: bytes) -> dict[str, Feature]:
     """Read an Example: its features by name. Raises ValueError where the bytes are no Example."""
     features: dict[str, Feature] = {}
@@ -94,20 +84,6 @@ def parse_example(data: bytes) -> dict[str, Feature]:
                     feature = value
             features[name] = _feature(feature)
     return features
-
-
-def write_example(features: Mapping[str, Feature]) -> bytes:
-    """Write an Example; the inverse of `parse_example`."""
-    entries = b""
-    for name, feature in features.items():
-        if isinstance(feature, list):
-            content = _field(1, b"".join(_field(1, item) for item in feature))
-        elif feature.dtype.kind == "f":
-            content = _field(2, _field(1, feature.astype("<f4").tobytes()))
-        else:
-            content = _field(3, _field(1, b"".join(_write_varint(int(number)) for number in feature)))
-        entries += _field(1, _field(1, name.encode()) + _field(2, content))
-    return _field(1, entries)
 
 
 # --- framing ----------------------------------------------------------------------------------------------------------
@@ -223,16 +199,3 @@ def _varint(data: memoryview, place: int) -> tuple[int, int]:
         if byte < 128:
             return value & 0xFFFFFFFFFFFFFFFF, place
     raise ValueError("an integer without an end")
-
-
-def _write_varint(number: int) -> bytes:
-    number &= 0xFFFFFFFFFFFFFFFF
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _write_varint(number << 3 | DELIMITED) + _write_varint(len(content)) + content

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.dataset import Dataset
+from generators.dsp.units import amplitude_to_decibels
 from generators.parameters import ParameterSpace
 from inversynth.inspection.presets import Preset, recipe_at
 from inversynth.report.tables import text_table
@@ -178,8 +179,8 @@ def _level(dataset: Dataset) -> dict[str, Any]:
         return {}
     chosen = evenly_spaced(rows, SAMPLED)
     sounds = [dataset.audio[int(row)].astype(np.float64) for row in chosen]
-    peak = _decibels(np.asarray([np.abs(sound).max() for sound in sounds]))
-    rms = _decibels(np.asarray([np.sqrt(np.square(sound).mean()) for sound in sounds]))
+    peak = amplitude_to_decibels(np.asarray([np.abs(sound).max() for sound in sounds]))
+    rms = amplitude_to_decibels(np.asarray([np.sqrt(np.square(sound).mean()) for sound in sounds]))
     return {
         "sampled": len(chosen),
         "peak_db": {"lowest": peak.min(), "median": float(np.median(peak)), "highest": peak.max()},
@@ -187,10 +188,6 @@ def _level(dataset: Dataset) -> dict[str, Any]:
         "silent": int((peak < SILENT).sum()),
         "above_full_scale": int((peak > 0.0).sum()),
     }
-
-
-def _decibels(amplitudes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 20.0 * np.log10(np.maximum(amplitudes, 1e-10))  # digital silence reads -200, and JSON knows no infinity
 
 
 def _describe_space(space: ParameterSpace) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def _patches(folder: Path) -> Path:
 
 
 def _records(path: Path) -> Path:
-    from generators.notes.tfrecord import write_example, write_records
+    from tests.generators.notes.records import write_example, write_records
 
     numbers = {"pitch": 60, "velocity": 100, "instrument_family": 0, "instrument_source": 0}
     features = {

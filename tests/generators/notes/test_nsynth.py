@@ -19,9 +19,8 @@ from generators.notes.tfrecord import (
     parse_example,
     read_record,
     scan_records,
-    write_example,
-    write_records,
 )
+from tests.generators.notes.records import write_example, write_records
 
 RATE, SAMPLES = 4000, 400
 FIT = {"sample_rate": RATE, "samples": SAMPLES}
