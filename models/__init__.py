@@ -1,1 +1,1 @@
-"""The middle floor: everything Keras. Features, layers, architecture tables, losses, metrics, training."""
+"""Neural networks in Keras: layers, architectures, training, inference. The middle of the three packages."""

@@ -1,13 +1,13 @@
 """The inverter: our own network from a sound to the settings that make it.
 
-Trained with `inversynth train --model inverter --stream`. Every sound is first brought to one level, so its gain cannot
-matter. Three views of it are read by convolutions: a log spectrogram (512/256), a long-window one (2048/512) up to
-4.2 kHz, in which semitones stand apart, and the envelope of the waveform. Where the synth declares oscillators, a fixed
-bank hears all their shapes at once (`models.layers.oscillators`); attention compares the best candidates with each
-other and with the views, and each oscillator points at one of them. One softmax a parameter; at most 5 M weights.
-Convolutions carry no normalisation: on two cores it cost a third of the examples and won nothing.
+Trained with `inversynth train --model inverter --stream`. Every sound is first scaled to one level, so that its gain
+has no effect. Three views of it are processed by convolutions: a log spectrogram (512/256), a long-window one (2048/512) up
+to 4.2 kHz, which resolves semitones, and the envelope of the waveform. Where the synth declares oscillators, a fixed
+bank detects all their shapes at once (`models.layers.oscillators`); attention compares the best candidates with each
+other and with the views, and each oscillator points at one of them. One softmax for each parameter; at most 5 M
+weights. Convolutions have no normalisation: on two cores it cost a third of the throughput and gained nothing.
 
-Adam goes down a cosine, and the weights that are kept are averages (exponential, 0.999 a step).
+Adam has cosine decay, and exponential averages of the weights (0.999 per step) are kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ BLOCKS = 2
 """Of attention over candidates."""
 
 LONG_VIEW_TOP = 4200.0
-"""Hertz up to which the long window is looked at: above lie harmonics, which the short one shows."""
+"""Hertz up to which the long window is used: above are harmonics, which the short one resolves."""
 
 FEATURES = {"input": "audio", "level": "normalised", "views": ["512/256", "2048/512 to 4.2 kHz", "envelope"]}
 

@@ -50,7 +50,7 @@ class BagOfFrames(keras.layers.Layer):
         self.centroids = self.add_weight(name="centroids", shape=shape, **fixed)
 
     def adapt(self, batches: Iterable[Floats], *, seed: int = 0) -> None:
-        """Fit to batches of pictures (n, frames, bins, 1), in one pass over them."""
+        """Fit to batches of spectrograms (n, frames, bins, 1), in one pass over them."""
         rng = np.random.default_rng(seed)
         bins = self.mean.shape[0]
         moments = Moments(bins)
@@ -71,8 +71,8 @@ class BagOfFrames(keras.layers.Layer):
         self.axes.assign(axes)
         self.centroids.assign(_centroids((sample - mean) @ axes, self.centroid_count, seed))
 
-    def call(self, pictures: Any) -> Any:
-        frames = ops.squeeze(ops.cast(pictures, "float32"), -1)
+    def call(self, spectrograms: Any) -> Any:
+        frames = ops.squeeze(ops.cast(spectrograms, "float32"), -1)
         points = ops.matmul(frames - self.mean, self.axes)
         # The squared distance without the part that is the same for every centroid.
         distances = ops.sum(ops.square(self.centroids), -1) - 2.0 * ops.matmul(points, ops.transpose(self.centroids))

@@ -49,7 +49,7 @@ class GatedTanh(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("inversynth")
 class AddHeld(keras.layers.Layer):
-    """Add to features what is said once for each `hop` samples, held until the next is said.
+    """Add values that are given once for each `hop` samples to features, held until the next.
 
     The same as repeating it `hop` times and adding, without the copy.
 

@@ -1,7 +1,7 @@
-"""Mu-law companding: 8 bits for a sample, finer the quieter it is (ITU-T G.711; van den Oord et al. 2016).
+"""Mu-law companding: 8 bits per sample, with finer steps at low levels (ITU-T G.711; van den Oord et al. 2016).
 
 As NSynth has it (Engel et al. 2017), the levels are whole numbers from -128 to 127 and the network sees level / 128,
-without half a step of offset. Here levels travel as classes 0 to 255, level + 128, so that what a network hears and
+without half a step of offset. Here levels travel as classes 0 to 255, level + 128, so that what a network receives and
 what it should say are one array.
 """
 
@@ -58,7 +58,7 @@ def mu_law_audio_op(classes: Any) -> Any:
 
 @keras.saving.register_keras_serializable("inversynth")
 class CompandedLevel(keras.layers.Layer):
-    """Show a network mu-law classes as numbers: (class - 128) / 128.
+    """Scale mu-law classes to numbers: (class - 128) / 128.
 
     Shapes: (batch, samples) of classes 0 to 255 -> (batch, samples, 1) in -1..1.
     """

@@ -89,8 +89,8 @@ class PrincipalComponents(keras.layers.Layer):
             raise ModelError("principal components are fitted to one or more sounds. Received: none")
         covariance = moments.covariance
         deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        told_apart = deviation > ROUNDING * np.maximum(np.abs(moments.mean), 1.0)
-        scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=told_apart)
+        distinct = deviation > ROUNDING * np.maximum(np.abs(moments.mean), 1.0)
+        scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=distinct)
         axes, variances = principal_axes(covariance * np.outer(scale, scale), self.count)
         self.mean.assign(moments.mean)
         self.axes.assign(scale[:, None] * axes / np.sqrt(max(variances.mean(), 1e-30)))

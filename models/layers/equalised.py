@@ -81,9 +81,9 @@ class EqualisedConv2D(_Equalised):
 
 @keras.saving.register_keras_serializable("inversynth")
 class EqualisedSpread(_Equalised):
-    """Spread one point over a first small picture: each place has a kernel of its own, all have one bias.
+    """Project a latent to the first small feature map: each position has a kernel of its own, all share one bias.
 
-    It is the convolution of a picture that is empty but for its middle, which the published code computes, without the
+    It is the convolution of a map that is zero except at its centre, which the published code computes, without the
     products with zero; the scale is that of the convolution, whose fan-in counts them.
 
     Shapes: (batch, in) -> (batch, *size, units).

@@ -1,8 +1,8 @@
 """Hand-crafted features of a sound, after Itoyama and Okuno 2014: 32 measures a frame and their statistics over time.
 
-Smaller than theirs, and computed inside the model: one time derivative (they take several, 224 series in all, we 64),
-8 segments of the clip with mean and deviation (they 25), and over the whole clip mean, deviation, skewness, extremes,
-median, tenth and ninetieth percentile and the ten lowest DCT coefficients (they add the positions of the last five).
+Smaller than the original, and computed inside the model: one time derivative (there several, 224 series in all, here
+64), 8 segments of the clip with mean and deviation (there 25), and over the whole clip mean, deviation, skewness, extremes,
+median, tenth and ninetieth percentile and the ten lowest DCT coefficients (there also the positions of the last five).
 """
 
 from itertools import pairwise
@@ -60,7 +60,7 @@ WIDTH = 2 * len(FRAME_FEATURES) * (len(STATISTICS) + 2 * SEGMENTS + DCT)
 
 @keras.saving.register_keras_serializable("inversynth")
 class HandCraftedFeatures(keras.layers.Layer):
-    """Measures of each frame and their derivatives, summed up over time. It has no weights.
+    """Measures of each frame and their derivatives, with statistics over time. The layer has no weights.
 
     Args:
         sample_rate: hertz, for the mel scale and the range of pitches.
@@ -141,6 +141,8 @@ class HandCraftedFeatures(keras.layers.Layer):
 def mel_weights(sample_rate: int, fft_length: int) -> NDArray[np.float32]:
     """Return triangular bands evenly spaced in mel, 2595 log10(1 + f / 700), each at least one bin wide.
 
+    Unlike `generators.analysis.mel.mel_filters`, which follows librosa: its lowest bands lie between two bins at this
+    window, so that they are empty and their logarithm has no meaning. Saved models depend on these weights.
     Shapes: (bins, MEL_BANDS), columns summing to one.
     """
     bins = bin_count(fft_length)
@@ -161,7 +163,11 @@ def _octaves(bins: int) -> list[tuple[int, int]]:
 
 
 def _dct(length: int, count: int) -> NDArray[np.float32]:
-    """Return the lowest cosines of the DCT-II over `length` points, scaled to a mean. Shapes: (length, count)."""
+    """Return the lowest `count` cosines of the DCT-II over `length` points, scaled to a mean.
+
+    `scipy.fft.dct` of an identity matrix would compute all `length` of them, squared in memory for a long sound.
+    Shapes: (length, count).
+    """
     waves = np.cos(np.pi * (np.arange(length)[:, None] + 0.5) * np.arange(count) / length)
     return (waves / length).astype(np.float32)
 

@@ -1,7 +1,7 @@
 """Layers that tell a network what to do and when: time, conditions, and features scaled and shifted by them.
 
 A plane that is constant in time is wiped out by the next normalisation over time; a scale and a shift behind it are
-not. Source: Perez et al. 2018 (FiLM), arXiv 1709.07871; for pictures Huang and Belongie 2017 (AdaIN), arXiv 1703.06868.
+not. Source: Perez et al. 2018 (FiLM), arXiv 1709.07871; for images Huang and Belongie 2017 (AdaIN), arXiv 1703.06868.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 EPSILON = 1e-5
-"""Added to the variance of a picture's channel, which may be constant (that of Huang and Belongie's code)."""
+"""Added to the variance of an image's channel, which may be constant (that of Huang and Belongie's code)."""
 
 
 @keras.saving.register_keras_serializable("inversynth")
@@ -96,7 +96,7 @@ class FeatureModulation(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("inversynth")
 class AdaptiveInstanceNormalization(keras.layers.Layer):
-    """Normalise each channel of each picture, then scale and shift it by amounts that follow from a condition.
+    """Normalise each channel of each image, then scale and shift it by amounts that follow from a condition.
 
     y = (x - mean) / sqrt(variance + EPSILON) (1 + scale) + shift. Both are linear in the condition and begin at zero.
     Shapes: [(batch, rows, columns, channels), (batch, width)] -> (batch, rows, columns, channels); so without rows.
@@ -106,20 +106,20 @@ class AdaptiveInstanceNormalization(keras.layers.Layer):
         super().__init__(**options)
 
     def build(self, input_shape: Any) -> None:
-        pictures, condition = input_shape
+        images, condition = input_shape
         self.amounts = keras.layers.Dense(
-            2 * pictures[-1], kernel_initializer="zeros", dtype=self.dtype_policy, name="amounts"
+            2 * images[-1], kernel_initializer="zeros", dtype=self.dtype_policy, name="amounts"
         )
         self.amounts.build(condition)
         super().build(input_shape)
 
     def call(self, inputs: Any) -> Any:
-        pictures, condition = inputs
+        images, condition = inputs
         amounts = ops.cast(self.amounts(condition), "float32")
-        places = tuple(range(1, len(pictures.shape) - 1))
+        places = tuple(range(1, len(images.shape) - 1))
         amounts = ops.expand_dims(amounts, places)
         scale, shift = ops.split(amounts, 2, axis=-1)
-        values = ops.cast(pictures, "float32")  # squares leave the range of float16
+        values = ops.cast(images, "float32")  # squares leave the range of float16
         mean, variance = ops.moments(values, axes=places, keepdims=True)
         gain = (1.0 + scale) * ops.rsqrt(variance + EPSILON)
         return ops.cast(values * gain + (shift - mean * gain), self.compute_dtype)

@@ -1,4 +1,4 @@
-"""Notes as pictures: magnitudes below the loudest point of the note, and the error between two of them.
+"""Spectrograms of notes: magnitudes relative to the loudest point of the note, and the error between two of them.
 
 And hiss under notes that a network learns from, so that it does not come to rely on silence between the partials.
 """
@@ -16,7 +16,7 @@ RANGE_DB = 120.0
 """Decibels between black and white (NSynth, spectral baseline)."""
 
 HISS_DB = (10.0, 110.0)
-"""How far white noise lies below the notes of a training: from where it is plainly heard to where it is not."""
+"""Level of white noise below the training notes: from clearly audible to inaudible."""
 
 SILENT = 1e-12
 """Power of its loudest point below which a note is silent, and black."""
@@ -29,7 +29,7 @@ class RelativeSpectrogram(keras.layers.Layer):
     Always computed in float32. The highest bin is dropped, which leaves fft_length / 2 of them.
 
     Args:
-        frames: of the picture. A note that has fewer is followed by silence, one that has more is cut.
+        frames: of the spectrogram. Shorter notes are padded with silence, longer ones cut.
     Shapes: (batch, samples) -> (batch, frames, fft_length / 2, 1).
     """
 
@@ -43,11 +43,11 @@ class RelativeSpectrogram(keras.layers.Layer):
         loudest = ops.max(power, axis=(1, 2), keepdims=True)
         floor = 10.0 ** (-RANGE_DB / 10.0)
         relative = ops.maximum(power / ops.maximum(loudest, SILENT), floor)
-        picture = ops.log(relative) * (10.0 / 2.302585093 / RANGE_DB) + 1.0
-        picture = ops.where(loudest > SILENT, picture, 0.0)[:, : self.frames]
-        rest = self.frames - picture.shape[1]
-        picture = ops.pad(picture, ((0, 0), (0, max(rest, 0)), (0, 0)))
-        return ops.cast(picture[..., None], self.compute_dtype)
+        spectrogram = ops.log(relative) * (10.0 / 2.302585093 / RANGE_DB) + 1.0
+        spectrogram = ops.where(loudest > SILENT, spectrogram, 0.0)[:, : self.frames]
+        rest = self.frames - spectrogram.shape[1]
+        spectrogram = ops.pad(spectrogram, ((0, 0), (0, max(rest, 0)), (0, 0)))
+        return ops.cast(spectrogram[..., None], self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.frames, self.fft_length // 2, 1)
@@ -59,7 +59,7 @@ class RelativeSpectrogram(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("inversynth")
 class PictureError(keras.layers.Layer):
-    """Pass the first of two pictures on, and add its squared distance from the second to the loss.
+    """Return the first of two spectrograms, and add its squared error to the second to the loss.
 
     Args:
         weights: what an error in each bin counts for.
@@ -71,7 +71,7 @@ class PictureError(keras.layers.Layer):
         self.bin_weights = [float(weight) for weight in weights]
 
     def call(self, inputs: Any) -> Any:
-        found, wanted = (ops.cast(picture, "float32") for picture in inputs)
+        found, wanted = (ops.cast(spectrogram, "float32") for spectrogram in inputs)
         weights = ops.reshape(ops.convert_to_tensor(self.bin_weights, "float32"), (1, 1, -1, 1))
         self.add_loss(ops.mean(weights * ops.square(found - ops.stop_gradient(wanted))))
         return found[..., 0]
@@ -116,13 +116,13 @@ class AddedHiss(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("inversynth")
 class MelsOfPicture(keras.layers.Layer):
-    """Undo the logarithm of a picture of mel magnitudes, and lay frames first, as what renders them takes them.
+    """Invert the logarithm of a log-mel spectrogram and transpose it to frames x bands, as vocoders take it.
 
     Shapes: log(1 + magnitude) (batch, bands, frames, 1) -> magnitudes (batch, frames, bands).
     """
 
-    def call(self, picture: Any) -> Any:
-        return log_mel_to_mel(ops.transpose(picture[..., 0], (0, 2, 1)), ops)
+    def call(self, spectrogram: Any) -> Any:
+        return log_mel_to_mel(ops.transpose(spectrogram[..., 0], (0, 2, 1)), ops)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], input_shape[2], input_shape[1])

@@ -1,10 +1,10 @@
-"""Hearing frequency-modulated oscillators: a fixed bank of all their shapes, and a head that points at what it heard.
+"""Detection of frequency-modulated oscillators: a fixed bank of all their shapes, and a head that points into it.
 
 A synth that declares oscillators has one grid of shapes: carrier frequency x modulation rate x depth. Rendered at full
 amplitude and phase zero, each shape is an atom exp(i phi(t)); the product of a sound with all of them is one matrix
 product, since phi is a carrier term plus a modulation term. Of the oscillators of 1,000 random `fm` sounds 81 % are
-among the 48 best local maxima of that product, whatever envelope, filter and gater did to them. What is left to learn
-is which candidate is which waveform, and what to do without one.
+among the 48 best local maxima of that product, whatever envelope, filter and gater were. What remains to be
+learned is which waveform a candidate has, and what to do without one.
 """
 
 import itertools
@@ -20,14 +20,14 @@ from generators.analysis.spectrogram import log_spectrogram
 from generators.errors import ModelError
 
 STRETCHES = 16
-"""Parts of the sound in which that level is averaged."""
+"""Parts of the sound over which the level of a harmonic is averaged."""
 
 
 @keras.saving.register_keras_serializable("inversynth")
 class OscillatorCandidates(keras.layers.Layer):
-    """Find the oscillators that a sound most probably contains. Nothing here is learned.
+    """Find the most probable oscillators of a sound. The layer has no trained weights.
 
-    The sound, its treble raised, is divided into windows of equal level and multiplied with every atom; coherent sums
+    The pre-emphasised sound is divided into windows of equal level and multiplied with every atom; coherent sums
     over the windows are compared, local maxima first. Each candidate is described by its shape (one-hot), its complex
     product and magnitude in each window, its strength relative to the best, and the level of its first harmonics
     along its course, relative to the sound's.
@@ -99,12 +99,12 @@ class OscillatorCandidates(keras.layers.Layer):
         level = (slow / ops.sqrt(power))[:, :, None, None, :]
         carried = ops.cast(level, self.compute_dtype) * ops.cast(self._bank.carriers, self.compute_dtype)
         carried = ops.reshape(carried, (-1, self.windows, self.sizes[0], 2 * self._bank.points // self.windows))
-        heard = ops.cast(ops.matmul(carried, ops.cast(self._bank.modulations, self.compute_dtype)), "float32")
-        heard = ops.reshape(heard, (-1, self.windows, self.sizes[0], 2, self.sizes[1], self.sizes[2]))
-        heard = ops.transpose(heard, (0, 2, 4, 5, 3, 1))
-        magnitude = ops.sqrt(ops.sum(ops.square(heard), axis=-2) + 1e-6)
-        heard = ops.reshape(heard, (-1, *self.sizes, 2 * self.windows))
-        return 4.0 * ops.concatenate([heard, magnitude], axis=-1)
+        products = ops.cast(ops.matmul(carried, ops.cast(self._bank.modulations, self.compute_dtype)), "float32")
+        products = ops.reshape(products, (-1, self.windows, self.sizes[0], 2, self.sizes[1], self.sizes[2]))
+        products = ops.transpose(products, (0, 2, 4, 5, 3, 1))
+        magnitude = ops.sqrt(ops.sum(ops.square(products), axis=-2) + 1e-6)
+        products = ops.reshape(products, (-1, *self.sizes, 2 * self.windows))
+        return 4.0 * ops.concatenate([products, magnitude], axis=-1)
 
     def _levels(self, audio: Any, best: Any) -> Any:
         """Follow the harmonics of candidates, (batch, candidates, harmonics * stretches), in units of 30 dB."""

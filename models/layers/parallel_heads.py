@@ -132,7 +132,7 @@ class ScaledSoftsign(keras.layers.Layer):
 class FrameSigns(keras.layers.Layer):
     """Turn the signs of features over from frame to frame, as a fixed draw has it.
 
-    Heads behind it make of frames that are alike hops that are not: noise, in place of a tone of one period a hop.
+    The heads after it can map equal frames to different hops: noise, in place of a tone of one period per hop.
 
     Args:
         seed: of the draw, which comes round again after `PERIOD` frames.

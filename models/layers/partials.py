@@ -1,6 +1,6 @@
 """Partials of a known note: how loud mels say that they are, and the sound of a bank of sines at their frequencies.
 
-What MCNN lacks: frames that are alike can only make hops that are alike, while a bank of oscillators carries its phases
+What MCNN lacks: equal frames can only yield equal hops, while a bank of oscillators carries its phases
 on. All of it is products of matrices, sines and sums over frames, so that it exports and runs anywhere.
 """
 
@@ -27,7 +27,7 @@ ITSELF, BESIDE = 0.5413, -4.0
 """What softplus turns into 1 and into 0.02."""
 
 _TINY = 1e-6
-"""Added where loudness divides, of a mel magnitude: 1e-6 is far below what a picture shows."""
+"""Added to a mel magnitude where it divides: 1e-6 is far below the range of a spectrogram."""
 
 
 def hertz_of(notes: Any) -> Any:

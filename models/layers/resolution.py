@@ -10,28 +10,28 @@ import keras
 from keras import ops
 
 
-def upscaled(pictures: Any, factor: int) -> Any:
+def upscaled(spectrograms: Any, factor: int) -> Any:
     """Repeat every point. Shapes: (batch, frames, bins, channels) -> (batch, factor frames, factor bins, channels)."""
     if factor == 1:
-        return pictures
-    return ops.repeat(ops.repeat(pictures, factor, axis=1), factor, axis=2)
+        return spectrograms
+    return ops.repeat(ops.repeat(spectrograms, factor, axis=1), factor, axis=2)
 
 
-def downscaled(pictures: Any, factor: int) -> Any:
+def downscaled(spectrograms: Any, factor: int) -> Any:
     """Take the mean of factor x factor points. Shapes: (batch, frames, bins, channels) -> sides over the factor."""
     if factor == 1:
-        return pictures
-    return ops.average_pool(pictures, factor, factor, "valid", data_format="channels_last")
+        return spectrograms
+    return ops.average_pool(spectrograms, factor, factor, "valid", data_format="channels_last")
 
 
 def loudness_of(block: int, progress: Any) -> Any:
-    """Return alpha, the share of a block's picture in what is made: a triangle over progress, 1 at block - 1."""
+    """Return alpha, the share of a block's output in the sum: a triangle over progress, 1 at block - 1."""
     return ops.maximum(0.0, ops.minimum(progress - (block - 2), block - progress))
 
 
 @keras.saving.register_keras_serializable("inversynth")
 class Upscale(keras.layers.Layer):
-    """Repeat every point of a picture. Shapes: as `upscaled`."""
+    """Repeat every point of a spectrogram. Shapes: as `upscaled`."""
 
     def __init__(self, factor: int = 2, **options: Any) -> None:
         super().__init__(**options)
@@ -69,17 +69,17 @@ class Downscale(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("inversynth")
 class FadeIn(keras.layers.Layer):
-    """Blend the pictures of all blocks, each brought to the size of the last, as far as training has come.
+    """Blend the outputs of all blocks, each upscaled to the size of the last, by the progress of training.
 
-    Inputs: [progress (batch, 1), picture of block 1, picture of block 2, …]. Shapes: -> that of the last.
+    Inputs: [progress (batch, 1), spectrogram of block 1, spectrogram of block 2, …]. Shapes: -> that of the last.
     """
 
     def call(self, inputs: Any) -> Any:
-        progress, *pictures = inputs
+        progress, *spectrograms = inputs
         total = 0.0
-        for block, picture in enumerate(pictures, 1):
-            share = loudness_of(block, ops.cast(progress, picture.dtype))[:, :, None, None]
-            total = total + share * upscaled(picture, pictures[-1].shape[2] // picture.shape[2])
+        for block, spectrogram in enumerate(spectrograms, 1):
+            share = loudness_of(block, ops.cast(progress, spectrogram.dtype))[:, :, None, None]
+            total = total + share * upscaled(spectrogram, spectrograms[-1].shape[2] // spectrogram.shape[2])
         return total
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -88,11 +88,11 @@ class FadeIn(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("inversynth")
 class FadeOver(keras.layers.Layer):
-    """Pass from what a smaller picture shows by itself to what comes down from the larger one.
+    """Blend from the features of a smaller spectrogram to those that come from the larger one.
 
     Args:
-        block: that of the smaller picture; beta = min(max(block - progress, 0), 1) of it is taken.
-    Inputs: [progress (batch, 1), from the smaller picture, from above]. Shapes: -> those of either.
+        block: that of the smaller spectrogram; beta = min(max(block - progress, 0), 1) of it is taken.
+    Inputs: [progress (batch, 1), from the smaller spectrogram, from above]. Shapes: -> those of either.
     """
 
     def __init__(self, block: int, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""The first layer of every spectrogram model: audio in, a picture of time and frequency out."""
+"""The first layer of every spectrogram model: the log spectrogram of audio."""
 
 from typing import Any
 
@@ -52,9 +52,9 @@ class LogSpectrogram(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         frames = None if input_shape[-1] is None else frame_count(input_shape[-1], self.hop_length)
-        picture = (frames, bin_count(self.fft_length))
+        spectrogram = (frames, bin_count(self.fft_length))
         channels_first = self.data_format == "channels_first"
-        return (input_shape[0], 1, *picture) if channels_first else (input_shape[0], *picture, 1)
+        return (input_shape[0], 1, *spectrogram) if channels_first else (input_shape[0], *spectrogram, 1)
 
     def get_config(self) -> dict[str, Any]:
         own = {"fft_length": self.fft_length, "hop_length": self.hop_length, "data_format": self.data_format}

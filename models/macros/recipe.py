@@ -215,7 +215,7 @@ class MacroControls:
         return keras.Model(model.get_layer("macros").output, model.output)
 
     def unit(self, sliders: ArrayLike) -> Floats:
-        """Turn slider positions, the macro of greatest effect first, into knob positions.
+        """Turn slider positions, the macro of greatest effect first, into parameter values.
 
         Shapes: (n, macros) in 0..1 -> (n, parameters) in 0..1.
         """
@@ -352,7 +352,7 @@ def _metrics(space: ParameterSpace) -> "list[keras.metrics.Metric]":
 RECIPES: tuple[Recipe, ...] = (
     Recipe(
         MACROS,
-        f"an autoencoder of patches: {COUNT} macro controls (or --macros) that move all knobs",
+        f"an autoencoder of patches: {COUNT} macro controls (or --macros) that move all parameters",
         "this project; its principal components after Pearson 1901",
         build_macros,
         parameters=40_706,

@@ -120,12 +120,12 @@ def check_agreement(settings: EnvelopeOptions, dataset: Dataset) -> None:
         given = getattr(settings, name)
         if given != held[name]:
             raise SettingsError(
-                f"{name} of {dataset.path} is {_told(held[name])}. Received: --{name} {_told(given)}. Leave it out, or "
+                f"{name} of {dataset.path} is {_text(held[name])}. Received: --{name} {_text(given)}. Leave it out, or "
                 "generate another dataset"
             )
 
 
-def _told(value: Any) -> str:
+def _text(value: Any) -> str:
     return ",".join(f"{one:g}" for one in value) if isinstance(value, tuple) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""A trained NeuroSynth at work: waveforms and classes in, shaped waveforms out, and how near they come to the ideal."""
+"""Inference with NeuroSynth: apply envelopes to waveforms, and measure the distance from the exact result."""
 
 import os
 from functools import cached_property
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from models.training.data import Source
 
 SHOWN = 6
-"""Examples in a picture of training."""
+"""Examples in a plot of training."""
 
 Floats = NDArray[np.floating[Any]]
 
 
 class EnvelopeShaper(TrainedModel):
-    """A generator with its meaning: which levels its classes stand for, and what sounds it was trained on.
+    """A trained generator, with the levels of its classes and the format of its training sounds.
 
-    Ours shapes sounds of any other length as well.
+    Ours takes sounds of any length.
     """
 
     @property
@@ -56,7 +56,7 @@ class EnvelopeShaper(TrainedModel):
 
     @property
     def legacy(self) -> bool:
-        """Whether it learned the ramps of the original."""
+        """Whether it was trained on the ramps of the original."""
         return bool(self.loaded.card.training.get("data", {}).get("legacy", False))
 
     @property
@@ -78,7 +78,7 @@ class EnvelopeShaper(TrainedModel):
         return np.asarray(classes)
 
     def shape(self, basic: ArrayLike, classes: ArrayLike, batch_size: int = 256) -> NDArray[np.float32]:
-        """Put waveforms under the envelopes of their classes.
+        """Apply the envelopes of classes to waveforms.
 
         Shapes: basic (n, samples), classes (n, 3) -> (n, samples) float32.
         Raises: ModelError where the shapes do not fit, a class is not one of its own, or a number is not finite.
@@ -129,7 +129,7 @@ class EnvelopeShaper(TrainedModel):
 
 
 def load_envelope_shaper(path: str | os.PathLike[str]) -> EnvelopeShaper:
-    """Load a model file, or the best model of a run folder. Raises ModelError for one that shapes no envelopes."""
+    """Load a model file, or the best model of a run folder. Raises ModelError for one that applies no envelopes."""
     loaded = load_model(path)
     if loaded.card.takes != "envelope":
         raise ModelError(
@@ -173,7 +173,7 @@ def one_hot_classes(one_hot: Floats, sizes: list[int]) -> NDArray[np.intp]:
 
 
 def draw_examples(model: "keras.Model", source: "Source", path: Path) -> None:
-    """Draw what a system in training makes of the first test examples, over the ideal."""
+    """Plot the output of a system in training for the first test examples, over the exact result."""
     from models.neurosynth.plots import draw_shapes
 
     with source.test(SHOWN) as batches:

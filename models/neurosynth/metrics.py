@@ -1,4 +1,4 @@
-"""How well a shaped sound matches the ideal one: sample errors, correlation, envelopes, and the classes heard in it.
+"""Measures of a shaped sound against its target: sample errors, correlation, envelopes, and classes estimated from it.
 
 The measures of the NeuroSynth protocol, in float64 and pooled over all sounds given. Correlation by itself misleads
 here: the unshaped input already scores 0.93. Envelopes are compared in sliding windows, and *recovery* asks which

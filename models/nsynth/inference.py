@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from generators.files import written_whole
 from models.backend import predict_in_batches
 from models.inference import TrainedModel, load_model_named
-from models.layers.companding import mu_law_audio, mu_law_classes
 from models.nsynth.presets import NSYNTH
 
 if TYPE_CHECKING:
@@ -58,6 +57,8 @@ class NSynthCodec(TrainedModel):
 
         Shapes: (n, samples) -> (n, ceil(samples / hop), width) float32.
         """
+        from models.layers.companding import mu_law_classes  # its package imports Keras
+
         classes = mu_law_classes(np.pad(audio, ((0, 0), (0, -audio.shape[1] % self.hop)))).astype(np.int32)
         codes: NDArray[np.float32] = predict_in_batches(self.loaded.model.get_layer("encoder"), [classes], batch_size)
         return codes
@@ -106,6 +107,8 @@ class NSynthCodec(TrainedModel):
             raise
         if state_file:
             state_file.unlink(missing_ok=True)
+        from models.layers.companding import mu_law_audio
+
         return mu_law_audio(np.concatenate(parts, axis=1))
 
     def _task(self, codes: NDArray[np.float32], seeds: Sequence[int], pitch: Any, temperature: float) -> str:

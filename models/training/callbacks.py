@@ -1,4 +1,4 @@
-"""What `fit` does besides fitting: keep the run folder, stop early, notice NaN, and make epochs repeatable."""
+"""Callbacks of `fit`: write the run folder, stop early, stop at NaN, and make epochs repeatable."""
 
 import logging
 import math
@@ -21,23 +21,26 @@ from models.training.runs import History, Run, best_epoch, finished_epochs, is_f
 
 log = logging.getLogger(__name__)
 
-TOLD = ("loss", "val_loss", "val_mpr", "val_top1", "val_distance", "val_pitch", "val_reconstruction", "val_guessed")
-"""What the line about an epoch tells, where it is measured."""
+REPORTED = (
+    *("loss", "val_loss", "val_mpr", "val_top1", "val_distance", "val_pitch", "val_reconstruction"),
+    "val_discriminator_accuracy",
+)
+"""Measures in the log line of an epoch, where they exist."""
 
 LOOK_INTERVAL = 20
-"""Steps between two looks at the loss; each look makes an accelerator wait."""
+"""Steps between two reads of the loss; each read makes an accelerator wait."""
 
 
 class RunKeeper(keras.callbacks.Callback):
-    """Write the run folder after each epoch, in an order that a kill between any two writes does not harm.
+    """Write the run folder after each epoch, in an order that survives a kill between any two writes.
 
-    `last.keras` first: its card holds the history, and all else is made again from it.
+    `last.keras` first: its card holds the history, from which everything else can be written again.
 
     Args:
-        card: of the model, without epoch and scores. history: the finished epochs; grows in place.
-        until: the last epoch that this model is trained for, where another one grows out of it.
-        interval: epochs from one that is kept to the next; the last is kept in any case.
-        draw: draws into a file what a model makes of examples; the model at that moment is kept beside the picture.
+        card: of the model, without epoch and scores. history: the finished epochs; extended in place.
+        until: the last epoch of this model, where a larger one follows.
+        interval: epochs between two that are kept; the last is always kept.
+        draw: plots the output of a model for examples into a file; the model of that epoch is saved, too.
     """
 
     def __init__(
@@ -112,13 +115,13 @@ class RunKeeper(keras.callbacks.Callback):
         write_consequences(self.model, self.run, self.card, self.history)
         self._events.add(row)
         if self.draw:
-            self._keep_on_the_way(epoch + 1)
+            self._write_snapshot(epoch + 1)
         log.info("%s", epoch_line(row, self.epochs, elapsed, self.batches.count))
         if is_finished(self.history, self.epochs, self.patience):
             self.model.stop_training = True
 
-    def _keep_on_the_way(self, epoch: int) -> None:
-        """Write a picture of this epoch, and the model of this epoch."""
+    def _write_snapshot(self, epoch: int) -> None:
+        """Write the plot and the model of this epoch."""
         assert self.draw is not None
         name = f"epoch_{epoch:05d}"
         card = replace(self.card, training={**self.card.training, "epoch": epoch})
@@ -137,12 +140,12 @@ class RunKeeper(keras.callbacks.Callback):
 
 
 def _sum_of_weights(model: keras.Model) -> float:
-    """Add up the weights: NaN in one of them need not reach the loss, for a ReLU may take it for zero."""
+    """Sum the weights: NaN in one of them need not reach the loss, because a ReLU may map it to zero."""
     return float(sum(keras.ops.convert_to_numpy(keras.ops.sum(weight)) for weight in model.trainable_variables))
 
 
 def write_consequences(model: keras.Model, run: Run, card: ModelCard, history: History) -> None:
-    """Write what follows from the last epoch of `history`, at which `model` stands: history.csv, and a new best."""
+    """Write what the last epoch of `history`, that of `model`, determines: history.csv, and a new best model."""
     run.write_history(history)
     row = history[-1]
     if best_epoch(history) == row["epoch"]:
@@ -153,7 +156,7 @@ def write_consequences(model: keras.Model, run: Run, card: ModelCard, history: H
 
 @contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """Lend a model the averages of its weights, where an optimiser keeps any: what is measured, and kept as best."""
+    """Replace the weights of a model by their averages within the block, where an optimiser keeps any."""
     averaging = [pair for pair in optimizer_groups(model) if getattr(pair[0], "use_ema", False)]
     weights = [weight for _, moved in averaging for weight in moved]
     learning = [np.array(keras.ops.convert_to_numpy(weight)) for weight in weights]
@@ -182,6 +185,6 @@ def reseed(model: keras.Model, seed: int, epoch: int) -> None:
 
 
 def epoch_line(row: Mapping[str, float], epochs: int, seconds: float, examples: int) -> str:
-    """Word one line about an epoch."""
-    shown = [f"{name} {row[name]:.4g}" for name in TOLD if name in row]
+    """Format the log line of an epoch."""
+    shown = [f"{name} {row[name]:.4g}" for name in REPORTED if name in row]
     return f"epoch {row['epoch']:g}/{epochs}: {', '.join(shown)}; {seconds:.1f} s, {examples / seconds:,.0f} examples/s"

@@ -13,16 +13,16 @@ PANELS = (
     ("top1", "top-1 accuracy"),
     ("critic_loss", "loss of the critic"),
     ("generator_loss", "loss of the generator"),
-    ("reconstruction", "error of pictures"),
+    ("reconstruction", "reconstruction error"),
     ("latent", "latents from the prior"),
-    ("guessed", "styles guessed"),
+    ("discriminator_accuracy", "discriminator accuracy"),
 )
 COLOURS = {"training": "#8a8f98", "validation": "#1f5fa8"}
-"""Grey for what was learned, blue for what counts; told apart without colour vision, too."""
+"""Grey for training, blue for validation; distinguishable without colour vision."""
 
 
 def draw_curves(history: Sequence[Mapping[str, float]], title: str, paths: Sequence[Path]) -> None:
-    """Draw a history into files; the suffix of each tells its format."""
+    """Draw a history into files; the suffix of each determines its format."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -54,7 +54,7 @@ would be block 1 of the dataset; blocks of the number chosen here (1.4e9) are ou
 class Batches(keras.utils.PyDataset):
     """Examples in batches (audio, classes), made ahead of time by threads.
 
-    Keras' own queue is left alone (`workers=1`): it starts the next epoch before it says so, and stops late.
+    Keras' own queue is left alone (`workers=1`): it starts the next epoch before announcing it, and stops late.
 
     Attributes: count (examples in an epoch), examples (all there are to draw from), epoch, and `fault`: an error that
     came up while reading, for `fit` hides it.
@@ -80,7 +80,7 @@ class Batches(keras.utils.PyDataset):
         return -(-self.count // self.batch_size)
 
     def start_epoch(self, epoch: int) -> None:
-        """Say which epoch the next batches belong to."""
+        """Set the epoch of the next batches."""
         with self._lock:
             self.epoch = epoch
             for key in [key for key in self._ahead if key[0] != epoch]:

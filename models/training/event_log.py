@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PARTS = {"train": "", "validation": "val_"}
-"""Folder of each curve, and the prefix of its measures: TensorBoard draws equal names of both into one picture."""
+"""Folder of each curve, and the prefix of its measures: TensorBoard plots equal names in one chart."""
 
 
 class EventLog:

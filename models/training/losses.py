@@ -67,11 +67,11 @@ class CategoricalCrossentropy(_HeadLoss):
 
 @keras.saving.register_keras_serializable("inversynth")
 class LabelCrossentropy(keras.losses.Loss):
-    """Cross-entropies of several labels of one example, added up: a softmax for each, and sigmoids for one of bits.
+    """Sum of the cross-entropies of several labels: a softmax for each, and sigmoids for a last one of bits.
 
     Args:
         sizes: names that each label may bear. bits: further outputs, each by itself; they are the bits of a last label.
-    Shapes: labels (batch, len(sizes) + 1) integers, -1 where nobody said; logits (batch, sum(sizes) + bits) -> number.
+    Shapes: labels (batch, len(sizes) + 1) integers, -1 where unlabelled; logits (batch, sum(sizes) + bits) -> number.
     """
 
     def __init__(self, sizes: Sequence[int], bits: int, name: str = "label_crossentropy", **options: Any) -> None:

@@ -204,8 +204,8 @@ class Recipe:
         renamed_measures: measures in the histories of runs of earlier versions, with their present names.
         report_format: parts of the last line of a training, formatted with each measure over all parameters.
         draw: plots the output for a few examples of a source into a file, every `print_interval` epochs.
-        inference: the function that loads a trained model as what it is used for, as `module:function`; empty for models
-            that `models.model_files.load_model` is enough for.
+        inference: `module:function`, which loads a trained model for its use; empty where
+            `models.model_files.load_model` does.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A run is a folder: its settings, best and last model, history, logs, measures and pictures. Read without Keras.
+"""A run is a folder: its settings, best and last model, history, logs, measures and plots. Read without Keras.
 
 `last.keras` is the one truth about progress: its card holds the history up to its epoch, and everything else in the
 folder follows from it, so a run may be killed between any two writes.
@@ -99,7 +99,7 @@ class Run:
         return list(card.training["history"]) if card else []
 
     def kept_on_the_way(self) -> list[Path]:
-        """Return pictures and models of earlier epochs, in their order."""
+        """Return plots and models of earlier epochs, in order."""
         return [*sorted(self.pictures.glob("epoch_*.png")), *sorted(self.snapshots.glob("epoch_*.keras"))]
 
     def begin(self, settings: Mapping[str, Any], data: Mapping[str, Any], *, resume: bool) -> None:

@@ -40,7 +40,7 @@ class RunSettings(Settings):
     resume: bool = Field(True, description="go on with the run of that name (else begin it again)")
     epochs: int = Field(100, ge=1, description="passes over the training examples, at most")
     print_interval: int = Field(
-        1, ge=1, description="epochs between two validations, with what is written then: checkpoint, history, picture"
+        1, ge=1, description="epochs between two validations, with what is written then: checkpoint, history, plot"
     )
     batch_size: int = Field(16, ge=1, description="examples per step")
     learning_rate: float = Field(1e-3, gt=0, description="step size of the optimiser")
