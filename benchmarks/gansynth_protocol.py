@@ -1,4 +1,4 @@
-"""What sets of notes are measured by: a classifier and YIN for each note, training notes for the set as a whole."""
+"""Evaluation of sets of notes: a classifier and YIN for each note, training notes for the set as a whole."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ RESAMPLES = 400
 
 @dataclass(frozen=True)
 class Notes:
-    """Notes that are to be measured: `audio` (n, samples), and `pitch` (n,), the MIDI notes that they should be."""
+    """Notes to measure: `audio` (n, samples), and `pitch` (n,), their target MIDI notes."""
 
     audio: NDArray[np.floating[Any]]
     pitch: NDArray[np.integer[Any]]
@@ -42,12 +42,12 @@ class Notes:
         return len(self.audio)
 
     def drawn(self, count: int, seed: int) -> "Notes":
-        """Return so many of them in random order, each once at most."""
+        """Return up to `count` of them in random order, without replacement."""
         rows = np.random.default_rng(seed).permutation(len(self))[:count]
         return Notes(self.audio[rows], self.pitch[rows])
 
-    def pictured(self, form: SpectrogramFormat) -> "Notes":
-        """Return them as they come back from their pictures: the best that a maker of such pictures could do."""
+    def inverted(self, form: SpectrogramFormat) -> "Notes":
+        """Return them reconstructed from their spectrograms: the ceiling for such a generator."""
         parts = [self.audio[first : first + 64] for first in range(0, len(self), 64)]
         return Notes(np.concatenate([form.to_audio(form.from_audio(part)) for part in parts]), self.pitch)
 
@@ -60,12 +60,12 @@ def read_notes(dataset: Dataset, splits: tuple[str, ...], seed: int = 0) -> Note
 
 
 @dataclass
-class Judge:
-    """Measures sets of notes beside the training notes and others that no network has heard.
+class SetEvaluator:
+    """Measures sets of notes, compared with the training notes and with held-out ones.
 
     Args:
-        together: notes that a set is compared with the training notes by, its first ones: what grows or falls with
-            their number is comparable where it is the same for all. cells: of k-means. seed: of all that is drawn.
+        together: notes of a set, the first ones, that are compared with the training notes; the same number for all
+            sets, since some measures depend on it. cells: of k-means. seed: of everything random.
     Raises: ModelError where the notes are of another sample rate than the classifier's.
     """
 
@@ -86,35 +86,39 @@ class Judge:
                 f"{self.classifier.loaded.path} takes notes of {self.classifier.loaded.sample_rate} Hz. Received: "
                 f"notes of {self.sample_rate} Hz"
             )
-        self._pictures = decibel_spectrograms(self.training.audio, self.sample_rate)
+        self._spectrograms = decibel_spectrograms(self.training.audio, self.sample_rate)
         self._moments = Moments.of(self.classifier.classify(self.training.audio).features)
-        self._cells = Cells.of(self._pictures, self.cells, self.seed)
+        self._cells = Cells.of(self._spectrograms, self.cells, self.seed)
         held = decibel_spectrograms(self.held_out.audio, self.sample_rate)
         self.usual = (
-            float(np.median(distances(held, self._pictures).min(axis=1))),
-            Spread.of(self._pictures, self.training.pitch).mean(),
+            float(np.median(distances(held, self._spectrograms).min(axis=1))),
+            Spread.of(self._spectrograms, self.training.pitch).mean(),
         )
 
     def measure(self, notes: Notes) -> dict[str, Estimate]:
         """Measure a set of notes.
 
-        Returns, with intervals over notes: shares `pitch` (named as the very note), `near` (within a semitone) and
-            `tracked` (heard within a semitone by YIN); `entropy` of the naming, nats; of the first `together` notes
+        Returns, with intervals over notes: accuracies `pitch` (the exact note), `near` (within a semitone) and
+            `tracked` (within a semitone by YIN); `entropy` of the classification, nats; of the first `together` notes
             `inception`, `frechet`, `bins` and `divergence` (see `models.notes.statistics`); `nearest`, the median
-            distance to the nearest training note in that of held-out notes; `spread`, the distance between notes of
-            one pitch in that of training notes.
+            distance to the nearest training note relative to held-out notes; `spread`, the distance between notes of
+            one pitch relative to training notes.
         """
-        judged = self.classifier.classify(notes.audio)
-        heard = estimate_pitch(notes.audio, self.sample_rate)
-        close = np.abs(np.where(np.isfinite(heard), heard, np.inf) - notes.pitch) <= 1.0
-        columns = [pitch_hits(judged.pitch, notes.pitch), close[:, None], entropies(judged.pitch)[:, None]]
-        named = mean_estimates(np.concatenate(columns, axis=1), self.seed, self.resamples)
-        found = dict(zip(("pitch", "near", "tracked", "entropy"), named, strict=True))
+        classification = self.classifier.classify(notes.audio)
+        tracked = estimate_pitch(notes.audio, self.sample_rate)
+        close = np.abs(np.where(np.isfinite(tracked), tracked, np.inf) - notes.pitch) <= 1.0
+        columns = [
+            pitch_hits(classification.pitch, notes.pitch),
+            close[:, None],
+            entropies(classification.pitch)[:, None],
+        ]
+        estimates = mean_estimates(np.concatenate(columns, axis=1), self.seed, self.resamples)
+        found = dict(zip(("pitch", "near", "tracked", "entropy"), estimates, strict=True))
 
-        pictures = decibel_spectrograms(notes.audio, self.sample_rate)
+        spectrograms = decibel_spectrograms(notes.audio, self.sample_rate)
         first = slice(0, self.together)
-        likely, features = judged.pitch[first], judged.features[first]
-        cells = self._cells.number(pictures[first])
+        likely, features = classification.pitch[first], classification.features[first]
+        cells = self._cells.number(spectrograms[first])
         for name, statistic in {
             "inception": lambda counts: inception_score(likely, counts),
             "frechet": lambda counts: frechet_distance(Moments.of(features, counts), self._moments),
@@ -123,9 +127,9 @@ class Judge:
         }.items():
             found[name] = self._of_set(statistic, len(likely))
 
-        nearest = distances(pictures, self._pictures).min(axis=1)[:, None]
+        nearest = distances(spectrograms, self._spectrograms).min(axis=1)[:, None]
         (found["nearest"],) = median_estimates(nearest / self.usual[0], self.seed, self.resamples)
-        spread = Spread.of(pictures, notes.pitch)
+        spread = Spread.of(spectrograms, notes.pitch)
         found["spread"] = self._of_set(lambda counts: spread.mean(counts) / self.usual[1], len(notes))
         return found
 

@@ -1,6 +1,6 @@
-"""How fast a GANSynth makes notes: `python -m benchmarks.gansynth_speed MODEL` prints seconds a batch as JSON.
+"""Speed of a GANSynth: `python -m benchmarks.gansynth_speed MODEL` prints seconds per batch as JSON.
 
-A process of its own, for a backend decides how many threads it takes when it starts.
+It runs in a process of its own, because a backend fixes its number of threads at its start.
 """
 
 import json
@@ -19,7 +19,7 @@ ROUNDS = 21
 
 @dataclass(frozen=True)
 class Speed:
-    """Median seconds that a model takes for a batch of notes, each so long, from latents to samples."""
+    """Median seconds of a model for a batch of notes of one length, from latents to samples."""
 
     name: str
     threads: int
@@ -39,16 +39,16 @@ class Speed:
         ]
 
 
-COLUMNS = ("model", "threads", "notes at once", "ms", "ms a note", "x real time")
+COLUMNS = ("model", "threads", "notes at once", "ms", "ms per note", "x real time")
 
 
 def measure(
     path: Path, name: str, threads: int, module: str = "benchmarks.gansynth_speed", *others: str
 ) -> list[Speed]:
-    """Measure a model file in a process of its own, which takes so many threads.
+    """Measure a model file in a process of its own, with so many threads.
 
     Args:
-        module: what is run, with the path and `others` behind it; it prints what `time_batches` returns.
+        module: the module to run, with the path and `others` as arguments; it prints what `time_batches` returns.
     """
     variables = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     done = subprocess.run(
@@ -68,7 +68,7 @@ def time_batches(play: Callable[[int], object], note_seconds: float, rounds: int
     """Return as JSON `note_seconds`, and the median `seconds` that each batch takes once networks are compiled.
 
     Args:
-        play: makes so many notes.
+        play: generates so many notes.
     """
     seconds = {}
     for batch in BATCHES:
@@ -87,9 +87,9 @@ def _time(path: str) -> str:
     start_keras()
     from models.gansynth.inference import load_gansynth
 
-    player = load_gansynth(path)
-    drawn = {batch: (player.draw_latents(batch), player.draw_notes(batch)) for batch in BATCHES}
-    return time_batches(lambda batch: player.decode(*drawn[batch], batch_size=batch), player.seconds)
+    model = load_gansynth(path)
+    drawn = {batch: (model.draw_latents(batch), model.draw_notes(batch)) for batch in BATCHES}
+    return time_batches(lambda batch: model.decode(*drawn[batch], batch_size=batch), model.seconds)
 
 
 if __name__ == "__main__":

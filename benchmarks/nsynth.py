@@ -1,4 +1,4 @@
-"""Held-out notes said again, and heard by a classifier and by a pitch tracker.
+"""Reconstructions of held-out notes, measured by a classifier and by a pitch tracker.
 
 `python -m benchmarks.nsynth --classifier RUN --models RUN,RUN --dataset FILE` measures WaveNet autoencoders and
 spectral baselines beside the notes themselves.
@@ -23,19 +23,19 @@ from models.notes.classifier import NOTE_CLASSIFIER
 from models.nsynth.presets import NSYNTH, NSYNTH_BASELINE
 
 PUBLISHED = {"the notes": 0.916, "WaveNet": 0.796, "spectral baseline": 0.734}
-"""Pitch named by the classifier of Engel et al. 2017, on NSynth's own test notes: recalled, and not checked against
+"""Pitch accuracy by the classifier of Engel et al. 2017, on NSynth's own test notes: recalled, and not checked against
 the paper."""
 
 SHARES = {
-    **{"pitch": "pitch named", "near": "± a semitone", "tracked": "heard ± a semitone", "octave": "octaves away"},
-    **{"as_original": "as the note", "family": "family named"},
+    **{"pitch": "exact pitch", "near": "± a semitone", "tracked": "YIN ± a semitone", "octave": "octaves away"},
+    **{"as_original": "as the note", "family": "family"},
 }
 BITS = {"nll": "bits", "unigram": "unigram", "gain": "gain"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one system scored: shares of notes in 0..1, and bits a sample where it has a likelihood."""
+    """Scores of one system: shares of notes in 0..1, and bits per sample where it has a likelihood."""
 
     name: str
     scores: Mapping[str, float]
@@ -47,12 +47,12 @@ class Row:
 
 
 def name_of(card: Any) -> str:
-    """Say which system a model is and how long it has learned, by its card."""
-    told = ", told the pitch" if card.features.get("pitch_conditioning") else ""
+    """Return the name of a system and the length of its training, from its card."""
+    condition = ", pitch conditioning" if card.features.get("pitch_conditioning") else ""
     system = "spectral baseline" if card.model == NSYNTH_BASELINE else "WaveNet"
     epoch, steps = card.training.get("epoch"), card.training.get("steps_per_epoch")
     long = f", {epoch * steps:,} steps" if epoch and steps else f", {epoch} epochs" if epoch else ""
-    return f"{system}, {card.features.get('size', '')}{told}{long}"
+    return f"{system}, {card.features.get('size', '')}{condition}{long}"
 
 
 def section(rows: Sequence[Row], count: int, dataset: str) -> Section:
@@ -60,15 +60,16 @@ def section(rows: Sequence[Row], count: int, dataset: str) -> Section:
     published = [Row(f"published: {name}", {"pitch": share}) for name, share in PUBLISHED.items()]
     return Section(
         "nsynth",
-        "NSynth: notes said again",
+        "NSynth: reconstructed notes",
         1,
         ["sound", *SHARES.values(), *BITS.values()],
         [row.cells() for row in (*rows, *published)],
-        text=f"{count:,} notes of {dataset}, evenly spread over its test split, which no network has heard. "
-        "*Named* is what a classifier says of a sound (`--model note-classifier`); *heard* is its pitch by YIN, beside "
-        "the MIDI note, and beside what YIN hears in the note itself (some instruments sound an octave lower than they "
-        "are written, and count as *octaves away*). *Bits* a sample are the model's negative log likelihood, *unigram* "
-        "is the least without hearing anything, and *gain* lies between the two.",
+        text=f"{count:,} notes of {dataset}, evenly spaced over its test split, which no network was trained on. "
+        "*Exact pitch*, *± a semitone* and *family* are by a classifier (`--model note-classifier`); *YIN* compares "
+        "the "
+        "pitch by YIN with the MIDI note, *as the note* with YIN's pitch of the original (some instruments sound an "
+        "octave lower than written, and count as *octaves away*). *Bits* per sample are the model's negative log "
+        "likelihood, *unigram* the least that is possible without context, and *gain* is the difference.",
         after="The published figures are recalled and were not checked against the paper; they are of other notes "
         "(NSynth's own), of networks of the full size, and of another classifier.",
         packages=("numpy", "librosa", "keras", "tensorflow"),
@@ -76,7 +77,7 @@ def section(rows: Sequence[Row], count: int, dataset: str) -> Section:
 
 
 class NSynthBenchmarkSettings(Settings):
-    """Measure how well autoencoders of notes say held-out notes again."""
+    """Measure reconstructions of held-out notes by note autoencoders."""
 
     flags_only: ClassVar = frozenset({"classifier", "models", "dataset", "count", "seed", "output", "dry"})
 
@@ -87,7 +88,7 @@ class NSynthBenchmarkSettings(Settings):
         ["nsynth"], min_length=1, description="run folders, .keras files, or names of bundled models: a,b,c"
     )
     dataset: Path = Field(Path("test_datasets/notes.hdf5"), description="dataset of notes, whose test split is used")
-    count: int = Field(256, ge=1, description="notes that are said again")
+    count: int = Field(256, ge=1, description="notes that are reconstructed")
     seed: int = Field(0, ge=0, description="of the split, where notes are not labelled with one")
     output: Path | None = Field(None, description="also write every figure here, as JSON")
     dry: bool = Field(False, description="print the section and leave docs/benchmarks.md alone")
@@ -106,7 +107,9 @@ def _run(settings: NSynthBenchmarkSettings) -> None:
     for path in paths:
         card = read_card(path)
         if card.model not in (NSYNTH, NSYNTH_BASELINE):
-            raise ModelError(f"notes are said again by {NSYNTH} or {NSYNTH_BASELINE}. Received: {card.model} in {path}")
+            raise ModelError(
+                f"notes are reconstructed by {NSYNTH} or {NSYNTH_BASELINE}. Received: {card.model} in {path}"
+            )
     from tqdm import tqdm
 
     from models.model_files import load_model
@@ -124,12 +127,12 @@ def _run(settings: NSynthBenchmarkSettings) -> None:
             name = name_of(loaded.card)
             with tqdm(total=notes.audio.size, desc=name, unit="samples", unit_scale=True, disable=None) as bar:
                 if loaded.name == NSYNTH:
-                    coder = NSynthCodec(loaded)
-                    said = reconstruct_with_wavenet(coder, notes, on_samples=bar.update)
-                    bits = likelihood(coder, dataset, settings.seed)
+                    codec = NSynthCodec(loaded)
+                    audio = reconstruct_with_wavenet(codec, notes, on_samples=bar.update)
+                    bits = likelihood(codec, dataset, settings.seed)
                 else:
-                    said, bits = reconstruct_with_baseline(loaded, notes, on_samples=bar.update), {}
-            rows.append(Row(name, {**score(classifier, said, notes), **bits}))
+                    audio, bits = reconstruct_with_baseline(loaded, notes, on_samples=bar.update), {}
+            rows.append(Row(name, {**score(classifier, audio, notes), **bits}))
     if settings.output is not None:
         figures = [{"name": row.name, "scores": dict(row.scores)} for row in rows]
         with written_whole(settings.output) as partial:

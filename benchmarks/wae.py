@@ -1,7 +1,7 @@
-"""Autoencoders of notes: what they give back, whether the label decides the style, what a latent tells, how fast.
+"""Note autoencoders: reconstruction, control of the style by its label, what is predictable from the latent, and speed.
 
-`python -m benchmarks.wae --models RUN,RUN --dataset FILE --mcnn RUN` measures models on notes that they have not
-learned from; those of one kind and latent, trained from several seeds, share a row.
+`python -m benchmarks.wae --models RUN,RUN --dataset FILE --mcnn RUN` measures models on held-out notes; those of one
+variant and latent, trained from several seeds, share a row.
 """
 
 import json
@@ -25,16 +25,16 @@ from inversynth.evaluation.bootstrap import Estimate
 from models.wae.presets import WAE
 
 if TYPE_CHECKING:
-    from benchmarks.wae_protocol import Answers
+    from benchmarks.wae_protocol import ModelScores
 
 REAL_TIME = 20.0
 """Times as fast as real time that one note, decoded and rendered, should be on one core."""
 
 SPECTRAL_MARGIN = 3.0
-"""Decibels by which MCNN may be behind 50 rounds of Griffin-Lim."""
+"""Decibels by which MCNN may be worse than 50 iterations of Griffin-Lim."""
 
 POINTS = 15.0
-"""Points by which the adversary should lower the probe of the style, and raise the share of styles as asked."""
+"""Points by which the adversary should lower the probe of the style, and raise the accuracy of styles."""
 
 GENERATED = {
     **{"shared_style": "style", "shared_semitone": "semitone", "shared_octave": "octave"},
@@ -46,7 +46,13 @@ LATENTS = {
     **{"mmd": "MMD²", "close": "close to the prior"},
 }
 RETURNED = {
-    **{"rmse": "RMSE", "lsd": "LSD, dB", "convergence": "convergence", "back_style": "style named", "mix_rank": "rank"},
+    **{
+        "rmse": "RMSE",
+        "lsd": "LSD, dB",
+        "convergence": "convergence",
+        "back_style": "style accuracy",
+        "mix_rank": "rank",
+    },
     **{"mix_steady": "steady", "mix_start": "first, at 0", "mix_middle": "both, at ½", "mix_end": "second, at 1"},
     **{"mix_beyond": "second, at 1½"},
 }
@@ -55,28 +61,28 @@ SHARES = ("probe", "purity", "back", "mix_steady", "mix_start", "mix_middle", "m
 
 @dataclass(frozen=True)
 class Group:
-    """Models of one kind and latent, from several seeds."""
+    """Models of one variant and latent, from several seeds."""
 
     name: str
-    answers: "Sequence[Answers]"
+    results: "Sequence[ModelScores]"
     estimates: Mapping[str, Estimate]
 
     def score(self, name: str) -> float | None:
         """Return the mean of a score over seeds; None where the models have none."""
-        found = [each.scores[name] for each in self.answers if name in each.scores]
+        found = [each.scores[name] for each in self.results if name in each.scores]
         return statistics.fmean(found) if found else None
 
     def generated(self) -> list[str]:
-        """Return the cells of the table of made notes."""
+        """Return the cells of the table of generated notes."""
         shares = [_share(self.estimates[name]) for name in GENERATED]
-        return [self.name, str(len(self.answers)), *shares, f"{self.score('shared_f1') or 0.0:.3f}"]
+        return [self.name, str(len(self.results)), *shares, f"{self.score('shared_f1') or 0.0:.3f}"]
 
-    def told(self, columns: Mapping[str, str]) -> list[str]:
+    def cells(self, columns: Mapping[str, str]) -> list[str]:
         """Return the cells of another table."""
         return [self.name, *(self._cell(name) for name in columns)]
 
     def _cell(self, name: str) -> str:
-        found = [each.scores[name] for each in self.answers if name in each.scores]
+        found = [each.scores[name] for each in self.results if name in each.scores]
         if not found:
             return ""
         if name == "close":
@@ -89,7 +95,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Data:
-    """What the notes were, and what judges and chance say of them."""
+    """The notes of an evaluation, with the accuracy of classifiers and of chance."""
 
     name: str
     training: int
@@ -108,7 +114,7 @@ def section(
     """Write the section of the page."""
     bounds = [
         [name, "", *(f"{100 * shares[column.rpartition('_')[2]]:.1f} %" for column in GENERATED), ""]
-        for name, shares in (("ceiling: judges on real notes", data.ceiling), ("chance", data.chance))
+        for name, shares in (("ceiling: real notes", data.ceiling), ("chance", data.chance))
     ]
     prior = ", ".join(f"{2 * chance:.3f} for a latent of {width}" for width, chance in sorted(data.prior.items()))
     return Section(
@@ -120,29 +126,26 @@ def section(
         text=f"Trained on {data.training:,} notes of {data.name}, whose style is the {data.label}; "
         f"{data.draws} latents are drawn from the prior, each at a note, and decoded in each of the {data.styles} "
         "styles. "
-        "LabelClassifiers, small networks that learned from real notes, name style, semitone and octave: of the octaves 3 "
-        "and 4, "
-        "then of all notes learned. In brackets 95 % intervals over the draws of all seeds (bootstrap); the "
+        "Small networks trained on real notes classify style, semitone and octave: of the octaves 3 and 4, "
+        "then of all notes in the training. In brackets 95 % intervals over the draws of all seeds (bootstrap); the "
         "macro-F1 is of "
         f"the styles of the octaves 3 and 4.",
         after=_goals(groups, data, rendered, speeds)
-        + f"### What a latent tells\n\nOf {data.held_out} notes that were not learned from, means over seeds and their "
-        "range. A *probe*, a network of 2 x 128 units that learned from standardised latents of the training notes, "
-        f"names what they are (chance: {_chances(data)}). *Purity* is the share of the ten nearest "
+        + f"### What is predictable from a latent\n\nOn {data.held_out} held-out notes, means over seeds and their "
+        "range. A *probe*, a network of 2 x 128 units trained on standardised latents of the training notes, "
+        f"predicts their labels (chance: {_chances(data)}). *Purity* is the share of the ten nearest "
         f"latents that have the same style (by chance {100 * data.chance['purity']:.1f} %). A latent is *close to "
         "the prior* where each mean is "
-        "within 0.2, each deviation in 0.8 to 1.2, and the mmd below twice what two sets of the prior "
-        "reach once "
-        f"in twenty times: {prior}.\n\n"
-        + markdown_table(["model, latent", *LATENTS.values()], [group.told(LATENTS) for group in groups])
-        + "\n\n### What comes back, and mixtures\n\nErrors of pictures of the same notes, and how often the judge "
-        "names "
-        "the style of what came back. Then pairs of styles at weights 1 - t and t: *rank* correlation of t with "
+        "within 0.2, each deviation in 0.8 to 1.2, and the squared MMD below twice the 95th percentile "
+        f"of two samples of the prior: {prior}.\n\n"
+        + markdown_table(["model, latent", *LATENTS.values()], [group.cells(LATENTS) for group in groups])
+        + "\n\n### Reconstructions and mixtures\n\nErrors of log-mel spectrograms of the same notes, and the accuracy "
+        "with which the style of reconstructions is classified. Then pairs of styles at weights 1 - t and t: *rank* "
+        "correlation of t with "
         "either's "
-        "probability, the share of *steady* steps, in which neither falls back by more than 0.01, and how likely "
-        "the first is at t = 0, "
-        "both together half way, and the second at 1 and at 1.5.\n\n"
-        + markdown_table(["model, latent", *RETURNED.values()], [group.told(RETURNED) for group in groups])
+        "probability, the share of *steady* steps, in which neither decreases by more than 0.01, and the "
+        "probability of the first at t = 0, of both together at one half, and of the second at 1 and at 1.5.\n\n"
+        + markdown_table(["model, latent", *RETURNED.values()], [group.cells(RETURNED) for group in groups])
         + _rendered_text(rendered)
         + _speed_text(speeds),
         packages=("numpy", "scikit-learn", "librosa", "keras", "tensorflow"),
@@ -155,17 +158,17 @@ def _goals(
     rendered: Sequence[tuple[str, Mapping[str, float]]],
     speeds: Sequence[Speed],
 ) -> str:
-    """Say of each goal of the project whether it is met."""
+    """State for each goal of the project whether it is met."""
     named, lines = {group.name: group for group in groups}, []
     for width in sorted(data.prior):
         fader, style, note = (named.get(f"wae-{kind}, {width}") for kind in ("fader", "style", "note"))
         if fader and style:
             here, there = fader.estimates["shared_style"], style.estimates["shared_style"]
-            more, apart = 100 * (here.value - there.value), here.low > there.high
+            more, disjoint = 100 * (here.value - there.value), here.low > there.high
             lines.append(
-                f"latent {width}: WAE-Fader's styles come out as asked {more:+.1f} points more often than WAE-style's, "
-                f"intervals {'apart' if apart else 'overlap'} (goal {POINTS:.0f}: "
-                f"{'met' if more >= POINTS and apart else 'missed'})"
+                f"latent {width}: WAE-Fader's styles are correct {more:+.1f} points more often than WAE-style's, "
+                f"intervals {'disjoint' if disjoint else 'overlap'} (goal {POINTS:.0f}: "
+                f"{'met' if more >= POINTS and disjoint else 'missed'})"
             )
         if fader and note:
             probes = [100 * (group.score("probe_style") or 0.0) for group in (fader, note)]
@@ -176,9 +179,9 @@ def _goals(
             )
         if fader:
             notes = [100 * fader.estimates[f"shared_{label}"].value for label in ("semitone", "octave")]
-            close = [bool(each.scores["close"]) for each in fader.answers]
+            close = [bool(each.scores["close"]) for each in fader.results]
             lines.append(
-                f"latent {width}: WAE-Fader's semitones are right for {notes[0]:.1f} %, octaves for {notes[1]:.1f} "
+                f"latent {width}: WAE-Fader's semitones are correct for {notes[0]:.1f} %, octaves for {notes[1]:.1f} "
                 "% (goal 90: "
                 f"{'met' if min(notes) >= 90 else 'missed'}); {sum(close)} of {len(close)} latents are close to the "
                 "prior "
@@ -186,16 +189,16 @@ def _goals(
             )
     by_name = dict(rendered)
     if by_name:
-        behind = by_name["MCNN"]["convergence"] - by_name["Griffin-Lim, 50 rounds"]["convergence"]
+        behind = by_name["MCNN"]["convergence"] - by_name["Griffin-Lim, 50 iterations"]["convergence"]
         lines.append(
-            f"MCNN's spectral convergence is {behind:+.1f} dB from that of 50 rounds of Griffin-Lim (goal: at most "
+            f"MCNN's spectral convergence is {behind:+.1f} dB from that of 50 iterations of Griffin-Lim (goal: at most "
             f"{SPECTRAL_MARGIN:+.0f}, {'met' if behind <= SPECTRAL_MARGIN else 'missed'})"
         )
     single = [speed for speed in speeds if speed.batch == 1]
     if single:
         pace = single[0].note_seconds / single[0].seconds
         lines.append(
-            f"one note is decoded and rendered {pace:.0f} x as fast as real time on one core (goal {REAL_TIME:.0f}: "
+            f"decoding and rendering one note is {pace:.0f} x faster than real time on one core (goal {REAL_TIME:.0f}: "
             f"{'met' if pace >= REAL_TIME else 'missed'})"
         )
     return "Goals:\n\n" + "".join(f"- {line}\n" for line in lines) + "\n" if lines else ""
@@ -212,11 +215,10 @@ def _rendered_text(rendered: Sequence[tuple[str, Mapping[str, float]]]) -> str:
         [name, f"{one['convergence']:.2f}", f"{one['log_magnitude']:.3f}", f"{one['lsd']:.2f}"]
         for name, one in rendered
     ]
-    table = markdown_table(["sound by", "spectral convergence, dB", "log magnitude", "LSD, dB"], rows)
+    table = markdown_table(["vocoder", "spectral convergence, dB", "log magnitude", "LSD, dB"], rows)
     return (
-        "\n\n### Sound\n\nFrom the true mel magnitudes of notes of the test to sound, and in the last row from what "
-        "the model gives "
-        f"back of them, against the notes themselves on bins of their spectrograms.\n\n{table}"
+        "\n\n### Sound\n\nTest notes rendered from their true mel magnitudes, and in the last row from those that "
+        f"the model reconstructs, compared with the notes themselves on bins of their spectrograms.\n\n{table}"
     )
 
 
@@ -224,7 +226,7 @@ def _speed_text(speeds: Sequence[Speed]) -> str:
     if not speeds:
         return ""
     return (
-        f"\n\n### How fast\n\nFrom latent and labels through decoder and MCNN to samples, once compiled; medians of "
+        f"\n\n### Speed\n\nFrom latent and labels through decoder and MCNN to samples, once compiled; medians of "
         f"{ROUNDS}.\n\n{markdown_table(COLUMNS, [speed.cells() for speed in speeds])}"
     )
 
@@ -235,9 +237,10 @@ def _share(found: Estimate) -> str:
 
 
 class WaeBenchmarkSettings(Settings):
-    """Measure autoencoders of notes, and an MCNN that renders them."""
+    """Measure note autoencoders, and an MCNN that renders them."""
 
-    flags_only: ClassVar = frozenset({"models", "dataset", "mcnn", "draws", "seed", "judges", "output", "dry"})
+    flags_only: ClassVar = frozenset({"models", "dataset", "mcnn", "draws", "seed", "classifiers", "output", "dry"})
+    renamed_flags: ClassVar = {"judges": "classifiers"}
 
     models: list[str] = Field(
         [WAE], min_length=1, description="run folders, .keras files, or names of bundled models: a,b,c"
@@ -245,8 +248,8 @@ class WaeBenchmarkSettings(Settings):
     dataset: Path = Field(Path("test_datasets/notes.hdf5"), description="dataset of notes that they were trained on")
     mcnn: str | None = Field(None, description="an MCNN, to measure sound and speed with the first model, too")
     draws: int = Field(84, ge=2, description="latents that each model decodes in every style")
-    seed: int = Field(0, ge=0, description="of judges, probes, latents and intervals")
-    judges: Path = Field(Path("runs"), description="where judges are kept for the next time")
+    seed: int = Field(0, ge=0, description="of classifiers, probes, latents and intervals")
+    classifiers: Path = Field(Path("runs"), description="folder in which trained classifiers are kept")
     output: Path | None = Field(None, description="also write every figure here, as JSON")
     dry: bool = Field(False, description="print the section and leave docs/benchmarks.md alone")
 
@@ -276,7 +279,7 @@ def _run(settings: WaeBenchmarkSettings) -> None:
         figures: dict[str, Any] = {
             "data": asdict(data),
             "models": [
-                {"name": each.name, "group": each.group, **each.scores} for one in groups for each in one.answers
+                {"name": each.name, "group": each.group, **each.scores} for one in groups for each in one.results
             ],
             "groups": {one.name: {key: each.as_dict() for key, each in one.estimates.items()} for one in groups},
             "rendered": dict(rendered),
@@ -296,7 +299,7 @@ def _scores(
 ) -> tuple[list[Group], Data, list[tuple[str, dict[str, float]]]]:
     from tqdm import tqdm
 
-    from benchmarks.wae_protocol import Questions, accuracy, chance_of, render
+    from benchmarks.wae_protocol import Evaluation, accuracy, chance_of, render
     from inversynth.pretrained import find_model
     from models.wae.data import StyledNotes
     from models.wae.inference import load_wae
@@ -304,37 +307,37 @@ def _scores(
     from models.wae.presets import find_preset
     from models.wae.vocoders import mcnn_renderer
 
-    makers = [load_wae(path) for path in paths]
-    first = makers[0].loaded.card.features
+    loaded = [load_wae(path) for path in paths]
+    first = loaded[0].loaded.card.features
     with Dataset(settings.dataset) as dataset:
-        source = StyledNotes(dataset, size=find_preset(str(first["size"])), label=makers[0].label)
-        for maker in makers:
-            if (maker.analysis, maker.styles) != (source.analysis, source.styles):
+        source = StyledNotes(dataset, size=find_preset(str(first["size"])), label=loaded[0].label)
+        for model in loaded:
+            if (model.analysis, model.styles) != (source.analysis, source.styles):
                 raise ModelError(
                     f"models must know the styles of the dataset, {len(source.styles)} of {source.label}. "
-                    f"Received: {maker.loaded.path} with {len(maker.styles)} of {maker.label}"
+                    f"Received: {model.loaded.path} with {len(model.styles)} of {model.label}"
                 )
-        questions = Questions.prepare(source, settings.judges, settings.seed)
-        answers = [
-            questions.ask(maker, maker.name, settings.draws)
-            for maker in tqdm(makers, desc="asking", unit="model", disable=None)
+        evaluation = Evaluation.prepare(source, settings.classifiers, settings.seed)
+        results = [
+            evaluation.evaluate(model, model.name, settings.draws)
+            for model in tqdm(loaded, desc="evaluating", unit="model", disable=None)
         ]
         rendered = []
         if settings.mcnn is not None:
-            rendered = render(source, mcnn_renderer(find_model(settings.mcnn), makers[0].analysis), makers[0])
+            rendered = render(source, mcnn_renderer(find_model(settings.mcnn), loaded[0].analysis), loaded[0])
         groups = [
             Group(
                 name,
-                (of_group := [each for each in answers if each.group == name]),
+                (of_group := [each for each in results if each.group == name]),
                 {key: accuracy(of_group, key, settings.seed) for key in of_group[0].draws},
             )
-            for name in dict.fromkeys(each.group for each in answers)
+            for name in dict.fromkeys(each.group for each in results)
         ]
-        widths = {each.latent for each in answers}
-        prior = {width: chance_mmd(len(questions.held_out), width) for width in widths}
-        counts = len(questions.training), len(questions.held_out), settings.draws
+        widths = {each.latent for each in results}
+        prior = {width: chance_mmd(len(evaluation.held_out), width) for width in widths}
+        counts = len(evaluation.training), len(evaluation.held_out), settings.draws
         styles = source.label, len(source.styles)
-        data = Data(settings.dataset.name, *counts, *styles, questions.ceiling, chance_of(source), prior)
+        data = Data(settings.dataset.name, *counts, *styles, evaluation.ceiling, chance_of(source), prior)
     return groups, data, rendered
 
 

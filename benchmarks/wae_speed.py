@@ -1,4 +1,4 @@
-"""How fast an autoencoder of notes and an MCNN make notes: `python -m benchmarks.wae_speed WAE MCNN` prints JSON.
+"""Speed of a note autoencoder with an MCNN: `python -m benchmarks.wae_speed WAE MCNN` prints JSON.
 
 From latents and labels to samples, in a process of its own, as in `benchmarks.gansynth_speed`.
 """
@@ -17,14 +17,14 @@ def _time(path: str, mcnn: str) -> str:
     from models.wae.inference import load_wae
     from models.wae.vocoders import mcnn_renderer
 
-    maker = load_wae(path)
-    renderer = mcnn_renderer(mcnn, maker.analysis)
-    weights = np.eye(len(maker.styles), dtype=np.float32)
+    model = load_wae(path)
+    renderer = mcnn_renderer(mcnn, model.analysis)
+    weights = np.eye(len(model.styles), dtype=np.float32)
     drawn = {
-        batch: (maker.draw_latents(batch), maker.draw_notes(batch), weights[np.arange(batch) % len(weights)])
+        batch: (model.draw_latents(batch), model.draw_notes(batch), weights[np.arange(batch) % len(weights)])
         for batch in BATCHES
     }
-    return time_batches(lambda batch: maker.decode(*drawn[batch], renderer, batch_size=batch), maker.seconds)
+    return time_batches(lambda batch: model.decode(*drawn[batch], renderer, batch_size=batch), model.seconds)
 
 
 if __name__ == "__main__":

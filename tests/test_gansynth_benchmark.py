@@ -8,16 +8,15 @@ import pytest
 
 from benchmarks import gansynth as benchmark
 from benchmarks.gansynth import PUBLISHED, Data, Row, section
-from benchmarks.gansynth_protocol import Judge, Notes
+from benchmarks.gansynth_protocol import SetEvaluator, Notes
 from benchmarks.gansynth_speed import BATCHES, Speed, time_batches
 from generators.errors import ModelError
 from generators.notes.labels import SPACE
 from inversynth.evaluation.bootstrap import Estimate
-from models.estimation.architectures import NOTE_CLASSIFIER
 from models.gansynth.inference import load_gansynth
 from models.model_files import ModelCard, save_model
 from models.notes import spectral_encoder
-from models.notes.classifier import Classification, build_classifier
+from models.notes.classifier import NOTE_CLASSIFIER, Classification, build_classifier
 from tests.gansynth_models import write_untrained
 from tests.models.notes.test_classifier import NOTES, RATE, SMALL, write_labelled_notes
 
@@ -55,8 +54,8 @@ def test_models_stand_beside_real_notes_and_controls(files, capsys):
     lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if line.startswith("| ")}
     found = json.loads(Path("found.json").read_text(encoding="utf-8"))
     rows = {row["name"]: row for row in found["rows"]}
-    real, made, heart, one = "real notes", "made: mel, 192 images", "control: by heart", "control: one timbre of made"
-    assert list(rows) == [real, "real notes, mel pictures and back", made, heart, one]
+    real, made, heart, one = "real notes", "made: mel, 192 images", "control: memorised", "control: one timbre of made"
+    assert list(rows) == [real, "real notes, mel spectrograms inverted", made, heart, one]
     assert set(rows) < set(lines)
     assert [row["n"] for row in rows.values()] == [16, 16, 24, 24, 24]
     assert found["data"] | {"nearest": 0, "spread": 0} == {
@@ -84,12 +83,12 @@ def test_models_of_something_else_or_of_other_notes_are_refused(files, capsys):
 
 
 class Hears:
-    """A classifier that hears the loudest of 128 bins, and is sure of it."""
+    """A classifier that takes the loudest of 128 bins for the pitch, with certainty."""
 
     def __init__(self, rate):
         self.loaded = type("Loaded", (), {"sample_rate": rate, "path": "classifier"})
 
-    def judge(self, audio):
+    def classify(self, audio):
         spectrum = np.abs(np.fft.rfft(audio))[:, :128]
         return Classification(np.eye(128)[spectrum.argmax(axis=1)], spectrum[:, :40])
 
@@ -100,23 +99,23 @@ def sines(pitch, seed):
     return Notes(np.sin(phase) * np.exp(-time * rng.uniform(0, 8, (len(pitch), 1))), pitch)
 
 
-def test_judge_measures_sets_with_known_answers():
+def test_sets_with_known_answers_are_measured():
     training, held_out = sines(np.tile([20, 30], 40), 0), sines(np.tile([20, 30], 20), 1)
-    judge = Judge(Hears(1024), 1024, training, held_out, together=30, cells=4, resamples=20)
-    real = judge.measure(held_out)
+    evaluator = SetEvaluator(Hears(1024), 1024, training, held_out, together=30, cells=4, resamples=20)
+    real = evaluator.measure(held_out)
     assert (real["pitch"].value, real["near"].value, real["entropy"].value) == (1.0, 1.0, 0.0)
     assert real["inception"].value == pytest.approx(2.0)
     assert real["nearest"].value == pytest.approx(1.0)
     assert real["spread"].value == pytest.approx(1.0, abs=0.3)
-    heart = judge.measure(training.drawn(40, seed=2))
+    heart = evaluator.measure(training.drawn(40, seed=2))
     assert heart["nearest"].value < 0.01
-    collapsed = judge.measure(Notes(np.repeat(training.audio[:1], 40, axis=0), np.full(40, 21)))
+    collapsed = evaluator.measure(Notes(np.repeat(training.audio[:1], 40, axis=0), np.full(40, 21)))
     assert (collapsed["pitch"].value, collapsed["near"].value) == (0.0, 1.0)
     assert collapsed["inception"].value == pytest.approx(1.0)
     assert (collapsed["bins"].value, collapsed["spread"].value) == (4, pytest.approx(0.0, abs=1e-3))
     assert real["frechet"].value < collapsed["frechet"].value
     with pytest.raises(ModelError, match=r"takes notes of 1024 Hz\. Received: notes of 2048 Hz"):
-        Judge(Hears(1024), 2048, training, held_out, 30)
+        SetEvaluator(Hears(1024), 2048, training, held_out, 30)
 
 
 def test_batches_are_timed(files):

@@ -1,4 +1,4 @@
-"""The benchmark of notes said again: every system beside the notes themselves, and what was published."""
+"""The benchmark of reconstructed notes: every system beside the notes themselves, and what was published."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,11 @@ import pytest
 from benchmarks import nsynth as benchmark
 from benchmarks.nsynth import PUBLISHED, Row, name_of, section
 from generators.notes.labels import SPACE
-from models.estimation.architectures import NOTE_CLASSIFIER, NSYNTH, NSYNTH_BASELINE
 from models.model_files import ModelCard, save_model
 from models.notes import spectral_encoder
-from models.notes.classifier import build_classifier
+from models.notes.classifier import NOTE_CLASSIFIER, build_classifier
 from models.nsynth.baseline_networks import build_spectral_autoencoder
+from models.nsynth.presets import NSYNTH, NSYNTH_BASELINE
 from models.nsynth.recipe import build_nsynth
 from tests.models.notes.test_classifier import RATE, SAMPLES, SMALL, write_labelled_notes
 
@@ -67,14 +67,19 @@ def test_systems_are_measured_on_the_same_notes_and_nothing_is_published(files, 
 
 def test_models_of_something_else_are_refused_before_anything_is_decoded(files, capsys):
     assert benchmark.main(arguments(files, NSYNTH, NOTE_CLASSIFIER)) == 2
-    assert "said again by nsynth or nsynth-baseline. Received: note-classifier in" in capsys.readouterr().err
+    assert "reconstructed by nsynth or nsynth-baseline. Received: note-classifier in" in capsys.readouterr().err
     assert not Path("found.json").exists()
 
 
 @pytest.mark.parametrize(
     ("model", "features", "training", "name"),
     [
-        (NSYNTH, {"pitch_conditioning": True}, {"epoch": 12, "steps_per_epoch": 200}, "told the pitch, 2,400 steps"),
+        (
+            NSYNTH,
+            {"pitch_conditioning": True},
+            {"epoch": 12, "steps_per_epoch": 200},
+            "pitch conditioning, 2,400 steps",
+        ),
         (NSYNTH, {"pitch_conditioning": False}, {}, "WaveNet, tiny"),
         (NSYNTH_BASELINE, {}, {"epoch": 7, "steps_per_epoch": None}, "spectral baseline, tiny, 7 epochs"),
     ],

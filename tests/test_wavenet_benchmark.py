@@ -28,7 +28,7 @@ def test_section_lays_out_speeds_and_steps():
     assert "median of n = 3" in markdown
 
 
-def test_goals_that_are_met_are_told():
+def test_goals_that_are_met_are_reported():
     speeds = [Speed("tiny", 1, 16_000.0, 40.0, 3), Speed("tiny", 16, 60_000.0, 90.0, 3)]
     assert "`tiny` meets its goals." in section(speeds, {}).to_markdown()
 

@@ -1,4 +1,4 @@
-"""An untrained autoencoder of notes and an MCNN that renders its pictures, in real model files."""
+"""An untrained autoencoder of notes and an MCNN that renders its spectrograms, in real model files."""
 
 from pathlib import Path
 

@@ -12,48 +12,48 @@ NOTES = (60, 61, 62)
 
 
 @pytest.fixture(scope="module")
-def player(tmp_path_factory):
+def model(tmp_path_factory):
     return load_gansynth(write_untrained(tmp_path_factory.mktemp("model") / "untrained.keras"))
 
 
-def test_a_note_is_as_long_as_those_of_the_training_and_finite(player):
-    sounds = player.decode(player.draw_latents(3), NOTES)
+def test_a_note_is_as_long_as_those_of_the_training_and_finite(model):
+    sounds = model.decode(model.draw_latents(3), NOTES)
     assert sounds.shape == (3, 160)
     assert np.isfinite(sounds).all()
     assert sounds.std(axis=1).min() > 0
-    assert player.spectrograms(player.draw_latents(2), NOTES[:2]).shape == (2, 8, 32, 2)
+    assert model.spectrograms(model.draw_latents(2), NOTES[:2]).shape == (2, 8, 32, 2)
 
 
-def test_a_sound_follows_from_its_latent_and_note_alone(player):
-    latents, heard = player.draw_latents(5, seed=3), []
-    together = player.decode(latents, [60, 61, 62, 60, 61], batch_size=4, on_notes=heard.append)
-    alone = player.decode(latents[4:], [61])
+def test_a_sound_follows_from_its_latent_and_note_alone(model):
+    latents, heard = model.draw_latents(5, seed=3), []
+    together = model.decode(latents, [60, 61, 62, 60, 61], batch_size=4, on_notes=heard.append)
+    alone = model.decode(latents[4:], [61])
     np.testing.assert_allclose(together[4:], alone, atol=1e-4 * np.abs(alone).max())
     assert heard == [4, 1]
-    assert not np.allclose(player.decode(latents[4:], [62]), alone)
+    assert not np.allclose(model.decode(latents[4:], [62]), alone)
 
 
-def test_latents_follow_from_seed_and_number(player):
-    np.testing.assert_array_equal(player.draw_latents(7, seed=1)[2], player.draw_latents(3, seed=1)[2])
-    assert not np.allclose(player.draw_latents(3, seed=2), player.draw_latents(3, seed=1))
-    many = player.draw_latents(500)
+def test_latents_follow_from_seed_and_number(model):
+    np.testing.assert_array_equal(model.draw_latents(7, seed=1)[2], model.draw_latents(3, seed=1)[2])
+    assert not np.allclose(model.draw_latents(3, seed=2), model.draw_latents(3, seed=1))
+    many = model.draw_latents(500)
     assert abs(many.mean()) < 0.05
     assert abs(many.std() - 1) < 0.05
 
 
 def test_notes_are_drawn_as_they_occurred(tmp_path):
-    player = load_gansynth(write_untrained(tmp_path / "one.keras"))
-    player.loaded.card.features.update(counts=[3, 0, 1])
-    drawn = player.draw_notes(4000)
+    model = load_gansynth(write_untrained(tmp_path / "one.keras"))
+    model.loaded.card.features.update(counts=[3, 0, 1])
+    drawn = model.draw_notes(4000)
     assert np.mean(drawn == 60) == pytest.approx(0.75, abs=0.03)
     assert not (drawn == 61).any()
 
 
-def test_the_first_block_can_be_taken_apart_and_put_together(player):
-    latents = player.draw_latents(3)
-    activations = player.first_block(latents, NOTES)
+def test_the_first_block_can_be_taken_apart_and_put_together(model):
+    latents = model.draw_latents(3)
+    activations = model.first_block(latents, NOTES)
     assert activations.shape == (3, 2, 8, 16)
-    np.testing.assert_array_equal(player.decode_first_block(activations), player.decode(latents, NOTES))
+    np.testing.assert_array_equal(model.decode_first_block(activations), model.decode(latents, NOTES))
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_the_first_block_can_be_taken_apart_and_put_together(player):
         (np.zeros((2, 8)), [60], "Received: 2 latents, 1 notes"),
     ],
 )
-def test_bad_input_is_named(player, latents, notes, message):
+def test_bad_input_is_named(model, latents, notes, message):
     with pytest.raises(ModelError, match=message):
-        player.decode(latents, notes)
+        model.decode(latents, notes)
 
 
 def test_another_model_is_refused(tmp_path):

@@ -25,7 +25,7 @@ def test_the_published_form_weighs_the_lowest_bin_with_nothing():
     assert np.abs(matrix - mel_matrix(1024, 16000)).max() > 0.99
 
 
-def test_ours_hears_every_bin_below_the_highest():
+def test_ours_covers_every_bin_below_the_highest():
     matrix = mel_matrix(1024, 16000)
     assert np.flatnonzero(matrix.sum(axis=1) == 0).tolist() == [1023]
     peaks = 8000 * (matrix.argmax(axis=0) + 1) / 1024  # of the bands, in hertz

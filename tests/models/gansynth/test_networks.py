@@ -78,16 +78,16 @@ def test_widths_and_resolutions_of_the_release():
 def test_weights_have_unit_variance_and_outputs_too():
     dense, conv = EqualisedDense(400, gain=1.0, seed=0), EqualisedConv2D(64, gain=1.0, seed=1)
     out = np.asarray(dense(RNG.normal(size=(300, 200)).astype(np.float32)))
-    picture = np.asarray(conv(RNG.normal(size=(8, 12, 12, 32)).astype(np.float32)))[:, 1:-1, 1:-1]
+    spectrogram = np.asarray(conv(RNG.normal(size=(8, 12, 12, 32)).astype(np.float32)))[:, 1:-1, 1:-1]
     assert np.asarray(dense.kernel).std() == pytest.approx(1.0, abs=0.02)
     assert dense.scale == pytest.approx(200**-0.5)
     assert conv.scale == pytest.approx((9 * 32) ** -0.5)
     assert out.std() == pytest.approx(1.0, abs=0.05)
-    assert picture.std() == pytest.approx(1.0, abs=0.05)
+    assert spectrogram.std() == pytest.approx(1.0, abs=0.05)
     assert EqualisedDense(4).get_config()["gain"] == 2.0
 
 
-def test_spreading_is_the_convolution_of_a_picture_that_is_empty_but_for_its_middle():
+def test_spreading_is_the_convolution_of_a_spectrogram_that_is_empty_but_for_its_middle():
     spread = EqualisedSpread(5, (2, 8), seed=0)
     point = RNG.normal(size=(3, 7)).astype(np.float32)
     found = np.asarray(spread(point))
@@ -105,32 +105,32 @@ def test_points_are_brought_to_one_level():
 
 
 def test_deviation_over_the_batch_is_one_number():
-    pictures = RNG.normal(size=(6, 4, 5, 3)).astype(np.float32)
-    found = np.asarray(MinibatchDeviation()(pictures))
-    np.testing.assert_array_equal(found[..., :3], pictures)
-    np.testing.assert_allclose(found[..., 3], np.sqrt(pictures.var(axis=0) + 1e-6).mean(), rtol=1e-5)
+    spectrograms = RNG.normal(size=(6, 4, 5, 3)).astype(np.float32)
+    found = np.asarray(MinibatchDeviation()(spectrograms))
+    np.testing.assert_array_equal(found[..., :3], spectrograms)
+    np.testing.assert_allclose(found[..., 3], np.sqrt(spectrograms.var(axis=0) + 1e-6).mean(), rtol=1e-5)
 
 
 def test_deviation_within_groups_is_a_number_for_each_and_only_in_training():
-    pictures = RNG.normal(size=(6, 4, 5, 3)).astype(np.float32)
-    pictures[3:] *= 0.1
+    spectrograms = RNG.normal(size=(6, 4, 5, 3)).astype(np.float32)
+    spectrograms[3:] *= 0.1
     layer = MinibatchDeviation(group=3)
-    found = np.asarray(layer(pictures, training=True))[..., 3]
+    found = np.asarray(layer(spectrograms, training=True))[..., 3]
     for first in (0, 3):
-        expected = np.sqrt(pictures[first : first + 3].var(axis=0) + 1e-6).mean()
+        expected = np.sqrt(spectrograms[first : first + 3].var(axis=0) + 1e-6).mean()
         np.testing.assert_allclose(found[first : first + 3], expected, rtol=1e-5)
-    np.testing.assert_array_equal(np.asarray(layer(pictures)), np.asarray(MinibatchDeviation()(pictures)))
+    np.testing.assert_array_equal(np.asarray(layer(spectrograms)), np.asarray(MinibatchDeviation()(spectrograms)))
     assert MinibatchDeviation.from_config(layer.get_config()).group == 3
 
 
-def test_pictures_grow_and_shrink_exactly():
-    pictures = RNG.normal(size=(2, 4, 8, 3)).astype(np.float32)
-    large = np.asarray(upscaled(pictures, 4))
+def test_spectrograms_grow_and_shrink_exactly():
+    spectrograms = RNG.normal(size=(2, 4, 8, 3)).astype(np.float32)
+    large = np.asarray(upscaled(spectrograms, 4))
     assert large.shape == (2, 16, 32, 3)
-    np.testing.assert_array_equal(large[:, ::4, 3::4], pictures)
-    np.testing.assert_allclose(np.asarray(downscaled(large, 4)), pictures, atol=1e-6)
+    np.testing.assert_array_equal(large[:, ::4, 3::4], spectrograms)
+    np.testing.assert_allclose(np.asarray(downscaled(large, 4)), spectrograms, atol=1e-6)
     np.testing.assert_allclose(
-        np.asarray(downscaled(pictures, 2))[0, 0, 0], pictures[0, :2, :2].mean(axis=(0, 1)), atol=1e-6
+        np.asarray(downscaled(spectrograms, 2))[0, 0, 0], spectrograms[0, :2, :2].mean(axis=(0, 1)), atol=1e-6
     )
 
 
@@ -152,7 +152,7 @@ def test_fading_takes_from_both_sides():
 # --- growing ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_block_begins_unheard(generator):
+def test_a_new_block_starts_without_effect(generator):
     """At the beginning of a transition the larger generator makes what the smaller one made, every point repeated."""
     smaller = grown(build_generator, 2, generator)
     before = np.asarray(smaller(inputs(progress=1.0)))
@@ -160,7 +160,7 @@ def test_a_new_block_begins_unheard(generator):
     np.testing.assert_allclose(after, np.asarray(upscaled(before, 2)), atol=1e-6)
 
 
-def test_at_the_end_of_a_transition_the_new_block_speaks_alone(generator):
+def test_at_the_end_of_a_transition_only_the_new_block_has_effect(generator):
     reference = np.asarray(generator(inputs(progress=2.0)))
     unused = build_generator(SMOKE, seed=0)
     for block in (1, 2):
@@ -170,26 +170,26 @@ def test_at_the_end_of_a_transition_the_new_block_speaks_alone(generator):
     assert np.abs(np.asarray(unused(inputs(progress=1.9))) - reference).max() > 1e-3
 
 
-def test_a_new_block_of_the_critic_begins_unheard(critic):
+def test_a_new_block_of_the_critic_starts_without_effect(critic):
     smaller = grown(build_critic, 2, critic)
-    pictures = RNG.uniform(-1, 1, (4, 4, 16, 2)).astype(np.float32)
+    spectrograms = RNG.uniform(-1, 1, (4, 4, 16, 2)).astype(np.float32)
     progress = np.full((4, 1), 1.0, np.float32)
-    before, after = smaller([pictures, progress]), critic([np.asarray(upscaled(pictures, 2)), progress])
+    before, after = smaller([spectrograms, progress]), critic([np.asarray(upscaled(spectrograms, 2)), progress])
     for name in ("score", "pitch"):
         np.testing.assert_allclose(np.asarray(after[name]), np.asarray(before[name]), atol=1e-5)
 
 
-def test_the_critic_judges_each_item_by_itself_but_for_the_deviation(critic):
-    pictures = RNG.uniform(-1, 1, (6, 8, 32, 2)).astype(np.float32)
+def test_the_critic_scores_each_item_independently_except_for_the_deviation(critic):
+    spectrograms = RNG.uniform(-1, 1, (6, 8, 32, 2)).astype(np.float32)
     progress = np.full((6, 1), 2.0, np.float32)
-    judged, order = critic([pictures, progress]), [3, 1, 5, 0, 4, 2]
-    again = critic([pictures[order], progress])
-    np.testing.assert_allclose(np.asarray(again["score"]), np.asarray(judged["score"])[order], atol=1e-5)
-    alike = critic([np.repeat(pictures[:1], 6, axis=0), progress])
-    assert abs(float(alike["score"][0]) - float(judged["score"][0])) > 1e-4
+    outputs, order = critic([spectrograms, progress]), [3, 1, 5, 0, 4, 2]
+    again = critic([spectrograms[order], progress])
+    np.testing.assert_allclose(np.asarray(again["score"]), np.asarray(outputs["score"])[order], atol=1e-5)
+    equal = critic([np.repeat(spectrograms[:1], 6, axis=0), progress])
+    assert abs(float(equal["score"][0]) - float(outputs["score"][0])) > 1e-4
 
 
-def test_the_generator_hears_latent_and_pitch(generator):
+def test_the_generator_depends_on_latent_and_pitch(generator):
     latent, pitch, progress = inputs()
     made = np.asarray(generator([latent, pitch, progress]))
     assert made.shape == (4, 8, 32, 2)
@@ -199,8 +199,8 @@ def test_the_generator_hears_latent_and_pitch(generator):
 
 
 def test_networks_come_back_from_a_file(generator, critic, tmp_path):
-    pictures = RNG.uniform(-1, 1, (4, 8, 32, 2)).astype(np.float32)
-    for network, given in ((generator, inputs()), (critic, [pictures, inputs()[2]])):
+    spectrograms = RNG.uniform(-1, 1, (4, 8, 32, 2)).astype(np.float32)
+    for network, given in ((generator, inputs()), (critic, [spectrograms, inputs()[2]])):
         path = tmp_path / f"{network.name}.keras"
         network.save(path)
         again = keras.saving.load_model(path, safe_mode=True)

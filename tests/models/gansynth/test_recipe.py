@@ -1,4 +1,4 @@
-"""The recipe of GANSynth: pictures of notes stage by stage, networks that grow, and a run from a dataset on."""
+"""The recipe of GANSynth: spectrograms of notes stage by stage, networks that grow, and a run from a dataset on."""
 
 import json
 from contextlib import ExitStack
@@ -67,6 +67,11 @@ def test_settings_follow_the_size_where_they_are_not_set():
     assert GanSynthSettings.parse(["--size", "release", "--no-progressive"]).total_images == 4_000_000
 
 
+def test_the_old_name_of_the_group_keeps_working():
+    assert GanSynthSettings.parse(["--alike", "4"]) == GanSynthSettings.parse(["--minibatch_std_group", "4"])
+    assert GanSynthSettings.parse(["--alike", "4"]).alike == 4  # as runs and cards store it
+
+
 def test_stages_end_with_whole_epochs():
     options = {"size": "smoke", "stable_images": 32, "transition_images": 64, "total_images": 320, "epoch_images": 32}
     ends = [1, 3, 4, 6, 10]
@@ -74,7 +79,7 @@ def test_stages_end_with_whole_epochs():
     assert stages_of({**options, "progressive": False}) == (TrainingStage(4, 10),)
 
 
-def test_pictures_of_a_stage_are_means_of_the_final_ones(source):
+def test_spectrograms_of_a_stage_are_means_of_the_final_ones(source):
     rows = source.rows("training")[:3]
     full, first = source.at(4).spectrograms(rows), source.at(0).spectrograms(rows)
     assert (full.shape, first.shape) == ((3, 8, 32, 2), (3, 2, 8, 2))
@@ -85,7 +90,7 @@ def test_pictures_of_a_stage_are_means_of_the_final_ones(source):
     assert magnitude.min() == pytest.approx(-0.8, abs=1e-3)
 
 
-def test_a_block_is_faded_into_real_pictures_as_into_those_of_the_generator(source):
+def test_a_block_is_faded_into_real_spectrograms_as_into_those_of_the_generator(source):
     rows, view = source.rows("training")[:2], source.at(1)
     coarse, fine = source.at(0).spectrograms(rows).repeat(2, axis=1).repeat(2, axis=2), view.spectrograms(rows)
     np.testing.assert_allclose(view.blended(rows, 0.0), coarse, atol=1e-6)
@@ -95,16 +100,16 @@ def test_a_block_is_faded_into_real_pictures_as_into_those_of_the_generator(sour
 
 def test_a_batch_serves_two_steps_and_follows_from_its_number(source):
     batches = source.at(1).training(4)
-    (latents, asked, progress, told), pictures = batches.make(1, 2)
+    (latents, targets, progress, real_notes), spectrograms = batches.make(1, 2)
     assert latents.shape == (8, 8)
-    assert asked.shape == told.shape == (8, 3)
-    assert not pictures[:4].any()
-    assert not told[:4].any()
-    np.testing.assert_array_equal(told[4:].sum(axis=1), 1)
+    assert targets.shape == real_notes.shape == (8, 3)
+    assert not spectrograms[:4].any()
+    assert not real_notes[:4].any()
+    np.testing.assert_array_equal(real_notes[4:].sum(axis=1), 1)
     np.testing.assert_allclose(progress, 8 / 32)  # image 40: the transition began at 32
     again = source.at(1).training(4).make(1, 2)
     np.testing.assert_array_equal(again[0][0], latents)
-    np.testing.assert_array_equal(again[1], pictures)
+    np.testing.assert_array_equal(again[1], spectrograms)
     assert not np.array_equal(batches.make(1, 3)[0][0], latents)
     assert batches.num_batches == 8
 
@@ -112,26 +117,26 @@ def test_a_batch_serves_two_steps_and_follows_from_its_number(source):
 def test_notes_come_up_as_often_as_in_the_data_and_real_ones_keep_their_own(source):
     batches = source.at(0).training(4)
     parts = [batches.make(epoch, number) for epoch in range(8) for number in range(8)]
-    asked = np.concatenate([part[0][1] for part in parts]).mean(axis=0)
-    np.testing.assert_allclose(asked, source.counts / source.counts.sum(), atol=0.08)
+    targets = np.concatenate([part[0][1] for part in parts]).mean(axis=0)
+    np.testing.assert_allclose(targets, source.counts / source.counts.sum(), atol=0.08)
     real = np.concatenate([part[1][4:] for part in parts])
-    told = np.concatenate([part[0][3][4:] for part in parts]).argmax(axis=1)
+    real_notes = np.concatenate([part[0][3][4:] for part in parts]).argmax(axis=1)
     rows = source.rows("training")
     known, pitch = source.at(0).spectrograms(rows), source.pitch(rows) - 60
     nearest = np.abs(real[:, None] - known[None]).sum(axis=(2, 3, 4)).argmin(axis=1)
-    np.testing.assert_array_equal(pitch[nearest], told)
+    np.testing.assert_array_equal(pitch[nearest], real_notes)
 
 
-def test_pictures_of_one_note_lie_side_by_side_where_they_are_compared(path):
+def test_spectrograms_of_one_note_lie_side_by_side_where_they_are_compared(path):
     size = replace(SMOKE, minibatch_std_group=2)
     with Dataset(path) as dataset:
         source = NoteSpectrograms(dataset, size=size, growth=SCHEDULES["smoke"], epoch_images=32)
         batches = source.at(0).training(4)
         for number in range(8):
-            (_, asked, _, told), pictures = batches.make(0, number)
-            np.testing.assert_array_equal(asked[::2], asked[1::2])
-            np.testing.assert_array_equal(told[4::2], told[5::2])
-            assert np.abs(pictures[4::2] - pictures[5::2]).max(axis=(1, 2, 3)).min() > 1e-3
+            (_, targets, _, real_notes), spectrograms = batches.make(0, number)
+            np.testing.assert_array_equal(targets[::2], targets[1::2])
+            np.testing.assert_array_equal(real_notes[4::2], real_notes[5::2])
+            assert np.abs(spectrograms[4::2] - spectrograms[5::2]).max(axis=(1, 2, 3)).min() > 1e-3
 
 
 def test_what_is_validated_is_blended_as_at_the_end_of_the_epoch(source):
@@ -151,7 +156,7 @@ def test_growing_keeps_weights_and_averages_and_begins_the_optimisers_anew():
     latents, progress = rng.normal(size=(8, 8)).astype(np.float32), np.zeros((8, 1), np.float32)
     real = rng.uniform(-1, 1, (8, 2, 8, 2)).astype(np.float32)
     young.fit((latents, notes, progress, notes), real, batch_size=8, epochs=2, verbose=0)
-    recipe.grow(young, old)
+    recipe.growth.grow(young, old)
 
     before = np.asarray(young.generator([latents, notes, progress]))
     after = np.asarray(old.generator([latents, notes, progress]))
@@ -197,10 +202,10 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(path, tmp_path):
     assert sorted(one.name for one in part.pictures.iterdir()) == [f"epoch_0000{number}.png" for number in (1, 2, 3)]
     assert set(part.metrics()["test"]) == {"n", "tracked", "real"}
 
-    player = load_gansynth(part.path)
-    assert player.loaded.model.output_shape[1:] == (4, 16, 2)
-    assert player.progress == pytest.approx(15 / 16)
-    assert player.decode(player.draw_latents(2), [60, 62]).shape == (2, SAMPLES)
+    model = load_gansynth(part.path)
+    assert model.loaded.model.output_shape[1:] == (4, 16, 2)
+    assert model.progress == pytest.approx(15 / 16)
+    assert model.decode(model.draw_latents(2), [60, 62]).shape == (2, SAMPLES)
     with pytest.raises(RunError, match=r"was trained with kind mel\. Received: kind linear"):
         train_from_settings(settings(path, tmp_path, *flags, "--kind", "linear", "--run_name", "part"))
 
@@ -215,9 +220,9 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(path, tmp_path):
             "stages must be whole epochs of 8 images",
         ),
         (("--total_images", "16"), ModelError, "growing to 3 blocks takes 33 images at least"),
-        (("--precision", "mixed_bfloat16"), SettingsError, "gansynth trains in float32"),
-        (("--folds", "3"), SettingsError, "gansynth has no --folds"),
-        (("--alike", "3"), SettingsError, "batch_size must be a multiple of alike, 3"),
+        (("--precision", "mixed_bfloat16"), SettingsError, "unknown argument --precision"),
+        (("--folds", "3"), SettingsError, "unknown argument --folds"),
+        (("--minibatch_std_group", "3"), SettingsError, "batch_size must be a multiple of minibatch_std_group, 3"),
         (("--size", "tiny"), ModelError, None),
     ],
 )
@@ -225,7 +230,7 @@ def test_settings_that_cannot_be_are_refused(path, tmp_path, flags, error, messa
     if message is None:
         with ExitStack() as stack:
             source, _ = open_spectrograms(GanSynthSettings.parse(["--dataset_file", str(path)]), stack)
-            assert source.format.left == 64 * 128 + 384 - SAMPLES  # a short sound in a large picture is no fault
+            assert source.format.left == 64 * 128 + 384 - SAMPLES  # a short sound in a large spectrogram is no fault
         return
     with pytest.raises(error, match=message):
         train_from_settings(settings(path, tmp_path, *flags))

@@ -27,16 +27,16 @@ def test_sizes_are_those_of_the_specification(frames, bins, samples, rate, left)
     form = SpectrogramFormat("linear", frames, bins, samples, rate)
     assert form.left == left
     assert form.fft_length == 4 * form.hop_length == 2 * bins
-    pictures = form.from_audio(np.random.default_rng(0).uniform(-1, 1, (2, samples)))
-    assert pictures.shape == (2, frames, bins, 2)
-    assert form.to_audio(pictures).shape == (2, samples)
+    spectrograms = form.from_audio(np.random.default_rng(0).uniform(-1, 1, (2, samples)))
+    assert spectrograms.shape == (2, frames, bins, 2)
+    assert form.to_audio(spectrograms).shape == (2, samples)
 
 
 def test_the_first_frames_of_the_release_are_silence():
-    picture = SpectrogramFormat("linear").pictures(np.ones((1, 64000)))[0]
-    assert np.all(picture[:3, :, 0] == np.float32(np.log(1e-6)))
-    assert np.all(picture[:3, :, 1] == 0.0)
-    assert picture[3, :, 0].max() > -5
+    spectrogram = SpectrogramFormat("linear").from_audio(np.ones((1, 64000)))[0]
+    assert np.all(spectrogram[:3, :, 0] == np.float32(np.log(1e-6)))
+    assert np.all(spectrogram[:3, :, 1] == 0.0)
+    assert spectrogram[3, :, 0].max() > -5
 
 
 @pytest.mark.parametrize("kind", ["linear", "phase"])
@@ -64,7 +64,7 @@ def test_what_does_not_come_back_lies_near_zero_hertz():
 
 @pytest.mark.parametrize("aliased", [False, True])
 @pytest.mark.parametrize("hertz", [130.8, 440.0, 880.0])
-def test_mel_pictures_bring_a_tone_back_roughly(aliased, hertz):
+def test_mel_spectrograms_bring_a_tone_back_roughly(aliased, hertz):
     """Measured on notes of TimGM6mb: spectral convergence 0.05 to 0.45 whichever form. The pitch must stand."""
     form, lines = SpectrogramFormat("mel", aliased=aliased), SpectrogramFormat("linear")
     audio = note(hertz, 64000, RATE)
@@ -79,9 +79,9 @@ def test_mel_pictures_bring_a_tone_back_roughly(aliased, hertz):
 @pytest.mark.parametrize("kind", KINDS)
 def test_tensors_become_the_same_sounds(kind):
     form = SpectrogramFormat(kind, **FORM)
-    pictures = form.from_audio(note())
-    found = keras.ops.convert_to_numpy(form.to_audio(keras.ops.convert_to_tensor(pictures), keras.ops))
-    np.testing.assert_allclose(found, form.to_audio(pictures), atol=2e-3 if kind == "mel" else 1e-4)
+    spectrograms = form.from_audio(note())
+    found = keras.ops.convert_to_numpy(form.to_audio(keras.ops.convert_to_tensor(spectrograms), keras.ops))
+    np.testing.assert_allclose(found, form.to_audio(spectrograms), atol=2e-3 if kind == "mel" else 1e-4)
 
 
 def test_the_inverse_transform_is_that_of_the_transform():
@@ -93,12 +93,12 @@ def test_the_inverse_transform_is_that_of_the_transform():
 
 
 def test_a_range_is_laid_into_eight_tenths():
-    pictures = np.random.default_rng(3).uniform(-13.8, 9.0, (4, 8, 8, 2)).astype(np.float32)
-    normaliser = Normaliser.measure(pictures[i : i + 2] for i in (0, 2))
-    seen = normaliser.apply(pictures)[..., 0]
+    spectrograms = np.random.default_rng(3).uniform(-13.8, 9.0, (4, 8, 8, 2)).astype(np.float32)
+    normaliser = Normaliser.measure(spectrograms[i : i + 2] for i in (0, 2))
+    seen = normaliser.apply(spectrograms)[..., 0]
     assert (seen.min(), seen.max()) == (pytest.approx(-0.8, abs=1e-5), pytest.approx(0.8, abs=1e-5))
     assert normaliser.scale[1] == 0.8
-    small = pictures / 14.0
+    small = spectrograms / 14.0
     np.testing.assert_allclose(normaliser.undo(normaliser.apply(small)), small, atol=1e-4)
 
 
@@ -113,9 +113,9 @@ def test_the_published_range_is_that_from_silence_to_ten():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"kind": "wave"}, "a picture is one of mel, linear, phase. Received: wave"),
-        ({"bins": 1000}, "bins of a picture must be a power of two. Received: 1000"),
-        ({"frames": 1}, "frames of a picture must be a power of two. Received: 1"),
+        ({"kind": "wave"}, "a spectrogram is one of mel, linear, phase. Received: wave"),
+        ({"bins": 1000}, "bins of a spectrogram must be a power of two. Received: 1000"),
+        ({"frames": 1}, "frames of a spectrogram must be a power of two. Received: 1"),
         ({"samples": 67073}, "reach over 67,072 samples. Received: sounds of 67,073"),
     ],
 )

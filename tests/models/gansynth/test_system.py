@@ -42,8 +42,8 @@ def examples(count=8, blocks=3, seed=0):
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3])
-def test_the_penalty_is_that_of_full_pictures_in_their_own_units(blocks):
-    """Both formulations: at the size of the block on normalised pictures, and at full size in logarithms."""
+def test_the_penalty_is_that_of_full_spectrograms_in_their_own_units(blocks):
+    """Both formulations: at the size of the block on normalised spectrograms, and at full size in logarithms."""
     repeats = 1 << (SMOKE.blocks - blocks)
     made = system(blocks, units=NORMALISER.scale, repeats=repeats)
     inputs, real = examples(blocks=blocks)
@@ -53,8 +53,8 @@ def test_the_penalty_is_that_of_full_pictures_in_their_own_units(blocks):
     full = np.repeat(np.repeat(NORMALISER.undo(number(one.mix)), repeats, axis=1), repeats, axis=2)
     scale, offset = (np.asarray(each, np.float32) for each in (NORMALISER.scale, NORMALISER.offset))
 
-    def score(pictures):  # what is within bounds is not clipped
-        return made.critic([downscaled(pictures * scale + offset, repeats), inputs[2]])["score"]
+    def score(spectrograms):  # what is within bounds is not clipped
+        return made.critic([downscaled(spectrograms * scale + offset, repeats), inputs[2]])["score"]
 
     slope = number(input_gradients(score, ops.convert_to_tensor(full.astype(np.float32))))
     expected = np.mean((np.sqrt((slope**2).sum(axis=(1, 2, 3))) - 1.0) ** 2)
@@ -63,7 +63,7 @@ def test_the_penalty_is_that_of_full_pictures_in_their_own_units(blocks):
     assert abs(float(number(plain.gradient_penalty(StepContext(plain, inputs, real, network="critic")))) - found) > 1e-3
 
 
-def test_the_critic_learns_real_pitches_and_the_generator_those_asked_for():
+def test_the_critic_learns_real_pitches_and_the_generator_target_pitches():
     made, (inputs, real) = system(), examples()
     one = StepContext(made, inputs, real, network="generator")
     pairs = (
@@ -106,14 +106,14 @@ def test_the_generator_steps_first_and_each_learner_on_examples_of_its_own(monke
 def test_it_learns_from_fit_and_comes_back_from_its_config():
     made, (inputs, real) = system(), examples(16)
     before = [number(weight) for weight in (*made.generator.weights, *made.critic.weights)]
-    told = made.fit(inputs, real, batch_size=8, epochs=2, verbose=0).history
-    assert all(np.all(np.isfinite(values)) for values in told.values())
-    assert {"critic_pitch", "critic_penalty", "generator_pitch", "generator_fake"} <= set(told)
+    real_notes = made.fit(inputs, real, batch_size=8, epochs=2, verbose=0).history
+    assert all(np.all(np.isfinite(values)) for values in real_notes.values())
+    assert {"critic_pitch", "critic_penalty", "generator_pitch", "generator_fake"} <= set(real_notes)
     moved = [
         np.any(number(new) != old)
         for new, old in zip((*made.generator.weights, *made.critic.weights), before, strict=True)
     ]
-    unused = 2 * 2 * 2  # kernels and biases of what makes and sees pictures at two smaller resolutions
+    unused = 2 * 2 * 2  # kernels and biases of what makes and sees spectrograms at two smaller resolutions
     assert sum(moved) == len(moved) - unused
     again = GanSynth.from_config(made.get_config())
     assert again.get_config() == made.get_config()

@@ -54,7 +54,7 @@ def test_merged_heads_equal_the_plain_sum(width, stride):
     np.testing.assert_allclose(np.asarray(heads(SPECTRA)), total, rtol=1e-4, atol=1e-5)
 
 
-def test_heads_do_not_hear_each_other():
+def test_heads_are_independent_of_each_other():
     hidden = RNG.normal(size=(2, 1, 5, 3)).astype(np.float32)
     kernel = RNG.normal(size=(2, 5, 3, 4)).astype(np.float32)
     one = np.asarray(upsample(hidden, ops.convert_to_tensor(kernel), 2))
@@ -144,7 +144,7 @@ def told_network(**options):
     return build_mcnn(TOLD, NOTES.bands, **options)
 
 
-def test_turned_signs_make_unlike_hops_of_alike_frames():
+def test_alternating_signs_give_different_hops_of_equal_frames():
     steady = np.repeat(SPECTRA[:1, :1], 12, axis=1)
     quiet, noisy = (build_mcnn(replace(PLAIN, noisy=noisy), 10, seed=0)(steady) for noisy in (False, True))
     hops = [np.asarray(sound).reshape(12, 16)[4:8] for sound in (quiet, noisy)]
@@ -169,7 +169,7 @@ def test_a_steady_spectrum_makes_a_tone_that_repeats_every_hop():
 # --- notes -----------------------------------------------------------------------------------------------------------
 
 
-def test_renderer_makes_the_whole_note_of_what_the_network_says_around_it():
+def test_renderer_crops_the_whole_note_from_the_output_of_the_network():
     network = build_mcnn(PLAIN, NOTES.bands, seed=0)
     mels = RNG.uniform(size=(2, NOTES.frames, NOTES.bands)).astype(np.float32)
     renderer = note_renderer(network, NOTES)
@@ -199,7 +199,7 @@ def test_renderer_refuses_a_network_that_does_not_fit(size, bands, message):
         note_renderer(build_mcnn(size, bands), NOTES)
 
 
-def test_a_tone_is_learned_by_heart():
+def test_a_tone_is_memorised():
     """A sine at a multiple of sample rate / hop, the only kind that there is a network for."""
     analysis = MelAnalysis(sample_rate=4096, samples=512, fft_length=128, hop_length=16, bands=20)
     hertz = 2 * analysis.sample_rate / analysis.hop_length
@@ -215,7 +215,7 @@ def test_a_tone_is_learned_by_heart():
     assert spectrum.argmax() * analysis.sample_rate / (1 << 16) == pytest.approx(hertz, abs=1.0)
 
 
-def test_a_tone_of_any_frequency_is_learned_by_heart_where_the_note_is_known():
+def test_a_tone_of_any_frequency_is_memorised_where_the_note_is_known():
     """A third of a semitone above the note, and no multiple of sample rate / hop."""
     analysis = MelAnalysis(sample_rate=8000, samples=2048, fft_length=512, hop_length=64, bands=40)
     hertz = 440 * 2 ** (0.3 / 12)
@@ -271,7 +271,7 @@ def test_half_as_loud_is_half_a_norm_away_and_ln_two_in_logarithm():
     np.testing.assert_allclose(found["phase"], 0.0, atol=1e-3)
 
 
-def test_magnitudes_do_not_hear_the_phase_and_the_phase_terms_do():
+def test_magnitude_terms_ignore_the_phase_and_phase_terms_do_not():
     found = terms(tone(1000.0), tone(1000.0, phase=1.0))
     assert found["convergence"] < 0.05
     np.testing.assert_allclose(found["phase"], 1 - np.cos(1.0), atol=0.03)

@@ -1,4 +1,4 @@
-"""The recipe of MCNN: mels and notes as examples, a run from a dataset on, and a renderer at work."""
+"""The recipe of MCNN: mels and notes as examples, a run from a dataset on, and a trained vocoder."""
 
 import keras
 import numpy as np
@@ -8,7 +8,6 @@ from generators.analysis.mel import mel_magnitudes
 from generators.dataset import Dataset
 from generators.errors import ModelError, SettingsError
 from generators.notes.labels import SPACE
-from models.estimation.architectures import PARAMETER_COUNTS
 from models.mcnn.data import MelNotes, SegmentBatches
 from models.mcnn.inference import load_mcnn
 from models.mcnn.losses import SINGLE_WEIGHTS
@@ -63,7 +62,7 @@ def test_a_term_that_counts_for_nothing_is_not_computed():
 
 
 def test_the_network_is_that_of_the_size():
-    assert RECIPE.build(SPACE, 22050, 34304, seed=0).count_params() == PARAMETER_COUNTS["mcnn"]
+    assert RECIPE.build(SPACE, 22050, 34304, seed=0).count_params() == RECIPES[0].parameters
     assert find_recipe("MCNN") is RECIPE
 
 
@@ -108,7 +107,7 @@ def test_pieces_are_frames_and_their_hops_and_lie_in_the_middle_where_nothing_is
         assert set(batches[0][0][0][:, 0, 0]) == {3.0}
 
 
-def test_a_published_network_learns_pieces_and_hears_no_notes(path):
+def test_a_published_network_is_trained_on_segments_and_takes_no_notes(path):
     with Dataset(path) as dataset:
         source = MelNotes(dataset, analysis=ANALYSIS, segment=6, takes_note=False)
         with source.training(4) as batches:
@@ -121,7 +120,7 @@ def test_a_piece_longer_than_a_note_is_refused(path, tmp_path):
         train_from_settings(settings(path, tmp_path, "--segment", "17"))
 
 
-def test_a_run_learns_and_says_how_near_it_comes(run):
+def test_a_run_learns_and_reports_its_errors(run):
     history, metrics = run.history_file.read_text().splitlines(), run.metrics()
     assert len(history) == 3
     test = metrics["test"]

@@ -30,7 +30,7 @@ def test_hits_are_exact_or_within_a_semitone():
     assert hits.tolist() == [[1, 1], [0, 1], [0, 0], [0, 1]]
 
 
-def test_namings_that_are_sure_have_no_entropy_and_guesses_have_all():
+def test_certain_predictions_have_no_entropy_and_uniform_ones_the_most():
     found = entropies(np.stack([named(3), np.full(128, 1 / 128), np.repeat([0.5, 0], [2, 126])]))
     assert found.tolist() == [0.0, pytest.approx(np.log(128)), pytest.approx(np.log(2))]
 
@@ -74,15 +74,15 @@ def test_notes_that_are_drawn_twice_count_twice():
     np.testing.assert_allclose(drawn.covariance, twice.covariance)
     np.testing.assert_allclose(twice.covariance, np.cov(features.T, fweights=counts.astype(int)))
     pitch = np.asarray([60, 60, 60, 61, 61, 62])
-    pictures = rng.normal(size=(6, 8)).astype(np.float32)
-    apart = distances(pictures, pictures)
-    spread = Spread.of(pictures, pitch)
+    spectrograms = rng.normal(size=(6, 8)).astype(np.float32)
+    apart = distances(spectrograms, spectrograms)
+    spread = Spread.of(spectrograms, pitch)
     assert spread.mean() == pytest.approx(np.mean([apart[0, 1], apart[0, 2], apart[1, 2], apart[3, 4]]))
     assert spread.mean(counts) == pytest.approx(apart[0, 2])
     assert spread.mean(np.eye(6)[0]) == 0.0
 
 
-def test_pictures_do_not_hear_gain_and_show_decibels():
+def test_spectrograms_are_independent_of_gain_and_in_decibels():
     time = np.arange(4000) / RATE
     tone, faint = np.sin(2 * np.pi * 500 * time), 0.001 * np.sin(2 * np.pi * 2000 * time)
     found = decibel_spectrograms(np.stack([tone, 0.01 * tone, tone + 20 * faint, np.zeros(4000)]), RATE)
@@ -103,11 +103,11 @@ def notes():
     return (10 * np.eye(10)[cloud] + 0.1 * np.random.default_rng(0).normal(size=(400, 10))).astype(np.float32), cloud
 
 
-def test_bins_tell_collapsed_sets_from_those_that_are_alike(notes):
-    pictures, cloud = notes
-    cells = Cells.of(pictures, 10)
+def test_bins_distinguish_collapsed_sets_from_equal_ones(notes):
+    spectrograms, cloud = notes
+    cells = Cells.of(spectrograms, 10)
     assert sorted(cells.training) == [40] * 10
-    own = cells.number(pictures)
+    own = cells.number(spectrograms)
     assert len(set(zip(own, cloud, strict=True))) == 10
     assert cells.different(own) == 0
     assert cells.js_divergence(own) == pytest.approx(0.0, abs=1e-12)
@@ -118,7 +118,7 @@ def test_bins_tell_collapsed_sets_from_those_that_are_alike(notes):
     assert cells.js_divergence(collapsed) == pytest.approx(entropies(shares.mean(axis=0)[None])[0] - np.log(10) / 2)
     assert cells.different(own, np.where(own == own[0], 1.0, 0.0)) == 10
     with pytest.raises(ModelError, match=r"401 cells need as many training notes\. Received: 400"):
-        Cells.of(pictures, 401)
+        Cells.of(spectrograms, 401)
 
 
 def test_bins_use_the_pooled_share_and_five_percent():
@@ -128,9 +128,9 @@ def test_bins_use_the_pooled_share_and_five_percent():
 
 
 def test_spread_is_one_timbre_for_all_where_it_is_nothing(notes):
-    pictures, cloud = notes
-    alike = pictures[:10][cloud]
+    spectrograms, cloud = notes
+    alike = spectrograms[:10][cloud]
     assert Spread.of(alike, cloud).mean() == pytest.approx(0.0, abs=1e-3)
-    assert Spread.of(pictures, cloud).mean() > 1.0
+    assert Spread.of(spectrograms, cloud).mean() > 1.0
     with pytest.raises(ModelError, match="two notes of one pitch"):
-        Spread.of(pictures[:10], cloud[:10])
+        Spread.of(spectrograms[:10], cloud[:10])

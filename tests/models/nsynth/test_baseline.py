@@ -1,4 +1,4 @@
-"""The spectral baseline: pictures of notes and back, the published counts, and that it learns."""
+"""The spectral baseline: spectrograms of notes and back, the published counts, and that it learns."""
 
 import keras
 import numpy as np
@@ -60,26 +60,26 @@ def test_unknown_size_offers_the_nearest():
         find_preset("tini")
 
 
-def test_pictures_are_blind_to_gain_and_black_for_silence(tmp_path):
+def test_spectrograms_are_blind_to_gain_and_black_for_silence(tmp_path):
     layer = RelativeSpectrogram(128, 64, 16)
     sounds = np.stack([note(1000, 1000), 0.01 * note(1000, 1000), np.zeros(1000, np.float32)])
     check_layer(RelativeSpectrogram(128, 64, 16), sounds, (16, 64, 1), tmp_path)
-    pictures = np.asarray(layer(sounds))[..., 0]
-    np.testing.assert_allclose(pictures[0], pictures[1], atol=2e-3)  # a quarter of a decibel, at the floor
-    assert pictures[0].max() == pytest.approx(1.0, abs=1e-6)
-    assert not pictures[2].any()
-    assert np.all((pictures >= 0) & (pictures <= 1))
+    spectrograms = np.asarray(layer(sounds))[..., 0]
+    np.testing.assert_allclose(spectrograms[0], spectrograms[1], atol=2e-3)  # a quarter of a decibel, at the floor
+    assert spectrograms[0].max() == pytest.approx(1.0, abs=1e-6)
+    assert not spectrograms[2].any()
+    assert np.all((spectrograms >= 0) & (spectrograms <= 1))
 
 
-def test_picture_has_a_tone_in_its_bin_at_its_level():
-    picture = np.asarray(RelativeSpectrogram(1024, 256, 256)(note(1000)[None]))[0, :, :, 0]
-    assert picture[10].argmax() == 64  # 1000 Hz of 15.625 a bin
-    fall = (picture[10, 64] - picture[100, 64]) * 120
+def test_spectrogram_has_a_tone_in_its_bin_at_its_level():
+    spectrogram = np.asarray(RelativeSpectrogram(1024, 256, 256)(note(1000)[None]))[0, :, :, 0]
+    assert spectrogram[10].argmax() == 64  # 1000 Hz of 15.625 a bin
+    fall = (spectrogram[10, 64] - spectrogram[100, 64]) * 120
     assert fall == pytest.approx(20 * np.log10(np.e) * 2 * 90 * 256 / RATE, abs=0.1)
-    assert not picture[250:].any()  # frames that the note does not have
+    assert not spectrogram[250:].any()  # frames that the note does not have
 
 
-def test_error_is_weighted_by_bin_and_the_first_picture_passes(tmp_path):
+def test_error_is_weighted_by_bin_and_the_first_spectrogram_passes(tmp_path):
     layer = PictureError([10.0, 1.0])
     found, wanted = np.zeros((2, 3, 2, 1), np.float32), np.zeros((2, 3, 2, 1), np.float32)
     wanted[..., 0, 0] = 0.5
@@ -95,22 +95,22 @@ def test_low_bins_count_ten_times():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_sound_of_a_picture_has_its_pitch_and_its_picture(name):
+def test_sound_of_a_spectrogram_has_its_pitch_and_its_picture(name):
     size = PRESETS[name]
     samples = min(64_000, size.frames * size.hop_length)
     layer = RelativeSpectrogram(size.fft_length, size.hop_length, size.frames)
-    picture = np.asarray(layer(note(440, samples)[None]))[0, :, :, 0]
-    sound = spectrogram_to_audio(picture, size, samples, rounds=20)
+    spectrogram = np.asarray(layer(note(440, samples)[None]))[0, :, :, 0]
+    sound = spectrogram_to_audio(spectrogram, size, samples, rounds=20)
     assert np.abs(sound).max() == pytest.approx(1.0)
     assert np.fft.rfftfreq(samples, 1 / RATE)[np.abs(np.fft.rfft(sound)).argmax()] == pytest.approx(440, abs=2)
     again = np.asarray(layer(sound[None]))[0, :, :, 0]
-    loud = picture > 0.6
-    assert 120 * np.abs(again - picture)[loud].mean() < 4.0
-    np.testing.assert_array_equal(sound, spectrogram_to_audio(picture, size, samples, rounds=20))
-    assert np.any(sound != spectrogram_to_audio(picture, size, samples, rounds=20, seed=1))
+    loud = spectrogram > 0.6
+    assert 120 * np.abs(again - spectrogram)[loud].mean() < 4.0
+    np.testing.assert_array_equal(sound, spectrogram_to_audio(spectrogram, size, samples, rounds=20))
+    assert np.any(sound != spectrogram_to_audio(spectrogram, size, samples, rounds=20, seed=1))
 
 
-def test_black_picture_is_silence_and_another_size_is_refused():
+def test_black_spectrogram_is_silence_and_another_size_is_refused():
     size = PRESETS["tiny"]
     assert not spectrogram_to_audio(np.zeros((128, 512)), size, 1000).any()
     assert magnitudes(np.asarray([[0.0, 0.5, 1.0]])).tolist() == [[0.0, pytest.approx(1e-3), 1.0, 0.0]]
@@ -118,7 +118,7 @@ def test_black_picture_is_silence_and_another_size_is_refused():
         spectrogram_to_audio(np.zeros((3, 4)), size, 1000)
 
 
-def test_four_notes_are_memorised_and_the_pitch_is_heard():
+def test_four_notes_are_memorised_and_the_output_depends_on_pitch():
     model = build_spectral_autoencoder(SMALL, 1024, RATE, seed=0)
     audio = np.stack([note(hertz, 1024) for hertz in (300, 600, 1500, 4000)])
     pitch = np.asarray([[62], [74], [90], [107]])
@@ -176,7 +176,7 @@ def test_size_brings_its_settings_where_none_are_given():
 
 @pytest.mark.parametrize(
     ("argv", "message"),
-    [(("--stream",), "nsynth-baseline has no --stream"), (("--loss", "bce"), "nsynth-baseline has no --loss")],
+    [(("--stream",), "unknown argument --stream"), (("--loss", "bce"), "unknown argument --loss")],
 )
 def test_settings_that_mean_nothing_to_it_are_refused(notes, argv, message):
     with pytest.raises(SettingsError, match=message):

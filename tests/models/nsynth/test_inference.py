@@ -1,15 +1,15 @@
-"""A trained autoencoder at work: codes, sounds, and a batch that is interrupted and gone on with."""
+"""A trained autoencoder: codes, sounds, and a batch that is interrupted and resumed."""
 
 import numpy as np
 import pytest
 
 from generators.errors import ModelError
 from generators.notes.labels import SPACE
-from models.estimation.architectures import NSYNTH
 from models.layers.companding import mu_law_audio, mu_law_classes
 from models.model_files import ModelCard, save_model
 from models.nsynth import inference as module
 from models.nsynth.inference import load_nsynth
+from models.nsynth.presets import NSYNTH
 from models.nsynth.recipe import build_nsynth
 
 HOP = 16

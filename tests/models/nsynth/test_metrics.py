@@ -6,7 +6,6 @@ import pytest
 from generators.dataset import Dataset
 from generators.errors import ModelError
 from generators.notes.labels import SPACE
-from models.estimation.architectures import NSYNTH, NSYNTH_BASELINE
 from models.model_files import ModelCard, load_model, save_model
 from models.notes import spectral_encoder
 from models.notes.data import NoteCrops
@@ -16,6 +15,7 @@ from models.nsynth.baseline_inference import spectrogram_to_audio
 from models.nsynth.baseline_networks import build_spectral_autoencoder
 from models.nsynth.inference import load_nsynth
 from models.nsynth.metrics import likelihood, reconstruct_with_baseline, reconstruct_with_wavenet
+from models.nsynth.presets import NSYNTH, NSYNTH_BASELINE
 from models.nsynth.recipe import build_nsynth
 from tests.models.notes.test_classifier import RATE, SAMPLES, SMALL, write_labelled_notes
 

@@ -110,7 +110,7 @@ def test_network_takes_any_number_of_hops(smoke):
         assert smoke(classes_of(2, hops * SMOKE.hop)).shape == (2, hops * SMOKE.hop, 256)
 
 
-def test_pitch_is_a_further_condition_where_it_is_asked_for(smoke):
+def test_pitch_is_an_optional_condition(smoke):
     assert not isinstance(smoke.input, list)
     model = autoencoder(SMOKE, pitch=True, seed=0)
     classes = classes_of(2, 32)

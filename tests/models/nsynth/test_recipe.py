@@ -65,7 +65,7 @@ def rows_in(dataset, pieces):
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
 
-def test_pieces_are_what_is_heard_and_what_is_said(dataset):
+def test_crops_are_both_input_and_target(dataset):
     with CropBatches(dataset, np.arange(COUNT), 8, length=64, seed=1) as batches:
         heard, said = batches[0]
     assert heard is said
@@ -95,7 +95,7 @@ def test_pieces_follow_from_seed_epoch_and_number(dataset):
     assert not np.array_equal(piece(1, 3), piece(1, 4))
 
 
-def test_pieces_keep_to_the_beginning_where_they_are_told_to(dataset):
+def test_crops_come_from_the_beginning_if_limited_to_it(dataset):
     with Dataset(dataset.path) as opened:
         whole = mu_law_classes(opened.audio[:1])[0]
     heard, _ = CropBatches(dataset, np.zeros(200, int), 200, length=64, seed=1, within=80).make(0, 0)
@@ -176,16 +176,15 @@ def test_what_is_set_stays():
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("--folds", "3"), "nsynth has no --folds. Received: --folds 3"),
-        (("--loss", "bce"), "nsynth has no --loss"),
-        (("--normalise",), "nsynth has no --normalise"),
+        (("--folds", "3"), "unknown argument --folds"),
+        (("--loss", "bce"), "unknown argument --loss"),
+        (("--normalise",), "unknown argument --normalise"),
         (("--crop", "2000"), "crop must be a multiple of the hop, 512 samples. Received: --crop 2000"),
     ],
 )
 def test_settings_that_do_not_fit_take_one_line(argv, message, path):
-    settings = NSynthSettings.parse(["--dataset_file", str(path), *argv])
     with ExitStack() as stack, pytest.raises(SettingsError, match=message):
-        find_recipe("nsynth").open_data(settings, stack, None)
+        find_recipe("nsynth").open_data(NSynthSettings.parse(["--dataset_file", str(path), *argv]), stack, None)
 
 
 def test_another_layout_is_refused():
@@ -248,7 +247,7 @@ def test_measured_loss_is_that_of_the_validation(run, dataset):
     assert nll * np.log(2) == pytest.approx(min(row["val_loss"] for row in run.history()), rel=1e-5)
 
 
-def test_trained_model_says_a_note_again(run, dataset):
+def test_trained_model_reconstructs_a_note(run, dataset):
     model = load_model(run.best).model
     codes = np.asarray(model.get_layer("encoder")(mu_law_classes(dataset.audio[:2]).astype(np.int32)))
     assert codes.shape == (2, SAMPLES // 16, 4)
@@ -270,14 +269,14 @@ def test_killed_run_ends_as_the_one_that_was_not(runs, path):
     assert all(np.array_equal(one, two) for one, two in zip(*weights, strict=True))
 
 
-def test_pitch_comes_with_the_pieces_that_a_network_of_pitch_takes(dataset):
+def test_crops_include_pitch_for_a_network_conditioned_on_it(dataset):
     model = build_nsynth(SPACE, RATE, SAMPLES, size="smoke", pitch_conditioning=True, seed=0)
     with NoteCrops(dataset, crop=64, pitch=True).training(4) as batches:
         heard, said = batches[0]
     assert model(list(heard)).shape == (*said.shape, 256)
 
 
-def test_door_trains(path, tmp_path, capsys):
+def test_command_trains(path, tmp_path, capsys):
     argv = ["--dataset_file", str(path), "--output_dir", str(tmp_path), *SMALL, "--crop", "60"]
     assert main(argv, "nsynth") == 2
     assert "crop must be a multiple of the hop, 16 samples" in capsys.readouterr().err

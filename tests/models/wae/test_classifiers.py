@@ -29,7 +29,7 @@ def striped(count, rng):
     return spectrograms, labels
 
 
-def test_judges_learn_what_pictures_show_and_come_back_from_a_file(tmp_path):
+def test_classifiers_learn_the_labels_of_spectrograms_and_are_restored_from_a_file(tmp_path):
     classifiers = train_classifiers(*striped(96, np.random.default_rng(1)), COUNTS, seed=3, epochs=6)
     spectrograms, labels = striped(48, np.random.default_rng(2))
     assert all(share >= 0.95 for share in classifiers.accuracy(spectrograms, labels).values())
@@ -46,7 +46,7 @@ def test_judges_learn_what_pictures_show_and_come_back_from_a_file(tmp_path):
         classifiers.predict(spectrograms[:2, :, 1:])
 
 
-def test_judges_that_are_none_and_labels_out_of_range_are_refused(tmp_path):
+def test_missing_classifiers_and_labels_out_of_range_are_refused(tmp_path):
     spectrograms, labels = striped(8, RNG)
     with pytest.raises(
         ModelError, match=r"every spectrogram has a style from 0 to 1\. Received: 8 spectrograms, 8 numbers"
@@ -69,11 +69,11 @@ def test_a_reconstruction_without_error_measures_none():
 
 def test_a_probe_finds_what_latents_tell_however_small_they_are():
     names = RNG.integers(0, 3, 240)
-    told = 1e-4 * (np.eye(3)[names] + 0.1 * RNG.normal(size=(240, 3)))
-    assert probe(told[:160], names[:160], told[160:], names[160:], epochs=30) > 0.95
+    condition = 1e-4 * (np.eye(3)[names] + 0.1 * RNG.normal(size=(240, 3)))
+    assert probe(condition[:160], names[:160], condition[160:], names[160:], epochs=30) > 0.95
     noise = RNG.normal(size=(240, 3))
     assert probe(noise[:160], names[:160], noise[160:], names[160:], epochs=30) < 0.6
-    assert purity(told, names) > 0.95
+    assert purity(condition, names) > 0.95
     assert purity(noise, names) == pytest.approx(chance_purity(names), abs=0.08)
 
 

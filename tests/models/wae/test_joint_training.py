@@ -57,8 +57,8 @@ def test_models_that_do_not_fit_are_refused(models, path, tmp_path, capsys):
     card = renderer.loaded.card
     features = {**card.features, "analysis": {**card.features["analysis"], "sample_rate": 9000}}
     other = tmp_path / "other.keras"
-    told = ModelCard(card.model, card.synth, card.space, card.sample_rate, card.length, features)
-    save_model(renderer.loaded.model, other, told)
+    condition = ModelCard(card.model, card.synth, card.space, card.sample_rate, card.length, features)
+    save_model(renderer.loaded.model, other, condition)
     flags = [f"--wae={models[0]}", f"--mcnn={other}", f"--dataset_file={path}", f"--output_dir={tmp_path}"]
     with pytest.raises(ModelError, match="must render the spectrograms of the model"):
         train_jointly(JointTrainingSettings.parse(flags))

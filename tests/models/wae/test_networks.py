@@ -22,7 +22,7 @@ def number(tensor):
     return np.asarray(ops.convert_to_numpy(tensor))
 
 
-def told(style=(1.0, 0.0, 0.0), note=60, count=2):
+def condition(style=(1.0, 0.0, 0.0), note=60, count=2):
     return conditions([note] * count, [style] * count)
 
 
@@ -112,14 +112,14 @@ def test_the_paper_size_has_the_published_shapes():
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_the_tiny_size_costs_what_its_table_says():
+def test_the_tiny_size_has_the_counts_of_its_table():
     networks = build_encoder(PRESETS["tiny"], seed=0), build_decoder(PRESETS["tiny"], 12, seed=0)
     assert tuple(network.count_params() for network in networks) == PARAMETER_COUNTS["tiny"]
     assert tuple(map(multiplications, networks)) == MULTIPLICATIONS["tiny"]
     assert networks[1].output_shape == networks[0].input_shape == (None, 128, 64, 1)
 
 
-def test_the_encoder_is_told_nothing_but_the_picture():
+def test_the_encoder_takes_the_spectrogram_alone():
     encoder = build_encoder(SMOKE, seed=0)
     assert [each.name for each in encoder.inputs] == ["picture"]
     assert build_encoder(SMOKE, variational=True, seed=0).output_shape == (None, 2 * SMOKE.latent)
@@ -132,7 +132,7 @@ def test_maps_begin_unconditioned():
     assert all(not number(weight).any() for each in amounts for weight in each.weights)
 
 
-def test_any_weights_of_styles_give_a_picture_of_their_own():
+def test_any_weights_of_styles_give_a_spectrogram_of_their_own():
     decoder = build_decoder(SMOKE, STYLES, seed=0)
     styles = [(1.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.5, 0.5, 0.0), (-0.2, 1.5, 0.0), (4.0, 3.0, 2.0)]
     given = np.concatenate([np.zeros((1, 24), np.float32), conditions([60] * len(styles), styles)])  # no label at all
@@ -144,25 +144,25 @@ def test_any_weights_of_styles_give_a_picture_of_their_own():
         assert all(np.abs(one - other).max() > 1e-6 for other in found[:place])
 
 
-def test_a_decoder_is_blind_to_what_its_kind_is_not_told():
+def test_a_decoder_ignores_conditions_that_its_variant_does_not_use():
     latent = RNG.normal(size=(2, SMOKE.latent)).astype(np.float32)
     for name in ("wae-mmd", "wae-note", "wae-style"):
         kind = VARIANTS[name]
         decoder = build_decoder(SMOKE, STYLES, condition_mask=kind.condition_mask(STYLES), seed=0)
-        found = number(decoder([latent, told()]))
-        for seen, other in ((kind.note, told(note=73)), (kind.style, told((0.0, 1.0, 0.0)))):
+        found = number(decoder([latent, condition()]))
+        for seen, other in ((kind.note, condition(note=73)), (kind.style, condition((0.0, 1.0, 0.0)))):
             assert np.array_equal(number(decoder([latent, other])), found) != seen, name
 
 
 def test_networks_come_back_from_a_file(tmp_path):
-    pictures = RNG.uniform(0, 1, (2, SMOKE.bands, SMOKE.frames, 1)).astype(np.float32)
+    spectrograms = RNG.uniform(0, 1, (2, SMOKE.bands, SMOKE.frames, 1)).astype(np.float32)
     latent = RNG.normal(size=(2, SMOKE.latent)).astype(np.float32)
     encoder, decoder = (
         build_encoder(SMOKE, variational=True, seed=0),
         build_decoder(SMOKE, STYLES, condition_mask=[0.0] * 24, seed=0),
     )
     for network, given in (
-        (build_autoencoder(encoder, decoder), [pictures, told()]),
+        (build_autoencoder(encoder, decoder), [spectrograms, condition()]),
         (build_discriminator(SMOKE, STYLES, seed=0), latent),
     ):
         path = tmp_path / f"{network.name}.keras"
@@ -170,9 +170,9 @@ def test_networks_come_back_from_a_file(tmp_path):
         again = keras.saving.load_model(path, safe_mode=True)
         np.testing.assert_array_equal(number(again(given)), number(network(given)))
     whole = keras.saving.load_model(tmp_path / "wae.keras", safe_mode=True)
-    np.testing.assert_array_equal(number(whole.get_layer("encoder")(pictures)), number(encoder(pictures)))
+    np.testing.assert_array_equal(number(whole.get_layer("encoder")(spectrograms)), number(encoder(spectrograms)))
     np.testing.assert_array_equal(
-        number(whole.get_layer("decoder")([latent, told()])), number(decoder([latent, told()]))
+        number(whole.get_layer("decoder")([latent, condition()])), number(decoder([latent, condition()]))
     )
 
 
@@ -180,10 +180,12 @@ def test_networks_come_back_from_a_file(tmp_path):
 
 
 def test_reductions_differ_by_what_they_divide_by():
-    pictures, found = RNG.normal(size=(2, 4, 5, 3, 1)).astype(np.float32)
-    sums = np.square(found - pictures).sum()
+    spectrograms, found = RNG.normal(size=(2, 4, 5, 3, 1)).astype(np.float32)
+    sums = np.square(found - spectrograms).sum()
     for reduction, count in (("sum", 4), ("mel", 4 * 3), ("mean", 4 * 5 * 3)):
-        assert float(losses.reconstruction_loss(pictures, found, reduction)) == pytest.approx(sums / count, rel=1e-5)
+        assert float(losses.reconstruction_loss(spectrograms, found, reduction)) == pytest.approx(
+            sums / count, rel=1e-5
+        )
 
 
 @pytest.mark.parametrize(

@@ -40,15 +40,15 @@ def test_latents_of_any_length_have_a_place_in_space():
     np.testing.assert_array_equal(in_space(np.ones((1, 2))), [[1, 1, 0]])
 
 
-def test_a_training_leaves_pictures_that_become_an_animation(tmp_path):
+def test_a_training_leaves_spectrograms_that_become_an_animation(tmp_path):
     with Dataset(write_notes(tmp_path / "notes.hdf5")) as dataset:
         source = StyledNotes(dataset, size=PRESETS["smoke"])
         system = find_recipe("wae").build(source.space, 8000, 1000, size="smoke", seed=0, **source.known)
         paths = [tmp_path / f"epoch_{epoch:05d}.png" for epoch in (5, 10)]
         draw_space(system, source, paths[0])
         paths[1].write_bytes(paths[0].read_bytes())
-    with Image.open(animate(paths, tmp_path / "run.gif")) as film, Image.open(paths[0]) as picture:
-        assert (film.n_frames, film.size) == (1, picture.size)  # a frame that is the last once more is held longer
-        assert len(np.unique(np.asarray(picture).reshape(-1, np.asarray(picture).shape[-1]), axis=0)) > 100
+    with Image.open(animate(paths, tmp_path / "run.gif")) as film, Image.open(paths[0]) as spectrogram:
+        assert (film.n_frames, film.size) == (1, spectrogram.size)  # a frame that is the last once more is held longer
+        assert len(np.unique(np.asarray(spectrogram).reshape(-1, np.asarray(spectrogram).shape[-1]), axis=0)) > 100
     with pytest.raises(ModelError, match="needs the plots of a training"):
         animate([], tmp_path / "none.gif")

@@ -1,4 +1,6 @@
-"""The recipe of the autoencoders of notes: pictures with styles, a run from a dataset on, and a model at work."""
+"""The recipe of the autoencoders of notes: spectrograms with styles, a run from a dataset on, and a trained model."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,11 +9,11 @@ from generators.analysis.mel import log_mel_to_mel, mel_magnitudes, mel_to_log_m
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError, SettingsError
 from generators.notes.labels import SPACE
-from models.estimation.architectures import PARAMETER_COUNTS
 from models.gansynth.recipe import GanSynthSettings
-from models.model_files import read_card
-from models.registry import find_recipe
+from models.model_files import read_card, write_card
+from models.registry import RECIPES, find_recipe
 from models.train import train_from_settings
+from models.training.runs import Run
 from models.wae.conditions import NOTE_WIDTH
 from models.wae.data import StyledNotes
 from models.wae.inference import load_wae
@@ -51,24 +53,30 @@ def test_settings_follow_the_size_where_they_are_not_set():
     assert WaeSettings.parse(["--preset", "paper", "--latent", "16"]).latent == 16
 
 
-def test_the_kind_has_a_variable_that_gansynth_does_not_read(monkeypatch):
+def test_the_old_variable_of_the_variant_is_read_and_that_of_gansynth_is_not(monkeypatch):
     monkeypatch.setenv("KIND", "linear")
     monkeypatch.setenv("WAE_KIND", "wae-note")
-    assert WaeSettings.parse([]).kind == "wae-note"
+    assert WaeSettings.parse([]).variant == "wae-note"
     assert GanSynthSettings.parse([]).kind == "linear"
 
 
-def test_pictures_are_of_peak_normalised_notes_of_the_model_s_length(path):
+def test_old_names_of_settings_keep_working():
+    old = WaeSettings.parse(["--kind", "vae", "--alpha", "2", "--form", "reverse"])
+    assert old == WaeSettings.parse(["--variant", "vae", "--adversary_weight", "2", "--adversary_loss", "reverse"])
+    assert (old.kind, old.alpha, old.form) == ("vae", 2.0, "reverse")  # as runs and cards store them
+
+
+def test_spectrograms_are_of_peak_normalised_notes_of_the_model_s_length(path):
     with Dataset(path) as dataset:
         source = StyledNotes(dataset, size=SMOKE)
-        pictures, told = source.examples().read(np.asarray([0, 5]))
+        spectrograms, condition = source.examples().read(np.asarray([0, 5]))
         audio = source.audio(np.asarray([0, 5]))
         assert source.analysis.samples == SMOKE.samples == audio.shape[1]
-        assert (pictures.shape, told.shape) == ((2, SMOKE.bands, SMOKE.frames, 1), (2, NOTE_WIDTH + 3))
+        assert (spectrograms.shape, condition.shape) == ((2, SMOKE.bands, SMOKE.frames, 1), (2, NOTE_WIDTH + 3))
         np.testing.assert_allclose(np.abs(audio).max(axis=1), 1.0)
         wanted = mel_to_log_mel(mel_magnitudes(audio, source.analysis)).transpose(0, 2, 1)
-        np.testing.assert_allclose(pictures[..., 0], wanted, atol=1e-6)
-        assert told[1, NOTE_WIDTH:].tolist() == [0, 1, 0]
+        np.testing.assert_allclose(spectrograms[..., 0], wanted, atol=1e-6)
+        assert condition[1, NOTE_WIDTH:].tolist() == [0, 1, 0]
         assert source.known["notes"] == [60, 61, 62, 63]
         assert source.styles == STYLES
 
@@ -81,7 +89,7 @@ def test_pictures_are_of_peak_normalised_notes_of_the_model_s_length(path):
         ({}, ("--style_label", "instument"), "unknown label 'instument'. Did you mean 'instrument'"),
     ],
 )
-def test_notes_that_cannot_be_told_apart_are_refused(tmp_path, change, flags, message):
+def test_datasets_without_distinct_styles_are_refused(tmp_path, change, flags, message):
     path = write_notes(tmp_path / "notes.hdf5", **change)
     with pytest.raises(DatasetError, match=message):
         trained(path, tmp_path / "runs", *flags)
@@ -107,12 +115,30 @@ def test_run_ends_with_its_measures_and_the_newest_epoch(run):
     assert card.takes == "pictures"
 
 
-def test_alpha_follows_the_epochs_of_the_run(run):
-    alphas = [float(row.split(",")[1]) for row in run.history_file.read_text().splitlines()[1:]]
-    assert alphas[0] < alphas[1] < alphas[2] == alphas[3] == 4.0
+def test_the_weight_of_the_adversary_follows_the_epochs_of_the_run(run):
+    weights = [row["adversary_weight"] for row in run.history()]
+    assert weights[0] < weights[1] < weights[2] == weights[3] == 4.0
 
 
-def test_a_run_that_stopped_goes_on_to_the_same_weights(run, path, tmp_path, monkeypatch):
+OLD_MEASURES = {
+    "adversarial_loss": "evasion",
+    "adversary_weight": "alpha",
+    "discriminator_loss": "guess",
+    "discriminator_accuracy": "guessed",
+}
+
+
+def written_by_an_earlier_version(run):
+    """Give the history of a run the names that measures had, as its last model file holds it."""
+    card = read_card(run.last)
+    rows = []
+    for row in card.training["history"]:
+        parts = {name: (name[: name.startswith("val_") * 4], name.removeprefix("val_")) for name in row}
+        rows.append({prefix + OLD_MEASURES.get(name, name): row[whole] for whole, (prefix, name) in parts.items()})
+    write_card(run.last, replace(card, training={**card.training, "history": rows}))
+
+
+def test_a_run_that_an_earlier_version_began_is_resumed_to_the_same_weights(run, path, tmp_path, monkeypatch):
     from models.training.callbacks import RunKeeper
 
     whole = RunKeeper.on_epoch_end
@@ -126,33 +152,39 @@ def test_a_run_that_stopped_goes_on_to_the_same_weights(run, path, tmp_path, mon
         patched.setattr(RunKeeper, "on_epoch_end", stop)
         with pytest.raises(KeyboardInterrupt):
             trained(path, tmp_path, "--epochs", "4")
+    part = Run(tmp_path / "run")
+    stored = part.settings()["settings"]
+    assert (stored["kind"], stored["alpha"], stored["form"]) == ("wae-fader", 4.0, "uniform")
+    written_by_an_earlier_version(part)
+    assert {"evasion", "alpha", "guess", "val_guessed"} <= set(part.history()[0])
     again = trained(path, tmp_path, "--epochs", "4")
     first, second = (load_wae(one.best).loaded.model.get_weights() for one in (run, again))
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+    assert again.history_file.read_text() == run.history_file.read_text()
 
 
-def test_a_kind_without_a_discriminator_is_trained_and_loaded(path, tmp_path):
-    maker = load_wae(trained(path, tmp_path, "--kind", "vae", "--epochs", "1").path)
-    assert (maker.variant.name, maker.latent) == ("vae", 3)
+def test_a_variant_without_a_discriminator_is_trained_and_loaded(path, tmp_path):
+    model = load_wae(trained(path, tmp_path, "--variant", "vae", "--epochs", "1").path)
+    assert (model.variant.name, model.latent) == ("vae", 3)
     one = [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]]
-    pictures = [maker.decode_spectrograms(np.zeros((1, 3)), [60], weights) for weights in one]
-    np.testing.assert_array_equal(*pictures)  # a vae is told no style
+    spectrograms = [model.decode_spectrograms(np.zeros((1, 3)), [60], weights) for weights in one]
+    np.testing.assert_array_equal(*spectrograms)  # a vae is not conditioned on style
 
 
-# --- at work ---------------------------------------------------------------------------------------------------------
+# --- a trained model --------------------------------------------------------------------------------------------------
 
 
 def test_sounds_go_in_and_come_out(run):
-    maker = load_wae(run.path)
-    assert (maker.name, maker.label, maker.styles, maker.latent) == ("run", "instrument", STYLES, 3)
+    model = load_wae(run.path)
+    assert (model.name, model.label, model.styles, model.latent) == ("run", "instrument", STYLES, 3)
     audio = np.random.default_rng(0).normal(size=(2, 300)).astype(np.float32)
-    latents = maker.encode(audio)
-    np.testing.assert_allclose(maker.encode(7 * audio), latents, atol=1e-5)
-    weights = np.stack([maker.style_weights("flute"), maker.style_weights("flute:0.5, horn:1.5")])
+    latents = model.encode(audio)
+    np.testing.assert_allclose(model.encode(7 * audio), latents, atol=1e-5)
+    weights = np.stack([model.style_weights("flute"), model.style_weights("flute:0.5, horn:1.5")])
     np.testing.assert_allclose(weights, [[1, 0, 0], [0.5, 0, 1.5]])
-    pictures = maker.decode_spectrograms(latents, [60, 62], weights)
-    assert pictures.shape == (2, SMOKE.bands, SMOKE.frames)
-    sounds = maker.decode(latents, [60, 62], weights, griffin_lim_renderer(maker.analysis, rounds=2), batch_size=1)
+    spectrograms = model.decode_spectrograms(latents, [60, 62], weights)
+    assert spectrograms.shape == (2, SMOKE.bands, SMOKE.frames)
+    sounds = model.decode(latents, [60, 62], weights, griffin_lim_renderer(model.analysis, iterations=2), batch_size=1)
     assert sounds.shape == (2, SMOKE.samples)
     assert np.abs(sounds).max() > 0
     heard = []
@@ -161,8 +193,8 @@ def test_sounds_go_in_and_come_out(run):
         heard.append((mels, notes))
         return np.zeros((len(mels), SMOKE.samples), np.float32)
 
-    maker.decode(latents, [60, 62], weights, render)
-    np.testing.assert_allclose(heard[0][0], log_mel_to_mel(pictures).transpose(0, 2, 1))
+    model.decode(latents, [60, 62], weights, render)
+    np.testing.assert_allclose(heard[0][0], log_mel_to_mel(spectrograms).transpose(0, 2, 1))
     assert heard[0][1].tolist() == [60, 62]
 
 
@@ -182,17 +214,17 @@ def test_mixtures_that_say_nothing_are_refused(run, mixture, message):
 
 
 def test_what_no_decoder_can_take_is_refused(run):
-    maker = load_wae(run.path)
+    model = load_wae(run.path)
     with pytest.raises(ModelError, match=r"notes 60 to 63\. Received: note 64"):
-        maker.check_notes([60, 64])
+        model.check_notes([60, 64])
     with pytest.raises(ModelError, match=r"shape \(n, 3\)"):
-        maker.check_latents([[1.0, 2.0]])
+        model.check_latents([[1.0, 2.0]])
     with pytest.raises(ModelError, match="finite"):
-        maker.check_weights([[np.nan, 1.0, 0.0]])
+        model.check_weights([[np.nan, 1.0, 0.0]])
 
 
 def test_weights_are_those_that_the_table_of_models_tells():
     model = find_recipe("WAE").build(SPACE, 22050, PRESETS["tiny"].samples, seed=0)
-    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_variables) == PARAMETER_COUNTS["wae"]
-    with pytest.raises(ModelError, match="unknown kind 'wae-fade'"):
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_variables) == RECIPES["wae"].parameters
+    with pytest.raises(ModelError, match="unknown variant 'wae-fade'"):
         build_wae(SPACE, 22050, 34304, kind="wae-fade")

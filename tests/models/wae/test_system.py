@@ -46,10 +46,10 @@ def system(kind="wae-fader", steps=10, adam=None, **options):
 def examples(count=8, seed=0):
     rng = np.random.default_rng(seed)
     styles = np.arange(count) % STYLES
-    pictures = rng.uniform(0, 0.2, (count, SMOKE.bands, SMOKE.frames, 1)).astype(np.float32)
-    pictures[np.arange(count), 4 * styles + 2] += 1.0  # each style sounds in a band of its own
+    spectrograms = rng.uniform(0, 0.2, (count, SMOKE.bands, SMOKE.frames, 1)).astype(np.float32)
+    spectrograms[np.arange(count), 4 * styles + 2] += 1.0  # each style sounds in a band of its own
     notes = rng.integers(36, 84, count)
-    return pictures, conditions(notes, np.eye(STYLES)[styles])
+    return spectrograms, conditions(notes, np.eye(STYLES)[styles])
 
 
 def tensors(count=8):
@@ -57,7 +57,7 @@ def tensors(count=8):
 
 
 @pytest.mark.parametrize("kind", VARIANTS)
-def test_a_step_of_any_kind_moves_what_it_has_and_tells_its_terms(kind):
+def test_a_step_of_any_variant_updates_its_networks_and_returns_its_terms(kind):
     made = system(kind)
     before = [values(made.encoder), values(made.decoder)]
     results = {name: float(number(value)) for name, value in made.train_step(tensors()).items()}
@@ -89,37 +89,37 @@ def test_the_decoder_depends_on_the_style_after_one_step():
     assert all(number(kernel).any() for kernel in amounts)
 
 
-def test_latents_depend_on_pictures_alone():
-    made, (pictures, told) = system(), tensors()
-    found = made.encode(pictures)
+def test_latents_depend_on_spectrograms_alone():
+    made, (spectrograms, condition) = system(), tensors()
+    found = made.encode(spectrograms)
     kept = made.for_inference()
-    for one in (told, told[::-1]):
-        np.testing.assert_allclose(number(kept([pictures, one])), number(made.decode(found, one)), atol=1e-6)
+    for one in (condition, condition[::-1]):
+        np.testing.assert_allclose(number(kept([spectrograms, one])), number(made.decode(found, one)), atol=1e-6)
 
 
-def test_a_discriminator_steps_as_often_as_it_is_told_on_latents_that_it_does_not_move():
-    made, (pictures, told) = system(), tensors()
+def test_a_discriminator_takes_its_number_of_steps_and_does_not_change_the_latents():
+    made, (spectrograms, condition) = system(), tensors()
     optimizer, variables = made.optimizer_groups()[1]
     others = [*values(made.encoder), *values(made.decoder)]
     guessing = values(made.discriminator)
-    made._train_discriminator(made.encode(pictures), told, optimizer, variables)
+    made._train_discriminator(made.encode(spectrograms), condition, optimizer, variables)
     after = [*values(made.encoder), *values(made.decoder)]
     assert all(np.array_equal(new, old) for new, old in zip(after, others, strict=True))
     assert any(np.any(new != old) for new, old in zip(values(made.discriminator), guessing, strict=True))
     made.critic_steps = 3
-    made.train_step((pictures, told))
+    made.train_step((spectrograms, condition))
     assert [int(number(each.iterations)) for each, _ in optimizer_groups(made)] == [1, 1 + 3]
 
 
-def test_a_discriminator_learns_styles_that_latents_tell_while_the_adversary_waits():
+def test_a_discriminator_learns_styles_in_the_latents_before_the_adversary_has_weight():
     made = system(adam=0.01, steps=1000)
     optimizer, variables = made.optimizer_groups()[1]
-    _, told = tensors(24)
+    _, condition = tensors(24)
     rng = np.random.default_rng(0)
-    latent = ops.convert_to_tensor(3.0 * number(told)[:, -STYLES:] + rng.normal(0, 0.1, (24, STYLES)), "float32")
-    first = float(number(made._train_discriminator(latent, told, optimizer, variables)["discriminator_loss"]))
+    latent = ops.convert_to_tensor(3.0 * number(condition)[:, -STYLES:] + rng.normal(0, 0.1, (24, STYLES)), "float32")
+    first = float(number(made._train_discriminator(latent, condition, optimizer, variables)["discriminator_loss"]))
     for _ in range(12):
-        last = made._train_discriminator(latent, told, optimizer, variables)
+        last = made._train_discriminator(latent, condition, optimizer, variables)
     assert float(number(last["discriminator_loss"])) < first / 2
     assert float(number(last["discriminator_accuracy"])) > 0.9
 
@@ -131,28 +131,30 @@ def test_the_adversary_gains_weight_with_the_steps_and_counts_in_the_loss():
         made.autoencoder_optimizer.iterations.assign(step)
         found.append(float(number(made.current_adversary_weight())))
     np.testing.assert_allclose(found, [0, 0, 2, 4, 4], atol=1e-5)
-    told = {name: float(number(value)) for name, value in made.train_step(tensors()).items()}
-    expected = told["reconstruction"] + 2.0 * told["latent"] + 4.0 * told["adversarial_loss"]
-    assert told["loss"] == pytest.approx(expected, rel=1e-5)
+    condition = {name: float(number(value)) for name, value in made.train_step(tensors()).items()}
+    expected = condition["reconstruction"] + 2.0 * condition["latent"] + 4.0 * condition["adversarial_loss"]
+    assert condition["loss"] == pytest.approx(expected, rel=1e-5)
     assert system(steps=None, adversary_weight=1.5).current_adversary_weight() == 1.5
 
 
-def test_a_variational_encoder_is_sure_where_it_is_asked_and_not_where_it_learns():
-    made, (pictures, told) = system("vae"), tensors()
-    np.testing.assert_array_equal(number(made.encode(pictures)), number(made.encoder(pictures))[:, : SMOKE.latent])
-    drawn = [number(made._terms(pictures, told, training=True)[1]) for _ in range(2)]
+def test_a_variational_encoder_returns_means_in_inference_and_samples_in_training():
+    made, (spectrograms, condition) = system("vae"), tensors()
+    np.testing.assert_array_equal(
+        number(made.encode(spectrograms)), number(made.encoder(spectrograms))[:, : SMOKE.latent]
+    )
+    drawn = [number(made._terms(spectrograms, condition, training=True)[1]) for _ in range(2)]
     assert np.abs(drawn[0] - drawn[1]).max() > 0.01
 
 
-def test_it_learns_pictures_by_heart_from_fit():
+def test_it_memorises_spectrograms_in_fit():
     made = system(steps=80, adam=0.01)
-    pictures, told = examples(8)
-    eightfold = np.tile(pictures, (8, 1, 1, 1)), np.tile(told, (8, 1))
+    spectrograms, condition = examples(8)
+    eightfold = np.tile(spectrograms, (8, 1, 1, 1)), np.tile(condition, (8, 1))
     history = made.fit(*eightfold, batch_size=8, epochs=10, verbose=0, shuffle=False).history
     assert history["reconstruction"][-1] < 0.4 * history["reconstruction"][0]
     assert history["adversary_weight"][-1] == pytest.approx(4.0)
     assert history["adversary_weight"][0] == 0.0
-    again = made.evaluate(pictures, told, batch_size=4, verbose=0, return_dict=True)
+    again = made.evaluate(spectrograms, condition, batch_size=4, verbose=0, return_dict=True)
     assert set(again) == {"reconstruction", "latent", "adversarial_loss", "discriminator_accuracy"}
 
 
@@ -170,10 +172,10 @@ def test_it_comes_back_from_its_config_and_goes_on_from_its_weights(tmp_path):
         for old, new in zip(values(getattr(made, name)), values(getattr(twin, name)), strict=True):
             np.testing.assert_array_equal(old, new)
     assert [int(number(optimizer.iterations)) for optimizer, _ in optimizer_groups(twin)] == [1, 1]
-    pictures, told = tensors()
+    spectrograms, condition = tensors()
     made.for_inference().save(tmp_path / "best.keras")
     best = keras.saving.load_model(tmp_path / "best.keras", safe_mode=True)
-    np.testing.assert_array_equal(number(best([pictures, told])), number(made([pictures, told])))
+    np.testing.assert_array_equal(number(best([spectrograms, condition])), number(made([spectrograms, condition])))
     plain = system("ae")
     assert NoteAutoencoder.from_config(plain.get_config()).discriminator is None
 
