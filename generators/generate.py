@@ -56,7 +56,7 @@ class GeneratorSettings(Settings):
     regenerate_audio: CliToggleFlag[bool] = Field(False, description="render the patches of an existing dataset again")
     normalise: CliToggleFlag[bool] = Field(False, description="scale every sound to a peak of 1")
     seed: int = Field(0, ge=0, description="the dataset is a pure function of it")
-    workers: int | None = Field(None, ge=1, description="threads; the default is one a core")
+    workers: int | None = Field(None, ge=1, description="threads; by default one per core")
     resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
 
 

@@ -16,7 +16,7 @@ def available_cores() -> int:
 
 
 def ordered_map(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int | None = None) -> Iterator[Result]:
-    """Yield function(job) for each job, in order, computed by `workers` threads (default: one a core).
+    """Yield function(job) for each job, in order, computed by `workers` threads (default: one per core).
 
     Threads suffice because rendering and file writing release the GIL. At most `workers` + 1 results wait to be
     taken, so memory stays bounded; closing the iterator early cancels what has not begun.

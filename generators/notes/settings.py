@@ -71,7 +71,7 @@ class NoteSettings(Settings):
     regenerate_samples: CliToggleFlag[bool] = Field(False, description="replace a dataset of that name")
     normalise: CliToggleFlag[bool] = Field(False, description="scale every sound to a peak of 1")
     seed: int = Field(0, ge=0, description="the split is drawn with it")
-    workers: int | None = Field(None, ge=1, description="threads; the default is one a core")
+    workers: int | None = Field(None, ge=1, description="threads; by default one per core")
     resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
 
     def note_source(self) -> NoteSource:

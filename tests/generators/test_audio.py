@@ -20,7 +20,7 @@ def test_wav_is_lossless_beyond_full_scale(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["t.wav", "t.flac"])
-def test_a_file_can_say_what_it_is(tmp_path, name):
+def test_a_comment_is_stored_in_the_file(tmp_path, name):
     for comment in ("", '{"seed": 3}'):
         with soundfile.SoundFile(write_audio(tmp_path / name, TONE, RATE, comment=comment)) as file:
             assert (file.comment, file.frames) == (comment, len(TONE))
@@ -100,7 +100,7 @@ def test_peaks_are_normalised_and_silence_stays():
     assert np.abs(out).max(axis=1).tolist() == [1.0, 0.0]
 
 
-def test_flac_is_written_where_the_name_says_so(tmp_path):
+def test_the_suffix_flac_writes_flac(tmp_path):
     path = write_audio(tmp_path / "tone.flac", TONE, RATE)
     assert path.read_bytes()[:4] == b"fLaC"
     np.testing.assert_allclose(read_audio(path).audio, TONE, atol=2.0**-15)

@@ -45,7 +45,7 @@ def test_a_file_explains_itself(tmp_path):
         assert [block.start for block in dataset.blocks(4)] == [0, 4, 8]
 
 
-def test_unfinished_datasets_are_told_apart(tmp_path):
+def test_unfinished_datasets_are_recognised(tmp_path):
     with Dataset.create(tmp_path / "d.hdf5", card()) as dataset:
         with pytest.raises(DatasetError, match=r"has no finished rows. Generate it first"):
             dataset.check_finished()

@@ -23,7 +23,7 @@ def test_the_kernel_renders_what_the_definition_says(sample_rate, length):
     assert np.abs(audio - reference).max() <= 1e-4
 
 
-def test_the_extreme_patches_render_alike_and_finite():
+def test_extreme_patches_agree_and_are_finite():
     synth = FmSynth()
     corners = np.stack([np.zeros(23, int), np.full(23, 15), np.arange(23) % 2 * 15, (np.arange(23) + 1) % 2 * 15])
     values = synth.space.classes_to_values(corners)

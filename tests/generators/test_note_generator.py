@@ -110,7 +110,7 @@ def test_lists_that_make_no_sense_are_refused(text, words):
 
 
 @pytest.mark.parametrize(("by", "kinds"), [("instrument", 20), ("pitch", 10), ("note", 200)])
-def test_what_belongs_together_lies_in_one_split(by, kinds):
+def test_notes_of_one_group_lie_in_one_split(by, kinds):
     table = notes(20, range(50, 60)).table
     split = split_notes(table, by, 0.1, 0.2, seed=3)
     groups = {"instrument": table.labels["instrument"], "pitch": table.pitch, "note": np.arange(200)}[by]

@@ -103,13 +103,13 @@ def test_a_path_may_hold_a_comma_or_a_bracket():
         (["x", "--epochs"], "argument --epochs: expected one argument. See --help"),
     ],
 )
-def test_a_bad_flag_is_told_in_one_line(argv, message):
+def test_a_bad_flag_is_reported_in_one_line(argv, message):
     with pytest.raises(SettingsError) as fault:
         Toy.parse(argv)
     assert str(fault.value) == message
 
 
-def test_a_bad_variable_is_told_with_its_place(folder):
+def test_a_bad_variable_is_reported_with_its_place(folder):
     (folder / ".env").write_text("EPOCHS=two\n")
     with pytest.raises(SettingsError, match=r"Received: EPOCHS=two in \.env$"):
         toy()
@@ -228,7 +228,7 @@ def test_an_old_flag_that_contradicts_the_new_one_is_refused(argv, message):
     assert str(fault.value) == message
 
 
-def test_an_old_flag_beside_the_new_one_may_say_the_same(capsys):
+def test_an_old_flag_beside_the_new_one_may_have_the_same_value(capsys):
     assert Renamed.parse(["--output_dir", "a", "--output_directory", "a"]).output_dir == Path("a")
     assert Renamed.parse(["--go_on", "--resume"]).resume is True
 

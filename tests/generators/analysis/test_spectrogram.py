@@ -57,7 +57,7 @@ def test_click_is_loudest_in_the_frame_of_its_hop(place):
     assert power_spectrogram(audio)[0].sum(axis=-1).argmax() == place // 256
 
 
-def test_silence_lies_on_the_floor():
+def test_silence_has_the_lowest_level():
     assert np.all(np.abs(log_spectrogram(np.zeros((1, RATE), np.float32)) + 60.0) < 1e-4)
 
 

@@ -31,7 +31,7 @@ def labels_of(source):
     return list(zip(names, source.table.pitch.tolist(), source.table.velocity.tolist(), strict=True))
 
 
-def test_names_say_sound_and_note(tmp_path):
+def test_names_give_sound_and_note(tmp_path):
     for name in ("cello_60", "cello_C#3", "deep bell_Bb-1", "my_own_sound_127", "inner/flute_0"):
         save(tmp_path / f"{name}.wav")
     (tmp_path / "readme.txt").write_text("no sound")
@@ -53,7 +53,7 @@ def test_sounds_arrive_as_they_are(tmp_path):
     np.testing.assert_allclose(audio, expected, atol=1 / 32768)
 
 
-def test_a_table_says_more_than_names_and_wins(tmp_path):
+def test_a_table_adds_to_names_and_overrides_them(tmp_path):
     for name in ("a_60", "b_61", "strange"):
         save(tmp_path / f"{name}.wav")
     (tmp_path / "labels.csv").write_text(
@@ -156,7 +156,7 @@ def test_other_sounds_make_another_dataset(tmp_path):
         ("file,my tag\na_60.wav,x\n", ParameterError, "a tag is a word .* Received: 'my tag'"),
     ],
 )
-def test_a_table_that_makes_no_sense_is_refused(tmp_path, text, error, words):
+def test_an_invalid_table_is_refused(tmp_path, text, error, words):
     save(tmp_path / "a_60.wav")
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(error, match=words):

@@ -94,7 +94,7 @@ def test_checksums_are_those_of_the_standard():
     assert masked_crc32c(struct.pack("<Q", 0x5E)) == 0xBC6EB0D8  # as in the golden file
 
 
-def test_what_tensorflow_wrote_is_read_and_written_alike(tmp_path):
+def test_a_file_of_tensorflow_is_read_and_written_identically(tmp_path):
     (tmp_path / "golden").write_bytes(GOLDEN)
     ((record, data),) = scan_records(tmp_path / "golden")
     assert (record.number, record.offset, record.length) == (0, 12, 94)
