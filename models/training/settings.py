@@ -158,7 +158,7 @@ class StreamSettings(DatasetSettings, EpochLength):
 class SynthStreamSettings(StreamSettings):
     """A stream of any synth."""
 
-    synth: str = Field("fm", description="which synth to stream")
+    synth: str = Field("fm", description="which synthesizer to stream: a name, or package.module:Class")
 
 
 class SoundSettings(SynthStreamSettings):
