@@ -90,11 +90,13 @@ def _harmonic_tracks(
     frames = -(-samples // TRACK_HOP)
     bins = TRACK_WINDOW // 2 + 1
     time = (np.arange(frames) + 0.5) * TRACK_HOP / sample_rate
-    sway = np.sin(2.0 * np.pi * np.outer(rate, time))
-    course = np.abs(carrier[:, None, None, None] + depth[:, None] * sway[None, :, None, :]).reshape(-1, frames)
-    places = np.empty((len(course), HARMONICS, frames), np.int32)
-    for harmonic in range(1, HARMONICS + 1):
-        places[:, harmonic - 1] = np.rint(course * harmonic * TRACK_WINDOW / sample_rate)
+    sway = depth[:, None] * np.sin(2.0 * np.pi * np.outer(rate, time))[:, None, :]
+    harmonics = np.arange(1, HARMONICS + 1)[:, None]
     half = TRACK_WINDOW // 2  # the window is a power of two, so that & is a modulo
-    places = np.abs(((places + half) & (TRACK_WINDOW - 1)) - half)  # what lies above half the rate is folded
-    return (np.arange(frames, dtype=np.int32) * bins + places).reshape(len(course), -1), frames
+    tracks = np.empty((len(carrier), len(rate) * len(depth), HARMONICS, frames), np.int32)
+    for track, frequency in zip(tracks, carrier, strict=True):
+        course = np.abs(frequency + sway).reshape(-1, 1, frames)
+        places = np.rint(course * harmonics * TRACK_WINDOW / sample_rate).astype(np.int32)
+        places = np.abs(((places + half) & (TRACK_WINDOW - 1)) - half)  # what lies above half the rate is folded
+        track[:] = np.arange(frames, dtype=np.int32) * bins + places
+    return tracks.reshape(-1, HARMONICS * frames), frames
