@@ -116,14 +116,15 @@ class ModelCard:
         """Read what `to_json` wrote; `path` is for messages. Raises ModelError for anything else."""
         try:
             content = json.loads(text)
-            schema = content["schema"]
+            if content["schema"] != SCHEMA:
+                raise ModelError(
+                    f"{path} must follow schema '{SCHEMA}'. Received: {content['schema']!r}. Train it anew"
+                )
             space = ParameterSpace.from_json(json.dumps(content["space"], ensure_ascii=False))
             meaning = content["meaning_sha256"]
             known = {part.name: content[part.name] for part in fields(cls) if part.name != "space"}
         except (ValueError, KeyError, TypeError, AttributeError, ParameterError) as error:
             raise ModelError(f"{path} has a card that cannot be read: {type(error).__name__} {error}") from None
-        if schema != SCHEMA:
-            raise ModelError(f"{path} must follow schema '{SCHEMA}'. Received: {schema!r}. Train it anew")
         try:
             card = cls(**known, space=space.to_json())
         except ValidationError as error:

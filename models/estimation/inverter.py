@@ -1,11 +1,12 @@
 """The inverter: our own network from a sound to the settings that make it.
 
 Trained with `inversynth train --model inverter --stream`. Every sound is first scaled to one level, so that its gain
-has no effect. Three views of it are processed by convolutions: a log spectrogram (512/256), a long-window one (2048/512) up
-to 4.2 kHz, which resolves semitones, and the envelope of the waveform. Where the synth declares oscillators, a fixed
-bank detects all their shapes at once (`models.layers.oscillators`); attention compares the best candidates with each
-other and with the views, and each oscillator points at one of them. One softmax for each parameter; at most 5 M
-weights. Convolutions have no normalisation: on two cores it cost a third of the throughput and gained nothing.
+has no effect. Three views of it are processed by convolutions: a log spectrogram (512/256), a long-window one
+(2048/512) up to 4.2 kHz, which resolves semitones, and the envelope of the waveform. Where the synth declares
+oscillators, a fixed bank detects all their shapes at once (`models.layers.oscillators`); attention compares the best
+candidates with each other and with the views, and each oscillator points at one of them. One softmax for each
+parameter; at most 5 M weights. Convolutions have no normalisation: on two cores it cost a third of the throughput and
+gained nothing.
 
 Adam has cosine decay, and exponential averages of the weights (0.999 per step) are kept.
 """

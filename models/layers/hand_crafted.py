@@ -1,8 +1,9 @@
 """Hand-crafted features of a sound, after Itoyama and Okuno 2014: 32 measures a frame and their statistics over time.
 
 Smaller than the original, and computed inside the model: one time derivative (there several, 224 series in all, here
-64), 8 segments of the clip with mean and deviation (there 25), and over the whole clip mean, deviation, skewness, extremes,
-median, tenth and ninetieth percentile and the ten lowest DCT coefficients (there also the positions of the last five).
+64), 8 segments of the clip with mean and deviation (there 25), and over the whole clip mean, deviation, skewness,
+extremes, median, tenth and ninetieth percentile and the ten lowest DCT coefficients (there also the positions of the
+last five).
 """
 
 from itertools import pairwise
