@@ -235,8 +235,8 @@ def _scores(settings: GANSynthBenchmarkSettings, paths: Sequence[Path]) -> tuple
             audio = model.decode(model.draw_latents(count, seed), pitch, on_notes=bar.update)
         rows.append(Row(name, count, evaluator.measure(Notes(audio, pitch))))
     model = loaded[0]
-    learned = training.drawn(count, seed).inverted(model.format)
-    rows.append(Row("control: memorised", len(learned), evaluator.measure(learned)))
+    memorised = training.drawn(count, seed).inverted(model.format)
+    rows.append(Row("control: memorised", len(memorised), evaluator.measure(memorised)))
     pitch = model.draw_notes(count, seed)
     kinds, which = np.unique(pitch, return_inverse=True)
     one_timbre = model.decode(np.repeat(model.draw_latents(1, seed), len(kinds), axis=0), kinds)[which]

@@ -114,8 +114,8 @@ class Evaluation:
         self._latents(latents, results.scores)
         if model.variant.style:
             results.scores |= self._mixtures(model)
-        learned = np.asarray(model.notes, np.intp)
-        for where, notes in (("shared", learned[np.isin(learned, SHARED)]), ("all", learned)):
+        trained = np.asarray(model.notes, np.intp)
+        for where, notes in (("shared", trained[np.isin(trained, SHARED)]), ("all", trained)):
             self._generated(model, where, notes, draws, results)
         return results
 
@@ -135,10 +135,10 @@ class Evaluation:
         scores |= {f"back_{name}": right for name, right in self.classifiers.accuracy(found, labels).items()}
 
     def _latents(self, latents: Mapping[str, NDArray[Any]], scores: dict[str, float]) -> None:
-        learned, held = latents["training"], latents["held out"]
+        trained, held = latents["training"], latents["held out"]
         for name, each in labels_of(self.source.pitch, self.source.style).items():
             truth = each[self.training], each[self.held_out]
-            scores[f"probe_{name}"] = probe(learned, truth[0], held, truth[1], self.seed)
+            scores[f"probe_{name}"] = probe(trained, truth[0], held, truth[1], self.seed)
             scores[f"purity_{name}"] = purity(held, truth[1])
         quality = latent_quality(held, self.seed)
         scores |= {
@@ -167,13 +167,13 @@ class Evaluation:
     ) -> None:
         """Decode every style at each draw of latent and note, and classify the results."""
         styles = len(model.styles)
-        asked = np.random.default_rng([self.seed, len(notes)]).choice(notes, draws)
+        targets = np.random.default_rng([self.seed, len(notes)]).choice(notes, draws)
         weights = np.tile(np.eye(styles, dtype=np.float32), (draws, 1))
         made = model.decode_spectrograms(
-            model.draw_latents(draws, self.seed).repeat(styles, 0), asked.repeat(styles), weights
+            model.draw_latents(draws, self.seed).repeat(styles, 0), targets.repeat(styles), weights
         )
         predicted = self.classifiers.classify(made)
-        wanted = labels_of(asked.repeat(styles), np.tile(np.arange(styles), draws))
+        wanted = labels_of(targets.repeat(styles), np.tile(np.arange(styles), draws))
         for label in LABELS:
             right = (predicted[label] == wanted[label]).reshape(draws, styles).mean(axis=1)
             results.draws[f"{where}_{label}"] = right.astype(np.float64)

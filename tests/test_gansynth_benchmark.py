@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import gansynth as benchmark
 from benchmarks.gansynth import PUBLISHED, Data, Row, section
-from benchmarks.gansynth_protocol import SetEvaluator, Notes
+from benchmarks.gansynth_protocol import Notes, SetEvaluator
 from benchmarks.gansynth_speed import BATCHES, Speed, time_batches
 from generators.errors import ModelError
 from generators.notes.labels import SPACE

@@ -95,7 +95,7 @@ class NoteClassifier(TrainedModel):
     def _run(self, audio: NDArray[np.floating[Any]], batch_size: int) -> tuple[NDArray[Any], NDArray[Any]]:
         if audio.shape[1] > self.loaded.samples:
             raise ModelError(
-                f"{self.loaded.path} names notes of up to {self.loaded.samples} samples. Received: {audio.shape[1]}"
+                f"{self.loaded.path} classifies notes of up to {self.loaded.samples} samples. Received: {audio.shape[1]}"
             )
         padded = np.pad(np.asarray(audio, np.float32), ((0, 0), (0, self.loaded.samples - audio.shape[1])))
         logits, features = predict_in_batches(self._network, [padded], batch_size)
@@ -110,7 +110,7 @@ def labels_of(logits: NDArray[np.floating[Any]]) -> NoteLabels:
 
 def load_classifier(path: str | os.PathLike[str]) -> NoteClassifier:
     """Load a model file, or the best model of a run folder. Raises ModelError for one that is no classifier."""
-    return NoteClassifier(load_model_named(NOTE_CLASSIFIER, path, "notes are named"))
+    return NoteClassifier(load_model_named(NOTE_CLASSIFIER, path, "notes are classified"))
 
 
 def build_classifier(

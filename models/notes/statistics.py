@@ -66,7 +66,7 @@ class Moments:
 
     @classmethod
     def of(cls, features: Numbers, counts: Numbers | None = None) -> "Moments":
-        """Measure features (n, d). Raises: ModelError for fewer than two notes, and for features that are not finite."""
+        """Measure features (n, d). Raises: ModelError for fewer than two notes, and for values that are not finite."""
         features = np.asarray(features, np.float64)
         if len(features) < 2 or not np.isfinite(features).all():
             raise ModelError(f"moments are taken of two notes or more, all finite. Received: {len(features)} notes")
@@ -166,7 +166,8 @@ class Cells:
     def different(self, numbers: NDArray[np.intp], counts: Numbers | None = None) -> int:
         """Return the number of cells with significantly different shares of a set and of the training notes, at 5 %.
 
-        `numbers` (n,) are the cells of the set's notes. A two-sample test; more notes make more differences significant.
+        `numbers` (n,) are the cells of the set's notes. It is a two-sample test: more notes make more differences
+        significant.
         """
         total = self.training.sum()
         own, size = self._cell_counts(numbers, counts)

@@ -60,7 +60,7 @@ class JointTrainingSettings(Settings):
     learning_rate: float = Field(1e-4, gt=0, description="of Adam")
     spectrogram_weight: float = Field(1.0, ge=0, description="of the error of spectrograms, beside that of the audio")
     print_interval: int = Field(1, ge=1, description="epochs between two validations and checkpoints")
-    resume: bool = Field(True, description="go on with the run of these two (else begin it again)")
+    resume: bool = Field(True, description="resume the run of these two (else start it again)")
 
 
 @dataclass(frozen=True)

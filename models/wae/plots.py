@@ -135,15 +135,15 @@ def in_space(latents: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     return np.pad(latents[:, :3], ((0, 0), (0, max(0, 3 - latents.shape[1]))))
 
 
-def animate(pictures: Sequence[Path], path: Path) -> Path:
+def animate(plots: Sequence[Path], path: Path) -> Path:
     """Join plots into an animated GIF. Raises: ModelError where there are none."""
     from PIL import Image
 
-    if not pictures:
+    if not plots:
         raise ModelError(f"an animation needs the plots of a training. Received: none for {path}")
     frames = []
-    for picture in pictures:
-        with Image.open(picture) as image:
+    for plot in plots:
+        with Image.open(plot) as image:
             frames.append(image.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE))
     times = [FRAME_MILLISECONDS] * (len(frames) - 1) + [REST_MILLISECONDS]
     with written_whole(path) as partial:

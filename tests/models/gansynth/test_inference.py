@@ -49,6 +49,13 @@ def test_notes_are_drawn_as_they_occurred(tmp_path):
     assert not (drawn == 61).any()
 
 
+def test_a_sample_is_latents_and_notes_to_decode(model):
+    latents, notes = model.sample(4, seed=2)
+    np.testing.assert_array_equal(latents, model.draw_latents(4, seed=2))
+    np.testing.assert_array_equal(notes, model.draw_notes(4, seed=2))
+    assert model.decode(latents, notes).shape == (4, 160)
+
+
 def test_the_first_block_can_be_taken_apart_and_put_together(model):
     latents = model.draw_latents(3)
     activations = model.first_block(latents, NOTES)

@@ -161,7 +161,7 @@ def test_a_run_learns_to_classify_notes(tmp_path, small):
     assert found.features.shape == (8, 256 // SMALL.divisor)
     assert found.features.min() < 0 < found.features.max()  # before the activation
     assert classifier.classify(audio[:0]).features.shape == (0, 256 // SMALL.divisor)
-    with pytest.raises(ModelError, match=r"names notes of up to 512 samples\. Received: 513"):
+    with pytest.raises(ModelError, match=r"classifies notes of up to 512 samples\. Received: 513"):
         classifier.predict_labels(np.zeros((1, 513)))
 
 

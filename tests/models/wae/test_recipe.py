@@ -187,6 +187,9 @@ def test_sounds_go_in_and_come_out(run):
     sounds = model.decode(latents, [60, 62], weights, griffin_lim_renderer(model.analysis, iterations=2), batch_size=1)
     assert sounds.shape == (2, SMOKE.samples)
     assert np.abs(sounds).max() > 0
+    by_default = model.decode(*model.sample(1), weights[:1])
+    wanted = model.decode(*model.sample(1), weights[:1], griffin_lim_renderer(model.analysis))
+    np.testing.assert_array_equal(by_default, wanted)
     heard = []
 
     def render(mels, notes):
