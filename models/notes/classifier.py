@@ -95,7 +95,8 @@ class NoteClassifier(TrainedModel):
     def _run(self, audio: NDArray[np.floating[Any]], batch_size: int) -> tuple[NDArray[Any], NDArray[Any]]:
         if audio.shape[1] > self.loaded.samples:
             raise ModelError(
-                f"{self.loaded.path} classifies notes of up to {self.loaded.samples} samples. Received: {audio.shape[1]}"
+                f"{self.loaded.path} classifies notes of up to {self.loaded.samples} samples. "
+                f"Received: {audio.shape[1]}"
             )
         padded = np.pad(np.asarray(audio, np.float32), ((0, 0), (0, self.loaded.samples - audio.shape[1])))
         logits, features = predict_in_batches(self._network, [padded], batch_size)
