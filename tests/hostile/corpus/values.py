@@ -109,4 +109,4 @@ def members() -> Iterator[Member]:
             yield Member(f"named/{name}", group, ("model",), constant(text))
     for name in ("empty", "word", "quote", "escape", "long"):
         text = {**NEVER, **WORDS}[name]
-        yield Member(f"choice/{name}", 9, ("choice",), constant(text), "refuse" if text else "either")
+        yield Member(f"choice/{name}", 9, ("choice",), constant(text), "refuse" if text else "either", everywhere=True)

@@ -1,0 +1,112 @@
+"""The runner notices each way in which a command can break its promises: commands that do so on purpose are caught."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.places import full_disk, snapshot
+from tests.hostile.runner import Job, Outcome, Worker, broken_promises, sandbox
+from tests.hostile.worker import ordinary_user
+
+
+def faults(outcome: Outcome, change: Callable[[Path], object] = lambda work: None, must: str = "either") -> list[str]:
+    """Return what is said of an outcome, after something happened in the folder of work."""
+    with sandbox() as box:
+        before = snapshot(box)
+        change(box / "work")
+        return broken_promises(outcome, before, snapshot(box), must=must)
+
+
+REFUSED = Outcome(2, b"", b"AudioError: no such sound: a.wav\n")
+
+
+def test_a_refusal_in_one_line_keeps_every_promise() -> None:
+    assert faults(REFUSED) == []
+    assert faults(Outcome(0, b"done\n", b"written: out.json\n"), lambda work: (work / "out.json").touch()) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Outcome(-11, b"", b"", ended="died of SIGSEGV"), "crash: died of SIGSEGV"),
+        (Outcome(-9, b"", b"", ended="hung: no work in 8 s"), "blow-up: hung"),
+        (Outcome(1, b"", b"", fault="Traceback …\nKeyError: 'a'"), "traceback: KeyError: 'a'"),
+        (Outcome(2, b"", b"", memory=2 << 30), "blow-up: 2.1 GB of memory"),
+        (Outcome(130, b"", b"interrupted\n"), "exit code: 130"),
+        (Outcome(1, b"", b"AudioError: a\n"), "exit code: 1"),
+        (Outcome(2, b"", b""), "output: 0 errors"),
+        (Outcome(2, b"", b"AudioError: a\nAudioError: b\n"), "output: 2 errors"),
+        (Outcome(2, b"", b"something went wrong\n"), "output: the line does not begin with its error"),
+        (Outcome(2, b"", b"AudioError: \x1b[31m\n"), "output: '\\x1b' on standard error"),
+        (Outcome(2, b"", b"AudioError: caf\xe9\n"), "output: standard error is not UTF-8"),
+        (Outcome(2, b"", b"AudioError: " + b"a" * 2000), "output: a line of 2012 characters"),
+        (Outcome(0, b"Traceback (most recent call last)\n", b""), "output: a traceback on standard output"),
+        (Outcome(0, b"", b"I0000 00:00:17 1 port.cc:1] oneDNN\n"), "output: a library's line on standard error"),
+        (Outcome(0, b"", b"x.py:3: UserWarning: a\n"), "output: a library's line on standard error"),
+    ],
+)
+def test_broken_promises_are_named(outcome: Outcome, said: str) -> None:
+    assert any(fault.startswith(said) for fault in faults(outcome)), faults(outcome)
+
+
+def test_what_must_be_refused_is_not_accepted_and_the_other_way_round() -> None:
+    assert faults(Outcome(0, b"", b""), must="refuse") == ["exit code: 0, not 2"]
+    assert faults(REFUSED, must="accept") == ["exit code: 2, not 0"]
+
+
+def test_leftovers_and_harm_are_named() -> None:
+    assert faults(REFUSED, lambda work: (work / "made").mkdir()) == ["leftovers: work/made"]
+    assert faults(Outcome(0, b"", b""), lambda work: (work / ".a.partial.wav").touch()) == [
+        "leftovers: work/.a.partial.wav"
+    ]
+    for outcome in (REFUSED, Outcome(0, b"", b"")):
+        said = faults(outcome, lambda work: (work / "notes.txt").write_text("other"))
+        assert said == ["harm: work/notes.txt changed or gone"]
+
+
+def test_an_odd_name_is_found_on_disk_and_named_in_ascii() -> None:
+    def change(work: Path) -> None:
+        with open(os.fsencode(work) + b"/caf\xe9\n", "wb"):
+            pass
+
+    assert faults(REFUSED, change) == ["leftovers: work/caf\\xe9\\n"]
+
+
+def test_a_disk_gets_full(tmp_path: Path) -> None:
+    with full_disk(tmp_path / "disk"), pytest.raises(OSError, match=r"space left|File too large"):
+        (tmp_path / "disk" / "large").write_bytes(bytes(1 << 20))
+    (tmp_path / "disk" / "large").write_bytes(bytes(1 << 20))
+
+
+def test_an_ordinary_user_cannot_read_what_is_closed(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.write_text("secret")
+    closed.chmod(0)
+    with ordinary_user(), pytest.raises(PermissionError):
+        closed.read_text()
+    if os.geteuid() == 0:
+        assert closed.read_text() == "secret"
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    with Worker(tmp_path_factory.mktemp("worker")) as worker:
+        yield worker
+
+
+def test_a_worker_runs_commands_one_after_another(worker: Worker, tmp_path: Path) -> None:
+    found = worker.run(Job(["list", "--json"], tmp_path))
+    assert (found.code, found.fault, found.ended) == (0, "", "")
+    assert b"InverSynth" in found.stdout
+    refused = worker.run(Job(["inspect", "no/such/thing"], tmp_path))
+    assert refused.code == 2
+    assert faults(refused) == []
+
+
+def test_a_worker_outlives_a_command_that_hangs(worker: Worker, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    found = worker.run(Job(["play", str(tmp_path / "pipe"), "--notes", "C4"], tmp_path))
+    assert found.ended.startswith("hung") or found.code == 2
+    assert worker.run(Job(["list"], tmp_path)).code == 0

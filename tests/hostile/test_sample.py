@@ -1,0 +1,46 @@
+"""Two minutes of hostile cases, drawn by a seed; `python -m tests.hostile --all` runs every one."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hostile.__main__ import prepared, run_all
+from tests.hostile.cases import all_cases, sample
+from tests.hostile.commands import CALLS, words
+from tests.hostile.runner import Job, Worker, sandbox
+
+SECONDS = float(os.environ.get("HOSTILE_SECONDS", "120"))
+SEED = 0
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    with Worker(tmp_path_factory.mktemp("hostile")) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def materials(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return prepared(worker, tmp_path_factory.mktemp("materials"))
+
+
+QUICK = [name for name in CALLS if not name.startswith(("train", "invert", "demo"))]
+"""Commands whose valid calls take seconds; those of the others are run by `--all`, with hostile values beside them."""
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_valid_calls_are_valid(name: str, worker: Worker, materials: dict[str, str]) -> None:
+    """A refusal of a hostile value means nothing where the call would be refused without it."""
+    with sandbox() as box:
+        outcome = worker.run(Job(words(CALLS[name], materials, {}), box / "work"))
+    assert outcome.code == 0, outcome.stderr.decode() + outcome.fault + outcome.ended
+
+
+def test_a_sample_keeps_every_promise(worker: Worker, materials: dict[str, str]) -> None:
+    broken = {
+        result.case.name: list(result.faults)
+        for result in run_all(sample(all_cases(SEED), SEED), worker, materials, SECONDS)
+        if result.faults
+    }
+    assert broken == {}

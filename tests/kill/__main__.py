@@ -1,0 +1,220 @@
+"""Kill work at chosen points, run it again, and hold it to the outcome of an undisturbed run.
+
+`python -m tests.kill --all` kills 50 times in each kind of work and prints the table of docs/reliability.md; the tests
+do it with `--kills 2`. `--work NAME` takes one kind, `--at POINT` one point.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.hostile.worker import load_everything
+from tests.kill.child import run
+from tests.kill.points import PHASES, SIGNALS, Killer, Point
+from tests.kill.works import WORKS, Work, difference, digests, partial_files
+
+KILLS = 50
+SECONDS = 600.0
+"""Time in which a run must end; the longest takes a fiftieth of it where nothing else runs."""
+
+STOPPED = {signal.SIGKILL: (-signal.SIGKILL,), signal.SIGINT: (130, 0), signal.SIGTERM: (130, 143, 0)}
+"""Exit codes that are right after each signal; 0 where it came when all was done."""
+
+
+@dataclass
+class Ended:
+    """How a run ended: its exit code or minus a signal, what it printed, and its events."""
+
+    code: int
+    stderr: str
+    events: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A kill, and what did not hold after it: nothing where all did."""
+
+    work: str
+    point: Point
+    event: str
+    faults: tuple[str, ...]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Kill; returns 1 where a promise did not hold."""
+    parser = argparse.ArgumentParser(prog="python -m tests.kill", description=__doc__)
+    parser.add_argument("--all", action="store_true", help=f"{KILLS} kills for each kind of work, and the table")
+    parser.add_argument("--kills", type=int, default=2, help="kills for each kind of work (default: 2)")
+    parser.add_argument("--work", choices=[*WORKS], action="append", help="this kind alone")
+    parser.add_argument("--at", help="this point alone, as 12:half:SIGKILL")
+    parser.add_argument("--seed", type=int, default=0, help="chooses the points")
+    parser.add_argument("--materials", type=Path, required=False, help="folder of what the work needs, if it is there")
+    options = parser.parse_args(argv)
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["MPLBACKEND"] = "Agg"
+    with tempfile.TemporaryDirectory(prefix="kill-") as folder:
+        os.environ["KERAS_HOME"] = folder
+        materials = _materials(options.materials or Path(folder) / "materials")
+        load_everything()
+        done: list[Kill] = []
+        for work in options.work or WORKS:
+            count = KILLS if options.all else options.kills
+            point = Point.parse(options.at) if options.at else None
+            for kill in kill_work(WORKS[work], materials, count, options.seed, point):
+                done.append(kill)
+                if kill.faults:
+                    print(f"FAILED {kill.work} {kill.point} ({kill.event})")
+                    print(*(f"    {fault}" for fault in kill.faults), sep="\n", flush=True)
+    failed = sum(bool(kill.faults) for kill in done)
+    print(f"{len(done)} kills, {failed} failed")
+    if options.all:
+        print(table(done))
+    return int(failed > 0)
+
+
+def _materials(folder: Path) -> dict[str, str]:
+    """Return the materials of the hostile cases, made if they are not there yet."""
+    from tests.hostile.__main__ import prepared
+    from tests.hostile.runner import Worker
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with Worker(folder) as worker:
+        return prepared(worker, folder)
+
+
+def kill_work(
+    work: Work, materials: dict[str, str], count: int, seed: int = 0, point: Point | None = None
+) -> "list[Kill]":
+    """Run a kind of work undisturbed, then kill it again and again, each time running it to its end after that."""
+    with _box() as box:
+        whole = _forked(work, materials, box)
+        if whole.code != 0:
+            raise RuntimeError(f"{work.name} does not run: {whole.stderr}")
+        expected = {content: digests(box, content=content) for content in (False, True)}
+    points = [point] if point else choose_points(whole.events, count, seed)
+    return [_killed(work, materials, each, whole.events, expected) for each in points]
+
+
+def choose_points(events: Sequence[str], count: int, seed: int) -> list[Point]:
+    """Choose points spread over the events of a run, its first, its last and one of each kind among them.
+
+    Phases and signals take turns, so that no point comes twice. There are nine for each event.
+    """
+    generator = random.Random(seed)
+    kinds = {name.split()[0]: number for number, name in reversed(list(enumerate(events)))}
+    numbers = [*dict.fromkeys((*kinds.values(), len(events) - 1))]
+    rest = [number for number in range(len(events)) if number not in numbers]
+    generator.shuffle(rest)
+    generator.shuffle(numbers)
+    turns = [(phase, each) for phase in PHASES for each in SIGNALS]
+    generator.shuffle(turns)
+    rounds = range(len(turns))
+    return [
+        Point(number, *turns[(place + shift) % len(turns)])
+        for shift in rounds
+        for place, number in enumerate([*numbers, *rest])
+    ][:count]
+
+
+def _killed(
+    work: Work, materials: dict[str, str], point: Point, events: Sequence[str], expected: dict[bool, dict[str, str]]
+) -> Kill:
+    faults = []
+    with _box() as box:
+        dead = _forked(work, materials, box, point)
+        if dead.code not in STOPPED[signal.Signals(point.signal)]:
+            faults.append(f"after {signal.Signals(point.signal).name} the exit code is {dead.code}")
+        if "Traceback" in dead.stderr:
+            faults.append(f"a traceback: {dead.stderr.strip().splitlines()[-1][:160]}")
+        if point.signal != signal.SIGKILL and (left := partial_files(box)):
+            faults.append(f"{point}: left {', '.join(left[:3])} behind")
+        again = _forked(work, materials, box)
+        if again.code != 0:
+            faults.append(f"it does not go on: exit code {again.code}, {again.stderr.strip()[-200:]!r}")
+        elif differing := difference(digests(box, content=True), expected[True]):
+            faults.append(f"other content in {', '.join(differing[:4])}")
+        elif differing := difference(digests(box), expected[False]):
+            faults.append(f"the same content in other bytes: {', '.join(differing[:4])}")
+        if left := partial_files(box):
+            faults.append(f"{', '.join(left[:3])} stays when all is done")
+    return Kill(work.name, point, events[point.event] if point.event < len(events) else "?", tuple(faults))
+
+
+@contextlib.contextmanager
+def _box():  # type: ignore[no-untyped-def]
+    folder = Path(tempfile.gettempdir()) / "kill-work"  # one path for all, since some outputs name it
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forked(work: Work, materials: dict[str, str], folder: Path, point: Point | None = None) -> Ended:
+    """Run a work in a child of this process, which has everything loaded and has computed nothing."""
+    with tempfile.TemporaryDirectory() as beside:
+        printed, listed = Path(beside) / "stderr", Path(beside) / "events"
+        child = os.fork()
+        if child == 0:
+            _be_child(work.command(materials), folder, printed, listed, Killer(point))
+        code = _wait(child)
+        events = json.loads(listed.read_text()) if listed.exists() else []
+        return Ended(code, printed.read_text(errors="replace"), events)
+
+
+def _be_child(words: Sequence[str], folder: Path, printed: Path, listed: Path, killer: Killer) -> None:
+    code = 1
+    try:
+        file = os.open(printed, os.O_WRONLY | os.O_CREAT)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        os.chdir(folder)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = run(words, killer)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            listed.write_text(json.dumps(killer.events))
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _wait(child: int) -> int:
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    raise RuntimeError(f"a run did not end in {SECONDS:g} s")
+
+
+def table(kills: Sequence[Kill]) -> str:
+    """Return a table in Markdown: kills of each kind of work by signal, and how many of them failed."""
+    names = [signal.Signals(each).name for each in SIGNALS]
+    rows = [f"| work | {' | '.join(names)} | failed |", "|---|" + "---:|" * (len(names) + 1)]
+    for work in dict.fromkeys(kill.work for kill in kills):
+        mine = [kill for kill in kills if kill.work == work]
+        counts = [str(sum(kill.point.signal == each for kill in mine)) for each in SIGNALS]
+        rows.append(f"| {work} | {' | '.join(counts)} | {sum(bool(kill.faults) for kill in mine)} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

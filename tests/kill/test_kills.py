@@ -1,0 +1,87 @@
+"""Two kills of each kind of work, and the points at which they come; `python -m tests.kill --all` kills fifty times."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kill.__main__ import KILLS, choose_points
+from tests.kill.points import PHASES, SIGNALS, Killer, Point, watched
+from tests.kill.works import WORKS, difference, digests
+
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = ["flush", "row /audio", "flush", "rename a.wav", "sound", "rename b.wav", "text c.json"]
+
+
+def test_points_are_chosen_by_the_seed_and_meet_every_kind_of_event() -> None:
+    points = choose_points(EVENTS, KILLS, 0)
+    assert points == choose_points(EVENTS, KILLS, 0) != choose_points(EVENTS, KILLS, 1)
+    assert len(points) == len(set(points)) == KILLS
+    assert {point.phase for point in points} == set(PHASES)
+    assert {point.signal for point in points} == set(SIGNALS)
+    kinds = {EVENTS[point.event].split()[0] for point in points[:6]}
+    assert kinds == {"flush", "row", "rename", "sound", "text"}
+
+
+def test_points_are_read_as_they_are_written() -> None:
+    point = Point(12, "half", signal.SIGTERM)
+    assert str(point) == "12:half:SIGTERM"
+    assert Point.parse(str(point)) == point
+
+
+def test_events_are_counted_and_what_writes_still_writes(tmp_path: Path) -> None:
+    killer = Killer()
+    with watched(killer):
+        (tmp_path / "a").write_text("text")
+        os.replace(tmp_path / "a", tmp_path / "b")  # noqa: PTH105 - as libraries do
+        (tmp_path / "b").replace(tmp_path / "c")
+    assert killer.events == ["text a", "rename b", "rename c"]
+    assert (tmp_path / "c").read_text() == "text"
+    (tmp_path / "d").write_text("unseen")
+    assert len(killer.events) == 3
+
+
+@pytest.mark.parametrize(
+    ("phase", "left"),
+    [("before", {"a": "0123456789", "b": "old"}), ("half", {"a": "01234", "b": "old"}), ("after", {"b": "0123456789"})],
+)
+def test_a_process_dies_before_amid_or_after_its_event(phase: str, left: dict[str, str], tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from tests.kill.points import *\n"
+        "with watched(Killer(Point.parse(sys.argv[1]))):\n"
+        "    open('a', 'w').write('0123456789'); open('b', 'w').write('old'); os.replace('a', 'b'); open('c', 'w')"
+    )
+    point = Point(0, phase, signal.SIGKILL)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script, str(point)], cwd=tmp_path, env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == left
+
+
+def test_outcomes_differ_where_a_file_does(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("one")
+    first = digests(tmp_path)
+    (tmp_path / "b").write_text("more")
+    (tmp_path / ".lock").write_text("whoever")
+    assert difference(first, digests(tmp_path)) == ["b"]
+    (tmp_path / "b").unlink()
+    (tmp_path / "a").write_text("two")
+    assert difference(first, digests(tmp_path)) == ["a"]
+    assert difference(first, first) == []
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_killed_work_ends_as_undisturbed_work_does(work: str, materials: Path) -> None:
+    command = [sys.executable, "-m", "tests.kill", "--work", work, "--kills", "2", "--materials", str(materials)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=materials, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which the first run makes what all need."""
+    return tmp_path_factory.mktemp("materials")
