@@ -71,7 +71,9 @@ def ramp_atoms(ramps: Ramps, waves: Audio, effects: EffectChain, gain: float, po
     """
     count, knots = len(waves), len(ramps.knots)
     atoms = shape(waves, effects, np.repeat(np.arange(count), knots), np.tile(np.arange(knots), count), pool=pool)
-    return atoms.astype(np.float64) * gain
+    rows = atoms.astype(np.float64)
+    rows *= gain  # in place, for this is the largest array of a search
+    return rows
 
 
 def fit_envelope(
