@@ -1,7 +1,7 @@
-"""The pictures of the README: `python -m docs.gallery docs/images --model runs/C6_train`.
+"""The images of the README: `python -m docs.gallery docs/images --model runs/C6_train`.
 
-A sound that the model has never heard beside the sound of the settings it found, its knobs, and some random patches of
-the synth. The sound is a fixed one, not a chosen one: `--row` of the sounds that seed 1 makes.
+A sound that the model was not trained on beside the re-synthesis of the settings it estimated, its knobs, and some random
+patches of the synth. The sound is not selected by its result: it is `--row` of the sounds of seed 1.
 """
 
 import sys
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from models.model_files import LoadedModel
 
 SEED = 1
-"""Of the sounds shown; datasets are made with seed 0 unless they are told another."""
+"""Seed of the sounds shown; datasets have seed 0 by default."""
 
 
 class GallerySettings(Settings):
-    """Draw the pictures of the README with a trained model."""
+    """Draw the images of the README with a trained model."""
 
     flags_only: ClassVar = frozenset({"directory", "model", "row"})
 
     directory: CliPositionalArg[Path] = Field(Path("docs/images"), description="where the PNG files are written")
     model: str = Field("inverter", description="a bundled model (inverter, C6XL), a run folder, or a .keras file")
-    row: int = Field(0, ge=0, description=f"which of the sounds that seed {SEED} makes")
+    row: int = Field(0, ge=0, description=f"number of the sound among those of seed {SEED}")
 
 
 def write_gallery(directory: Path, model: "LoadedModel", row: int = 0) -> tuple[list[Path], Patch]:

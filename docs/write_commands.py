@@ -1,6 +1,6 @@
 """Rewrite the tables of flags in docs/commands.md from the settings of the commands: python -m docs.write_commands
 
-The text around them is written by hand; a test holds the page to what this module would write.
+The text around them is written by hand; a test checks that the page is up to date.
 """
 
 import re
@@ -17,14 +17,14 @@ MARKED = re.compile(r"(<!-- flags of (\w+(?: [\w-]+)?) -->\n).*?(<!-- end -->)",
 
 
 class Found(BaseException):
-    """Ends a door as soon as it asks for its settings, and names their class."""
+    """Ends a command when it parses its settings, and carries their class."""
 
     def __init__(self, settings: type[Settings]) -> None:
         self.settings = settings
 
 
-def settings_of(door: Callable[[Sequence[str]], int], argv: Sequence[str] = ()) -> type[Settings]:
-    """Return the settings class of a door, or of the one behind it that its first word opens."""
+def settings_of(command: Callable[[Sequence[str]], int], argv: Sequence[str] = ()) -> type[Settings]:
+    """Return the settings class of a command, or of the subcommand that its first word names."""
 
     read = Settings.parse.__func__  # type: ignore[attr-defined]
 
@@ -36,18 +36,18 @@ def settings_of(door: Callable[[Sequence[str]], int], argv: Sequence[str] = ()) 
 
     with patch.object(Settings, "parse", classmethod(stop)):
         try:
-            door(argv)
+            command(argv)
         except Found as found:
             return found.settings
-    raise LookupError(f"{door.__module__}.main asks for no settings")
+    raise LookupError(f"{command.__module__}.main asks for no settings")
 
 
 def flag_table(settings: type[Settings], beside: type[Settings] | None = None) -> str:
     """Return a Markdown table of all flags of a command, or of those that differ from the settings `beside` it."""
-    common = {name: _told(beside, name) for name in beside.model_fields} if beside else {}
+    common = {name: _shown(beside, name) for name in beside.model_fields} if beside else {}
     rows = ["| flag | variable | default | meaning |", "|---|---|---|---|"]
     for name, field in sorted(settings.model_fields.items(), key=lambda item: not _is_positional(item[1])):
-        if common.get(name) == _told(settings, name):
+        if common.get(name) == _shown(settings, name):
             continue
         variables = [variable for variable in settings.variables(name) if not variable.startswith("INVERSYNTH_")]
         variables = variables or list(settings.variables(name)[:1])
@@ -79,7 +79,7 @@ def settings_behind(words: str) -> type[Settings]:
     return settings_of(COMMANDS[command].load(), ["--model", *rest] if command == "train" and rest else rest)
 
 
-def _told(settings: type[Settings], name: str) -> tuple[Any, ...]:
+def _shown(settings: type[Settings], name: str) -> tuple[Any, ...]:
     field = settings.model_fields[name]
     return settings.flags(name), field.default, field.description
 
