@@ -5,7 +5,9 @@
 
 import argparse
 import json
+import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from tests.hostile.cases import Case, Result, all_cases, run_case, sample
 from tests.hostile.materials import make_materials
+from tests.hostile.page import publish
 from tests.hostile.runner import Job, Worker
 
 KINDS = {
@@ -22,6 +25,9 @@ KINDS = {
     **{8: "arrays, audio, MIDI", 9: "numbers, words, disks"},
 }
 """The groups of the corpus, by their numbers; crowds (2) and equal bytes (10) have tests of their own."""
+
+EXAMPLES = 2000
+"""Inputs with which each fuzzer tries its parser where everything is run."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,7 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = sum(bool(result.faults) for result in results)
     print(f"{len(results)} cases, {failed} failed")
     if options.all:
-        print(table(results))
+        fuzzed = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n", "0", str(Path(__file__).with_name("test_parsers.py"))],
+            env={**os.environ, "HOSTILE_EXAMPLES": str(EXAMPLES)},
+            check=False,
+        )
+        publish("hostile", table(results))
+        return int(failed > 0 or fuzzed.returncode != 0)
     return int(failed > 0)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hostile.page import PAGE, publish
 from tests.hostile.places import full_disk, snapshot
 from tests.hostile.runner import Job, Outcome, Worker, broken_promises, sandbox
 from tests.hostile.worker import ordinary_user
@@ -72,6 +73,17 @@ def test_an_odd_name_is_found_on_disk_and_named_in_ascii() -> None:
             pass
 
     assert faults(REFUSED, change) == ["leftovers: work/caf\\xe9\\n"]
+
+
+def test_a_table_goes_between_its_marks_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(before := PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    publish("kills", "| a \\1 |", page)
+    after = page.read_text(encoding="utf-8")
+    assert "<!-- kills -->\n| a \\1 |\n<!-- end of kills -->" in after
+    assert after.partition("<!-- kills -->")[0] == before.partition("<!-- kills -->")[0]
+    with pytest.raises(LookupError, match="has no marks of 'others'"):
+        publish("others", "", page)
 
 
 def test_a_disk_gets_full(tmp_path: Path) -> None:

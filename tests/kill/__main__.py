@@ -1,6 +1,6 @@
 """Kill work at chosen points, run it again, and hold it to the outcome of an undisturbed run.
 
-`python -m tests.kill --all` kills 50 times in each kind of work and prints the table of docs/reliability.md; the tests
+`python -m tests.kill --all` kills 50 times in each kind of work and writes the table of docs/reliability.md; the tests
 do it with `--kills 2`. `--work NAME` takes one kind, `--at POINT` one point.
 """
 
@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.hostile.page import publish
 from tests.hostile.worker import load_everything
 from tests.kill.child import run
 from tests.kill.points import PHASES, SIGNALS, Killer, Point
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = sum(bool(kill.faults) for kill in done)
     print(f"{len(done)} kills, {failed} failed")
     if options.all:
-        print(table(done))
+        publish("kills", table(done))
     return int(failed > 0)
 
 
