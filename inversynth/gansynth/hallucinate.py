@@ -20,6 +20,7 @@ from pydantic import Field
 from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import midi_number, note_name
+from inversynth.audio_command import SHARED, write_and_list
 from inversynth.gansynth.latent_path import LatentPath, draw_latent_path
 from inversynth.gansynth.latents import arc, read_latents, write_latents
 from inversynth.gansynth.model_pair import LabelledModel, model_facts
@@ -27,7 +28,7 @@ from inversynth.gansynth.sample import LATENTS_FILE
 from inversynth.gansynth.session import MAKER, GansynthSettings, open_gansynth
 from inversynth.playback.envelope import envelope
 from inversynth.playback.mixdown import mix
-from inversynth.report.audio_page import SHARED, Row, Showing, Shown, finite, tell_showing
+from inversynth.report.audio_page import AudioPage, Clip, ClipRow, finite
 from inversynth.report.figures import Palette
 
 if TYPE_CHECKING:
@@ -185,24 +186,24 @@ def _run(settings: HallucinateSettings) -> None:
     captions = [f"{number + 1}" for number in range(len(keys))]
     points = model.shown(keys, np.full(len(keys), note), names, captions, settings.batch_size)
     write_latents(settings.output_dir / LATENTS_FILE, keys, gansynth)
-    whole = Shown(
+    whole = Clip(
         f"hallucination_{note_name(note)}",
         audio,
         f"{count} notes, {grain.spacing:g} s apart, {len(audio) / gansynth.sample_rate:.1f} s",
         _path_drawer(audio, gansynth.sample_rate, LatentPath(keys, (count - 1) * grain.spacing or seconds)),
     )
-    showing = Showing(
+    page = AudioPage(
         maker=MAKER,
         title=f"A hallucination at {note_name(note)}",
         lead=f"{len(keys)} timbres, and {settings.steps} interpolated between neighbours: each lasts "
         f"{grain.seconds:.3g} s, and begins {grain.spacing:g} s after the one before.",
-        rows=[Row("The whole", [whole]), Row("The timbres it passes", points)],
+        rows=[ClipRow("The whole", [whole]), ClipRow("The timbres it passes", points)],
         sample_rate=gansynth.sample_rate,
         facts=model_facts([model])
         | {"Points": str(settings.latents or f"{LATENTS_FILE}, seed {settings.seed}")}
         | {"Envelope": f"attack {grain.attack:.3g} s, sustain {grain.sustain:.3g} s, release {grain.release:.3g} s"},
     )
-    tell_showing(showing, settings)
+    write_and_list(page, settings)
 
 
 def _keys(settings: HallucinateSettings, gansynth: "GanSynthModel") -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ from pydantic_settings import CliPositionalArg, CliToggleFlag
 from generators.audio import normalise_peak, read_audio
 from generators.command import run_command
 from generators.errors import AudioError, SettingsError
+from inversynth.audio_command import SHARED, write_and_list
 from inversynth.gansynth.latent_path import LatentPath, draw_latent_path, random_latent_path
 from inversynth.gansynth.latents import read_latents, write_latents
 from inversynth.gansynth.model_pair import LabelledModel, model_facts, open_models
@@ -30,7 +31,7 @@ from inversynth.playback.midi import Note, read_score
 from inversynth.playback.mixdown import LONGEST, mix, write_mix
 from inversynth.playback.play import count_notes
 from inversynth.playback.transpose import playable
-from inversynth.report.audio_page import MOST_EMBEDDED, SHARED, Row, Showing, Shown, finite, tell_showing
+from inversynth.report.audio_page import MOST_EMBEDDED, AudioPage, Clip, ClipRow, finite
 from inversynth.report.figures import Palette
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _run(settings: MidiSettings) -> None:
         log.info("no spectrogram and no page: %.0f minutes are too long", seconds / 60)
         print(f"{path.stem}: {count_notes(len(notes))} -> {path}")
         return
-    tell_showing(_showing(model, performance, notes, read_audio(path).audio, settings), settings)
+    write_and_list(_page(model, performance, notes, read_audio(path).audio, settings), settings)
 
 
 def _latent_path(settings: MidiSettings, gansynth: "GanSynthModel", seconds: float) -> LatentPath:
@@ -195,13 +196,13 @@ def _length(notes: Sequence[Note], gansynth: "GanSynthModel") -> float:
     return max(note.start + note.held for note in notes)
 
 
-def _showing(
+def _page(
     model: LabelledModel,
     performance: Performance,
     notes: Sequence[Note],
     audio: NDArray[np.float32],
     settings: MidiSettings,
-) -> Showing:
+) -> AudioPage:
     """Return the page of the clip, with its spectrogram over the weights of the timbres."""
     latent_path, name, rate = performance.latent_path, settings.midi.stem, model.gansynth.sample_rate
 
@@ -211,10 +212,10 @@ def _showing(
     timbres = f"{len(latent_path.keys)} timbre{'' if len(latent_path.keys) == 1 else 's'}"
     caption = f"{count_notes(len(notes))} through {timbres} in {len(audio) / rate:.1f} s"
     source = settings.latents.name if settings.latents else f"drawn from seed {settings.seed}"
-    return Showing(
+    return AudioPage(
         name,
         "A MIDI file, played note by note with GANSynth while its timbre glides.",
-        [Row(name, [Shown(name, audio, caption, draw)], "Below: the weights of the timbres over time.")],
+        [ClipRow(name, [Clip(name, audio, caption, draw)], "Below: the weights of the timbres over time.")],
         rate,
         model_facts([model])
         | {

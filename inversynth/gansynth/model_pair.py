@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from generators.errors import ModelError
 from generators.notes.pitches import note_name
 from inversynth.gansynth.session import decode_notes, open_gansynth
-from inversynth.report.audio_page import Row, Shown
+from inversynth.report.audio_page import Clip, ClipRow
 
 if TYPE_CHECKING:
     from models.gansynth.inference import GanSynthModel
@@ -30,11 +30,11 @@ class LabelledModel:
 
     def shown(
         self, latents: NDArray[Any], notes: NDArray[np.intp], names: list[str], captions: list[str], batch_size: int
-    ) -> list[Shown]:
+    ) -> list[Clip]:
         """Decode latents at notes, with names and captions in their order. Shapes: latents (n, latent), notes (n,)."""
         sounds = decode_notes(self.gansynth, latents, notes, batch_size)
         prefix = f"{self.label}_" if self.paired else ""
-        return [Shown(f"{prefix}{name}", *rest) for name, *rest in zip(names, sounds, captions, strict=True)]
+        return [Clip(f"{prefix}{name}", *rest) for name, *rest in zip(names, sounds, captions, strict=True)]
 
 
 def open_models(model: str, other: str = "") -> list[LabelledModel]:
@@ -64,12 +64,12 @@ def open_models(model: str, other: str = "") -> list[LabelledModel]:
     return [LabelledModel(label, each, True) for label, each in zip(labels, (gansynth, second), strict=True)]
 
 
-def side_by_side(models: Sequence[LabelledModel], made: Sequence[Sequence[Shown]], title: str) -> list[Row]:
+def side_by_side(models: Sequence[LabelledModel], made: Sequence[Sequence[Clip]], title: str) -> list[ClipRow]:
     """Return a row of sounds for each model; the rows of two models alternate, cut so that a page shows both."""
     if len(models) == 1:
-        return [Row(title, made[0])]
+        return [ClipRow(title, made[0])]
     return [
-        Row(
+        ClipRow(
             f"{title} {first} to {min(first + PER_ROW, len(sounds)) - 1} · {model.label}",
             sounds[first : first + PER_ROW],
         )

@@ -19,6 +19,7 @@ from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import note_name
 from generators.settings import Numbers
+from inversynth.audio_command import SHARED, with_bar, write_and_list
 from inversynth.gansynth.directions import (
     ENDING,
     PER_DIMENSION,
@@ -32,7 +33,7 @@ from inversynth.gansynth.latents import read_latent
 from inversynth.gansynth.model_pair import LabelledModel, model_facts, open_models
 from inversynth.gansynth.session import MAKER, GansynthSettings
 from inversynth.inputs import MidiNote
-from inversynth.report.audio_page import SHARED, Row, Showing, Shown, tell_showing, with_bar
+from inversynth.report.audio_page import AudioPage, Clip, ClipRow
 from inversynth.report.tables import text_table
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _run(settings: PcaSettings) -> None:
     else:
         rows = _direction_rows(settings, model, directions, base)
     start = "the activation of a latent" if settings.on_top else "the mean activation"
-    showing = Showing(
+    page = AudioPage(
         maker=MAKER,
         title=f"Directions of timbre at {note_name(note)}",
         lead=f"Sounds of {start} of the first block, moved along the directions in which activations differ most. "
@@ -138,7 +139,7 @@ def _run(settings: PcaSettings) -> None:
         facts=model_facts([model])
         | {"Directions": f"{len(directions)}, found in {directions.samples:,} latents at {note_name(directions.note)}"},
     )
-    tell_showing(showing, settings)
+    write_and_list(page, settings)
 
 
 def _check(settings: PcaSettings) -> None:
@@ -178,17 +179,17 @@ def _base(settings: PcaSettings, gansynth: "GanSynthModel", note: int) -> NDArra
 
 def _slider_rows(
     settings: PcaSettings, model: LabelledModel, directions: Directions, base: NDArray[np.float32] | None
-) -> list[Row]:
+) -> list[ClipRow]:
     amplitudes = np.stack([np.zeros(len(settings.sliders)), settings.sliders])
     sounds = move(model.gansynth, directions, amplitudes, base, settings.batch_size)
     words = ",".join(f"{number:g}" for number in settings.sliders)
-    shown = [Shown("start", sounds[0], "start"), Shown(f"sliders_{words.replace(',', '_')}"[:150], sounds[1], words)]
-    return [Row("Sliders", shown, "The first sound has all sliders at 0.")]
+    shown = [Clip("start", sounds[0], "start"), Clip(f"sliders_{words.replace(',', '_')}"[:150], sounds[1], words)]
+    return [ClipRow("Sliders", shown, "The first sound has all sliders at 0.")]
 
 
 def _direction_rows(
     settings: PcaSettings, model: LabelledModel, directions: Directions, base: NDArray[np.float32] | None
-) -> list[Row]:
+) -> list[ClipRow]:
     """Return a row for each direction, and print its effect from one end to the other."""
     places = np.linspace(-settings.reach, settings.reach, settings.steps)
     amplitudes = np.concatenate([np.outer(places, row) for row in np.eye(len(directions))])
@@ -200,12 +201,12 @@ def _direction_rows(
         ranges = [f"{low:.{digits}f} .. {high:.{digits}f}" for low, high, digits in zip(*ends, (1, 0, 0), strict=True)]
         lines.append([str(number), f"{100 * share:.1f}", *ranges])
         shown = [
-            Shown(f"direction{number:02d}_{place:+.3f}", audio, f"{place:+g}" if place else "0")
+            Clip(f"direction{number:02d}_{place:+.3f}", audio, f"{place:+g}" if place else "0")
             for place, audio in zip(places, sweep, strict=True)
         ]
         effect = f"Level {ranges[0]} dB, centroid {ranges[1]} Hz, rise time {ranges[2]} ms."
         words = f"{100 * share:.1f} % of the variance. {effect}"
-        rows.append(Row(f"Direction {number}", shown, words))
+        rows.append(ClipRow(f"Direction {number}", shown, words))
     print(text_table(["direction", "% of variance", "level, dB", "centroid, Hz", "rise, ms"], lines))
     return rows
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
+from inversynth.audio_command import AudioPageSettings, with_bar
 from inversynth.inputs import model_loader
-from inversynth.report.audio_page import ShowingSettings, with_bar
 
 if TYPE_CHECKING:
     from models.gansynth.inference import GanSynthModel
@@ -17,7 +17,7 @@ MAKER = "GANSynth"
 """Heading of their pages."""
 
 
-class GansynthSettings(ShowingSettings):
+class GansynthSettings(AudioPageSettings):
     """Settings that the commands of the group share."""
 
     model: str = Field("gansynth", description="a bundled model, a run folder, or a .keras file")

@@ -18,7 +18,8 @@ from generators.command import run_command
 from generators.errors import ModelError, SettingsError
 from generators.notes.pitches import note_list, note_name
 from generators.settings import Numbers
-from inversynth.report.audio_page import Row, Showing, Shown, check_count, tell_showing
+from inversynth.audio_command import check_count, write_and_list
+from inversynth.report.audio_page import AudioPage, Clip, ClipRow
 from inversynth.wae.segmentation import SourceNote, midi_note_of, read_whole_note
 from inversynth.wae.session import (
     MAKER,
@@ -85,16 +86,16 @@ def _run(settings: MorphSettings) -> None:
     captions = [f"{100 * part:.0f} %" for part in parts] * len(notes)
     steps = np.tile(np.arange(settings.steps), len(notes))
     names = [f"step{step:03d}_{note_name(int(note))}" for step, note in zip(steps, played, strict=True)]
-    shown = [Shown(*one) for one in zip(names, made, captions, strict=True)]
+    shown = [Clip(*one) for one in zip(names, made, captions, strict=True)]
     write_notes(settings.output_dir, wae, names, latents, played, mixed)
     between = " and ".join(one.name for one in sources)
-    showing = Showing(
+    page = AudioPage(
         title=f"From {origin.caption} to {target.caption}",
         lead=f"Style weights from one end, 0 %, to the other, 100 %, in {settings.steps} even steps"
         f"{', and beyond' if settings.beyond > 1 else ''}; "
         f"{'the latent is interpolated, too' if len(sources) > 1 else 'the latent stays'}.",
         rows=[
-            Row(note_name(int(note)), shown[first : first + settings.steps])
+            ClipRow(note_name(int(note)), shown[first : first + settings.steps])
             for first, note in zip(range(0, len(names), settings.steps), notes, strict=True)
         ],
         sample_rate=session.sample_rate,
@@ -103,7 +104,7 @@ def _run(settings: MorphSettings) -> None:
         | {"Latent": f"of {between}" if sources else format_latent(path[0])},
         maker=MAKER,
     )
-    tell_showing(showing, settings)
+    write_and_list(page, settings)
 
 
 def _check(settings: MorphSettings) -> None:

@@ -22,8 +22,9 @@ from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError, SettingsError, look_up, unknown
 from generators.files import write_text
 from generators.notes.pitches import note_name
+from inversynth.audio_command import check_count, write_and_list
 from inversynth.inputs import MidiNote, check_inputs_kept, log_conversion, unique_names
-from inversynth.report.audio_page import Row, Showing, Shown, check_count, tell_showing
+from inversynth.report.audio_page import AudioPage, Clip, ClipRow
 from inversynth.report.tables import csv_text, text_table
 from inversynth.wae.plots import draw_reconstruction
 from inversynth.wae.segmentation import midi_note_of, read_whole_note
@@ -107,9 +108,9 @@ def _run(settings: ReconstructSettings) -> None:
     ]
     means = ["mean", "", "", *(f"{scores[key].mean():.{DIGITS[key]}f}" for key in HEAD)]
     rows = [
-        Row(
+        ClipRow(
             f"{note_name(int(note))} · {style}",
-            [Shown(f"{name}_input", before, "input"), Shown(f"{name}_output", after, "reconstruction")],
+            [Clip(f"{name}_input", before, "input"), Clip(f"{name}_output", after, "reconstruction")],
             "RMSE {}, LSD {} dB, spectral convergence {}".format(*line[3:]),
             name,
             f"Mel spectrograms of {name} and its reconstruction",
@@ -121,7 +122,7 @@ def _run(settings: ReconstructSettings) -> None:
     ]
     exact = [[*line[:3], *(float(scores[key][row]) for key in HEAD)] for row, line in enumerate(lines)]
     write_text(folder / MEASURES_FILE, csv_text(["note", "pitch", wae.label, *HEAD], exact))
-    showing = Showing(
+    page = AudioPage(
         title=f"{len(names)} note{'s' if len(names) > 1 else ''} and reconstruction{'s' if len(names) > 1 else ''}",
         lead=f"Each note was encoded to a latent of {wae.latent} by {wae.name}, and decoded with its pitch and "
         f"{wae.label}.",
@@ -131,7 +132,7 @@ def _run(settings: ReconstructSettings) -> None:
         maker=MAKER,
         table=[head, *lines, means],
     )
-    tell_showing(showing, settings)
+    write_and_list(page, settings)
     print(text_table(head, [*lines, means]))
 
 

@@ -14,8 +14,8 @@ from pydantic import Field
 from generators.errors import ModelError, SettingsError
 from generators.files import write_text
 from generators.notes.pitches import note_name
+from inversynth.audio_command import SHARED, AudioPageSettings, with_bar
 from inversynth.inputs import model_loader
-from inversynth.report.audio_page import SHARED, ShowingSettings, with_bar
 from inversynth.report.tables import csv_text
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ STYLES = "violin, a mixture such as violin:0.5,clarinet:0.5 of any weights, or s
 """How styles are given, for help texts."""
 
 
-class WaeSettings(ShowingSettings):
+class WaeSettings(AudioPageSettings):
     """Settings that the commands of the group share."""
 
     flags_only: ClassVar = SHARED | {"renderer", "mcnn", "griffin_lim_iterations"}

@@ -19,13 +19,14 @@ from generators.audio import normalise_peak, read_audio, resample
 from generators.command import run_command
 from generators.errors import SettingsError
 from generators.notes.pitches import note_name
+from inversynth.audio_command import check_count, write_and_list
 from inversynth.inputs import MidiNote, check_inputs_kept, unique_names
 from inversynth.playback.envelope import envelope
 from inversynth.playback.midi import Note, Score
 from inversynth.playback.mixdown import mix
 from inversynth.playback.play import count_notes
 from inversynth.playback.transpose import playable
-from inversynth.report.audio_page import Row, Showing, Shown, check_count, tell_showing
+from inversynth.report.audio_page import AudioPage, Clip, ClipRow
 from inversynth.wae.segmentation import SourceNote, read_whole_note, segment_notes
 from inversynth.wae.session import (
     MAKER,
@@ -90,10 +91,10 @@ def _run(settings: TransferSettings) -> None:
     original = resample(given.audio, given.sample_rate, rate)
     whole = [overlay_notes(sources, sounds, len(original), rate, settings.release) for sounds in made]
     captions = ["original", *(style.caption for style in styles)]
-    shown = [Shown(*one) for one in zip(names, [original, *whole], captions, strict=True)]
+    shown = [Clip(*one) for one in zip(names, [original, *whole], captions, strict=True)]
     labels = [f"{style.slug}_{number:03d}" for style in styles for number in range(len(sources))]
     write_notes(folder, wae, labels, every, played, weights)
-    showing = Showing(
+    page = AudioPage(
         title=f"{settings.sound.stem} in {f'{len(styles)} styles' if len(styles) > 1 else styles[0].caption}",
         lead=f"{count_notes(len(sources))}, each encoded to a latent of {wae.latent} by {wae.name}, and decoded with "
         f"another {wae.label}.",
@@ -102,7 +103,7 @@ def _run(settings: TransferSettings) -> None:
         facts=session.facts() | {"Notes": _describe_notes(sources, notes)},
         maker=MAKER,
     )
-    tell_showing(showing, settings)
+    write_and_list(page, settings)
 
 
 def _playable(
@@ -143,11 +144,11 @@ def overlay_notes(
     return np.asarray(whole / max(1.0, float(np.abs(whole).max())), np.float32)
 
 
-def _rows(title: str, shown: Sequence[Shown], notes: int) -> list[Row]:
+def _rows(title: str, shown: Sequence[Clip], notes: int) -> list[ClipRow]:
     """Return one row for a single note in all styles, else a large row for the melody in each style."""
     if notes == 1:
-        return [Row(title, shown)]
-    return [Row(one.caption, [one]) for one in shown]
+        return [ClipRow(title, shown)]
+    return [ClipRow(one.caption, [one]) for one in shown]
 
 
 def _describe_notes(sources: Sequence[SourceNote], notes: NDArray[np.intp]) -> str:

@@ -9,8 +9,8 @@ import soundfile
 
 from inversynth.cli import main
 from inversynth.gansynth.hallucinate import Grain, hallucinate, points_between
-from inversynth.report import audio_page as showing
-from inversynth.report.audio_page import Row, Showing, Shown
+from inversynth.report import audio_page
+from inversynth.report.audio_page import AudioPage, Clip, ClipRow
 from models.gansynth.inference import GanSynthModel, load_gansynth
 from tests.gansynth_models import write_untrained
 
@@ -96,7 +96,7 @@ def test_latents_of_a_file_are_played_again_and_one_of_them_at_every_note(
         np.testing.assert_allclose(wav(folder, name), expected[number], atol=1e-6)
 
 
-def test_two_models_are_heard_on_the_same_latents(run: Callable, models: Path, read_page: Callable) -> None:
+def test_two_models_are_rendered_on_the_same_latents(run: Callable, models: Path, read_page: Callable) -> None:
     folder = run("random", "--compare", str(models / "other"), "--count", "9", "--no-pictures")
     assert len(list(folder.glob("one_timbre*.wav"))) == len(list(folder.glob("other_timbre*.wav"))) == 9
     name = next(folder.glob("one_*.wav")).stem.removeprefix("one_")
@@ -187,7 +187,7 @@ def test_hallucination_is_written_with_its_points(run: Callable, read_page: Call
         ("rnadom", "unknown command 'rnadom'. Did you mean 'random'?"),
     ],
 )
-def test_what_cannot_be_made_is_told_in_one_line(
+def test_what_cannot_be_made_is_one_line(
     run: Callable, models: Path, capsys: pytest.CaptureFixture[str], words: str, message: str
 ) -> None:
     np.save("wide.npy", np.zeros((2, 9)))
@@ -220,9 +220,9 @@ def test_a_page_that_would_be_too_large_is_not_written(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr(showing, "MOST_EMBEDDED", 100)
-    sounds = [Shown(name, np.ones(60, np.float32)) for name in ("a", "b")]
-    one = Showing("Two", "", [Row("", sounds)], 8000)
-    assert showing.write_showing(one, Path("out"), pictures=False) is None
+    monkeypatch.setattr(audio_page, "MOST_EMBEDDED", 100)
+    sounds = [Clip(name, np.ones(60, np.float32)) for name in ("a", "b")]
+    one = AudioPage("Two", "", [ClipRow("", sounds)], 8000)
+    assert audio_page.write_audio_page(one, Path("out"), pictures=False) is None
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.wav", "b.wav"]
     assert "no page" in caplog.text

@@ -102,14 +102,14 @@ def holding(**arrays: object) -> Callable[[Path], object]:
         (holding(latents=LATENTS.astype(str), fingerprint="a"), "latents must be numbers. Received: <U"),
     ],
 )
-def test_a_file_without_latents_says_why(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
+def test_a_file_without_latents_states_why(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
     make(Path("latents.npz"))
     with pytest.raises(DatasetError) as fault:
         read_latents("latents.npz", Model())
     assert message in str(fault.value)
 
 
-def test_a_row_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+def test_a_row_that_is_not_there_is_reported_with_those_that_are(tmp_path: Path) -> None:
     path = write_latents(Path("latents.npz"), LATENTS, Model())
     with pytest.raises(DatasetError, match=r"rows of latents\.npz run from 0 to 2\. Received: 3"):
         read_latent(f"{path}:3", Model())

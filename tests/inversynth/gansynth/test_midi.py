@@ -46,7 +46,7 @@ class Toy:
 ONE = LatentPath(np.array([[3.0, 0.0]], np.float32), 10.0)
 
 
-def heard(performance: Performance, *notes: Note) -> NDArray[np.float32]:
+def rendered(performance: Performance, *notes: Note) -> NDArray[np.float32]:
     return np.concatenate(list(mix(performance.sounds(notes))))
 
 
@@ -103,7 +103,7 @@ def test_latent_path_is_drawn_below_its_sound(count: int) -> None:
 
 def test_note_is_shaped_divided_by_its_largest_magnitude_and_as_loud_as_its_velocity() -> None:
     performance = Performance(Toy(), ONE, release=0.3)  # type: ignore[arg-type]
-    audio = heard(performance, Note(0.0, 0.6, 60, 64))
+    audio = rendered(performance, Note(0.0, 0.6, 60, 64))
     expected = np.ones(RATE)
     expected[500] = -2
     expected = expected[:900] * envelope(600, attack=10, release=300) / 2 * 64 / 127
@@ -114,7 +114,7 @@ def test_note_is_shaped_divided_by_its_largest_magnitude_and_as_loud_as_its_velo
 def test_note_longer_than_the_sound_ends_with_a_whole_release() -> None:
     performance = Performance(Toy(), ONE, release=0.25)  # type: ignore[arg-type]
     assert performance.longest == 0.75
-    audio = heard(performance, Note(0.0, 20.0, 60))
+    audio = rendered(performance, Note(0.0, 20.0, 60))
     assert len(audio) == RATE
     assert abs(audio[-1]) < 1e-6 < abs(audio[-20])
 
@@ -122,11 +122,11 @@ def test_note_longer_than_the_sound_ends_with_a_whole_release() -> None:
 def test_notes_together_are_the_sum_of_their_parts_and_the_last_release_is_whole() -> None:
     performance = Performance(Toy(), ONE, release=0.1)  # type: ignore[arg-type]
     notes = (Note(0.0, 0.4, 60, 50), Note(0.2, 0.2, 64, 100), Note(0.2, 0.3, 60, 10), Note(3.123, 0.5, 62))
-    together = heard(performance, *notes)
+    together = rendered(performance, *notes)
     assert len(together) == 3123 + 500 + 100
     alone = np.zeros_like(together)
     for note in notes:
-        part = heard(performance, note)
+        part = rendered(performance, note)
         alone[: len(part)] += part
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
@@ -135,10 +135,10 @@ def test_same_note_of_the_same_timbre_is_made_once_and_batches_have_one_size() -
     toy = Toy()
     performance = Performance(toy, ONE, release=0.1, batch_size=2)  # type: ignore[arg-type]
     notes = [Note(0.1 * place, 0.1, pitch) for place, pitch in enumerate([60, 61, 60, 62, 60, 61])]
-    told: list[int] = []
-    assert len(list(performance.sounds(notes, told.append))) == 6
+    printed: list[int] = []
+    assert len(list(performance.sounds(notes, printed.append))) == 6
     assert toy.batches == [(60, 61), (62, 60)]
-    assert told == [5, 1]
+    assert printed == [5, 1]
 
 
 def test_timbre_is_that_of_the_moment_at_which_a_note_begins() -> None:
@@ -149,14 +149,14 @@ def test_timbre_is_that_of_the_moment_at_which_a_note_begins() -> None:
     assert len(list(performance.sounds([Note(t, 0.5, 60) for t in (0.0, 1.0, 1.5)]))) == 3
 
 
-def test_sound_that_is_no_number_is_told() -> None:
+def test_sound_that_is_no_number_is_reported() -> None:
     latent_path = LatentPath(np.array([[np.nan, 0.0]], np.float32), 10.0)
     with pytest.raises(ModelError, match="toy must give finite sounds"):
-        heard(Performance(Toy(), latent_path), Note(0.0, 0.5, 60))  # type: ignore[arg-type]
+        rendered(Performance(Toy(), latent_path), Note(0.0, 0.5, 60))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("release", [-0.1, 0.995, float("nan")])
-def test_release_longer_than_a_sound_is_told(release: float) -> None:
+def test_release_longer_than_a_sound_is_reported(release: float) -> None:
     with pytest.raises(SettingsError, match=r"from 0 to 0\.99 s\. Received: --release"):
         Performance(Toy(), ONE, release=release)  # type: ignore[arg-type]
 
@@ -244,11 +244,11 @@ def test_command_plays_a_file_the_same_by_seed_and_by_the_latents_that_it_wrote(
     assert not np.allclose(soundfile.read("out/song.wav")[0], audio / 2, atol=1e-3)
 
 
-def test_what_is_wrong_is_told_in_a_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_wrong_is_one_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     song(40, 60)
     np.save("wide.npy", np.zeros((2, 9)))
     mido.MidiFile(tracks=[mido.MidiTrack()]).save("empty.mid")
-    for words, told in (
+    for words, printed in (
         (["song.mid"], "small plays MIDI 60..62 (C4..D4). Received: MIDI 40..60 (E2..C4), 1 of 2 notes unknown."),
         (["song.mid", "--skip_unknown", "--latents", "wide.npy"], "Received: (2, 9)"),
         (["song.mid", "--skip_unknown", "--release", "1"], "a release lies within"),
@@ -258,4 +258,4 @@ def test_what_is_wrong_is_told_in_a_line(model: Path, capsys: pytest.CaptureFixt
     ):
         assert played(model, *words) == 2
         error = capsys.readouterr().err.splitlines()
-        assert [line for line in error if told in line] == error[-1:], error
+        assert [line for line in error if printed in line] == error[-1:], error

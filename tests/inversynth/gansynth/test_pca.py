@@ -55,10 +55,10 @@ def gansynth(model: Path) -> "GanSynthModel":
 
 
 def test_directions_are_found_in_the_order_of_their_variance() -> None:
-    told: list[int] = []
-    directions = find_directions(Toy(), 61, 3, 3000, on_latents=told.append)  # type: ignore[arg-type]
-    assert sum(told) == 3000
-    assert len(told) > 1
+    printed: list[int] = []
+    directions = find_directions(Toy(), 61, 3, 3000, on_latents=printed.append)  # type: ignore[arg-type]
+    assert sum(printed) == 3000
+    assert len(printed) > 1
     np.testing.assert_allclose(np.abs(directions.components @ Toy.axes.T), np.eye(3), atol=0.1)
     np.testing.assert_allclose(directions.deviations, SCALES, rtol=0.06)
     np.testing.assert_allclose(directions.shares, SCALES**2 / 38, rtol=0.12)
@@ -84,7 +84,7 @@ def test_moving_adds_deviations_along_directions_to_the_mean_or_to_a_start() -> 
 
 
 @pytest.mark.parametrize(("count", "samples"), [(13, 3000), (5, 4), (1, 1), (0, 100)])
-def test_more_directions_than_latents_or_numbers_are_told(count: int, samples: int) -> None:
+def test_more_directions_than_latents_or_numbers_are_reported(count: int, samples: int) -> None:
     with pytest.raises(ParameterError, match=rf"12\. Received: {count} directions of {samples} latents"):
         found(count, samples)
 
@@ -143,9 +143,9 @@ def test_command_finds_directions_renders_them_and_moves_along_them(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pca(model, "--components", "2", "--samples", "200", "--steps", "3") == 0
-    told = capsys.readouterr().out
-    assert "2 directions hold " in told
-    assert "centroid, Hz" in told
+    printed = capsys.readouterr().out
+    assert "2 directions hold " in printed
+    assert "centroid, Hz" in printed
     assert len(list((tmp_path / "out").glob("direction*.wav"))) == 6
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.count("<audio") == 6
@@ -160,8 +160,8 @@ def test_command_finds_directions_renders_them_and_moves_along_them(
     assert not np.allclose(soundfile.read(tmp_path / "out" / "start.wav")[0], start)
 
 
-def test_what_contradicts_itself_is_told_in_a_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words, told in (
+def test_what_contradicts_itself_is_one_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, printed in (
         (["--pca", "a.pca.npz", "--samples", "9"], "holds directions already"),
         (["--sliders", "1", "--steps", "3"], "sliders give one sound"),
         (["--latent", "a.npz"], "Add --on_top"),
@@ -171,4 +171,4 @@ def test_what_contradicts_itself_is_told_in_a_line(model: Path, capsys: pytest.C
     ):
         assert pca(model, *words) == 2
         error = capsys.readouterr().err.splitlines()
-        assert [line for line in error if told in line] == error[-1:], error
+        assert [line for line in error if printed in line] == error[-1:], error
