@@ -120,7 +120,7 @@ def prepare(case: Case, box: Path, materials: Mapping[str, str]) -> Job:
     """Make the hostile value in a sandbox, and return the call with it."""
     argument, member, call = case.argument, case.member, CALLS[case.argument.command]
     value = member.make(Place(box / "in", valid_file(argument, call, member, materials), case.number))
-    changes: dict[str, Value | None] = dict(call.changes.get(argument.field, {}))
+    changes = dict(changes_for(argument, call, member))
     if argument.kind != ".env":
         changes[argument.field] = str(value)
     return Job(
@@ -132,12 +132,17 @@ def prepare(case: Case, box: Path, materials: Mapping[str, str]) -> Job:
     )
 
 
+def changes_for(argument: Argument, call: Call, member: Member) -> Mapping[str, Value | None]:
+    """Return what else of the valid call changes where a member takes the place of an argument."""
+    return call.changes.get(f"{argument.field} {member.fits[0]}", call.changes.get(argument.field, {}))
+
+
 def valid_file(argument: Argument, call: Call, member: Member, materials: Mapping[str, str]) -> Path | None:
     """Return the file that the valid call has in the place of an argument, or another of its kind."""
     kind = "records" if "records" in member.fits else argument.kind
     if kind not in VALID:
         return None
-    changed = call.changes.get(argument.field, {})
+    changed = changes_for(argument, call, member)
     held = {**call.positionals, **call.flags, **{k: v for k, v in changed.items() if v is not None}}.get(argument.field)
     first = held[0] if isinstance(held, tuple) and held else held
     if isinstance(first, str) and kind != "records" and "notes" not in kind:

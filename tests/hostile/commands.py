@@ -40,7 +40,8 @@ class Call:
     Attributes:
         positionals, flags: values by field; `{name}` stands for a material, and () for a switch.
         kinds: what arguments of text are, where `NAMED` is wrong. changes: by the field that is put to the test, what
-            else has to change for it to count; None takes a flag away.
+            else has to change for it to count; None takes a flag away. A field may have changes of its own for members
+            of one kind: `notes_from records`.
         own: fields that are put to the test here; None means all. Others are those of another command, with its code.
         slow: seconds that it may take at most, where its work is much; else `CPU_SECONDS` of the runner.
     """
@@ -74,7 +75,14 @@ CALLS: dict[str, Call] = {
             {},
             {"source": "soundfont", "soundfont": "{soundfont}", "pitches": "60:62", "length": "0.05", "held": "0.02"},
             changes={
-                "notes_from": {"source": "folder", "soundfont": None, "pitches": None, "sample_rate": "8000"},
+                "notes_from": {
+                    **{"source": "folder", "soundfont": None, "pitches": None, "sample_rate": "16000", "length": "0.1"},
+                    **{"convert": True, "pad": True, "trim": True},
+                },
+                "notes_from records": {
+                    **{"source": "nsynth", "soundfont": None, "pitches": None, "sample_rate": "16000"},
+                    **{"length": "0.025"},
+                },
                 "labels": FROM_FOLDER,
                 "subset": {"source": "nsynth", "notes_from": "{records}", "soundfont": None, "sample_rate": "8000"},
                 **dict.fromkeys(("tags", "default_pitch", "chop_step", "convert", "pad", "trim", "chop"), FROM_FOLDER),
