@@ -1,4 +1,4 @@
-"""Cross-validation: one run per fold under one folder, and mean and spread of their measures."""
+"""Cross-validation: one run for each fold in one folder, and mean and standard deviation of their measures."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def cross_validate(
     resume: bool = True,
     **options: Any,
 ) -> Run:
-    """Train once a fold, each a run of its own under `folder`, and gather mean and spread of their measures.
+    """Train once for each fold, as a run of its own in `folder`; gather mean and standard deviation of the measures.
 
     Args:
         options: of `train`, the same for each fold.
@@ -59,7 +59,7 @@ def cross_validate(
 
 
 def spread(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return mean and standard deviation over folds of every measure in their metrics, laid out as it is there."""
+    """Return mean and standard deviation over folds of every measure, in the structure of their metrics."""
 
     def gather(values: Sequence[Any]) -> Any:
         if isinstance(values[0], Mapping):

@@ -1,4 +1,4 @@
-"""Learning curves of a run as PNG and PDF: loss and percentile rank over epochs, training beside validation."""
+"""Learning curves of a run as PNG and PDF: loss and percentile rank over epochs, of training and validation."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

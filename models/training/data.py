@@ -24,17 +24,17 @@ from generators.synth import Synth
 from models.training.splits import split_rows
 
 Batch = tuple[Any, NDArray[Any]]
-"""What goes into a network, an array or several, and what must come out: audio and classes, or what else there is."""
+"""Inputs of a network, an array or several, and targets: audio and classes, for example."""
 
 
 class Rows(Protocol):
-    """A table that is read by row numbers, in any order: a dataset, for one."""
+    """A table that is read by row numbers in any order, such as a dataset."""
 
     def read(self, rows: NDArray[np.intp]) -> Batch: ...
 
 
 READ_AHEAD = 8
-"""Batches that wait, at most: enough to ride out a slow disk, and 33 MB at batch 64 of one-second sounds."""
+"""Batches in the queue, at most: enough to bridge delays of a slow disk, and 33 MB at batch 64 of one-second sounds."""
 
 MOST_THREADS = 4
 """One thread reads 150,000 or renders 5,000 sounds of a second per second; more serve fast accelerators only."""
@@ -43,7 +43,7 @@ STREAM_STEPS = 500
 """Batches in an epoch of a stream: 8,000 sounds at batch 16."""
 
 STREAM_EXAMPLES = 1024
-"""Sounds of a stream kept apart for validation, and as many for the test: measures are settled to about a percent."""
+"""Sounds of a stream for validation, and as many for the test, at which measures are exact to about a percent."""
 
 STREAM_SEED = 0x53545245 << 32
 """Added to the seed of a stream, so that no dataset of an ordinary seed shares a row with it: `sample_classes` draws
@@ -52,7 +52,7 @@ would be block 1 of the dataset; blocks of the number chosen here (1.4e9) are ou
 
 
 class Batches(keras.utils.PyDataset):
-    """Examples in batches (audio, classes), made ahead of time by threads.
+    """Examples in batches (audio, classes), prepared in advance by threads.
 
     Keras' own queue is left alone (`workers=1`): it starts the next epoch before announcing it, and stops late.
 
@@ -106,7 +106,7 @@ class Batches(keras.utils.PyDataset):
         return first, min(first + self.batch_size, self.count)
 
     def audio(self) -> Iterator[NDArray[np.float32]]:
-        """Walk the audio of one epoch, for features that are fitted before training."""
+        """Yield the audio of one epoch, for features that are fitted before training."""
         for number in range(self.num_batches):
             yield self[number][0]
 
@@ -163,7 +163,7 @@ class DatasetBatches(Batches):
 
 
 class StreamBatches(Batches):
-    """Rows of an endless dataset, rendered on the way; with `moves` each epoch begins where the last one ended."""
+    """Rows of an endless dataset, rendered when needed; with `moves` each epoch begins where the last one ended."""
 
     def __init__(
         self, synth: Synth, first: int, count: int, batch_size: int, seed: int, normalise: bool, moves: bool
@@ -185,7 +185,7 @@ class StreamBatches(Batches):
 
 
 class Source(abc.ABC):
-    """Where examples come from, split three ways.
+    """A source of examples, in three splits.
 
     Attributes: space, synth (its name), sample_rate, length (seconds), normalise; `seed` of split, order and all else
     that training draws; `identity` of the data and `settings` of the split, plain values that two sources must share
@@ -207,11 +207,11 @@ class Source(abc.ABC):
 
     @property
     def known(self) -> dict[str, Any]:
-        """What was found out of the data that a model is built with, and keeps in its card; mostly nothing."""
+        """Properties of the data that a model is built with, and that its card holds; mostly none."""
         return {}
 
     def at(self, stage: int) -> "Source":
-        """Return this source as a stage of the training sees it; of most trainings there is one."""
+        """Return this source for a stage of the training; most trainings have one."""
         return self
 
     @abc.abstractmethod

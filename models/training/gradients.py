@@ -1,4 +1,4 @@
-"""Gradients that Keras itself does not hand out: of a loss for chosen variables, and of a function for its input.
+"""Gradients that Keras has no interface for: of a loss for given variables, and of a function for its input.
 
 An adversarial system trains two networks in turn, each on a loss of its own, and the gradient penalty of WGAN-GP
 differentiates a gradient once more. Both are three lines on TensorFlow and three others on PyTorch; they stand here
@@ -13,7 +13,7 @@ import keras
 from generators.errors import ModelError
 
 Loss = Callable[[], tuple[Any, Any]]
-"""Computes a scalar to be made small, and anything else worth knowing, from variables that it holds."""
+"""Computes a scalar to minimise, and any further values, from variables that it holds."""
 
 
 def loss_gradients(loss: Loss, variables: Sequence[keras.Variable]) -> tuple[Any, Any, list[Any]]:
@@ -75,7 +75,7 @@ def descend(loss: Loss, optimizer: keras.optimizers.Optimizer, variables: Sequen
 
 
 def adversarial_backend() -> str:
-    """Return the name of the backend. Raises ModelError for one without gradients to hand out."""
+    """Return the name of the backend. Raises ModelError for a backend without such gradients."""
     backend = str(keras.backend.backend())
     if backend not in ("tensorflow", "torch"):
         raise ModelError(

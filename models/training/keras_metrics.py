@@ -1,4 +1,4 @@
-"""The measures of `models.training.metrics` as Keras metrics, shown while a model trains.
+"""The measures of `models.training.metrics` as Keras metrics, shown during training.
 
 Each takes classes (batch, parameters) and probabilities (batch, size), and gives the mean over sounds and parameters.
 """

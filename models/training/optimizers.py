@@ -1,4 +1,4 @@
-"""Adam as NSynth was trained with it: a rate that falls in steps, and averages of the weights that warm up.
+"""The Adam of NSynth's training: a learning rate that falls in steps, and averages of the weights with a warm-up.
 
 Keras averages with one momentum from the first step on, so that the weights at the start, which are random, count for a
 thousand steps. TensorFlow's own rule, which the published training used, keeps (1 + n) / (10 + n) in step n until that
@@ -11,10 +11,10 @@ import keras
 from keras import ops
 
 FALLS: tuple[tuple[float, float], ...] = ((0.45, 2 / 3), (0.6, 0.3), (0.75, 0.2), (0.9, 0.1))
-"""From which part of the training on the rate is what share of the first (published: of 200,000 steps and 2e-4)."""
+"""(part of the training, factor): from then on the rate is so much of the first (published: 200,000 steps, 2e-4)."""
 
 LONG = 100_000
-"""Steps from which on the momentum is that of the published training; in shorter ones it would never come to rest."""
+"""Steps from which on the momentum is that of the published training; in shorter ones averages would not converge."""
 
 
 @keras.saving.register_keras_serializable("inversynth")
@@ -33,7 +33,7 @@ class AveragingAdam(keras.optimizers.Adam):
         return ops.minimum(self.ema_momentum, (1.0 + step) / (10.0 + step)) * ops.cast(step > 0, "float32")
 
     def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
-        """Take the place of Keras' rule; it hands over to this one after each step."""
+        """Replace the rule of Keras, which calls this method after each step."""
         kept = self.kept()
         for weight, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
             share = ops.cast(kept, weight.dtype)

@@ -25,7 +25,7 @@ History = list[dict[str, float]]
 """One row for each epoch that was kept: `epoch` counted from 1, and every measure of training and validation."""
 
 MONITOR = "val_loss"
-"""The lowest decides which epoch is the best, and when to stop (InverSynth stops early on the validation loss)."""
+"""Its minimum marks the best epoch, and decides when to stop (InverSynth stops early on the validation loss)."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Run:
         return [*sorted(self.pictures.glob("epoch_*.png")), *sorted(self.snapshots.glob("epoch_*.keras"))]
 
     def begin(self, settings: Mapping[str, Any], data: Mapping[str, Any], *, resume: bool) -> None:
-        """Make the folder, or check that it may be gone on with.
+        """Make the folder, or check that the run in it can be resumed.
 
         Args:
             settings, data: plain values that a run must share with the one it goes on from.
@@ -124,7 +124,7 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from training in this folder; the lock ends with the process, however it ends."""
+        """Keep other processes from training in this folder; the lock ends with the process in any case."""
         self._make()
         try:
             import fcntl
@@ -145,7 +145,7 @@ class Run:
             os.close(descriptor)
 
     def write_history(self, history: History) -> None:
-        """Write history.csv, every digit of it."""
+        """Write history.csv with all digits."""
         text = io.StringIO()
         writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
         writer.writeheader()
@@ -196,7 +196,7 @@ class Run:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write readable JSON. NaN is refused: it is no JSON, and no measure should be one."""
+    """Write indented JSON. NaN is refused: JSON has none, and no measure should be NaN."""
     with written_whole(path) as partial:
         partial.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -214,7 +214,7 @@ def epoch_row(history: Sequence[Mapping[str, float]], epoch: int) -> Mapping[str
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
     """Return the number of the epoch of lowest validation loss, the first of equals; 0 for an empty history.
 
-    Where there is no such loss, as of an adversarial system that knows no right answer, it is the newest epoch.
+    Where there is no such loss, as in an adversarial system without targets, it is the newest epoch.
     """
     if not history or MONITOR not in history[-1]:
         return finished_epochs(history)
