@@ -90,7 +90,7 @@ def mel_filters(bands: int, fft_length: int, sample_rate: int, htk: bool = False
     Shapes: (fft_length / 2 + 1, bands), read-only.
     """
     to_mel, to_hertz = (_hertz_to_htk, _htk_to_hertz) if htk else (_hertz_to_slaney, _slaney_to_hertz)
-    edges = to_hertz(np.linspace(0.0, to_mel(np.float64(sample_rate / 2)), bands + 2))
+    edges = to_hertz(np.linspace(0.0, to_mel(np.asarray(sample_rate / 2)), bands + 2))
     distance = edges[None, :] - np.fft.rfftfreq(fft_length, 1.0 / sample_rate)[:, None]
     rising, falling = -distance[:, :-2] / np.diff(edges)[:-1], distance[:, 2:] / np.diff(edges)[1:]
     triangles = np.maximum(0.0, np.minimum(rising, falling))

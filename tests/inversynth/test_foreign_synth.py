@@ -80,6 +80,8 @@ def test_a_synth_of_an_installed_package_has_a_name(
     (package / "bell-1.0.dist-info" / "entry_points.txt").write_text("[inversynth.synths]\nbell = my_bell:Bell\n")
     (package / "my_bell.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(package))
+    assert main(["list"]) == 0
+    assert re.search(r"^bell +2 +a decaying sine, 2 parameters$", capsys.readouterr().out, re.MULTILINE)
     assert main(["train", *TRAIN, "--stream", "--synth", "bell", *SIZE, "--output_dir", "runs"]) == 0
     assert json.loads((folder / "runs" / "C1_bell_stream" / "settings.json").read_text())["data"]["synth"] == "bell"
 
