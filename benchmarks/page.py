@@ -11,7 +11,7 @@ from generators.files import written_whole
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
-SECTIONS = ("render", "dataset", "training", "neurosynth", "wavenet", "nsynth", "gansynth", "wae")
+SECTIONS = ("startup", "render", "dataset", "training", "neurosynth", "wavenet", "nsynth", "gansynth", "wae")
 """In the order of the page."""
 
 PREPARED = frozenset({"nsynth", "gansynth", "wae"})
@@ -20,9 +20,10 @@ PREPARED = frozenset({"nsynth", "gansynth", "wae"})
 HEAD = """\
 # Benchmarks
 
-Written by the modules of `benchmarks`, each its own section: `python -m benchmarks.render`, `python -m
-benchmarks.dataset`, `python -m benchmarks.training`, `python -m benchmarks.neurosynth`, `python -m
-benchmarks.wavenet`, `python -m benchmarks.nsynth`, `python -m benchmarks.gansynth`, `python -m benchmarks.wae`.
+Written by the modules of `benchmarks`, each its own section: `python -m benchmarks.startup`, `python -m
+benchmarks.render`, `python -m benchmarks.dataset`, `python -m benchmarks.training`, `python -m
+benchmarks.neurosynth`, `python -m benchmarks.wavenet`, `python -m benchmarks.nsynth`, `python -m
+benchmarks.gansynth`, `python -m benchmarks.wae`.
 `python -m benchmarks` (or `make bench`) runs all but the last three, which need trained models and a dataset. Figures
 are medians; speeds move by a few percent from one run to the next on the same machine.
 """
