@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.hostile.cases import Case, Result, all_cases, run_case, sample
-from tests.hostile.materials import make_materials
 from tests.hostile.page import publish
-from tests.hostile.runner import Job, Worker
+from tests.hostile.prepared import prepared
+from tests.hostile.runner import Worker
 
 KINDS = {
     **{1: "memory corruption", 3: "names", 4: "places", 5: "JSON", 6: "HDF5", 7: "`.keras`"},
@@ -71,23 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         publish("hostile", table(results))
         return int(failed > 0 or fuzzed.returncode != 0)
     return int(failed > 0)
-
-
-def prepared(worker: Worker, folder: Path) -> dict[str, str]:
-    """Return the materials in a folder, made if they are not there yet."""
-    listed = folder / "materials.json"
-    if listed.is_file():
-        found: dict[str, str] = json.loads(listed.read_text())
-        return found
-
-    def run(argv: Sequence[str], where: Path) -> None:
-        outcome = worker.run(Job(argv, where))
-        if outcome.code:
-            raise RuntimeError(
-                f"inversynth {' '.join(argv)}: {outcome.stderr.decode()} {outcome.fault} {outcome.ended}"
-            )
-
-    return make_materials(folder, run)
 
 
 def run_all(

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.hostile.__main__ import prepared, run_all
+from tests.hostile.__main__ import run_all
 from tests.hostile.cases import all_cases, sample
 from tests.hostile.commands import CALLS, words
+from tests.hostile.prepared import prepared
 from tests.hostile.runner import Job, Worker, sandbox
 
 SECONDS = float(os.environ.get("HOSTILE_SECONDS", "120"))
@@ -21,8 +23,8 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
 
 
 @pytest.fixture(scope="module")
-def materials(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return prepared(worker, tmp_path_factory.mktemp("materials"))
+def materials(worker: Worker, materials_folder: Path) -> dict[str, str]:
+    return prepared(worker, materials_folder)
 
 
 QUICK = [name for name in CALLS if not name.startswith(("train", "invert", "demo"))]

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.hostile.page import publish
+from tests.hostile.prepared import prepared
+from tests.hostile.runner import Worker
 from tests.hostile.worker import load_everything
 from tests.kill.child import run
 from tests.kill.points import PHASES, SIGNALS, Killer, Point
@@ -87,11 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _materials(folder: Path) -> dict[str, str]:
     """Return the materials of the hostile cases, made if they are not there yet."""
-    from tests.hostile.__main__ import prepared
-    from tests.hostile.runner import Worker
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with Worker(folder) as worker:
+    with tempfile.TemporaryDirectory(prefix="kill-worker-") as beside, Worker(Path(beside)) as worker:
         return prepared(worker, folder)
 
 
@@ -155,7 +153,7 @@ def _killed(
 
 @contextlib.contextmanager
 def _box():  # type: ignore[no-untyped-def]
-    folder = Path(tempfile.gettempdir()) / "kill-work"  # one path for all, since some outputs name it
+    folder = Path(tempfile.gettempdir()) / f"kill-work-{os.getpid()}"  # one path for all: some outputs name it
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:

@@ -74,14 +74,8 @@ def test_outcomes_differ_where_a_file_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("work", WORKS)
-def test_killed_work_ends_as_undisturbed_work_does(work: str, materials: Path) -> None:
-    command = [sys.executable, "-m", "tests.kill", "--work", work, "--kills", "2", "--materials", str(materials)]
+def test_killed_work_ends_as_undisturbed_work_does(work: str, materials_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.kill", "--work", work, "--kills", "2", "--materials", str(materials_folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=materials, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which the first run makes what all need."""
-    return tmp_path_factory.mktemp("materials")
