@@ -36,7 +36,7 @@ def curve(evaluation: dict[str, Any]) -> Any:
     searches = [result for result in evaluation["results"] if result["kind"] == "search"]
     network = next(result for result in evaluation["results"] if result["kind"] == "model")
     spent = {result["render_budget"]: result for result in searches if result["name"].endswith("renders")}
-    # budgets that were overdrawn alike are one point; the network by itself renders nothing
+    # budgets overdrawn to the same number of renders are one point; the network by itself renders nothing
     points = [(0, network), *sorted(spent.items(), key=lambda point: point[0])]
     if len(points) < 3:
         raise SystemExit("an evaluation with two or more numbers as --budgets is needed")

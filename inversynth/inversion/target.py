@@ -1,4 +1,4 @@
-"""Making a sound ready for a model: mixed down, begun at its onset, resampled, cut or padded, and all of it told.
+"""Preparing a sound for a model: mixed down, begun at its onset, resampled, cut or padded, with a record of each step.
 
 Files of any length are searched for their onset in blocks, and only what is analysed is ever held.
 """
@@ -19,10 +19,11 @@ from generators.audio import SILENCE_PEAK, Sound, check_audible, normalise_peak,
 from generators.errors import AudioError
 
 FRAME = 0.005
-"""Seconds, to the nearest sample, in which the onset detector measures one level; the ear parts two clicks about so."""
+"""Seconds, to the nearest sample, in which the onset detector measures one level: about the gap at which two clicks are
+heard as two."""
 
 SILENCE = 60.0
-"""Decibels below the loudest frame from which on down nothing is heard beside it; reverberation time ends there too."""
+"""Decibels below the loudest frame under which a sound counts as silent; the reverberation time ends there too."""
 
 LOUD = 24.0
 """Decibels below the loudest frame above which a sound has begun, whatever the background."""
@@ -35,7 +36,7 @@ ABOVE_NOISE = 12.0
 """Decibels by which a beginning stands above the background; 5 ms of noise stray by far less."""
 
 SHORTEST_SILENCE = 0.02
-"""Seconds of silence that are left in front of a sound: too little to hear, and slow attacks begin like this."""
+"""Seconds of silence that are left in front of a sound: inaudible, and slow attacks begin like this."""
 
 AUDIBLE = 40.0
 """Decibels below the loudest frame of a file under which rises are not taken for notes."""
@@ -58,7 +59,7 @@ BLOCK = 2**20
 
 @dataclass(frozen=True)
 class Target:
-    """A sound made ready: `audio` (samples,) float32 at the model's rate; `source` says where from and how."""
+    """A prepared sound: `audio` (samples,) float32 at the model's rate; `source` records file and preparation."""
 
     audio: NDArray[np.float32]
     sample_rate: int
@@ -79,7 +80,7 @@ def read_target(
     Args:
         start: second at which to begin; None finds the onset.
         normalise: scale to a peak of 1, as the model's training sounds were.
-    Raises: AudioError for whatever cannot be heard or read.
+    Raises: AudioError for a sound that cannot be read or is silent.
     """
     path = Path(path)
     outline = measure_levels(path)
@@ -117,7 +118,7 @@ def read_notes(
     """Read a sound note by note: each from its onset until the next begins, fitted like `read_target`'s.
 
     What is held at once is one note and a level for every 5 ms of the file. The targets are named after the file and
-    numbered from 1. Raises: AudioError for whatever cannot be heard or read.
+    numbered from 1. Raises: AudioError for a sound that cannot be read or is silent.
     """
     path = Path(path)
     outline = measure_levels(path)
@@ -262,15 +263,15 @@ def find_onset(levels: NDArray[np.floating[Any]], frame: float = FRAME) -> float
 def find_onsets(levels: NDArray[np.floating[Any]], frame: float = FRAME) -> list[float]:
     """Return the seconds at which notes begin, the first being `find_onset`'s.
 
-    Peaks of how much louder each frame is than 20 ms before, found by librosa; of levels more than 40 dB below the
-    loudest nothing is heard. Notes are 0.1 s apart at least.
+    Peaks of how much louder each frame is than 20 ms before, found by librosa; levels more than 40 dB below the
+    loudest are ignored. Notes are 0.1 s apart at least.
     """
     import librosa
 
     first = find_onset(levels, frame)
-    heard = np.maximum(levels, levels.max() - AUDIBLE)
-    back = np.concatenate([np.full(STEP, heard[0]), heard[:-STEP]])[: len(heard)]
-    rises = np.maximum(heard - back, 0.0)
+    audible = np.maximum(levels, levels.max() - AUDIBLE)
+    back = np.concatenate([np.full(STEP, audible[0]), audible[:-STEP]])[: len(audible)]
+    rises = np.maximum(audible - back, 0.0)
     wait = round(APART / frame)
     peaks = librosa.onset.onset_detect(
         onset_envelope=rises,

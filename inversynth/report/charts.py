@@ -19,7 +19,7 @@ from generators.analysis.spectrogram import log_spectrogram
 from models.neurosynth.plots import outline
 
 RANGE = 80.0
-"""Decibels from the loudest point of either sound to black: what lies below is seldom heard beside it."""
+"""Decibels from the loudest point of either sound to black: what lies below is seldom audible beside it."""
 
 COLUMNS = 480
 """Steps of a drawn waveform; each holds the least and the greatest sample that it covers."""

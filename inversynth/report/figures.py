@@ -1,4 +1,4 @@
-"""From a matplotlib figure to where it is seen: an inline SVG in the colours of its page, or a PNG on white."""
+"""From a matplotlib figure to its output: an inline SVG in the colours of its page, or a PNG on white."""
 
 import io
 import re
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a picture: text, the two sounds, and lines that stay behind."""
+    """The colours of a plot: text, the two sounds, and lines in the background."""
 
     ink: str
     target: str
@@ -23,7 +23,7 @@ class Palette:
 
 
 PAPER = Palette("#57544d", "#2f6bd0", "#d9661f", "#dedad1")
-"""On white. Blue and orange are told apart by every common kind of colour vision."""
+"""On white. Blue and orange can be distinguished with every common kind of colour vision."""
 
 PAGE = Palette("#010203", "#010204", "#010205", "#010206")
 """Stand-ins, which `to_svg` replaces by the colours of the page that the drawing stands in."""

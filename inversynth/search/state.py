@@ -25,7 +25,7 @@ REMEMBERED = 16
 """Patches remembered of a batch; four times as many of a whole search, of which the alternatives look at half."""
 
 EXPLAINED = 0.5
-"""Share of the energy left (-3 dB) to which free phases must bring it down to be believed."""
+"""Share of the energy left (-3 dB) to which free phases must bring it down to be accepted."""
 
 ATOMS_A_RENDER = 4
 """Atoms counted as one render: a sound of `fm` has four oscillators."""
