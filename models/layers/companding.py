@@ -1,8 +1,8 @@
 """Mu-law companding: 8 bits per sample, with finer steps at low levels (ITU-T G.711; van den Oord et al. 2016).
 
 As NSynth has it (Engel et al. 2017), the levels are whole numbers from -128 to 127 and the network sees level / 128,
-without half a step of offset. Here levels travel as classes 0 to 255, level + 128, so that what a network receives and
-what it should say are one array.
+without half a step of offset. Here levels travel as classes 0 to 255, level + 128, so that inputs and targets of a
+network are one array.
 """
 
 import math

@@ -119,15 +119,15 @@ class PixelNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("inversynth")
 class MinibatchDeviation(keras.layers.Layer):
-    """Append one channel: how far items lie apart, the same number at all their points.
+    """Append one channel with the standard deviation of the minibatch, constant over all points.
 
-    The standard deviation over the batch, averaged over points and channels; so a critic can tell a generator that says
-    one thing alone. Never show it real and made items in one batch.
+    It is taken over the batch and averaged over points and channels, so that a critic can detect mode collapse. Real
+    and generated examples must not share a batch.
 
     Args:
-        group: in training, how many neighbours in the batch are compared with each other, and given a number of their
-            own; 0 for the whole batch, which has to be a multiple of it. Where neighbours are of one kind, the critic
-            can tell a generator that says one thing alone of each kind.
+        group: in training, the size of groups of neighbours in the batch, each with a deviation of its own; 0 for the
+            whole batch, which must be a multiple of it. Where each group has one pitch, the critic can detect mode
+            collapse within a pitch.
     Shapes: (batch, frames, bins, channels) -> (batch, frames, bins, channels + 1).
     """
 

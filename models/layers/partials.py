@@ -1,7 +1,7 @@
-"""Partials of a known note: how loud mels say that they are, and the sound of a bank of sines at their frequencies.
+"""Partials of a known note: their levels, estimated from mel magnitudes, and a bank of sines at their frequencies.
 
-What MCNN lacks: equal frames can only yield equal hops, while a bank of oscillators carries its phases
-on. All of it is products of matrices, sines and sums over frames, so that it exports and runs anywhere.
+It complements MCNN, in which equal frames can only yield equal hops, while oscillators have a continuous phase. All of
+it is matrix products, sines and sums over frames, so that it can be exported to any runtime.
 """
 
 from collections.abc import Sequence

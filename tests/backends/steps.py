@@ -41,7 +41,7 @@ TOLERANCE = 1e-3
 
 
 def train(recipe: Recipe, loss: str, **options: str) -> keras.Model:
-    """Build, adapt and train for two steps; the loss must be finite and fall, and the metric be what NumPy says."""
+    """Build, adapt and train for two steps; the loss must be finite and fall, and the metric equal that of NumPy."""
     space = SYNTH.space
     model = recipe.build(space, SYNTH.sample_rate, SYNTH.samples, loss=loss, seed=0, **options)
     if recipe.adapt:
@@ -64,7 +64,7 @@ def predict(model: keras.Model) -> np.ndarray:
 
 
 def check_model(recipe: Recipe, folder: Path) -> None:
-    """Train here, and predict with the reference's file what the reference predicted."""
+    """Train, and compare predictions of the reference's file with those of the reference backend."""
     file, outputs = folder / f"{recipe.name}.keras", folder / f"{recipe.name}.npy"
     trained = train(recipe, "bce")
     if BACKEND == REFERENCE:
@@ -76,7 +76,7 @@ def check_model(recipe: Recipe, folder: Path) -> None:
 
 
 def check_oscillators(recipe: Recipe, folder: Path) -> None:
-    """Hear the oscillators of `fm` as the reference does: the same candidates, and the same answers behind them."""
+    """Find the oscillators of `fm` as the reference does: the same candidates, and the same probabilities."""
     synth = build_synth("fm")
     audio = synth.render_classes(np.random.default_rng(2).integers(0, 16, (8, len(synth.space))))
     file, outputs = folder / "oscillators.keras", folder / "oscillators.npy"
@@ -97,7 +97,7 @@ def check_oscillators(recipe: Recipe, folder: Path) -> None:
 
 
 def check_macros(recipe: Recipe, folder: Path) -> None:
-    """Train the autoencoder of patches here, and let the reference's file give what the reference gave."""
+    """Train the autoencoder of patches, and compare outputs of the reference's file."""
     file, outputs = folder / "macros.keras", folder / "macros.npy"
     unit = SYNTH.space.classes_to_unit(CLASSES).astype(np.float32)
     model = recipe.build(SYNTH.space, seed=0)
@@ -114,7 +114,7 @@ def check_macros(recipe: Recipe, folder: Path) -> None:
 
 
 def check_adversarial(recipe: Recipe, folder: Path) -> None:
-    """Hold gradients to their closed forms, train a few steps of both networks, and shape as the reference does."""
+    """Compare gradients with closed forms, train both networks, and apply envelopes as the reference does."""
     synth = build_synth("envelope", 16384, 16 / 16384)
     file, outputs = folder / f"{recipe.name}.keras", folder / f"{recipe.name}.npy"
     basic = np.random.default_rng(3).uniform(-1, 1, (32, synth.samples)).astype(np.float32)
@@ -143,7 +143,7 @@ def check_adversarial(recipe: Recipe, folder: Path) -> None:
 
 
 def check_notes(recipe: Recipe, folder: Path) -> None:
-    """Train an autoencoder of notes here, let the reference's file say what it said, and generate from it."""
+    """Train an autoencoder of notes, compare outputs of the reference's file, and generate from it."""
     size = "smoke" if recipe.name == "nsynth" else "tiny"
     rng, samples = np.random.default_rng(5), 16 * 8 if size == "smoke" else 16000
     pitch = np.asarray([[40], [70]])
@@ -179,7 +179,7 @@ def check_notes(recipe: Recipe, folder: Path) -> None:
 
 
 def check_growing(recipe: Recipe, folder: Path) -> None:
-    """Train a stage, grow, train the next, and make the pictures that the reference makes."""
+    """Train a stage, grow, train the next, and generate the spectrograms that the reference generates."""
     size, rng = find_size("smoke"), np.random.default_rng(6)
     pitch = np.eye(size.pitches, dtype=np.float32)[rng.integers(0, size.pitches, 8)]
     latent, progress = rng.normal(size=(8, size.latent)).astype(np.float32), np.full((8, 1), 0.5, np.float32)
@@ -230,7 +230,7 @@ def check_pictures(recipe: Recipe, folder: Path) -> None:
 
 
 def check_rendering(recipe: Recipe, folder: Path) -> None:
-    """Train a renderer of mels here, and make the sound that the reference makes, phases and all."""
+    """Train a vocoder, and render the sound that the reference renders, phases included."""
     preset, rng = find_preset("smoke"), np.random.default_rng(8)
     mels = rng.uniform(0, 1, (4, 12, preset.bands)).astype(np.float32)
     note = np.asarray([[48.0], [60.5], [72.0], [0.0]], np.float32)
@@ -258,7 +258,7 @@ def check_layouts(recipe: Recipe) -> None:
 
 
 def main(folder: Path) -> int:
-    """Check every recipe, the other loss, and the other layout; say each failure, and count them."""
+    """Check every recipe, the other loss, and the other layout; print each failure, and count them."""
     started = time.monotonic()
     sounds = [recipe for recipe in RECIPES.values() if recipe.inputs == "audio"]
     checks = [(recipe.name, lambda r=recipe: check_model(r, folder)) for recipe in sounds]
