@@ -1,6 +1,6 @@
 """The images of the README: `python -m docs.gallery docs/images --model runs/C6_train`.
 
-A sound that the model was not trained on beside the re-synthesis of the settings it estimated, its knobs, and some random
+A sound that the model was not trained on beside the re-synthesis of its estimated settings, their knobs, and random
 patches of the synth. The sound is not selected by its result: it is `--row` of the sounds of seed 1.
 """
 

@@ -32,7 +32,9 @@ COMMANDS: dict[str, Command] = {
             "inversynth.inversion.command:main",
             "estimate the synthesizer settings of a sound, and write a report",
         ),
-        Command("refine", "inversynth.inversion.refine_command:main", "search on from a patch for one nearer to a sound"),
+        Command(
+            "refine", "inversynth.inversion.refine_command:main", "search on from a patch for one nearer to a sound"
+        ),
         Command("play", "inversynth.playback.play:main", "play a patch over a MIDI file or a range of notes"),
         Command("export", "inversynth.export.command:main", "convert a patch, or export a network to run elsewhere"),
         Command("macros", "inversynth.macros:main", "render what each macro control does: a page, sounds, patches"),
@@ -65,7 +67,7 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Returns its exit code: 0 done, 2 the input is at fault (one line on standard error), 130 interrupted.
+    Returns its exit code: 0 done, 2 unusable input (one line on standard error), 130 interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()

@@ -1,4 +1,4 @@
-"""The documentation against the code: every command and flag is told, and every line that can be typed would parse."""
+"""The documentation against the code: every command and flag is documented, and every line that can be typed parses."""
 
 import importlib
 import importlib.util
@@ -124,11 +124,11 @@ def test_a_line_that_can_be_typed_parses(words: tuple[str, ...], capsys: pytest.
     if module.split(".")[0] in BESIDE:
         assert importlib.util.find_spec(module), f"no such module: {module}"
         return
-    door = main if module == "inversynth" else importlib.import_module(module).main
+    command = main if module == "inversynth" else importlib.import_module(module).main
     if argv in (["--help"], ["--version"]):
         return
     with pytest.raises((Parsed, SystemExit)) as ended:
-        assert door(argv) is None, capsys.readouterr().err
+        assert command(argv) is None, capsys.readouterr().err
     assert not isinstance(ended.value, SystemExit) or ended.value.code == 0
 
 
@@ -161,7 +161,7 @@ def test_tables_of_flags_are_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_flag_of_a_command_is_told(command: str) -> None:
+def test_every_flag_of_a_command_is_reported(command: str) -> None:
     section = text(write_commands.PAGE).split(f"\n## inversynth {command}\n")[1].split("\n## ")[0]
     for name in write_commands.settings_of(COMMANDS[command].load()).model_fields:
         assert f"`--{name}`" in section or f"`{name.upper()}`" in section, name

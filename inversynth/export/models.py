@@ -176,10 +176,10 @@ def _wae(path: Path, mcnn: Path | None) -> Exportable:
         note = given["note"]
         one_hot = ops.cast(ops.equal(ops.round(note), known.astype(np.float32)), "float32")
         condition = ops.concatenate([ops.matmul(one_hot, labels), given["styles"]], axis=-1)
-        picture = wae.decoder([given["latent"], condition], training=False)[..., 0]
+        spectrogram = wae.decoder([given["latent"], condition], training=False)[..., 0]
         if renderer is None:
-            return {"picture": picture}
-        mels = log_mel_to_mel(ops.transpose(picture, (0, 2, 1)), ops)
+            return {"picture": spectrogram}
+        mels = log_mel_to_mel(ops.transpose(spectrogram, (0, 2, 1)), ops)
         return {"sound": renderer.render(mels, note)}
 
     def draw_styles(rng: np.random.Generator, count: int) -> NDArray[Any]:
@@ -187,7 +187,7 @@ def _wae(path: Path, mcnn: Path | None) -> Exportable:
 
     meaning = "weight of each style, in their order: one-hot, or any mixture, weights above 1 and below 0 among them"
     sound = Port("sound", (analysis.samples,), FULL_SCALE, "the note")
-    picture = Port(
+    spectrogram = Port(
         "picture", (analysis.bands, analysis.frames), "log(1 + magnitude)", "of Slaney's mel bands, the lowest first"
     )
     return Exportable(
@@ -195,7 +195,7 @@ def _wae(path: Path, mcnn: Path | None) -> Exportable:
         (wae.decoder, *([renderer.network] if renderer else [])),
         run,
         (_latent_port(wae), _note_port(wae), Port("styles", (styles,), "weight", meaning, draw_styles)),
-        (sound if renderer else picture,),
+        (sound if renderer else spectrogram,),
         {
             "kind": wae.variant.name,
             "notes": list(wae.notes),

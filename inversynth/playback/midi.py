@@ -71,7 +71,7 @@ def read_score(path: str | os.PathLike[str]) -> Score:
 
 
 class _Channel:
-    """The keys that are down, those that the pedal holds, and the notes that are over."""
+    """A channel: pressed keys, keys held by the pedal, and finished notes."""
 
     def __init__(self) -> None:
         self.notes: list[Note] = []
@@ -115,7 +115,7 @@ class _Channel:
 
 
 def note_range(notes: str, *, step: int, length: float, held: float, velocity: int) -> Score:
-    """Lay the notes of `C3:C5` (or of one name) one after another.
+    """Return the notes of `C3:C5` (or of one name) in sequence.
 
     Args:
         step: semitones. length: seconds from one start to the next. held: seconds. velocity: 1..127.

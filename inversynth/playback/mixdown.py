@@ -1,4 +1,4 @@
-"""Sounds added up over time into one WAV, in memory that the longest sound bounds and not the length of the whole."""
+"""Overlap-add sounds into one WAV, in memory bounded by the longest sound instead of the whole length."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -15,14 +15,14 @@ from generators.files import written_whole
 Audio = NDArray[np.float32]
 
 BLOCK = 1 << 16
-"""Samples (4 s at the paper's rate, 256 KB) that are written at once."""
+"""Samples (4 s at the paper's rate, 256 KB) written at once."""
 
 LONGEST = (1 << 30) - 1024
 """Samples: a WAV file counts its bytes in 32 bits, and a sample has four."""
 
 
 def mix(sounds: Iterable[tuple[int, Audio]]) -> Iterator[Audio]:
-    """Add sounds up and yield the sum in pieces, silence between them included.
+    """Overlap-add sounds and yield the sum in pieces, with the silence between them.
 
     Args:
         sounds: the first sample and the sound (samples,), in order of their start.
@@ -43,10 +43,10 @@ def mix(sounds: Iterable[tuple[int, Audio]]) -> Iterator[Audio]:
 def write_mix(
     path: str | os.PathLike[str], pieces: Iterable[Audio], sample_rate: int, *, peak: float | None = None
 ) -> float:
-    """Write pieces one behind another as a mono 32-bit float WAV, whole or not at all.
+    """Write pieces in sequence as a mono 32-bit float WAV, whole or not at all.
 
-    A sum beyond full scale is turned down to just reach it, for players would clip it. Where a `peak` is named, any sum
-    but silence is brought to that.
+    A sum above full scale is normalised to it, since players would clip. With a `peak`, any sum but silence is scaled
+    to that peak.
 
     Returns: the gain applied. Raises: AudioError where it cannot be written.
     """

@@ -16,10 +16,10 @@ def test_demo_inverts_all_examples_and_finds_the_knobs_of_the_synth(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--output_dir", str(tmp_path / "demo"), "--budget", "full"]) == 0
-    told = capsys.readouterr().out
-    assert (tmp_path / "demo" / "index.html").resolve().as_uri() in told
-    assert told.count("The synthesizer can make this sound") == 2
-    assert "The synthesizer cannot make this sound" in told
+    printed = capsys.readouterr().out
+    assert (tmp_path / "demo" / "index.html").resolve().as_uri() in printed
+    assert printed.count("The synthesizer can make this sound") == 2
+    assert "The synthesizer cannot make this sound" in printed
     for example in EXAMPLES:
         folder = tmp_path / "demo" / example.path.stem
         patch = read_patch(folder / "patch.json")

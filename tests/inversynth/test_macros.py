@@ -147,9 +147,9 @@ def test_useless_folders_are_refused_in_one_line(
     kind: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(train_words(faults_of(tmp_path, kind), "--output_dir", str(tmp_path / "runs"))) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if line]
-    assert len(told) == 1
-    assert message in told[0]
+    printed = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert len(printed) == 1
+    assert message in printed[0]
 
 
 def test_commands_refuse_models_of_the_other_kind(
@@ -166,16 +166,16 @@ def test_commands_refuse_models_of_the_other_kind(
         (["train", "--model", "C3", "--patches", str(tmp_path)], "C3 learns from sounds. Received: --patches"),
     ):
         assert main(words) == 2
-        told = capsys.readouterr().err.splitlines()
-        assert len(told) == 1
-        assert message in told[0]
+        printed = capsys.readouterr().err.splitlines()
+        assert len(printed) == 1
+        assert message in printed[0]
 
 
-def test_inspect_tells_a_run_of_macros(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_describes_a_run_of_macros(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(run), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["settings"]["macros"] == 2
-    assert said["data"]["patches"] == 30
-    assert set(said["test"]["explained_variance"]) == {*SYNTH.space.groups, "All"}
+    described = json.loads(capsys.readouterr().out)
+    assert described["settings"]["macros"] == 2
+    assert described["data"]["patches"] == 30
+    assert set(described["test"]["explained_variance"]) == {*SYNTH.space.groups, "All"}
     assert main(["inspect", str(run)]) == 0
     assert "explained_variance" in capsys.readouterr().out

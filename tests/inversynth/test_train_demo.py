@@ -19,11 +19,11 @@ def test_tour_makes_a_run_and_a_report_and_a_second_one_finds_them(
     monkeypatch.setenv("EPOCHS", "7")  # the demo is the same whatever the settings of training are
     monkeypatch.setenv("STREAM", "true")
     first = run_train_demo(tmp_path / "demo", num_examples=30, epochs=1, model="c1")
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert first.report == tmp_path / "demo" / "new_sound" / "report.html"
-    assert first.report.as_uri() in told
+    assert first.report.as_uri() in printed
     for words in ("1 of 4", "2 of 4", "3 of 4", "4 of 4", "random settings", "true settings", "STFT PCC"):
-        assert words in told
+        assert words in printed
     assert len(Run(first.run).history()) == 1
     assert first.evaluation.n == 3
     assert {result.kind for result in first.evaluation.results} == {"chance", "model", "oracle"}
@@ -50,7 +50,7 @@ def test_tour_makes_a_run_and_a_report_and_a_second_one_finds_them(
         (["--epochs", "0"], "epochs must be greater than or equal to 1"),
     ],
 )
-def test_fault_is_told_before_anything_is_made(
+def test_fault_is_reported_before_anything_is_made(
     tmp_path: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--train", *words]) == 2

@@ -163,7 +163,7 @@ def test_csv_may_be_edited_by_hand_or_by_a_spreadsheet(tmp_path: Path) -> None:
         ("f_sin,", "f_sin,x", "'value' of 'f_sin' in a.csv must be a finite number"),
     ],
 )
-def test_fault_of_a_csv_is_told_in_one_line(
+def test_fault_of_a_csv_is_one_line(
     tmp_path: Path, old: str, new: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = patch_to_csv(on_levels("fm"))
@@ -201,12 +201,12 @@ def changed_midi(path: Path, *, drop: int | None = None, text: tuple[str, str] =
         ({"extra": 64}, "Received: controller 64 on channel 1"),
         ({"text": ("synth=fm", "synth=fn")}, "unknown synth 'fn'"),
         ({"text": ("synth=fm", "synth=sine")}, "controllers in a.mid must stand for parameters of synth 'sine'"),
-        ({"text": ("inversynth ", "")}, "says so in text events. Received: a.mid, which has none"),
+        ({"text": ("inversynth ", "")}, "names its synth in a text event. Received: a.mid, without one"),
         ({"text": ("length=", "width=")}, "must say schema, synth, sample_rate, length"),
         ({"text": ("fingerprint=", "fingerprint=0")}, "belongs to another version of synth 'fm'"),
     ],
 )
-def test_fault_of_a_midi_patch_is_told_in_one_line(
+def test_fault_of_a_midi_patch_is_one_line(
     tmp_path: Path, change: dict, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     changed_midi(tmp_path / "a.mid", **change)

@@ -79,15 +79,18 @@ def test_a_file_that_runs_by_itself_gives_what_keras_does(exported, name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_lies_beside_a_network_tells_all_of_it(exported, name):
+def test_what_lies_beside_a_network_describes_all_of_it(exported, name):
     written = exported[1][name]
-    told = json.loads(written.description.read_text())
+    printed = json.loads(written.description.read_text())
     batch = 1 if name == "litert" else "batch"
     assert written.description.name == f"{written.path.name}.json"
-    assert [(one["name"], one["shape"]) for one in told["inputs"]] == [("sound", [batch, 64]), ("weight", [batch, 1])]
-    assert [one["name"] for one in told["outputs"]] == ["filtered", "loudness"]
-    assert (told["format"], told["sample_rate"], told["notes"]) == (name, 8000, [60, 62])
-    assert 0 < told["largest_difference"] == written.difference <= written.tolerance
+    assert [(one["name"], one["shape"]) for one in printed["inputs"]] == [
+        ("sound", [batch, 64]),
+        ("weight", [batch, 1]),
+    ]
+    assert [one["name"] for one in printed["outputs"]] == ["filtered", "loudness"]
+    assert (printed["format"], printed["sample_rate"], printed["notes"]) == (name, 8000, [60, 62])
+    assert 0 < printed["largest_difference"] == written.difference <= written.tolerance
 
 
 def test_onnx_names_its_free_lengths(exported):
@@ -216,7 +219,7 @@ def test_no_number_differs_by_infinity():
         compare({"sound": np.ones((2, 2))}, one)
 
 
-def test_a_converter_that_gives_up_is_told_in_one_line(exported, gansynth, tmp_path, monkeypatch):
+def test_a_converter_that_gives_up_is_one_line(exported, gansynth, tmp_path, monkeypatch):
     def write(what: Exportable, path: Path) -> None:
         path.touch()
         raise RuntimeError("no such operation\nand more")
@@ -244,14 +247,14 @@ def test_a_converter_that_gives_up_is_told_in_one_line(exported, gansynth, tmp_p
         ("C6XL --format wav", "'saved_model' or 'litert'. Received: --format wav"),
     ],
 )
-def test_what_cannot_be_exported_is_told_in_one_line(line, message, capsys):
+def test_what_cannot_be_exported_is_one_line(line, message, capsys):
     Path("p.json").write_text("{}")
     Path("full").mkdir()
     Path("full/kept.txt").touch()
     assert main(["export", *line.split()]) == 2
-    told = capsys.readouterr()
-    assert message in told.err
-    assert (told.out, told.err.count("\n")) == ("", 1)
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert Path("full/kept.txt").exists()
 
 
@@ -262,7 +265,7 @@ def test_a_missing_package_is_named(monkeypatch, capsys):
     assert "Received: an environment without no_such_package. Install what is missing: pip" in capsys.readouterr().err
 
 
-def test_the_command_writes_a_network_and_says_how_near_it_is(gansynth, capsys, monkeypatch):
+def test_the_command_writes_a_network_and_states_how_near_it_is(gansynth, capsys, monkeypatch):
     written = []
 
     def write(what: Exportable, path: Path) -> None:
@@ -282,7 +285,7 @@ def _as_arrays(what: Exportable, given):
     return {name: np.asarray(value) for name, value in what.network(given).items()}
 
 
-def test_every_row_is_told_of_in_the_documentation():
+def test_every_row_stands_in_the_documentation():
     page = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
     for row in ROWS.values():
         assert f"| {row.title} | {row.inputs} | {row.outputs} |" in page

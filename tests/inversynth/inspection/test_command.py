@@ -75,31 +75,31 @@ def test_a_dataset_describes_its_labels(tmp_path: Path, capsys: pytest.CaptureFi
     with Dataset.create(path, card) as made:
         rows = np.minimum(np.arange(30), 19)
         made.write(slice(0, 30), np.zeros((30, 41)), np.zeros((30, 4)), np.zeros((30, 4)), instrument=rows)
-    said = inspect_json(capsys, path)
-    assert said["labels"] == {"instrument": {f"sound{i}": 1 if i < 19 else 11 for i in range(20)}}
-    assert json.loads(said["options"]) == {"gain": 0.5}
+    described = inspect_json(capsys, path)
+    assert described["labels"] == {"instrument": {f"sound{i}": 1 if i < 19 else 11 for i in range(20)}}
+    assert json.loads(described["options"]) == {"gain": 0.5}
     assert inspect(path) == 0
     out = capsys.readouterr().out
     assert "sound19 11, sound0 1, sound1 1" in out
     assert "sound6 1, … 12 more" in out
 
 
-def test_a_dataset_tells_its_card_level_and_spread(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = inspect_json(capsys, dataset)
-    assert (said["kind"], said["synth"], said["seed"], said["done"], said["num_examples"]) == (
+def test_a_dataset_describes_its_card_level_and_spread(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    described = inspect_json(capsys, dataset)
+    assert (described["kind"], described["synth"], described["seed"], described["done"], described["num_examples"]) == (
         "dataset",
         "sine",
         7,
         300,
         300,
     )
-    assert said["duration"] == pytest.approx(75.0)
-    assert said["file_bytes"] == dataset.stat().st_size
-    assert said["level"]["sampled"] == descriptions.SAMPLED
-    assert -20 < said["level"]["peak_db"]["median"] <= 0
-    assert said["level"]["silent"] == said["level"]["above_full_scale"] == 0
-    assert set(said["histograms"]) == {"f1", "f2", "a1", "a2"}
-    for histogram in said["histograms"].values():
+    assert described["duration"] == pytest.approx(75.0)
+    assert described["file_bytes"] == dataset.stat().st_size
+    assert described["level"]["sampled"] == descriptions.SAMPLED
+    assert -20 < described["level"]["peak_db"]["median"] <= 0
+    assert described["level"]["silent"] == described["level"]["above_full_scale"] == 0
+    assert set(described["histograms"]) == {"f1", "f2", "a1", "a2"}
+    for histogram in described["histograms"].values():
         assert sum(histogram["counts"]) == 300
         assert histogram["p_even"] > 1e-4
 
@@ -113,7 +113,7 @@ def test_a_dataset_fits_a_screen(dataset: Path, capsys: pytest.CaptureFixture[st
     assert any(set("▁▂▃▄▅▆▇█") & set(line) for line in lines)
 
 
-def test_an_unfinished_dataset_says_so(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unfinished_dataset_states_so(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Dataset(dataset, writable=True) as data:
         data.done[100:] = False
     assert inspect_json(capsys, dataset)["done"] == 100
@@ -124,9 +124,9 @@ def test_an_unfinished_dataset_says_so(dataset: Path, capsys: pytest.CaptureFixt
 def test_a_dataset_without_rows_can_be_looked_at(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Dataset(dataset, writable=True) as data:
         data.forget()
-    said = inspect_json(capsys, dataset)
-    assert said["level"] == {}
-    assert {histogram["p_even"] for histogram in said["histograms"].values()} == {1.0}
+    described = inspect_json(capsys, dataset)
+    assert described["level"] == {}
+    assert {histogram["p_even"] for histogram in described["histograms"].values()} == {1.0}
     assert inspect(dataset) == 0
 
 
@@ -135,11 +135,11 @@ def test_uneven_classes_silence_and_overload_are_noticed(dataset: Path, capsys: 
         data.classes[:, 0] = 0
         data.audio[0] = 0.0
         data.audio[299] = 2.0
-    said = inspect_json(capsys, dataset)
-    assert said["histograms"]["f1"]["counts"] == [300, 0, 0]
-    assert said["histograms"]["f1"]["p_even"] < 1e-6
-    assert (said["level"]["silent"], said["level"]["above_full_scale"]) == (1, 1)
-    assert said["level"]["peak_db"]["highest"] == pytest.approx(6.02, abs=0.01)
+    described = inspect_json(capsys, dataset)
+    assert described["histograms"]["f1"]["counts"] == [300, 0, 0]
+    assert described["histograms"]["f1"]["p_even"] < 1e-6
+    assert (described["level"]["silent"], described["level"]["above_full_scale"]) == (1, 1)
+    assert described["level"]["peak_db"]["highest"] == pytest.approx(6.02, abs=0.01)
 
 
 def test_a_dataset_passes_through_in_blocks(
@@ -153,19 +153,24 @@ def test_a_dataset_passes_through_in_blocks(
 # --- models and runs --------------------------------------------------------------------------------------------------
 
 
-def test_a_model_file_tells_its_card_scores_and_layers(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = inspect_json(capsys, model)
-    assert (said["kind"], said["model"], said["synth"], said["sample_rate"]) == ("model file", "C1", "sine", RATE)
-    assert said["training"] == {"epoch": 3}
-    assert len(said["weights_sha256"]) == 64
-    assert said["layers"][0]["output_shape"] == [1024]
-    assert said["layers"][-1]["output_shape"] == [12]
-    assert sum(layer["weights"] for layer in said["layers"]) == said["weights"]
+def test_a_model_file_describes_its_card_scores_and_layers(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    described = inspect_json(capsys, model)
+    assert (described["kind"], described["model"], described["synth"], described["sample_rate"]) == (
+        "model file",
+        "C1",
+        "sine",
+        RATE,
+    )
+    assert described["training"] == {"epoch": 3}
+    assert len(described["weights_sha256"]) == 64
+    assert described["layers"][0]["output_shape"] == [1024]
+    assert described["layers"][-1]["output_shape"] == [12]
+    assert sum(layer["weights"] for layer in described["layers"]) == described["weights"]
     assert inspect(model) == 0
     assert "scores: mpr 87.25 on 30 sounds" in capsys.readouterr().out
 
 
-def test_a_run_folder_tells_how_far_it_is(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_folder_describes_how_far_it_is(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "C1_sine"
     run.mkdir()
     settings = {"schema": "inversynth-run/1", "software": "x", "settings": {"seed": 3}, "data": {"synth": "sine"}}
@@ -174,26 +179,26 @@ def test_a_run_folder_tells_how_far_it_is(model: Path, tmp_path: Path, capsys: p
     assert "no model yet" in capsys.readouterr().out
     (run / "best.keras").write_bytes(model.read_bytes())
     (run / "metrics.json").write_text(json.dumps({"test": {"n": 5, "mpr": {"All": 61.5}}}))
-    said = inspect_json(capsys, run)
-    assert (said["kind"], said["epochs"], said["settings"], said["test"]["mpr"]) == (
+    described = inspect_json(capsys, run)
+    assert (described["kind"], described["epochs"], described["settings"], described["test"]["mpr"]) == (
         "run",
         0,
         {"seed": 3},
         {"All": 61.5},
     )
-    assert said["model"]["model"] == "C1"
-    assert set(said["files"]) == {"settings.json", "best.keras", "metrics.json"}
+    assert described["model"]["model"] == "C1"
+    assert set(described["files"]) == {"settings.json", "best.keras", "metrics.json"}
     assert inspect(run) == 0
     assert "mpr 61.5 on 5 sounds" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("preset", OF_SYNTHS)
 def test_a_model_by_name_is_built_at_a_preset(preset: str, capsys: pytest.CaptureFixture[str]) -> None:
-    said = inspect_json(capsys, "c3", "--preset", preset)
-    assert (said["kind"], said["model"], said["preset"]["name"]) == ("model", "C3", preset)
-    assert said["layers"][-1]["output_shape"] == [SYNTHS[OF_SYNTHS[preset].synth].space.size]
+    described = inspect_json(capsys, "c3", "--preset", preset)
+    assert (described["kind"], described["model"], described["preset"]["name"]) == ("model", "C3", preset)
+    assert described["layers"][-1]["output_shape"] == [SYNTHS[OF_SYNTHS[preset].synth].space.size]
     if preset == "paper":
-        assert said["weights"] == RECIPES["C3"].parameters
+        assert described["weights"] == RECIPES["C3"].parameters
 
 
 @pytest.mark.parametrize(
@@ -250,9 +255,9 @@ def test_a_preset_of_another_model_is_refused(dataset: Path, capsys: pytest.Capt
 
 
 def test_a_layer_of_two_outputs_is_described_by_the_first(capsys: pytest.CaptureFixture[str]) -> None:
-    said = inspect_json(capsys, "inverter")
-    assert said["weights"] == RECIPES["inverter"].parameters
-    bank = next(layer for layer in said["layers"] if layer["kind"] == "OscillatorCandidates")
+    described = inspect_json(capsys, "inverter")
+    assert described["weights"] == RECIPES["inverter"].parameters
+    bank = next(layer for layer in described["layers"] if layer["kind"] == "OscillatorCandidates")
     assert bank["output_shape"][0] == 48
 
 
@@ -266,9 +271,9 @@ def test_fixed_weights_are_counted_apart(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("synth", SYNTHS)
-def test_a_synth_by_name_tells_its_knobs(synth: str, capsys: pytest.CaptureFixture[str]) -> None:
-    said = inspect_json(capsys, synth)
-    assert [parameter["name"] for parameter in said["space"]["parameters"]] == list(SYNTHS[synth].space.names)
+def test_a_synth_by_name_describes_its_knobs(synth: str, capsys: pytest.CaptureFixture[str]) -> None:
+    described = inspect_json(capsys, synth)
+    assert [parameter["name"] for parameter in described["space"]["parameters"]] == list(SYNTHS[synth].space.names)
     assert inspect(synth) == 0
     out = capsys.readouterr().out
     assert all(name in out for name in SYNTHS[synth].space.names)
@@ -332,19 +337,19 @@ def test_classes_out_of_range_are_a_fault_of_the_file(dataset: Path, capsys: pyt
 
 def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert inspection.list_main(["--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in said["synths"]] == list(SYNTHS)
-    assert [row["name"] for row in said["models"]] == list(RECIPES)
+    described = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in described["synths"]] == list(SYNTHS)
+    assert [row["name"] for row in described["models"]] == list(RECIPES)
     notes = ("nsynth", "note-classifier", "gansynth", "wae", "mcnn")
-    assert {row["name"] for row in said["bundled"]} == {"inverter", "C6XL", *notes, *SHAPERS}
-    told = {row["name"]: row["summary"] for row in said["bundled"]}
+    assert {row["name"] for row in described["bundled"]} == {"inverter", "C6XL", *notes, *SHAPERS}
+    printed = {row["name"]: row["summary"] for row in described["bundled"]}
     measures = {**dict.fromkeys(SHAPERS, "mean absolute error 0.0"), "inverter": "MPR 88.3 on 1000", "C6XL": "MPR 72.5"}
     measures |= {"nsynth": "3.975 below the unigram entropy of 7.361 on 75 notes", "note-classifier": "pitch 85.0 %"}
-    assert all(measure in told[name] for name, measure in measures.items())
-    assert {row["name"]: row["presets"] for row in said["models"]} == {
+    assert all(measure in printed[name] for name, measure in measures.items())
+    assert {row["name"]: row["presets"] for row in described["models"]} == {
         name: list(presets_of(recipe)) for name, recipe in RECIPES.items()
     }
-    assert [row["name"] for row in said["systems"]] == list(SYSTEMS)
+    assert [row["name"] for row in described["systems"]] == list(SYSTEMS)
     assert inspection.list_main([]) == 0
     out = capsys.readouterr().out
     assert all(name in out for name in (*SYNTHS, *RECIPES, *OF_SYNTHS, *SYSTEMS))

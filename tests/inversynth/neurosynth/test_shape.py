@@ -80,8 +80,8 @@ def test_a_sound_of_any_length_is_shaped_at_its_own_level(here: Path, turner: Pa
     shaped, rate = soundfile.read("output/a_shaped.wav", dtype="float32")
     assert rate == RATE
     np.testing.assert_allclose(shaped, 0.7 * audio, atol=1e-6)
-    told = "a_shaped: mean absolute error 0.0000, envelope error 0.0000 -> output/a_shaped.wav\n"
-    assert capsys.readouterr().out == told
+    printed = "a_shaped: mean absolute error 0.0000, envelope error 0.0000 -> output/a_shaped.wav\n"
+    assert capsys.readouterr().out == printed
 
 
 def test_errors_are_those_of_the_sound_at_a_peak_of_one(here: Path, turner: Path, capsys) -> None:
@@ -142,9 +142,9 @@ def test_several_sounds_are_shaped_and_one_at_fault_stops_none(here: Path, turne
     with caplog.at_level("INFO"):
         assert main(words) == 2
     assert sorted(path.stem for path in (here / "out").glob("*.wav")) == ["a-2_shaped", "a_shaped"]
-    told = capsys.readouterr()
-    assert told.err == "AudioError: no such sound: no.wav\n"
-    assert len(told.out.splitlines()) == 2
+    printed = capsys.readouterr()
+    assert printed.err == "AudioError: no such sound: no.wav\n"
+    assert len(printed.out.splitlines()) == 2
     assert "mixed the 2 channels of other/a.flac down to one" in caplog.messages
 
 
@@ -196,10 +196,10 @@ def test_a_network_of_ours_shapes_sounds_of_any_length(here: Path) -> None:
 def test_what_does_not_fit_a_sound_is_one_line(here: Path, turner: Path, words, message: str, capsys) -> None:
     write(here / "a.wav", tone())
     assert main(["shape", "a.wav", "--model", str(turner), *words]) == 2
-    told = capsys.readouterr()
-    assert message in told.err
-    assert len(told.err.splitlines()) == 1
-    assert not told.out
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert not printed.out
     assert [path.name for path in here.iterdir()] == ["a.wav"]
 
 
@@ -217,18 +217,18 @@ def test_a_sound_that_cannot_be_shaped_is_one_line(here: Path, audio, message: s
     write(here / "a.wav", audio)
     (here / "unread.keras").touch()
     assert main(["shape", "a.wav", "--model", "unread.keras"]) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1
 
 
-def test_a_network_of_one_length_says_which(here: Path, fixed: Path, capsys) -> None:
+def test_a_network_of_one_length_states_which(here: Path, fixed: Path, capsys) -> None:
     write(here / "a.wav", tone(129))
     write(here / "b.wav", tone(128))
     assert main(["shape", "a.wav", "b.wav", "--model", str(fixed)]) == 2
-    told = capsys.readouterr()
-    assert "fixed.keras shapes sounds of 128 samples. Received: 129 in a.wav." in told.err
-    assert told.out.startswith("b_shaped: mean absolute error 0.0000")
+    printed = capsys.readouterr()
+    assert "fixed.keras shapes sounds of 128 samples. Received: 129 in a.wav." in printed.err
+    assert printed.out.startswith("b_shaped: mean absolute error 0.0000")
 
 
 def test_a_model_that_is_none_is_one_line(here: Path, turner: Path, model_file: Path, capsys) -> None:
@@ -240,9 +240,9 @@ def test_a_model_that_is_none_is_one_line(here: Path, turner: Path, model_file: 
         ("cut.keras", "cut.keras is no model file, or a truncated one"),
     ):
         assert main(["shape", "a.wav", "--model", str(model)]) == 2
-        told = capsys.readouterr().err
-        assert message in told
-        assert len(told.splitlines()) == 1
+        printed = capsys.readouterr().err
+        assert message in printed
+        assert len(printed.splitlines()) == 1
     assert not (here / "output").exists()
 
 
@@ -312,9 +312,9 @@ def test_a_batch_with_anything_else_in_it_is_one_line(here: Path, turner: Path, 
     write_batch(here / "in.npz", **arrays)
     (here / "out.npz").write_text("of before")
     assert main(batch_words(turner)) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1
     assert (here / "out.npz").read_text() == "of before"
     assert len(list(here.iterdir())) == 2
 
@@ -344,9 +344,9 @@ def make_damaged(path: Path) -> None:
 def test_a_file_that_is_no_batch_is_one_line(here: Path, turner: Path, make: Callable, message: str, capsys) -> None:
     make(here / "in.npz")
     assert main(batch_words(turner)) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1
     assert not (here / "out.npz").exists()
 
 
@@ -368,9 +368,9 @@ def test_a_file_that_is_no_batch_is_one_line(here: Path, turner: Path, make: Cal
 def test_what_does_not_fit_a_batch_is_one_line(here: Path, turner: Path, words, message: str, capsys) -> None:
     before = write_batch(here / "in.npz").read_bytes()
     assert main(["shape", *words, "--model", str(turner)]) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1
     assert (here / "in.npz").read_bytes() == before
     assert [path.name for path in here.iterdir()] == ["in.npz"]
 
@@ -396,7 +396,7 @@ def test_an_interrupted_batch_leaves_what_was_there(here: Path, turner: Path, mo
     assert len(list(here.iterdir())) == 2
 
 
-def test_a_network_that_gives_no_numbers_is_told(here: Path, turner: Path, monkeypatch, capsys) -> None:
+def test_a_network_that_gives_no_numbers_is_reported(here: Path, turner: Path, monkeypatch, capsys) -> None:
     from models.neurosynth.inference import EnvelopeShaper
 
     monkeypatch.setattr(EnvelopeShaper, "shape", lambda _, basic, classes: np.full(np.shape(basic), np.nan, np.float32))

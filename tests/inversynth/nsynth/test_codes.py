@@ -31,7 +31,7 @@ def test_what_is_written_is_read(tmp_path: Path, pitch: int | None) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["a.codes.npz"]
 
 
-def test_a_card_tells_model_note_length_and_what_the_numbers_are_like(tmp_path: Path) -> None:
+def test_a_card_describes_model_note_length_and_what_the_numbers_are_like(tmp_path: Path) -> None:
     with np.load(write_codes(tmp_path / "a.codes.npz", CODES)) as archive:
         card = json.loads(str(archive["card"]))
     statistics = card.pop("statistics")
@@ -153,8 +153,8 @@ def with_card(**changes: object) -> Callable[[Path], None]:
         (lambda path: path.write_text("hello"), "Received: File is not a zip file"),
         (lambda path: write_codes(path, CODES).write_bytes(path.read_bytes()[:-50]), "Received: File is not a zip"),
         (damaged, "is damaged: codes.npy does not match its checksum"),
-        (with_arrays(codes=None), "holds codes and card. Received: card in"),
-        (with_arrays(card=None), "Received: codes in"),
+        (with_arrays(codes=None), "must hold the arrays codes and card. Received: card"),
+        (with_arrays(card=None), "must hold the arrays codes and card. Received: codes"),
         (with_arrays(codes=np.zeros((5, 4, 1))), "have shape (k, width), neither of them 0. Received: (5, 4, 1)"),
         (with_arrays(codes=np.zeros((0, 4))), "Received: (0, 4)"),
         (with_arrays(codes=np.full((5, 4), "a")), "codes must be numbers. Received: <U1"),
@@ -172,7 +172,7 @@ def with_card(**changes: object) -> Callable[[Path], None]:
         (with_card(fingerprint=""), "model ''"),
     ],
 )
-def test_a_file_that_holds_no_codes_says_why(tmp_path: Path, make: Callable[[Path], None], message: str) -> None:
+def test_a_file_that_holds_no_codes_states_why(tmp_path: Path, make: Callable[[Path], None], message: str) -> None:
     make(tmp_path / "a.codes.npz")
     with pytest.raises(DatasetError) as fault:
         read_codes(tmp_path / "a.codes.npz")
@@ -189,7 +189,7 @@ def test_a_file_that_holds_no_codes_says_why(tmp_path: Path, make: Callable[[Pat
         (np.full((5, 4), {}, object), "Received: Object arrays cannot be loaded"),
     ],
 )
-def test_an_array_that_is_no_codes_says_why(tmp_path: Path, numbers: np.ndarray, message: str) -> None:
+def test_an_array_that_is_no_codes_states_why(tmp_path: Path, numbers: np.ndarray, message: str) -> None:
     np.save(tmp_path / "a.npy", numbers, allow_pickle=True)
     with pytest.raises(DatasetError) as fault:
         read_codes(tmp_path / "a.npy")

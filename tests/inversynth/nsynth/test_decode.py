@@ -10,9 +10,9 @@ import soundfile
 from generators.notes.labels import SPACE
 from inversynth.cli import main
 from inversynth.nsynth.codes import Codes, read_codes, write_codes
-from models.estimation.architectures import NSYNTH
 from models.model_files import ModelCard, save_model
 from models.nsynth import inference as wavenet
+from models.nsynth.presets import NSYNTH
 from tests.inversynth.nsynth.toy_codec import HOP, RATE, WIDTH, Toy
 from tests.inversynth.sounds import save, tone
 
@@ -118,14 +118,14 @@ def test_a_model_conditioned_on_pitch_gets_the_note(toy: Toy, words: list[str], 
 def test_of_a_folder_code_files_go_first_then_arrays_then_sounds(toy: Toy, capsys) -> None:
     Path("in/below").mkdir(parents=True)
     save(Path("in/sound.wav"), tone(0.01, RATE), RATE)
-    for make, told in (
+    for make, printed in (
         (lambda: None, "sound"),
         (lambda: np.save("in/array.npy", np.zeros((2, WIDTH))), "array"),
         (lambda: write("in/below/codes"), "codes"),
     ):
         make()
         assert typed("in") == 0
-        assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [told]
+        assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [printed]
 
 
 def test_faults_of_some_stop_none(toy: Toy, capsys) -> None:
@@ -136,7 +136,7 @@ def test_faults_of_some_stop_none(toy: Toy, capsys) -> None:
     Path("text.codes.npz").write_text("text")
     words = ["foreign.codes.npz", "wide.npy", "hours.npy", "text.codes.npz", "no.wav", "no.npy", "good.codes.npz"]
     assert typed(*words) == 2
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     messages = [
         "ModelError: codes are decoded by the model that made them, ffff",
         "ModelError: a code of ",
@@ -145,9 +145,9 @@ def test_faults_of_some_stop_none(toy: Toy, capsys) -> None:
         "AudioError: no such sound: no.wav",
         "DatasetError: no such codes: no.npy",
     ]
-    for line, message in zip(told.err.splitlines(), messages, strict=True):
+    for line, message in zip(printed.err.splitlines(), messages, strict=True):
         assert line.startswith(message)
-    assert told.out == "good: 4 codes, 0.016 s -> output/good_decoded.wav\n"
+    assert printed.out == "good: 4 codes, 0.016 s -> output/good_decoded.wav\n"
 
 
 def test_nothing_is_waited_for_that_could_not_be_written(toy: Toy, capsys) -> None:
@@ -186,10 +186,10 @@ def test_what_cannot_be_decoded_is_one_line(toy: Toy, words: list[str], message:
     for name in ("b", "b_decoded"):
         save(Path(f"{name}.wav"), tone(0.01, RATE), RATE)
     assert typed(*words) == 2
-    told = capsys.readouterr()
-    assert message in told.err
-    assert len(told.err.splitlines()) == 1
-    assert not told.out
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert not printed.out
     assert not Path("output").exists()
 
 

@@ -79,14 +79,14 @@ def test_sounds_at_fault_stop_none(tmp_path: Path, toy: Toy, capsys) -> None:
     save(tmp_path / "good.wav", tone(0.01, RATE), RATE)
     save(tmp_path / "hours.wav", np.zeros(120 * RATE + 1), RATE, subtype="PCM_U8")
     assert typed(*faults, "hours.wav", "good.wav") == 2
-    told = capsys.readouterr()
-    lines = told.err.splitlines()
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
     for line, message in zip(
         lines, [*faults.values(), "lasts 120 s at most. Received: more, in hours.wav"], strict=True
     ):
         assert line.startswith("AudioError: ")
         assert message in line
-    assert told.out.startswith("good: 3 codes")
+    assert printed.out.startswith("good: 3 codes")
     assert [path.name for path in Path("output").iterdir()] == ["good.codes.npz"]
 
 
@@ -108,10 +108,10 @@ def test_what_cannot_be_encoded_is_one_line(tmp_path: Path, toy: Toy, words, mes
     soundfile.write("a.wav", np.zeros(HOP), RATE)
     Path("empty").mkdir()
     assert typed(*words) == 2
-    told = capsys.readouterr()
-    assert message in told.err
-    assert len(told.err.splitlines()) == 1
-    assert not told.out
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert not printed.out
     assert not Path("output").exists()
 
 
@@ -122,14 +122,14 @@ def test_a_model_that_encodes_nothing_is_one_line(model_file: Path, tmp_path: Pa
         (str(model_file), "ModelError: notes are encoded and decoded by a model 'nsynth'. Received: tiny"),
     ):
         assert main(["encode", "a.wav", "--model", model]) == 2
-        told = capsys.readouterr().err
-        assert message in told
-        assert len(told.splitlines()) == 1
+        printed = capsys.readouterr().err
+        assert message in printed
+        assert len(printed.splitlines()) == 1
 
 
 def test_codes_that_are_not_finite_are_the_models_fault(tmp_path: Path, toy: Toy, monkeypatch, capsys) -> None:
     soundfile.write("a.wav", np.zeros(HOP), RATE)
     monkeypatch.setattr(toy, "encode", lambda audio: np.full((1, 1, WIDTH), np.nan, np.float32), raising=False)
     assert typed("a.wav") == 2
-    assert "ModelError: " in (told := capsys.readouterr().err)
-    assert "must give finite codes. Received: NaN or infinity" in told
+    assert "ModelError: " in (printed := capsys.readouterr().err)
+    assert "must give finite codes. Received: NaN or infinity" in printed

@@ -191,7 +191,7 @@ def test_crossfade_and_stretch_by_flags(tmp_path: Path, toy: Toy) -> None:
     assert len(soundfile.read("output/b_60_stretch_2.500_decoded.wav")[0]) == 0.016 * RATE * 2.5
 
 
-def test_a_note_can_be_said(tmp_path: Path, toy: Toy) -> None:
+def test_a_note_can_be_decoded(tmp_path: Path, toy: Toy) -> None:
     toy.takes_pitch = True
     write_inputs(tmp_path)
     write_codes(tmp_path / "d_62.codes.npz", codes("d_62", 6, pitch=62))
@@ -231,9 +231,9 @@ def test_what_cannot_be_interpolated_is_one_line(tmp_path: Path, toy: Toy, words
     np.save("wide.npy", np.zeros((6, 3)))
     Path("empty").mkdir()
     assert typed(*words) == 2
-    told = capsys.readouterr()
-    assert message in told.err
-    assert len(told.err.splitlines()) == 1
-    assert not told.out
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert not printed.out
     assert not toy.batches
     assert not Path("output").exists()

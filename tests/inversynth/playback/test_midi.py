@@ -1,4 +1,4 @@
-"""Notes out of MIDI files: timing by the tempo map, pedal, percussion, and every broken file told in one line."""
+"""Notes out of MIDI files: timing by the tempo map, pedal, percussion, and one-line errors for broken files."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -135,7 +135,7 @@ def test_sum_beyond_full_scale_is_turned_down_and_not_clipped(tmp_path: Path) ->
     assert np.allclose(loud, 12 * gain * one, atol=1e-5)
 
 
-def test_notes_beyond_half_the_sample_rate_are_left_out_and_said(
+def test_notes_beyond_half_the_sample_rate_are_left_out_and_decoded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -222,7 +222,7 @@ def song(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_door_plays_a_midi_file(song: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_plays_a_midi_file(song: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["play", "patch.json", "--midi", "song.mid", "--output", "deep/out.wav"]) == 0
     assert capsys.readouterr().out == "2 notes -> deep/out.wav\n"
     audio, rate = soundfile.read(song / "deep" / "out.wav")
@@ -231,7 +231,7 @@ def test_door_plays_a_midi_file(song: Path, capsys: pytest.CaptureFixture[str]) 
     assert loudest(audio[rate : 3 * rate // 2]) == pytest.approx(659.26, rel=0.01)
 
 
-def test_door_plays_a_range_into_one_file_or_into_one_a_note(song: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_plays_a_range_into_one_file_or_into_one_a_note(song: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["play", "patch.json", "--notes", "A3:A5", "--step", "12", "--length", "0.5", "--velocity", "64"]
     assert main(words) == 0
     assert main([*words, "--separate", "--output", "each"]) == 0
@@ -266,7 +266,9 @@ def test_door_plays_a_range_into_one_file_or_into_one_a_note(song: Path, capsys:
     ],
 )
 @pytest.mark.usefixtures("song")
-def test_door_tells_a_fault_in_one_line(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_describes_a_fault_in_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["play", "patch.json", *words]) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -274,13 +276,13 @@ def test_door_tells_a_fault_in_one_line(words: list[str], message: str, capsys: 
 
 
 @pytest.mark.parametrize("change", [{"synth": "fn"}, {"parameters": []}, {"surprise": 1}])
-def test_bad_patch_is_told_in_one_line(song: Path, change: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_patch_is_one_line(song: Path, change: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     (song / "bad.json").write_text(json.dumps(json.loads(patch().to_json()) | change))
     assert main(["play", "bad.json", "--notes", "A4"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_patch_plays_at_its_own_sample_rate_unless_told_another() -> None:
+def test_patch_plays_at_its_own_sample_rate_unless_reported_another() -> None:
     other = replace(patch(), sample_rate=22050)
     assert Instrument(other).sample_rate == 22050
     audio = Instrument(other, sample_rate=48000).render(Note(0.0, 0.5, 69))

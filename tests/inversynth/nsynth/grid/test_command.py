@@ -19,9 +19,9 @@ from inversynth.nsynth.grid.job import Job
 from inversynth.nsynth.grid.pad import open_pad
 from inversynth.nsynth.grid.rendering import encode_corners, missing_batches, render
 from inversynth.nsynth.grid.trim import cut_note
-from models.estimation.architectures import NSYNTH
 from models.model_files import ModelCard, save_model
 from models.nsynth import inference as inference
+from models.nsynth.presets import NSYNTH
 from models.nsynth.recipe import build_nsynth
 from tests.inversynth.nsynth.grid.test_corners import FIT, NOTES, RATE, SAMPLES, SOUNDS, write_note
 
@@ -122,8 +122,8 @@ def test_the_page_needs_nothing_but_its_scripts_which_hold_the_rows(made, read_p
     _, rows = open_pad(made / "brass_flute_organ_violin.json")
     for number, note in enumerate(NOTES):
         script = (made / "pad" / f"pitch_{note}.js").read_text(encoding="utf-8")
-        said = re.fullmatch(rf'received\({note}, "([A-Za-z0-9+/=]+)"\);\n', script)
-        sent = np.frombuffer(base64.b64decode(said[1]), "<i2").reshape(-1, LENGTH)
+        described = re.fullmatch(rf'received\({note}, "([A-Za-z0-9+/=]+)"\);\n', script)
+        sent = np.frombuffer(base64.b64decode(described[1]), "<i2").reshape(-1, LENGTH)
         np.testing.assert_array_equal(sent, rows[:, :, number].reshape(-1, LENGTH))
 
 
@@ -168,21 +168,21 @@ def test_an_interrupted_rendering_goes_on_to_the_same_sounds(made, model, corner
     assert job.card() == card
     codes = encode_corners(coder, check_corners(corners, FIT), NOTES)
     assert codes.shape == (4, 2, SAMPLES // coder.hop, coder.width)
-    told = []
+    printed = []
 
     def interrupt(samples):
-        told.append(samples)
-        if len(told) == 5:
+        printed.append(samples)
+        if len(printed) == 5:
             raise KeyboardInterrupt
 
     batches = missing_batches(job, tmp_path, 4)
     with pytest.raises(KeyboardInterrupt):
         render(job, coder, codes, batches, tmp_path, size=4, on_samples=interrupt)
     assert len(list(tmp_path.glob(".batch_*"))) == 1
-    told.clear()
-    render(job, coder, codes, batches, tmp_path, size=4, on_samples=told.append)
-    assert told[0] == 5 * 4 * coder.hop
-    assert sum(told) == 8 * SAMPLES
+    printed.clear()
+    render(job, coder, codes, batches, tmp_path, size=4, on_samples=printed.append)
+    assert printed[0] == 5 * 4 * coder.hop
+    assert sum(printed) == 8 * SAMPLES
     assert sounds_in(tmp_path) == sounds_in(made)
     assert not missing_batches(job, tmp_path, 4)
 
@@ -206,7 +206,7 @@ def job_of(resolution=3, pitches=NOTES, **changes):
     return Job(SOUNDS, ("",) * 4, pitches, resolution, LENGTH, RATE, "model", hop=16, codes=10, **changes)
 
 
-def test_a_decoder_is_told_the_note_and_the_mixed_codes(tmp_path):
+def test_a_decoder_is_reported_the_note_and_the_mixed_codes(tmp_path):
     coder, job = Recorder(), job_of()
     codes = np.random.default_rng(0).standard_normal((4, 2, 10, 4))
     size = job.even_size(16)
@@ -227,7 +227,7 @@ def test_the_last_batch_is_filled_up_and_nothing_is_written_twice(tmp_path):
     assert len(sounds_in(tmp_path)) == 4
 
 
-def test_only_codes_that_the_pad_needs_are_said():
+def test_only_codes_that_the_pad_needs_are_decoded():
     job = Job(SOUNDS, ("",) * 4, NOTES, 5, 60_000, 16_000, "model", hop=512, codes=125)
     assert job.codes_needed == 125
     short = Job(SOUNDS, ("",) * 4, NOTES, 5, 16_000, 16_000, "model", hop=512, codes=125)
@@ -275,7 +275,7 @@ def test_faults_are_listed_and_nothing_is_written(typed, model, corners, tmp_pat
         (["--model", "C6XL"], "a pad is rendered by a model 'nsynth'. Received: C6XL"),
     ],
 )
-def test_contradictions_are_told(model, corners, capsys, flags, words, tmp_path):
+def test_contradictions_are_reported(model, corners, capsys, flags, words, tmp_path):
     named = [] if "--model" in flags else ["--model", str(model)]
     assert main(["grid", *corners, *named, "--output_dir", str(tmp_path / "out"), *flags]) == 2
     assert words in capsys.readouterr().err
