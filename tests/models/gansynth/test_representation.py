@@ -128,7 +128,7 @@ def test_other_shapes_are_refused():
     form = SpectrogramFormat("linear", **FORM)
     with pytest.raises(ModelError, match=r"sounds must have shape \(n, 8000\)"):
         form.from_audio(np.zeros((1, 7999)))
-    with pytest.raises(ModelError, match=r"pictures must have shape \(n, 64, 256, 2\)"):
+    with pytest.raises(ModelError, match=r"spectrograms must have shape \(n, 64, 256, 2\)"):
         form.to_audio(np.zeros((1, 64, 255, 2)))
     with pytest.raises(ModelError, match="sounds that are not all silent"):
         Normaliser.measure([np.full((1, 4, 4, 2), -13.8)])

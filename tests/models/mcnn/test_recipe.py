@@ -57,7 +57,7 @@ def test_a_term_that_counts_for_nothing_is_not_computed():
     loss = weighted_loss(SPACE, "spectra", size="paper", phase_weight=0.0, convergence_weight=2.0)
     assert loss.weights == {"convergence": 2.0, "log_magnitude": 6.0, "frequency": 10.0}
     assert (loss.fft_length, loss.hop_length) == (2048, 256)
-    with pytest.raises(ModelError, match="something must be weighed"):
+    with pytest.raises(ModelError, match="some weight must be above 0"):
         weighted_loss(SPACE, "spectra", **{f"{name}_weight": 0.0 for name in SINGLE_WEIGHTS})
 
 
