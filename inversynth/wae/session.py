@@ -30,7 +30,7 @@ NOTES_FILE = "notes.csv"
 LONGEST_SLUG = 80
 """Characters of a mixture in the name of a file."""
 
-STYLES = "violin, a mixture such as violin:0.5,clarinet:0.5 of any weights, or several separated by ;"
+STYLES = "violin, a mixture such as violin:0.5,clarinet:0.5 of any weights, or several separated by semicolons"
 """How styles are given, for help texts."""
 
 

@@ -1,5 +1,6 @@
 """The dispatcher: one table, instant help, exit codes, faults in one line."""
 
+import importlib
 import resource
 import subprocess
 import sys
@@ -116,3 +117,34 @@ def test_a_closed_pipe_is_no_fault() -> None:
     answer = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
     assert answer.returncode == 0
     assert answer.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "words", "old", "value", "field"),
+    [
+        ("inversynth.macros", "MacrosSettings", ["run"], "output_directory", "there", "output_dir"),
+        ("inversynth.demo", "DemoSettings", [], "directory", "there", "output_dir"),
+        ("inversynth.neurosynth.shape", "ShapeSettings", ["a.wav"], "output_directory", "there", "output_dir"),
+        ("inversynth.nsynth.encode", "EncodeSettings", ["a.wav"], "output_directory", "there", "output_dir"),
+        ("inversynth.nsynth.decode", "DecodeSettings", ["a.wav"], "output_directory", "there", "output_dir"),
+        ("inversynth.nsynth.interpolate", "InterpolateSettings", ["a.wav"], "output_directory", "there", "output_dir"),
+        ("inversynth.nsynth.grid.command", "GridSettings", ["a"], "output_directory", "there", "output_dir"),
+        ("inversynth.nsynth.grid.command", "GridSettings", ["a"], "share", "2/4", "shard"),
+        ("inversynth.gansynth.sample", "RandomSettings", [], "output_directory", "there", "output_dir"),
+        ("inversynth.wae.sample", "RandomSettings", [], "output_directory", "there", "output_dir"),
+        ("inversynth.wae.sample", "RandomSettings", [], "rounds", "7", "griffin_lim_iterations"),
+    ],
+)
+def test_a_renamed_flag_works_and_prints_its_new_name(
+    module: str, settings: str, words: list[str], old: str, value: str, field: str, capsys
+) -> None:
+    parsed = getattr(importlib.import_module(module), settings).parse([*words, f"--{old}", value])
+    assert str(getattr(parsed, field)) == value
+    assert capsys.readouterr().err == f"--{old} is now --{field}\n"
+
+
+@pytest.mark.parametrize("system", ["neurosynth", "nsynth", "gansynth", "wae"])
+def test_the_folder_of_a_system_lists_its_commands(system: str) -> None:
+    listed = importlib.import_module(f"inversynth.{system}.commands").COMMANDS
+    assert listed
+    assert all(COMMANDS[command.name] is command and command.load() for command in listed)
