@@ -9,8 +9,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOM = 64 << 10
-"""Bytes of a disk that is nearly full: a report begins to be written, and does not end."""
+ROOM = 8 << 10
+"""Bytes of a disk that is nearly full: a file begins to be written, and does not end."""
 
 LARGE = 4 << 20
 """Bytes beyond which a file counts by its size and time of change, not by its content."""
@@ -18,7 +18,7 @@ LARGE = 4 << 20
 
 @contextlib.contextmanager
 def full_disk(folder: Path) -> Iterator[None]:
-    """Make a folder a disk of 64 kB; where that takes root, let no file grow beyond it instead."""
+    """Make a folder a disk of 8 kB; where that takes root, let no file grow beyond it instead."""
     folder.mkdir(parents=True, exist_ok=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "hostile", str(folder)], capture_output=True, check=False

@@ -153,7 +153,7 @@ class Worker:
             name: value for name, value in os.environ.items() if not name.startswith(("INVERSYNTH_", "PYTEST_"))
         } | {
             **{"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow", "KERAS_HOME": str(home), "MPLBACKEND": "Agg"},
-            **{"HOSTILE_CRASHES": str(self.crashes), "PYTHONUTF8": "1"},
+            **{"HOSTILE_CRASHES": str(self.crashes), "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8:strict"},
         }
         with (self.folder / "worker.log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -165,9 +165,9 @@ def writable() -> Iterator[Member]:
     yield to_folder("name-of-240", constant("n" * 240))
     yield to_folder("link-loop", _linked(""), "refuse")
     yield to_folder("empty-name", constant(""))
-    yield to_folder("read-only", _made(_read_only), ordinary=True, must="refuse")
-    yield to_folder("closed", _made(lambda path: (path.mkdir(), path.chmod(0))), ordinary=True, must="refuse")  # type: ignore[arg-type]
-    yield to_folder("disk-full", constant("disk"), "refuse", disk=True)
+    yield to_folder("read-only", _made(_read_only), ordinary=True)
+    yield to_folder("closed", _made(lambda path: (path.mkdir(), path.chmod(0))), ordinary=True)  # type: ignore[arg-type]
+    yield to_folder("disk-full", constant("disk"), disk=True)
     yield Member("target/a-file", 4, ("folder",), constant("notes.txt"), "refuse")
     yield Member("target/null", 4, ("folder",), constant("/dev/null"), "refuse")
     yield Member("target/full", 4, ("folder",), constant("/dev/full"), "refuse")

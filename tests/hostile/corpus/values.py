@@ -27,7 +27,7 @@ LISTS = {
     **{"none": ",", "brackets": "[]", "open": "[1", "nested": "[[1]]", "nan-inside": "1,nan", "huge-inside": "1e999"},
     **{"thousand": ",".join(["1"] * 1000), "hundred-thousand": ",".join(["1"] * 100_000), "words": "a,b"},
 }
-REFUSED = {"nan", "word", "none", "dashes", "object", "hex", "400-digits", "5000-digits", "1e999", "digits"}
+REFUSED = {"nan", "word", "dashes", "object", "hex", "5000-digits", "1e999", "digits"}
 """What no number may be, whatever it is for."""
 
 LIKELY = {
@@ -83,7 +83,7 @@ def members() -> Iterator[Member]:
         must: Must = "refuse" if name in REFUSED else "either"
         yield Member(f"integer/{name}", 9, ("integer",), constant(text), must, everywhere=name in LIKELY)
     for name, text in {**NEVER, **NUMBERS}.items():
-        refused = name in REFUSED - {"400-digits"} or "infinity" in name
+        refused = name in REFUSED or "infinity" in name
         yield Member(
             f"number/{name}",
             9,
