@@ -1,7 +1,7 @@
-"""Five short sounds to invert at once: two of the `fm` synthesizer, and three recordings whose makers gave them away.
+"""Five short sounds to try an inversion on: two of the `fm` synthesizer, and three recordings in the public domain.
 
-The recordings are CC0 (public domain dedication), shortened, mixed to one channel and resampled by
-`inversynth.examples.cut`; where each comes from stands in LICENCES.md beside them.
+The recordings are CC0, shortened, mixed to mono and resampled by `inversynth.examples.cut`; their
+sources are in LICENCES.md beside them.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Example:
-    """A bundled sound: its file, what it is, and for a synth's sound the seed and row of `sample_classes` behind it."""
+    """A bundled sound: its file, a description, and for a sound of `fm` the seed and row of its `sample_classes`."""
 
     file: str
     summary: str

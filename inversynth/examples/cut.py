@@ -1,4 +1,4 @@
-"""Make the example sounds: `python -m inversynth.examples.cut FOLDER`, with the three recordings in FOLDER."""
+"""Make the example sounds: `python -m inversynth.examples.cut FOLDER`; FOLDER holds the three recordings."""
 
 import sys
 from collections.abc import Sequence
@@ -16,15 +16,19 @@ from generators.settings import Settings
 from inversynth.examples import EXAMPLES
 
 RECORDINGS = {"guitar_harmonic": "guit_harmonics", "bell": "perc_bell", "cowbell": "drum_cowbell"}
-"""Example by stem, and the stem of the recording it is cut from."""
+"""Stem of the recording that each example is cut from."""
 
 RATE = 22_050
+"""Hertz: enough for the recordings, and another rate than the network's."""
+
 LENGTH = 1.5
+"""Seconds, longer than the network takes."""
+
 FADE = 0.02
-"""Seconds over which a recording that is cut off fades."""
+"""Seconds of the fade-out of a recording that is cut off."""
 
 QUIETER = 10.0 ** (-12 / 20)
-"""Gain of the second `fm` sound, since sounds come at any level."""
+"""Gain of the second `fm` sound: a sound to invert may have any level."""
 
 
 class CutSettings(Settings):

@@ -1,9 +1,9 @@
 """Put trained runs into the package: `python -m inversynth.pretrained.bundle RUN… [--evaluation FILE] [--name NAME]`.
 
-Weights are stored as float16, compressed, and computed with in float32. Whether that changes a score is measured where
-it is done: probabilities before and after are compared on 256 sounds, and the command refuses where any class chosen
-for more than one parameter in a thousand differs. Of autoencoders of notes the pictures are compared, and refused where
-they differ by -40 dB. Models that make sounds themselves are small, and stay float32.
+Weights are stored as compressed float16 and used in float32. The effect is measured on the spot: the classes predicted
+before and after are compared on 256 sounds, and the command refuses if more than one in a thousand differs. For
+autoencoders of notes the decoded spectrograms are compared, and refused if the error exceeds -40 dB. Models that output
+waveforms are small, and stay float32.
 """
 
 import io
@@ -31,10 +31,10 @@ COMPARED = 256
 """Sounds on which the model is compared before and after."""
 
 MOST_CHANGED = 1e-3
-"""Share of the classes chosen that may differ."""
+"""Share of predicted classes that may differ."""
 
 MOST_ERROR = 1e-2
-"""Norm of what changes of pictures, over the norm of those: -40 dB."""
+"""Greatest relative error of decoded spectrograms, by their norms: -40 dB."""
 
 
 class BundleSettings(Settings):
@@ -43,9 +43,9 @@ class BundleSettings(Settings):
     flags_only: ClassVar = frozenset({"runs", "evaluation", "name", "seed"})
 
     runs: CliPositionalArg[list[Path]] = Field(min_length=1, description="run folders or .keras files")
-    evaluation: Path | None = Field(None, description="what `inversynth evaluate` wrote: its scores go into the cards")
-    name: str | None = Field(None, description="what one run is called in the package; by default as its model")
-    seed: int = Field(70707, ge=0, description="of the sounds on which float16 is compared with float32")
+    evaluation: Path | None = Field(None, description="JSON of `inversynth evaluate`; its scores go into the cards")
+    name: str | None = Field(None, description="name of a single run in the package; by default that of its model")
+    seed: int = Field(70707, ge=0, description="seed of the sounds on which float16 and float32 are compared")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m inversynth.pretrained.bundle") -> int:
@@ -56,14 +56,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m inversynth.pr
 def _run(settings: BundleSettings) -> None:
     scores = read_scores(settings.evaluation) if settings.evaluation else {}
     if settings.name and len(settings.runs) > 1:
-        raise SettingsError(f"one name is for one run. Received: --name {settings.name} and {len(settings.runs)} runs")
+        raise SettingsError(f"--name goes with one run. Received: --name {settings.name} and {len(settings.runs)} runs")
     for run in settings.runs:
-        path, told = bundle(find_model_file(run), FOLDER, scores, settings.seed, settings.name)
-        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB; {told}")
+        path, change = bundle(find_model_file(run), FOLDER, scores, settings.seed, settings.name)
+        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB; {change}")
 
 
 def read_scores(path: Path) -> dict[str, Any]:
-    """Read the scores of each contender from an evaluation, shortened to what a card tells. Raises ModelError."""
+    """Read the scores of each method from an evaluation, reduced to those that a card holds. Raises ModelError."""
     try:
         evaluation = json.loads(path.read_text(encoding="utf-8"))
         about = {"n": evaluation["n"], "seed": evaluation["dataset"]["seed"]}
@@ -81,13 +81,13 @@ def read_scores(path: Path) -> dict[str, Any]:
 
 
 def bundle(path: Path, folder: Path, scores: Mapping[str, Any], seed: int, name: str | None = None) -> tuple[Path, str]:
-    """Write a model into a folder, with float16 weights where it can be told what they change.
+    """Write a model into a folder, with float16 weights where their effect can be measured.
 
-    Returns: its path, and what has changed.
-    Raises: ModelError where that is too much.
+    Returns: its path, and that effect in words.
+    Raises: ModelError where it is too large.
     """
-    whole = load_model(path)
-    card = whole.card
+    original = load_model(path)
+    card = original.card
     training = {name: value for name, value in card.training.items() if name != "history"}
     measured = {
         name.removeprefix(card.model).strip(" +") or "network": one
@@ -96,12 +96,12 @@ def bundle(path: Path, folder: Path, scores: Mapping[str, Any], seed: int, name:
     }
     target = folder / f"{name or card.model}{SUFFIX}"
     with written_whole(target) as partial:
-        card = save_model(whole.model, partial, replace(card, training=training, scores=measured or card.scores))
+        card = save_model(original.model, partial, replace(card, training=training, scores=measured or card.scores))
         if card.takes not in ("audio", "pictures"):
             return target, "float32"
         rewrite_weights(partial, card, halve)
-        compare = _changed_classes if card.takes == "audio" else _changed_pictures
-        return target, compare(whole, load_model(partial), seed)
+        compare = _changed_classes if card.takes == "audio" else _changed_spectrograms
+        return target, compare(original, load_model(partial), seed)
 
 
 def halve(weights: bytes) -> bytes:
@@ -129,27 +129,30 @@ def halve(weights: bytes) -> bytes:
 
 
 def _changed_classes(one: LoadedModel, other: LoadedModel, seed: int) -> str:
-    """Tell for which share of the parameters of some sounds two models choose different classes. Raises ModelError."""
+    """Measure for which share of parameters two models predict different classes. Raises ModelError."""
     synth = build_synth(one.card.synth, one.sample_rate, one.card.length)
     audio, _, _ = render_rows(synth, 0, COMPARED, seed)
     first, second = (synth.space.probabilities_to_classes(model.predict(audio)) for model in (one, other))
     changed = float(np.mean(first != second))
     if changed > MOST_CHANGED:
         raise ModelError(
-            f"float16 must not change what {one.card.model} answers. Received: {100 * changed:.2f} % other classes"
+            f"float16 must not change the classes that {one.card.model} predicts. "
+            f"Received: {100 * changed:.2f} % changed"
         )
-    return f"{100 * changed:.3f} % of the classes chosen have changed"
+    return f"{100 * changed:.3f} % of the predicted classes have changed"
 
 
-def _changed_pictures(one: LoadedModel, other: LoadedModel, seed: int) -> str:
-    """Tell how far apart two models are in what they draw of the same numbers, in dB. Raises ModelError."""
+def _changed_spectrograms(one: LoadedModel, other: LoadedModel, seed: int) -> str:
+    """Measure how far apart two models' spectrograms of the same inputs are, in dB. Raises ModelError."""
     rng = np.random.default_rng(seed)
     columns = [rng.uniform(0.0, 1.0, (8, *each.shape[1:])).astype(np.float32) for each in one.model.inputs]
     first, second = (np.asarray(model.model.predict_on_batch(columns)) for model in (one, other))
     error = float(np.linalg.norm(first - second) / np.linalg.norm(first))
     if not error < MOST_ERROR:
-        raise ModelError(f"float16 must not change what {one.card.model} makes. Received: an error of {error:.2g}")
-    return f"float16, {20 * np.log10(error):.0f} dB from what float32 draws"
+        raise ModelError(
+            f"float16 must not change the spectrograms of {one.card.model}. Received: a relative error of {error:.2g}"
+        )
+    return f"float16, {20 * np.log10(error):.0f} dB from the spectrograms of float32"
 
 
 if __name__ == "__main__":

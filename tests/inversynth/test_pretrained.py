@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from generators.analysis.pitch import estimate_pitch, pitch_accuracy
 from generators.envelope_generator import EnvelopeSynth
 from generators.errors import ModelError
 from generators.generate import render_columns, render_rows
@@ -19,7 +20,6 @@ from inversynth.pretrained.bundle import bundle, read_scores
 from models.gansynth.inference import load_gansynth
 from models.model_files import ModelCard, check_weights, load_model, read_card, save_model
 from models.neurosynth.inference import load_envelope_shaper
-from models.notes.metrics import shares, track
 from models.nsynth.inference import load_nsynth
 from models.registry import find_recipe
 from models.wae.inference import load_wae
@@ -49,7 +49,7 @@ def test_names_of_bundled_models_are_found_whatever_their_case() -> None:
     assert find_model("Inverter") == bundled()["inverter"]
 
 
-def test_paths_go_first_and_missing_ones_are_told(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_go_first_and_missing_ones_are_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_model(run.parent) == run
     monkeypatch.chdir(run.parent)
     Path("C6XL").mkdir()
@@ -62,7 +62,7 @@ def test_paths_go_first_and_missing_ones_are_told(run: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("name", ["inverter", "C6XL"])
-def test_bundled_models_are_whole_and_tell_their_scores(name: str) -> None:
+def test_bundled_models_are_whole_and_state_their_scores(name: str) -> None:
     card = check_weights(bundled()[name])
     assert (card.model, card.synth, card.sample_rate, card.length) == (name, "fm", 16384, 1.0)
     assert card.scores["network"]["n"] >= 1000
@@ -70,8 +70,8 @@ def test_bundled_models_are_whole_and_tell_their_scores(name: str) -> None:
     assert bundled()[name].stat().st_size < 10e6
 
 
-def test_the_bundled_nsynth_is_small_and_says_a_note_at_its_pitch() -> None:
-    """A held-out instrument is not needed to hear whether it sings: any seed must give the note that it is told."""
+def test_the_bundled_nsynth_is_small_and_decodes_a_note_at_its_pitch() -> None:
+    """A held-out instrument is not needed to measure the pitch: any seed must give the note of its conditioning."""
     path = bundled()["nsynth"]
     assert path.stat().st_size <= 2e6
     card = check_weights(path)
@@ -98,30 +98,30 @@ def test_the_bundled_gansynth_is_small_and_plays_its_notes_in_many_timbres() -> 
     assert path.stat().st_size <= 3e6
     player = load_gansynth(path)
     assert player.notes == tuple(range(48, 72))
-    sounds = player.sounds(player.draw_latents(24, seed=606), player.notes)
-    near, _ = shares(track(sounds, player.sample_rate), np.asarray(player.notes, float))
+    sounds = player.decode(player.draw_latents(24, seed=606), player.notes)
+    near, _ = pitch_accuracy(estimate_pitch(sounds, player.sample_rate), np.asarray(player.notes, float))
     assert near >= 0.8
     assert np.abs(sounds).max(axis=1).min() > 0.1
-    alike = player.sounds(player.draw_latents(8, seed=607), [60] * 8)
+    alike = player.decode(player.draw_latents(8, seed=607), [60] * 8)
     spectra = np.abs(np.fft.rfft(alike))
     spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)
     likeness = (spectra @ spectra.T)[np.triu_indices(8, 1)]
     assert likeness.mean() < 0.95
 
 
-def test_the_bundled_autoencoder_and_its_renderer_are_small_and_play_what_they_are_told() -> None:
+def test_the_bundled_autoencoder_and_its_vocoder_are_small_and_play_the_notes_and_styles_asked_for() -> None:
     """Every style at notes of its own, of latents that no figure was taken from."""
     paths = bundled()["wae"], bundled()["mcnn"]
     assert sum(path.stat().st_size for path in paths) <= 5e6
     maker = load_wae(paths[0])
-    assert (maker.kind, maker.latent, len(maker.styles)) == ("wae-fader", 3, 12)
+    assert (maker.variant.name, maker.latent, len(maker.styles)) == ("wae-fader", 3, 12)
     notes, styles = 48 + 2 * np.arange(12), np.eye(12)
     latents = maker.draw_latents(12, seed=708)
-    sounds = maker.sounds(latents, notes, styles, mcnn_renderer(paths[1], maker.analysis))
-    near, _ = shares(track(sounds, maker.sample_rate), notes.astype(float))
+    sounds = maker.decode(latents, notes, styles, mcnn_renderer(paths[1], maker.analysis))
+    near, _ = pitch_accuracy(estimate_pitch(sounds, maker.sample_rate), notes.astype(float))
     assert near >= 11 / 12
-    one = maker.pictures(latents[:1].repeat(12, axis=0), [60] * 12, styles).reshape(12, -1)
-    other = maker.pictures(latents, [60] * 12, styles[:1].repeat(12, axis=0)).reshape(12, -1)
+    one = maker.decode_spectrograms(latents[:1].repeat(12, axis=0), [60] * 12, styles).reshape(12, -1)
+    other = maker.decode_spectrograms(latents, [60] * 12, styles[:1].repeat(12, axis=0)).reshape(12, -1)
     assert one.std(axis=0).mean() > 2 * other.std(axis=0).mean()  # the label decides more than the latent
 
 
@@ -152,10 +152,10 @@ def test_the_bundled_inverter_scores_what_its_card_says() -> None:
     assert mpr > 80.0
 
 
-def test_bundling_halves_the_weights_and_keeps_the_answers(run: Path, tmp_path: Path) -> None:
-    path, told = bundle(run, tmp_path, {"C1": {"n": 5}, "C1 + fast": {"n": 6}, "chance": {"n": 7}}, seed=1)
+def test_bundling_halves_the_weights_and_keeps_the_predictions(run: Path, tmp_path: Path) -> None:
+    path, change = bundle(run, tmp_path, {"C1": {"n": 5}, "C1 + fast": {"n": 6}, "chance": {"n": 7}}, seed=1)
     assert path == tmp_path / "C1.keras"
-    assert re.fullmatch(r"0\.0\d\d % of the classes chosen have changed", told)
+    assert re.fullmatch(r"0\.0\d\d % of the predicted classes have changed", change)
     card = read_card(path)
     assert card.scores == {"network": {"n": 5}, "fast": {"n": 6}}
     assert card.training == {"seed": 0}
@@ -166,10 +166,10 @@ def test_bundling_halves_the_weights_and_keeps_the_answers(run: Path, tmp_path: 
     np.testing.assert_allclose(load_model(path).predict(audio), load_model(run).predict(audio), atol=2e-3)
 
 
-def test_bundling_halves_an_autoencoder_of_notes_and_keeps_its_pictures(tmp_path: Path) -> None:
+def test_bundling_halves_an_autoencoder_of_notes_and_keeps_its_spectrograms(tmp_path: Path) -> None:
     source, _ = write_untrained_pair(write_notes(tmp_path / "notes.hdf5"), tmp_path)
-    path, told = bundle(source, tmp_path / "package", {}, seed=1, name="wae")
-    assert float(re.fullmatch(r"float16, (-\d+) dB from what float32 draws", told)[1]) < -40
+    path, change = bundle(source, tmp_path / "package", {}, seed=1, name="wae")
+    assert float(re.fullmatch(r"float16, (-\d+) dB from the spectrograms of float32", change)[1]) < -40
     kinds = set()
     with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
         weights.visititems(lambda _, item: kinds.add(str(item.dtype)) if isinstance(item, h5py.Dataset) else None)
