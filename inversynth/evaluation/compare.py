@@ -21,8 +21,8 @@ from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError
 from generators.files import write_text
 from generators.settings import Settings
-from inversynth.evaluation.command import card_difference, held_out_rows
 from inversynth.evaluation.evaluator import choose_rows, dataset_synth
+from inversynth.evaluation.held_out import card_difference, held_out_rows
 from inversynth.inversion.inversion import describe_assumptions, invert, open_model
 from inversynth.inversion.result import Inversion
 from inversynth.inversion.target import Target

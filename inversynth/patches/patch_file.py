@@ -129,7 +129,8 @@ def _explain(error: ValidationError, card: Mapping[str, Any], label: str) -> str
     *path, key = fault["loc"]
     if key == "schema":
         return f"{label} must have schema '{SCHEMA}'. Received: {card.get('schema')!r}"
-    place, model = label, PatchFile
+    place = label
+    model: type[_Part] = PatchFile
     if path[:1] == ["parameters"]:
         place, model = f"'{card['parameters'][path[1]].get('name')}' in {label}", ParameterRow
     elif path[:1] == ["alternatives"]:

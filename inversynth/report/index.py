@@ -65,10 +65,10 @@ def find_reports(folder: Path) -> Iterator[tuple[Path, Row]]:
 
 
 def _row(name: str, link: str, patch: Patch) -> Row:
-    shown, distance = verdict(patch), patch.refinement.get("distance")
-    near = isinstance(distance, int | float) and math.isfinite(distance)
+    shown, recorded = verdict(patch), patch.refinement.get("distance")
+    distance = float(recorded) if isinstance(recorded, int | float) else math.inf
     details = [f"{patch.space.synth}, model {patch.model}" if patch.model else patch.space.synth]
-    if near:
+    if math.isfinite(distance):
         details.append(f"distance {distance:.3f}")
     if patch.refinement.get("budget"):
         details.append(f"budget {patch.refinement['budget']}")
@@ -77,7 +77,7 @@ def _row(name: str, link: str, patch: Patch) -> Row:
     return Row(
         name,
         link,
-        float(distance) if near else math.inf,
+        distance,
         str(patch.source.get("file", "")),
         shown["kind"] if shown else "",
         shown["title"] if shown else "",

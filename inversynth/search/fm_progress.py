@@ -22,3 +22,8 @@ class OscillatorProgress:
     best: Candidate | None = None
     aligned_begin: int | None = None
     finished: bool = False
+
+    @property
+    def residual(self) -> float:
+        """Energy that the best leaves, relative to the sound."""
+        return 1.0 if self.best is None else self.best.residual

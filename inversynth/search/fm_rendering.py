@@ -109,8 +109,10 @@ class AtomRenderer:
     def envelope(self, classes: Classes) -> Audio:
         """Return the envelopes of patches, (n, parameters) -> (n, samples)."""
         rows = np.atleast_2d(classes)
-        settings = (self.levels[column][rows[:, column]][:, None] for column in self.columns.envelope)
-        return envelopes.adsr(self.time, *settings, self.note_length).astype(np.float32)
+        attack, decay, sustain, release = (
+            self.levels[column][rows[:, column]][:, None] for column in self.columns.envelope
+        )
+        return envelopes.adsr(self.time, attack, decay, sustain, release, self.note_length).astype(np.float32)
 
     def filter_row(self, classes: Classes) -> Any:
         """Return the row of `filters` that patches take, (…, parameters) -> (…)."""

@@ -87,7 +87,8 @@ class OscillatorSearch:
         renderer, screening, fitting = self.renderer, self.screening, self.fitting
         classes = start.copy()
         phases: Floats = np.zeros(renderer.count)
-        left, chosen = list(self.numbers), []
+        left = list(self.numbers)
+        chosen: list[int] = []
         waves = np.zeros((0, renderer.samples), np.float32)
         rest, residual = fitting.target, 1.0
         while left:
@@ -165,7 +166,7 @@ class OscillatorSearch:
         rest = fitting.target - gains @ atoms
         windows = screening.window_levels(renderer.envelope(classes))
         score, starts = screening.score(rest + gains[:, None] * atoms, classes, windows)  # (without, for which, shape)
-        current = np.ravel_multi_index(classes[columns.shapes].T, screening.dictionary.sizes)
+        current = np.asarray(np.ravel_multi_index(tuple(classes[columns.shapes].T), screening.dictionary.sizes))
         options: list[tuple[Any, Any, Any]] = []
         for number in self.numbers:
             best = _highest(score[number, number], candidates)

@@ -95,11 +95,11 @@ def align(state: SearchState) -> Iterator[None]:
         progress.begin = begin - middle - step
         search = _search(state)
         yield from _ticks(_follow(state, search, iter([search.build(state.start)]), aligning=True))
-        if progress.best.residual < ALIGNED:
+        if progress.residual < ALIGNED:
             break
     progress.begin = begin if progress.aligned_begin is None else progress.aligned_begin
     search = _search(state)
-    yield from _ticks(_follow(state, search, search.descend(progress.best)))
+    yield from _ticks(_follow(state, search, search.descend(progress.best or best)))
 
 
 def restart(state: SearchState) -> Iterator[None]:
@@ -127,7 +127,7 @@ def restart(state: SearchState) -> Iterator[None]:
             plain = _search(state)
             yield from _ticks(_follow(state, plain, _refitted(plain, found)))
         if not known:
-            in_vain = in_vain + 1 if progress.best.residual > HARDLY_LESS * best.residual else 0
+            in_vain = in_vain + 1 if progress.residual > HARDLY_LESS * best.residual else 0
 
 
 def _progress(state: SearchState) -> "OscillatorProgress":

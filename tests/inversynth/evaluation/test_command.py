@@ -14,6 +14,7 @@ from generators.dataset import Dataset
 from generators.generate import generate_dataset
 from generators.sine_generator import SineSynth
 from inversynth.evaluation import command as evaluation
+from inversynth.evaluation.held_out import held_out_rows
 from inversynth.evaluation.scores import PARAMETER_MEASURES
 from models.model_files import ModelCard, save_model
 from models.registry import find_recipe
@@ -179,7 +180,7 @@ def test_a_larger_dataset_of_the_same_seed_offers_only_its_further_rows(
     larger = tmp_path / "larger.hdf5"
     generate_dataset(larger, SYNTH, 55, seed=7, workers=1)
     with Dataset(larger) as data:
-        assert list(evaluation.held_out_rows(data, [model])) == list(range(40, 55))
+        assert list(held_out_rows(data, [model])) == list(range(40, 55))
 
 
 def test_another_seed_is_another_set_of_sounds(model: Path, dataset: Path, tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ def test_another_seed_is_another_set_of_sounds(model: Path, dataset: Path, tmp_p
     other = tmp_path / "other.hdf5"
     generate_dataset(other, SYNTH, 30, seed=8, workers=1)
     with Dataset(other) as data:
-        assert len(evaluation.held_out_rows(data, [model])) == 30
+        assert len(held_out_rows(data, [model])) == 30
 
 
 @pytest.mark.parametrize("folds", [{"test_split": 0.2, "folds": 1}, {"folds": 4, "fold": 3}])
@@ -204,7 +205,7 @@ def test_of_a_run_and_its_own_dataset_the_test_split_is_scored(
     )
     split = split_rows(40, 3, 0.1, folds.get("test_split", 0.1), folds["folds"], folds.get("fold", 1) - 1)
     with Dataset(dataset) as data:
-        rows = evaluation.held_out_rows(data, [best])
+        rows = held_out_rows(data, [best])
     assert list(rows) == list(split["test"])
     assert 0 < len(rows) < 20
 
