@@ -46,7 +46,7 @@ def test_held_out_notes_are_spread_over_the_test_split(notes, folder):
 
 
 class Knows:
-    """A classifier that was told, and is a semitone or a family off as often as asked."""
+    """A classifier that knows the labels, with given errors of pitch and family."""
 
     def __init__(self, notes, off=0, family=None):
         self.names = NoteLabels(notes.pitch + off, notes.family if family is None else family, notes.family, None)
