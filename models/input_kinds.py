@@ -45,7 +45,7 @@ INPUT_KINDS: dict[str, InputKind] = {
         ),
         InputKind("latents", "a generator of notes", "notes", "inversynth gansynth"),
         InputKind("pictures", "an autoencoder of note spectrograms", "notes", "inversynth wae"),
-        InputKind("mels", "a vocoder for mel spectrograms", "notes", "inversynth wae sample --renderer mcnn"),
+        InputKind("mels", "a vocoder for mel spectrograms", "notes", "inversynth wae random --renderer mcnn"),
     )
 }
 
