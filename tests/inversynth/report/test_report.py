@@ -142,7 +142,7 @@ def test_index_lists_earlier_reports_nearest_first(tmp_path: Path, found: Invers
     write_inversion(found, tmp_path / "broken")
     (tmp_path / "broken" / "patch.json").write_text("{}")
     html = write_index(tmp_path / "index.html").read_text()
-    links = ["near", "notes/001", "far", "broken", "unsearched"]
+    links = ["near", "notes/001", "far", "unsearched", "broken"]
     page = read_page(html, links=tuple(f"{name}/report.html" for name in links))
     shown = [link["href"] for link in page.all("a") if link.get("href") != "#main" and "tabindex" not in link]
     assert shown == [f"{name}/report.html" for name in links]
