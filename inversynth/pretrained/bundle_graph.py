@@ -1,6 +1,6 @@
 """Put the graph of an exported network into the package: `python -m inversynth.pretrained.bundle_graph EXPORTED MODEL`.
 
-    inversynth export --model inverter --format onnx --output inverter.onnx
+    inversynth export inverter --format onnx --output inverter.onnx
     python -m inversynth.pretrained.bundle_graph inverter.onnx inverter
 
 The graph holds no weights (`models.estimation.onnx_inference`): it has to be written anew only where the structure of a
