@@ -1,9 +1,10 @@
-"""Arrows go down only, and nothing below the TensorFlow line imports TensorFlow."""
+"""Imports go down only and in no cycle, every module has a layer, and the generators import no TensorFlow."""
 
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,21 @@ print(json.dumps([names, sorted(sys.modules)]))
 """
 
 
-def test_import_contract_holds() -> None:
+FILES = (
+    "generators/errors.py",
+    "generators/generate.py",
+    "generators/synth.py",
+    "generators/analysis/spectrogram.py",
+    "models/registry.py",
+    "models/training/loop.py",
+    "models/training/data.py",
+    "inversynth/cli.py",
+    "inversynth/report/report.py",
+)
+"""A tree that has a few modules of the project, all empty."""
+
+
+def test_import_contracts_hold() -> None:
     lint = subprocess.run(LINT, cwd=ROOT, capture_output=True, text=True)
     assert lint.returncode == 0, lint.stdout + lint.stderr
 
@@ -36,36 +51,46 @@ def test_import_contract_holds() -> None:
         ("generators/synth.py", "import keras", "generators.synth -> keras"),
         ("generators/synth.py", "def late():\n    import tensorflow", "generators.synth -> tensorflow"),
         ("generators/errors.py", "from generators import generate", "generators.errors -> generators.generate"),
-        (
-            "generators/analysis/spectrogram.py",
-            "from inversynth import cli",
-            "generators.analysis.spectrogram -> inversynth.cli",
-        ),
+        ("generators/analysis/spectrogram.py", "import inversynth.cli", "spectrogram -> inversynth.cli"),
+        ("models/training/loop.py", "import models.registry", "models.training.loop -> models.registry"),
+        ("inversynth/report/report.py", "import inversynth.cli", "inversynth.report.report -> inversynth.cli"),
         ("generators/helper.py", "", "generators.helper"),
+        ("models/helper.py", "", "models.helper"),
+        ("inversynth/helper.py", "", "inversynth.helper"),
     ],
 )
-def test_import_contract_refuses_an_arrow_that_goes_up(tmp_path: Path, path: str, line: str, broken: str) -> None:
-    files = (
-        "generators/errors.py",
-        "generators/generate.py",
-        "generators/synth.py",
-        "generators/analysis/spectrogram.py",
-    )
-    for name in (*files, "inversynth/cli.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-        (tmp_path / name).with_name("__init__.py").touch()
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    # PYTHONPATH would put the real packages before these
-    command = ["env", "-u", "PYTHONPATH", *LINT]
-    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
-    (tmp_path / path).write_text(line)
-    lint = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+def test_import_contracts_refuse_an_upward_import_and_a_module_without_a_layer(
+    tmp_path: Path, path: str, line: str, broken: str
+) -> None:
+    lint = lint_with(tmp_path, {path: line})
     assert lint.returncode == 1
     assert broken in lint.stdout
 
 
-def test_generators_leave_deep_learning_out_of_memory() -> None:
+def test_import_contracts_refuse_a_cycle_within_a_folder(tmp_path: Path) -> None:
+    lines = {"models/training/loop.py": "import models.training.data", "models/training/data.py": ""}
+    assert lint_with(tmp_path / "one_way", lines).returncode == 0
+    lines["models/training/data.py"] = "def late():\n    import models.training.loop"
+    lint = lint_with(tmp_path / "both_ways", lines)
+    assert lint.returncode == 1
+    assert "No import cycle between siblings, at any depth BROKEN" in lint.stdout
+
+
+def lint_with(folder: Path, lines: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Lint a small tree, clean by itself, with some lines in it."""
+    for name in (*FILES, *lines):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / "__init__.py").touch()
+        path.touch()
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    for name, line in lines.items():
+        (folder / name).write_text(line)
+    # PYTHONPATH would put the real packages before these
+    return subprocess.run(["env", "-u", "PYTHONPATH", *LINT], cwd=folder, capture_output=True, text=True)
+
+
+def test_generators_import_no_deep_learning() -> None:
     script = IMPORT_ALL.format(package="generators")
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     names, loaded = json.loads(output.splitlines()[-1])
