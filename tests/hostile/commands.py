@@ -325,11 +325,11 @@ def words(call: Call, materials: Mapping[str, str], changes: Mapping[str, Value 
             found.append(f"--{name}" if value else f"--no-{name}")
             continue
         for each in (value,) if isinstance(value, str) else value or ():
-            found.append(f"--{name}={_filled(each, materials)}")
+            found.append(f"--{name}={filled(each, materials)}")
     standing = []
     for value in positionals.values():
         assert not isinstance(value, bool)
-        standing += [_filled(each, materials) for each in ((value,) if isinstance(value, str) else value)]
+        standing += [filled(each, materials) for each in ((value,) if isinstance(value, str) else value)]
     if any(word.startswith("-") for word in standing):
         standing = ["--", *standing]
     if command in ("gansynth", "wae") and not behind:  # a group's command stands before its flags
@@ -337,6 +337,7 @@ def words(call: Call, materials: Mapping[str, str], changes: Mapping[str, Value 
     return [*start, *found, *standing]
 
 
-def _filled(text: str, materials: Mapping[str, str]) -> str:
+def filled(text: str, materials: Mapping[str, str]) -> str:
+    """Return the path of a material for its name in braces, and any other text as it is."""
     name = text[1:-1] if text.startswith("{") and text.endswith("}") else ""
     return materials.get(name, text)

@@ -1,6 +1,8 @@
 """Two minutes of hostile cases, drawn by a seed; `python -m tests.hostile --all` runs every one."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +10,9 @@ import pytest
 
 from tests.hostile.__main__ import run_all
 from tests.hostile.cases import all_cases, sample
-from tests.hostile.commands import CALLS, words
+from tests.hostile.commands import CALLS, filled, words
 from tests.hostile.prepared import prepared
-from tests.hostile.runner import Job, Worker, sandbox
+from tests.hostile.runner import Job, Outcome, Worker, broken_promises, sandbox
 
 SECONDS = float(os.environ.get("HOSTILE_SECONDS", "120"))
 SEED = 0
@@ -37,6 +39,25 @@ def test_valid_calls_are_valid(name: str, worker: Worker, materials: dict[str, s
     with sandbox() as box:
         outcome = worker.run(Job(words(CALLS[name], materials, {}), box / "work"))
     assert outcome.code == 0, outcome.stderr.decode() + outcome.fault + outcome.ended
+
+
+FRESH = {
+    "inspect": (["inspect", "{model_file}"], 0),
+    "shape": (["shape", "{midi}"], 2),
+    "wae": (["wae", "random", "--model", "{wae_run}", "--mcnn", "{run}", "--note", "60"], 2),
+    "generate": (["generate", "notes", "--soundfont", "{midi}"], 2),
+}
+"""Commands in processes of their own, where libraries are loaded and say what they say: with their exit codes."""
+
+
+@pytest.mark.parametrize("name", FRESH)
+def test_libraries_are_silent_in_a_fresh_process(name: str, materials: dict[str, str], tmp_path: Path) -> None:
+    line, code = FRESH[name]
+    argv = [filled(word, materials) for word in line]
+    done = subprocess.run([sys.executable, "-m", "inversynth", *argv], cwd=tmp_path, capture_output=True, check=False)
+    outcome = Outcome(done.returncode, done.stdout, done.stderr)
+    assert done.returncode == code, done.stderr.decode()
+    assert broken_promises(outcome, {}, {}) == []
 
 
 def test_a_sample_keeps_every_promise(worker: Worker, materials: dict[str, str]) -> None:

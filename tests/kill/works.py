@@ -14,6 +14,8 @@ import h5py
 import numpy as np
 import soundfile
 
+from tests.hostile.commands import filled
+
 IGNORED = ("events.out.tfevents.", ".lock")
 """Beginnings of names of files that may differ: logs with times in them, and locks."""
 
@@ -27,7 +29,7 @@ class Work:
 
     def command(self, materials: Mapping[str, str]) -> list[str]:
         """Return the words with the materials in place."""
-        return [materials.get(word.strip("{}"), word) if word.startswith("{") else word for word in self.words]
+        return [filled(word, materials) for word in self.words]
 
 
 WORKS = {
