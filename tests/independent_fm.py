@@ -28,7 +28,7 @@ def _render(row: NDArray[np.float64], sample_rate: int, length: float) -> NDArra
     mix = np.zeros(len(time))
     for wave, (carrier, speed, amplitude, depth) in enumerate(row[:16].reshape(4, 4)):
         mix += amplitude * _waveform(wave, _phase(carrier, speed, depth, time, rate))
-    shaped = 0.25 * _decimate(mix) * _envelope(*row[16:20], samples, sample_rate, 0.8 * length)
+    shaped = 0.25 * _decimate(mix) * _envelope(row[16:20], samples, sample_rate, 0.8 * length)
     gate = 0.5 * (1.0 + np.sin(2.0 * pi * row[22] * np.arange(samples) / sample_rate))
     return _lowpass(shaped, row[20], row[21], sample_rate) * gate
 
@@ -60,9 +60,8 @@ def _decimate(signal: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(upfirdn(taps, signal, 1, OVERSAMPLING)[TAPS : TAPS + count])
 
 
-def _envelope(
-    attack: float, decay: float, sustain: float, release: float, samples: int, sample_rate: int, note: float
-) -> NDArray[np.float64]:
+def _envelope(adsr: NDArray[np.float64], samples: int, sample_rate: int, note: float) -> NDArray[np.float64]:
+    attack, decay, sustain, release = (float(each) for each in adsr)
     levels = np.empty(samples)
     for n in range(samples):
         time = n / sample_rate

@@ -82,8 +82,8 @@ def noise_density(spectrograms: Sequence[Floats], frequencies: Sequence[Floats],
         inner = inner[np.argsort(inner.mean(axis=1))]
         quiet = max(round(QUIET * len(inner)), 3)
         following = max(round(NEXT * len(inner)), 2 * quiet)
-        bins = [np.searchsorted(hertz, ends) for ends in zip(*edges, strict=True)]
-        bins = [slice(max(first, 1), max(last, first + 2)) for first, last in bins]  # never the bin at 0 Hz
+        ends = [np.searchsorted(hertz, pair) for pair in zip(*edges, strict=True)]
+        bins = [slice(max(first, 1), max(last, first + 2)) for first, last in ends]  # never the bin at 0 Hz
         parts = np.array(
             [[_mean(part[:, each]) for each in bins] for part in (inner[:quiet], inner[quiet:following], inner)]
         )
