@@ -4,6 +4,7 @@ Python's own reader recurses as deep as a text says, reads integers of any lengt
 and keeps the last of equal keys. All of that is refused here, in one line.
 """
 
+import errno
 import json
 import os
 import re
@@ -89,7 +90,7 @@ def read_bounded(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> by
     path = Path(path)
     about = path.stat()
     if stat.S_ISDIR(about.st_mode):
-        raise IsADirectoryError(21, os.strerror(21), str(path))
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(about.st_mode):
         raise JsonError("must be a regular file. Received: a pipe or device")
     with path.open("rb") as file:
