@@ -212,7 +212,7 @@ def save_model(
     Returns: the card as written, with hash and software.
     """
     path = Path(path)
-    with written_whole(path) as partial:
+    with written_whole(path, durable=True) as partial:
         (model if optimizer else _for_inference(model)).save(partial)
         with zipfile.ZipFile(partial, "a") as archive:
             card = replace(card, weights_sha256=_digest(archive), software=software())
@@ -237,7 +237,11 @@ def rewrite_weights(path: str | os.PathLike[str], card: ModelCard, change: Calla
 
 def _replace_members(path: Path, members: Mapping[str, bytes]) -> None:
     """Write an archive again, atomically, with new content for some members, which come last; the rest is copied."""
-    with written_whole(path) as partial, zipfile.ZipFile(path) as old, zipfile.ZipFile(partial, "w") as new:
+    with (
+        written_whole(path, durable=True) as partial,
+        zipfile.ZipFile(path) as old,
+        zipfile.ZipFile(partial, "w") as new,
+    ):
         for member in old.infolist():
             if member.filename not in members:
                 with old.open(member) as source, new.open(member, "w") as target:

@@ -7,7 +7,6 @@ folder follows from it, so a run may be killed between any two writes.
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 from generators import __version__
 from generators.errors import RunError
-from generators.files import written_whole
+from generators.files import locked, written_whole
 from models.model_files import BEST, ModelCard, read_card
 
 SCHEMA = "inversynth-run/1"
@@ -126,23 +125,9 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Keep other processes from training in this folder; the lock ends with the process in any case."""
         self._make()
-        try:
-            import fcntl
-        except ImportError:  # not on Windows
+        message = f"{{holder}} trains in {self.path}. Wait for it, or choose another --run_name"
+        with locked(self.path / ".lock", message, RunError):
             yield
-            return
-        descriptor = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise RunError(
-                f"another process trains in {self.path}. Wait for it, or choose another --run_name"
-            ) from None
-        try:
-            yield
-        finally:
-            os.close(descriptor)
 
     def write_history(self, history: History) -> None:
         """Write history.csv with all digits."""
@@ -150,7 +135,7 @@ class Run:
         writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-        with written_whole(self.history_file) as partial:
+        with written_whole(self.history_file, durable=True) as partial:
             partial.write_text(text.getvalue(), encoding="utf-8")
 
     def _make(self) -> None:
@@ -197,7 +182,7 @@ class Run:
 
 def write_json(path: Path, content: Any) -> None:
     """Write indented JSON. NaN is refused: JSON has none, and no measure should be NaN."""
-    with written_whole(path) as partial:
+    with written_whole(path, durable=True) as partial:
         partial.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 

@@ -1,6 +1,8 @@
 """Run folders: what they hold, which settings they may be gone on with, and when they are finished."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 
@@ -77,7 +79,8 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path):
     command = [sys.executable, "-c", code, run.path]
     with run.locked():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert f"RunError: another process trains in {run.path}" in done.stderr
+    assert f"RunError: process {os.getpid()} on {socket.gethostname()} trains in {run.path}" in done.stderr
+    assert not (run.path / ".lock").exists()
     subprocess.run(command, check=True)
 
 
