@@ -1,17 +1,22 @@
-"""What every `main(argv)` shares: settings in, exit code out, errors in one line, Ctrl-C without a traceback.
+"""What every `main(argv)` shares: settings in, exit code out, errors in one line, stopped without a traceback.
 
-Log lines of the packages go to standard error unchanged. TensorFlow is silenced where it is loaded (`models.backend`),
-which serves library users too.
+A signal to terminate stops as cleanly as Ctrl-C. What is printed passes `shown` last, so that no name or value out of a
+file controls the terminal. TensorFlow is silenced where it is loaded (`models.backend`), which serves library users
+too.
 """
 
+import contextlib
 import errno
 import logging
 import os
+import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
-from generators.errors import InversynthError
+from generators.errors import FULL, InversynthError, os_reason, shown
 from generators.settings import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -30,6 +35,13 @@ EXIT_FAULT = 2
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
 
+EXIT_TERMINATED = 143
+"""128 + SIGTERM, as shells report it."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The signal to terminate: what ends cleanly on Ctrl-C ends cleanly on this."""
+
 
 def run_command(
     settings: Parser[S],
@@ -41,29 +53,99 @@ def run_command(
 ) -> int:
     """Parse settings, run `action` with them and return the exit code.
 
-    0: done. 2: the input is at fault (one line on standard error). 130: interrupted; if the work `resumes`, a line
-    says so.
+    0: done. 2: the input is at fault (one line on standard error). 130, 143: interrupted, terminated; if the work
+    `resumes`, a line says so.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_ShownFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    kept = "; what is finished is kept, and the same command goes on from there" if resumes else ""
     try:
-        action(settings.parse(argv, prog))
+        with _termination_interrupts(), contextlib.redirect_stdout(_ShownOutput(sys.stdout)):  # type: ignore[type-var]
+            action(settings.parse(argv, prog))
     except InversynthError as error:
         return _fault(f"{type(error).__name__}: {error}")
+    except Terminated:
+        print(f"\nterminated{kept}", file=sys.stderr)
+        return EXIT_TERMINATED
     except KeyboardInterrupt:
-        hint = "; what is finished is kept, and the same command goes on from there" if resumes else ""
-        print(f"\ninterrupted{hint}", file=sys.stderr)
+        print(f"\ninterrupted{kept}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # closed by `… | head`, which is no error
         return 0
+    except MemoryError as error:
+        return _fault(f"the work must fit into memory. Received: {str(error) or 'more'}. Ask for less at a time")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG):
-            raise
-        where = f" {error.filename}" if error.filename else ""
-        return _fault(f"cannot write{where}: {error.strerror}. Name a place with room that you may write to")
+        return _fault(_os_fault(error, kept))
     return 0
 
 
+@contextlib.contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Raise Terminated where the process is told to terminate; only its main thread receives signals."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        yield
+        return
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+class _ShownFormatter(logging.Formatter):
+    """Formats a log line without characters that control a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(shown(line) for line in super().format(record).split("\n"))
+
+
+class _ShownOutput:
+    """Standard output without characters that control a terminal, but for tabs and ends of lines."""
+
+    def __init__(self, output: Any) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        shown_parts = (
+            part if part in "\n\t" else shown(part, len(part) * LONGEST_ESCAPE) for part in _PARTS.findall(text)
+        )
+        self._output.write("".join(shown_parts))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._output, name)
+
+
+LONGEST_ESCAPE = 10
+"""Characters of the longest escape, `\\U0001d173`: of what a command prints, nothing is left out."""
+
+_PARTS = re.compile(r"[\n\t]|[^\n\t]+")
+
+
+def _os_fault(error: OSError, kept: str) -> str:
+    """Return the message of an OSError that no reader or writer has named. Raises it where it tells a user nothing."""
+    reason = os_reason(error)
+    hidden = re.search(r"name = '([^']*)'", str(error))  # as h5py writes a path
+    path = os.fsdecode(error.filename) if error.filename else hidden[1] if hidden else ""
+    where = f" {path}" if path else ""
+    if reason in FULL.values() or error.errno in WRITING:
+        advice = kept if reason in FULL.values() else ""
+        return f"cannot write{where}: {reason}{advice}. Name a place with room that you may write to"
+    if not path and error.errno != errno.EIO:
+        raise error
+    return f"cannot use{where}: {reason}. Name a file or folder that can be read and written"
+
+
+WRITING = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG})
+"""Errors of a place that may not be written to, beside those of a full one."""
+
+
 def _fault(message: str) -> int:
-    print(" ".join(message.split()), file=sys.stderr)
+    print(shown(re.sub(r"[ \t\r\n]+", " ", message).strip(" ")), file=sys.stderr)
     return EXIT_FAULT

@@ -4,6 +4,9 @@ Libraries raise them; a command (`generators.command`) prints the message alone 
 """
 
 import difflib
+import errno
+import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -36,6 +39,52 @@ class ModelError(InversynthError):
 
 class RunError(InversynthError):
     """A run folder cannot be started, resumed or read."""
+
+
+LONGEST_MESSAGE = 1000
+"""Characters of a message: half a screen of 80 columns holds them, whatever a file or an argument contains."""
+
+ELLIPSIS = " … "
+
+
+def shown(text: str | os.PathLike[str], longest: int = LONGEST_MESSAGE) -> str:
+    r"""Return text as it may be printed: one line of bounded length, without characters that control a terminal.
+
+    Control and format characters, line separators and lone surrogates are escaped as in Python; bytes of a path that
+    are not UTF-8 as `\xe9`, the way that shells quote them. A longer text keeps its beginning and its end.
+    """
+    text = os.fspath(text)
+    if len(text) > longest:  # first, for a value out of a file may have any size
+        text = _shortened(text, longest)
+    if text.isprintable():
+        return text
+    escaped = "".join(character if character.isprintable() else _escaped(character) for character in text)
+    return _shortened(escaped, longest) if len(escaped) > longest else escaped
+
+
+def _shortened(text: str, longest: int) -> str:
+    end = longest // 3
+    return text[: longest - end - len(ELLIPSIS)] + ELLIPSIS + text[-end:]
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that Python could not decode (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "your quota of the disk is used up"}
+"""What is said of a write that found no room."""
+
+
+def os_reason(error: OSError) -> str:
+    """Return the reason of an OSError in words; h5py hides the number of its error in its message."""
+    hidden = re.search(r"errno = (\d+)", str(error))
+    number = error.errno or (int(hidden[1]) if hidden else 0)
+    if number in FULL:
+        return FULL[number]
+    return error.strerror or (os.strerror(number) if number else str(error))
 
 
 def look_up(kind: str, name: str, known: Mapping[str, Entry], fault: type[InversynthError]) -> Entry:

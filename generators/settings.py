@@ -9,6 +9,7 @@ import argparse
 import difflib
 import inspect
 import json
+import math
 import os
 import re
 import sys
@@ -18,8 +19,17 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
+from annotated_types import Ge, Gt, Le, Lt
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, FiniteFloat, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    FiniteFloat,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -38,6 +48,27 @@ PREFIX = "INVERSYNTH_"
 ENV_FILE = ".env"
 TAKEN = frozenset({"NAME", "HOME", "USER", "HOST", "LANG", "PATH", "SHELL", "TERM"})
 """Variables that operating systems set themselves (WSL puts the host into NAME); these need the prefix."""
+
+LARGEST = 10**9
+"""Largest size of a number, either way, where neither its field nor `LIMITS` says another: no count of rows or
+examples reaches it, and products of two still fit into 64 bits."""
+
+LIMITS: Mapping[str, int] = {
+    "seed": 2**63 - 1,  # HDF5 stores it as a signed integer of 64 bits
+    "workers": 256,  # threads, each with a stack and a buffer of its own; no machine gains from more
+    "batch_size": 65_536,  # of one second, 4 GB
+    "sample_rate": 768_000,  # hertz: twice what converters reach
+    "folds": 1000,  # each trains a network
+    **dict.fromkeys(("conv_dim", "latent", "macros"), 4096),  # widths: a dense layer of two has 64 MB
+    "final_length": 3_840_000,  # samples: four minutes at the 16 kHz of NSynth
+}
+"""Largest values of settings of these names, in every command, unless their field sets a bound of its own."""
+
+MOST_ITEMS = 10_000
+"""Items of a list of numbers or words."""
+
+MOST_DIGITS = 64
+"""Characters of a number; a float64 in full takes 24."""
 
 
 def _parts(value: Any) -> Any:
@@ -62,6 +93,28 @@ def _dataset_name(name: str) -> str:
 
 DatasetName = Annotated[str, AfterValidator(_dataset_name)]
 """A field that names a dataset beside the folder it goes into."""
+
+
+def is_numeric(annotation: Any) -> bool:
+    """Return whether a field holds a number, a list of numbers, or either of them or nothing."""
+    parts = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return is_numeric(parts[0])
+    return annotation in (int, float) or (get_origin(annotation) is not Literal and any(map(is_numeric, parts)))
+
+
+def _check_digits(text: str) -> None:
+    """Raise ValueError where Python reads a number that no one else would write: 1_000, other scripts, inf, nan."""
+    if re.search(r"\b(inf|infinity|nan)\b", text, re.IGNORECASE):
+        raise ValueError("must be a finite number")
+    if "_" in text or not text.isascii() or max(map(len, re.split(r"[,\s]+", text))) > MOST_DIGITS:
+        raise ValueError(f"must be written in up to {MOST_DIGITS} digits, as 1000 or 0.5 or 1e-4")
+
+
+def _bounded_list(value: Any) -> Any:
+    if isinstance(value, tuple) and len(value) > MOST_ITEMS:
+        raise ValueError(f"must have at most {MOST_ITEMS} items, which are {len(value)}")
+    return value
 
 
 class Settings(BaseSettings):
@@ -96,6 +149,29 @@ class Settings(BaseSettings):
     renamed_variables: ClassVar[Mapping[str, str]] = {}
     flags_only: ClassVar[frozenset[str]] = frozenset()
     preliminary: ClassVar[bool] = False
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _check_numbers(cls, value: Any, parse: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Hold every number to plain digits and to bounds: its field's own, else those of `LIMITS`, else `LARGEST`."""
+        name = str(info.field_name)
+        field = cls.model_fields[name]
+        if not is_numeric(field.annotation):
+            return _bounded_list(parse(value))
+        for text in (value,) if isinstance(value, str) else ():
+            _check_digits(text)
+        parsed = _bounded_list(parse(value))
+        limit = LIMITS.get(name, LARGEST)
+        for number in parsed if isinstance(parsed, (list, tuple)) else (parsed,):
+            if isinstance(number, bool) or not isinstance(number, (int, float)):
+                continue
+            if not math.isfinite(number):
+                raise ValueError("must be a finite number")
+            if number > limit and not any(isinstance(bound, (Le, Lt)) for bound in field.metadata):
+                raise ValueError(f"must be at most {limit}")
+            if number < -limit and not any(isinstance(bound, (Ge, Gt)) for bound in field.metadata):
+                raise ValueError(f"must be at least {-limit}")
+        return parsed
 
     @classmethod
     def flags(cls, field: str) -> tuple[str, ...]:
@@ -196,6 +272,8 @@ class Settings(BaseSettings):
                 replaced += args[place:]
                 break
             flag, equals, value = arg.partition("=")
+            if value == "--" and flag.startswith("--"):  # argparse drops it, and leaves a list where text should be
+                raise SettingsError(f"{flag} needs a value other than '--'. Received: {arg}. See --help")
             new = new_flags.get(flag)
             if new is None:
                 replaced.append(arg)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from generators import __version__
-from generators.errors import SettingsError, unknown
+from generators.errors import SettingsError, shown, unknown
 from inversynth.commands import Command
 
 
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise SettingsError(unknown("command", name, COMMANDS))
         return COMMANDS[name].load()(words[1:])
     except SettingsError as error:
-        print(f"SettingsError: {error}", file=sys.stderr)
+        print(shown(f"SettingsError: {error}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # while a command was being imported; a running command handles it itself
         print("\ninterrupted", file=sys.stderr)

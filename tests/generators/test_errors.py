@@ -2,7 +2,7 @@
 
 import pytest
 
-from generators.errors import unknown
+from generators.errors import shown, unknown
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,19 @@ def test_nearest_name_is_offered(name: str, nearest: str) -> None:
 @pytest.mark.parametrize("known", [(), ("fm", "sine")])
 def test_nothing_is_offered_where_nothing_is_near(known: tuple[str, ...]) -> None:
     assert unknown("synth", "xyz", known) == f"unknown synth 'xyz'. Known: {', '.join(known)}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("plain 'name' 🎹.wav", "plain 'name' 🎹.wav"),
+        ("a\tb\nc", r"a\tb\nc"),
+        ("\x1b[31m", r"\x1b[31m"),
+        ("caf\udce9", r"caf\xe9"),
+        ("\ud800", r"\ud800"),
+        ("\u202egnp", r"\u202egnp"),
+        ("n" * 9000, "n" * 664 + " … " + "n" * 333),
+    ],
+)
+def test_text_is_shown_in_one_line_that_controls_nothing(text: str, line: str) -> None:
+    assert shown(text) == line

@@ -1,15 +1,20 @@
 """Settings: flag > environment > `.env` > default; second names; one line for every fault."""
 
+import logging
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
-from generators.errors import DatasetError, SettingsError
-from generators.settings import Numbers, Settings
+from generators.errors import LONGEST_MESSAGE, DatasetError, SettingsError, shown
+from generators.settings import LARGEST, Numbers, Settings, Words, is_numeric
 
 
 class Toy(Settings):
@@ -21,6 +26,8 @@ class Toy(Settings):
     sounds: CliPositionalArg[list[Path]] = Field(description="sounds")
     model: str = "C6"
     epochs: int = Field(100, ge=1)
+    factor: float = 1.0
+    count: int | None = None
     mode: Literal["a", "b"] = "a"
     name: str = "n"
 
@@ -109,6 +116,79 @@ def test_a_bad_flag_is_reported_in_one_line(argv, message):
     assert str(fault.value) == message
 
 
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ("1_000", "must be written in up to 64 digits, as 1000 or 0.5 or 1e-4"),
+        ("٣", "must be written in up to 64 digits, as 1000 or 0.5 or 1e-4"),
+        ("0" * 65, "must be written in up to 64 digits, as 1000 or 0.5 or 1e-4"),
+        ("9" * 5000, "must be written in up to 64 digits, as 1000 or 0.5 or 1e-4"),
+        ("nan", "must be a finite number"),
+        ("Infinity", "must be a finite number"),
+        (str(LARGEST + 1), f"must be at most {LARGEST}"),
+    ],
+)
+def test_a_number_is_written_plainly_and_bounded(folder, value, rule):
+    for field in ("epochs", "factor", "count"):
+        with pytest.raises(SettingsError, match=f"^{field} {rule}. Received: --{field} "):
+            toy("--" + field, value)
+    (folder / ".env").write_text(f"FACTOR={value}\n")
+    with pytest.raises(SettingsError, match=f"^factor {rule}. Received: FACTOR="):
+        toy()
+
+
+def test_a_number_may_carry_a_sign_and_an_exponent():
+    assert toy("--factor=-1e-4").factor == -1e-4
+    assert toy("--epochs", "+7", "--count", "None").count is None
+    assert Lists.parse(["--numbers=-1,+2.5,1e3"]).numbers == (-1.0, 2.5, 1000.0)
+
+
+def test_a_seed_may_be_as_large_as_a_dataset_stores():
+    class Seeded(Settings):
+        seed: int = Field(0, ge=0)
+
+    assert Seeded.parse(["--seed", str(2**63 - 1)]).seed == 2**63 - 1
+    with pytest.raises(SettingsError, match="must be at most 9223372036854775807"):
+        Seeded.parse(["--seed", str(2**63)])
+
+
+class Lists(Settings):
+    """Lists."""
+
+    numbers: Numbers = ()
+    words: Words = ()
+
+
+def test_a_list_has_a_bounded_number_of_bounded_items():
+    for field, item in (("numbers", "1"), ("words", "a")):
+        with pytest.raises(SettingsError, match=f"^{field} must have at most 10000 items, which are 10001"):
+            Lists.parse([f"--{field}", ",".join([item] * 10_001)])
+    with pytest.raises(SettingsError, match=r"^numbers must be at least -1000000000"):
+        Lists.parse(["--numbers=-1e10"])
+
+
+def test_a_value_of_two_hyphens_is_none():
+    with pytest.raises(SettingsError, match=r"^--numbers needs a value other than '--'\. Received: --numbers=--"):
+        Lists.parse(["--numbers=--"])
+
+
+def test_no_command_takes_a_number_without_bounds():
+    from tests.hostile.commands import classes
+
+    tested = 0
+    for name, settings in classes().items():
+        numeric = {field for field, info in settings.model_fields.items() if is_numeric(info.annotation)}
+        tested += len(numeric)
+        for value in (
+            ("1_0", "nan", "-inf", "1e999", str(2**64), str(-(2**64)), "9" * 400, "1e308", "٣") if numeric else ()
+        ):
+            with pytest.raises(ValidationError) as fault:
+                settings(**dict.fromkeys(numeric, value))
+            refused = {str(error["loc"][0]) for error in fault.value.errors() if error["loc"]}
+            assert numeric <= refused, f"{name}: {value}"
+    assert tested > 100
+
+
 def test_a_bad_variable_is_reported_with_its_place(folder):
     (folder / ".env").write_text("EPOCHS=two\n")
     with pytest.raises(SettingsError, match=r"Received: EPOCHS=two in \.env$"):
@@ -134,7 +214,24 @@ def raiser(error):
         (
             OSError(28, "No space left on device"),
             2,
-            "cannot write: No space left on device. Name a place with room that you may write to\n",
+            "cannot write: the disk is full; what is finished is kept, and the same command goes on from there. "
+            "Name a place with room that you may write to\n",
+        ),
+        (
+            OSError("Can't write data (file = 3, name = '/d.hdf5', errno = 28, error message = 'No space …')"),
+            2,
+            "cannot write /d.hdf5: the disk is full; what is finished is kept, and the same command goes on from "
+            "there. Name a place with room that you may write to\n",
+        ),
+        (
+            OSError(36, "File name too long", "n" * 300),
+            2,
+            f"cannot use {'n' * 300}: File name too long. Name a file or folder that can be read and written\n",
+        ),
+        (
+            MemoryError("Unable to allocate 8.00 GiB"),
+            2,
+            "the work must fit into memory. Received: Unable to allocate 8.00 GiB. Ask for less at a time\n",
         ),
         (
             KeyboardInterrupt(),
@@ -151,6 +248,58 @@ def test_a_command_turns_errors_into_exit_codes(capsys, error, code, line):
 def test_only_work_that_resumes_promises_it(capsys):
     assert run_command(Toy, raiser(KeyboardInterrupt()), ["x"], resumes=False) == 130
     assert capsys.readouterr().err == "\ninterrupted\n"
+
+
+def test_a_signal_to_terminate_stops_as_cleanly_as_an_interrupt(capsys):
+    cleaned = []
+
+    def action(settings):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10.0)
+        finally:
+            cleaned.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_command(Toy, action, ["x"]) == 143
+    line = "\nterminated; what is finished is kept, and the same command goes on from there\n"
+    assert capsys.readouterr().err == line
+    assert cleaned
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_command_outside_the_main_thread_receives_no_signals():
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(run_command(Toy, lambda settings: None, ["x"])))
+    thread.start()
+    thread.join()
+    assert codes == [0]
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "bell\x07", "\udce9", "\u202egnp", "\x9b2J", "\u2028", "\0"])
+def test_names_never_control_the_terminal(capsys, name):
+    def action(settings):
+        print(f"wrote {name}\tone\ntwo")
+        logging.getLogger("inversynth").warning("read %s", name)
+        raise DatasetError(f"no such file: {name}")
+
+    handlers, logging.root.handlers = logging.root.handlers, []
+    try:
+        assert run_command(Toy, action, ["x"]) == 2
+    finally:
+        logging.root.handlers = handlers
+    out, err = capsys.readouterr()
+    assert out == f"wrote {shown(name)}\tone\ntwo\n"
+    assert err == f"read {shown(name)}\nDatasetError: no such file: {shown(name)}\n"
+    assert shown(name).isprintable()
+
+
+def test_a_message_keeps_its_ends_and_a_bounded_length(capsys):
+    run_command(Toy, raiser(DatasetError(f"must be short. Received: {chr(27) * 1_000_000}. Make it short")), ["x"])
+    error = capsys.readouterr().err
+    assert error.startswith("DatasetError: must be short. Received: \\x1b")
+    assert error.endswith(". Make it short\n")
+    assert len(error) <= LONGEST_MESSAGE + 1
 
 
 def test_a_bug_of_ours_keeps_its_traceback():
