@@ -1,15 +1,17 @@
 """Reports: one HTML file each, which needs nothing beside itself.
 
-Sounds are embedded as 16-bit WAV, plots as inline SVG in the colours of the page, and a content policy in the page
-forbids every request. What a page shows is gathered here as plain data; how it looks is in `templates/`.
+Sounds are embedded as 16-bit WAV, plots as inline SVG in the colours of the page. What a page shows is gathered here as
+plain data; how it looks is in `templates/`. A content policy in the page forbids every request, and every script but
+ours, which it names by its hash.
 """
 
 import base64
+import hashlib
 import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,11 +101,29 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill a template of `templates/`; text is escaped, drawings of our own are trusted."""
-    return _environment().get_template(template).render(version=__version__, **context)
+    """Fill a template of `templates/`; text is escaped, drawings and scripts of our own are trusted."""
+    script = page_script(template)
+    content = context | {"version": __version__, "script": script, "script_hash": content_hash(script)}
+    return _environment().get_template(template).render(content)
 
 
-@lru_cache(maxsize=1)
+@cache
+def page_script(template: str) -> str:
+    """Return the script of a page: that of all pages, and the one named like its template where there is one.
+
+    It is read from files and never filled in, so that its hash cannot cover a word that came from outside. A page hands
+    data to its script as JSON, in an element that no browser executes.
+    """
+    files = [TEMPLATES / "base.js", TEMPLATES / Path(template).with_suffix(".js").name]
+    return "\n" + "".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+
+
+def content_hash(script: str) -> str:
+    """Return the hash of a script as a content policy names it (CSP 3, section 2.3.1)."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+@cache
 def _environment() -> "jinja2.Environment":
     import jinja2
     from markupsafe import Markup
@@ -115,7 +135,7 @@ def _environment() -> "jinja2.Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["drawing"] = Markup
+    environment.filters["trusted"] = Markup
     return environment
 
 
