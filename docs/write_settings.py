@@ -15,6 +15,7 @@ from generators.registry import OWN_COMMANDS
 from generators.settings import PREFIX, Settings
 from inversynth.cli import COMMANDS
 from inversynth.gansynth import commands as gansynth
+from inversynth.start import BUNDLED_EXAMPLE
 from inversynth.wae import commands as wae
 from models.registry import RECIPES
 from models.training.settings import TrainingSettings
@@ -135,6 +136,7 @@ def _text(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    EXAMPLE.write_text(example(variables()), encoding="utf-8")
+    for path in (EXAMPLE, BUNDLED_EXAMPLE):
+        path.write_text(example(variables()), encoding="utf-8")
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     print(f"written: {EXAMPLE}, {PAGE}")

@@ -1,4 +1,4 @@
-"""`inversynth start`: create `.env` and the data folders in the working folder.
+"""`inversynth start`: create `.env`, the data folders and a folder of examples in the working folder.
 
 Run again, it creates what is missing and keeps what exists; an existing `.env` is never overwritten.
 """
@@ -12,25 +12,32 @@ from pydantic import Field
 
 from generators.command import run_command
 from generators.errors import SettingsError
+from generators.files import written_whole
 from generators.settings import ENV_FILE, Settings
+from inversynth.examples import SONG, bundled_sounds, song
 
 EXAMPLE = ".env.example"
 
+BUNDLED_EXAMPLE = Path(__file__).with_name("env.example")
+"""A copy of `.env.example` for installations without the checkout; docs/write_settings.py writes both."""
+
 
 class StartSettings(Settings):
-    """Create .env and the folders of datasets, WAV files and training runs."""
+    """Create .env, the folders of datasets, WAV files and training runs, and examples to try the commands on."""
 
     other_names: ClassVar = {"dataset_directory": ("dataset_dir",)}
+    flags_only: ClassVar = frozenset({"examples_dir"})
 
     dataset_directory: Path = Field(Path("test_datasets"), description="folder of the datasets")
     wavefile_directory: Path = Field(Path("test_waves"), description="folder of the WAV files")
     output_dir: Path = Field(Path("runs"), description="folder of the runs")
+    examples_dir: Path = Field(Path("examples"), description="folder of five sounds and a MIDI file")
 
 
 def create_env_file(folder: Path) -> bool:
     """Copy `.env.example` to `.env` in `folder`, unless there is one.
 
-    Returns: whether it was created. Raises: SettingsError where there is no example, or `.env` is a folder.
+    Returns: whether it was created. Raises: SettingsError where `.env` is a folder.
     """
     target = folder / ENV_FILE
     if target.is_dir():
@@ -49,14 +56,21 @@ def create_env_file(folder: Path) -> bool:
 
 
 def _example(folder: Path) -> Path:
-    """Find the example in the working folder, else at the root of the checkout that this file belongs to."""
-    places = (folder, Path(__file__).resolve().parents[1])
-    for place in places:
-        if (place / EXAMPLE).is_file():
-            return place / EXAMPLE
-    raise SettingsError(
-        f"{EXAMPLE} must be in the working folder. Received: {folder.resolve()}. Go to the checkout's root"
-    )
+    """Return the example in the working folder, else the bundled one."""
+    return folder / EXAMPLE if (folder / EXAMPLE).is_file() else BUNDLED_EXAMPLE
+
+
+def write_examples(folder: Path) -> bool:
+    """Write the bundled sounds and a song as a MIDI file into a folder, those that it lacks.
+
+    Returns: whether any was written.
+    """
+    files = {path.name: path.read_bytes() for path in bundled_sounds()} | {SONG: song()}
+    missing = {name: content for name, content in files.items() if not (folder / name).exists()}
+    for name, content in missing.items():
+        with written_whole(folder / name) as partial:
+            partial.write_bytes(content)
+    return bool(missing)
 
 
 def create_folder(path: Path) -> bool:
@@ -79,6 +93,9 @@ def start(settings: StartSettings) -> None:
     print(f"created {ENV_FILE} from {EXAMPLE}" if created else f"kept {ENV_FILE}")
     for folder in (settings.dataset_directory, settings.wavefile_directory, settings.output_dir):
         print(f"created {folder}" if create_folder(folder) else f"kept {folder}")
+    create_folder(settings.examples_dir)
+    written = write_examples(settings.examples_dir)
+    print(f"{'created' if written else 'kept'} {settings.examples_dir}: five sounds and {SONG}")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth start") -> int:

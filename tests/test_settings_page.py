@@ -20,6 +20,7 @@ def test_the_example_names_every_setting_with_its_default(found):
     text = write_settings.EXAMPLE.read_text(encoding="utf-8")
     assert dict(VARIABLE.findall(text)) == {variable.name: variable.default for variable in found}
     assert text == write_settings.example(found), "run: python -m docs.write_settings"
+    assert write_settings.BUNDLED_EXAMPLE.read_text(encoding="utf-8") == text
 
 
 def test_the_page_names_every_setting(found):

@@ -1,9 +1,12 @@
-"""Five short sounds to try an inversion on: two of the `fm` synthesizer, and three recordings in the public domain.
+"""Sounds and a song to try the commands on.
+
+Five short sounds: two of the `fm` synthesizer, and three recordings in the public domain.
 
 The recordings are CC0, shortened, mixed to mono and resampled by `inversynth.examples.cut`; their
 sources are in LICENCES.md beside them.
 """
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,3 +45,37 @@ EXAMPLES: tuple[Example, ...] = (
     Example("bell.flac", "a struck bell"),
     Example("cowbell.flac", "a cowbell"),
 )
+
+SONG = "song.mid"
+"""The name that the song gets as a file."""
+
+THEME = (
+    *(("E4", 1.0), ("E4", 1.0), ("F4", 1.0), ("G4", 1.0), ("G4", 1.0), ("F4", 1.0), ("E4", 1.0), ("D4", 1.0)),
+    *(("C4", 1.0), ("C4", 1.0), ("D4", 1.0), ("E4", 1.0), ("D4", 1.5), ("C4", 0.5), ("C4", 2.0)),
+)
+"""Notes and beats of the theme of the finale of Beethoven's Ninth Symphony (1824), its second half."""
+
+BEATS_PER_MINUTE = 150
+
+
+def bundled_sounds() -> list[Path]:
+    """Return the files of the example sounds."""
+    return [example.path for example in EXAMPLES]
+
+
+def song() -> bytes:
+    """Return the song as a MIDI file: four bars of one voice, six seconds, the same bytes every time."""
+    import mido
+
+    from generators.notes.pitches import note_number
+
+    file = mido.MidiFile(ticks_per_beat=480)
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(BEATS_PER_MINUTE))])
+    for name, beats in THEME:
+        ticks, pitch = round(480 * beats), note_number(name)
+        track.append(mido.Message("note_on", note=pitch, velocity=96))
+        track.append(mido.Message("note_off", note=pitch, velocity=0, time=ticks))
+    file.tracks.append(track)
+    written = io.BytesIO()
+    file.save(file=written)
+    return written.getvalue()

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from inversynth.start import EXAMPLE, main
+from generators.audio import read_audio
+from inversynth.examples import SONG
+from inversynth.playback.midi import read_score
+from inversynth.start import BUNDLED_EXAMPLE, EXAMPLE, main
 
 FOLDERS = ("test_datasets", "test_waves", "runs")
 
@@ -77,3 +80,26 @@ def test_full_disk_leaves_no_half_env_file(example: Path, monkeypatch: pytest.Mo
     )
     assert main([]) == 2
     assert not Path(".env").exists()
+
+
+def test_without_an_example_in_the_folder_the_bundled_one_is_copied() -> None:
+    assert main([]) == 0
+    assert Path(".env").read_bytes() == BUNDLED_EXAMPLE.read_bytes()
+
+
+def test_examples_are_sounds_and_a_song_that_can_be_used(example: Path) -> None:
+    assert main(["--examples_dir", "mine"]) == 0
+    assert sorted(path.suffix for path in Path("mine").iterdir()) == [".flac"] * 5 + [".mid"]
+    assert all(read_audio(path).length > 0.2 for path in Path("mine").glob("*.flac"))
+    notes = read_score(Path("mine") / SONG).notes
+    assert (len(notes), notes[0].pitch, notes[-1].pitch) == (15, 64, 60)
+    assert notes[-1].start + notes[-1].held == pytest.approx(16 * 60 / 150)
+
+
+def test_examples_of_the_user_are_kept(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("examples").mkdir()
+    (Path("examples") / "bell.flac").write_text("mine")
+    main([])
+    main([])
+    assert (Path("examples") / "bell.flac").read_text() == "mine"
+    assert "kept examples: five sounds and song.mid" in capsys.readouterr().out
