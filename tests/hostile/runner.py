@@ -32,6 +32,9 @@ MEMORY = 1 << 30
 KILLED_AT = 5 << 29
 """Bytes above that at which a worker is stopped, for the sake of the machine."""
 
+LONGEST = 2000
+"""Characters of an error; the 128 instruments of General MIDI, which one of them lists, take 1,700."""
+
 STARTING = 300.0
 """Seconds in which a worker must be ready on a busy machine."""
 
@@ -296,7 +299,7 @@ def _wrong_lines(outcome: Outcome) -> list[str]:
             found.append(f"output: {len(errors)} errors on standard error, not one: {errors[:2]!r:.160}")
         elif not ERROR_LINE.match(lines[-1]):
             found.append(f"output: the line does not begin with its error: {lines[-1][:60]!r}")
-        elif len(lines[-1]) > 1000:
+        elif len(lines[-1]) > LONGEST:
             found.append(f"output: a line of {len(lines[-1])} characters")
     return found
 

@@ -42,7 +42,7 @@ def test_a_refusal_in_one_line_keeps_every_promise() -> None:
         (Outcome(2, b"", b"something went wrong\n"), "output: the line does not begin with its error"),
         (Outcome(2, b"", b"AudioError: \x1b[31m\n"), "output: '\\x1b' on standard error"),
         (Outcome(2, b"", b"AudioError: caf\xe9\n"), "output: standard error is not UTF-8"),
-        (Outcome(2, b"", b"AudioError: " + b"a" * 2000), "output: a line of 2012 characters"),
+        (Outcome(2, b"", b"AudioError: " + b"a" * 3000), "output: a line of 3012 characters"),
         (Outcome(0, b"Traceback (most recent call last)\n", b""), "output: a traceback on standard output"),
         (Outcome(0, b"", b"I0000 00:00:17 1 port.cc:1] oneDNN\n"), "output: a library's line on standard error"),
         (Outcome(0, b"", b"x.py:3: UserWarning: a\n"), "output: a library's line on standard error"),
