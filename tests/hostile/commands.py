@@ -27,7 +27,14 @@ NAMED: dict[str, str] = {
     **dict.fromkeys(("style", "style_label", "condition", "preset", "synth", "command", "fade", "share"), "word"),
     **{"dataset_dir": "data_folder", "parameters_file": "space", "patches": "patches", "patch": "patch"},
     **{"midi": "midi", "output": "output", "batch": "batch", "inputs": "codes", "corners": "notes"},
-    **{"latents": "latents", "latent": "latents", "origin": "latents", "target": "latents", "pca": "pca"},
+    **{
+        "examples_dir": "folder",
+        "latents": "latents",
+        "latent": "latents",
+        "origin": "latents",
+        "target": "latents",
+        "pca": "pca",
+    },
     **{"soundfont": "soundfont", "labels": "csv", "notes_from": "notes", "shard": "word"},
 }
 """What arguments of text are, by their name; a command says otherwise in `kinds`."""
