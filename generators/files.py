@@ -1,4 +1,4 @@
-"""Reading and writing files safely: checked before they are read, whole or not at all when written, one writer at a time.
+"""Files: checked before they are read, written whole or not at all, and by one writer at a time where it matters.
 
 A file is written under a name of its own beside its target and then renamed, so readers meet the old content or the
 new, and of several writers the last one wins whole.
@@ -55,7 +55,7 @@ def check_readable_file(
     """
     article = "an" if kind[:1] in "aeiou" else "a"
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
         if stat.S_ISDIR(status.st_mode):
             raise fault(f"{article} {kind} is a file. Received: the folder {path}. Name a file in it")
         if not stat.S_ISREG(status.st_mode):
@@ -151,7 +151,7 @@ def made_folders(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 def _check_target(path: Path) -> None:
     """Raise OSError before anything is written that could not replace the target in the end, or must not: a device."""
-    if os.path.exists(path) and not path.is_file():
+    if path.exists() and not path.is_file():
         reason = "it is a folder" if path.is_dir() else "it is no regular file"
         raise OSError(errno.EISDIR if path.is_dir() else errno.EINVAL, reason, str(path))
     if len(os.fsencode(path.name)) > _longest_name(path.parent):
@@ -178,7 +178,7 @@ def _partial_path(path: Path) -> Path:
 def _machine() -> str:
     """Return eight digits for this machine, or for this container: whose process numbers those in names are."""
     try:
-        namespace = os.readlink("/proc/self/ns/pid")
+        namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         namespace = ""
     return sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:8]
@@ -188,15 +188,15 @@ def _machine() -> str:
 def _remove_stale(folder: Path) -> None:
     """Remove partial files of processes of this machine that are gone: once a folder, for it may hold many files."""
     with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            before, found, _ = name.rpartition(PARTIAL)
-            if not (found and name.startswith(".")):
+        for path in folder.iterdir():
+            before, found, _ = path.name.rpartition(PARTIAL)
+            if not (found and path.name.startswith(".")):
                 continue
             machine, _, rest = before.rpartition(".")[2].partition("-")
             process = rest.partition("-")[0]
             if machine == _machine() and process.isdecimal() and not _is_alive(int(process)):
                 with contextlib.suppress(OSError):
-                    (folder / name).unlink()
+                    path.unlink()
 
 
 def _is_alive(process: int) -> bool:
@@ -276,6 +276,6 @@ def lock_holder(path: str | os.PathLike[str]) -> str:
 
 def _is_same_file(descriptor: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False

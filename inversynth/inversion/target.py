@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from generators.audio import SILENCE_PEAK, Sound, check_audible, normalise_peak, read_audio, resample
+from generators.audio import SILENCE_PEAK, Sound, check_audible, normalise_peak, open_audio, read_audio, resample
 from generators.errors import AudioError
 
 FRAME = 0.005
@@ -178,13 +177,17 @@ def _fit(
 
 @dataclass(frozen=True)
 class Outline:
-    """A file in brief: `levels` (frames,) in dB of full scale, one each `frame` seconds, and how it is stored."""
+    """A file in brief: `levels` (frames,) in dB of full scale, one each `frame` seconds, and how it is stored.
+
+    `cut` says that the file ended before its sound did.
+    """
 
     levels: NDArray[np.float64]
     frame: float
     sample_rate: int
     channels: int
     frames: int
+    cut: bool = False
 
     @property
     def length(self) -> float:
@@ -197,28 +200,24 @@ def measure_levels(path: Path) -> Outline:
 
     Raises: AudioError for a missing file, a folder, no audio, no samples, NaN or infinite samples, and silence.
     """
-    read_audio(path, length=1.0)  # says what is wrong with a file that cannot even be opened
     means: list[NDArray[np.float64]] = []
     loudest = mixed = 0.0
     frames = 0
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, channels = file.samplerate, file.channels
-            hop = max(1, round(FRAME * rate))
-            for block in file.blocks(max(hop, BLOCK // channels // hop * hop), dtype="float32", always_2d=True):
-                if not np.all(np.isfinite(block)):
-                    raise AudioError(f"samples must be finite. Received: NaN or infinity in {path}")
-                mono = block.mean(axis=1, dtype=np.float64)
-                frames += len(mono)
-                loudest, mixed = max(loudest, float(np.abs(block).max())), max(mixed, float(np.abs(mono).max()))
-                means.append(_mean_squares(mono, hop))
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise AudioError(f"cannot read {path} to its end: {error}. Save it anew") from None
+    with open_audio(path) as file:
+        rate, channels = file.header.sample_rate, file.header.channels
+        hop = max(1, round(FRAME * rate))
+        for block in file.blocks(max(hop, BLOCK // channels // hop * hop)):
+            mono = block.mean(axis=1, dtype=np.float64)
+            frames += len(mono)
+            loudest, mixed = max(loudest, float(np.abs(block).max())), max(mixed, float(np.abs(mono).max()))
+            means.append(_mean_squares(mono, hop))
+    if not frames:
+        raise AudioError(f"a sound needs samples. Received: none in {path}")
     if loudest >= SILENCE_PEAK and mixed < loudest * 10.0 ** (-SILENCE / 20.0):
         raise AudioError(f"the channels of {path} cancel each other when they are mixed down. Save one of them alone")
     if mixed < SILENCE_PEAK:
         raise AudioError(f"a sound must be audible (peak above -100 dB). Received: silence in {path}")
-    return Outline(_decibels(np.concatenate(means)), hop / rate, rate, channels, frames)
+    return Outline(_decibels(np.concatenate(means)), hop / rate, rate, channels, frames, file.cut)
 
 
 def _mean_squares(audio: NDArray[np.float64], hop: int) -> NDArray[np.float64]:
@@ -308,6 +307,8 @@ def _sentences(
     normalise: bool,
 ) -> list[str]:
     sentences = []
+    if outline.cut:
+        sentences.append(f"Its file ends early; the {outline.length:.2f} s that could be decoded were used.")
     if outline.channels > 1:
         sentences.append(f"Its {outline.channels} channels were mixed down to one.")
     if outline.sample_rate != sample_rate:

@@ -1,10 +1,15 @@
 """Audio files: what goes in comes out, and every kind of bad file has its own sentence."""
 
+import os
+import struct
+import time
+
 import numpy as np
 import pytest
 import soundfile
 
-from generators.audio import check_audible, normalise_peak, read_audio, resample, write_audio
+from generators import audio
+from generators.audio import check_audible, normalise_peak, open_audio, read_audio, read_header, resample, write_audio
 from generators.errors import AudioError
 
 RATE = 16384
@@ -104,3 +109,121 @@ def test_the_suffix_flac_writes_flac(tmp_path):
     path = write_audio(tmp_path / "tone.flac", TONE, RATE)
     assert path.read_bytes()[:4] == b"fLaC"
     np.testing.assert_allclose(read_audio(path).audio, TONE, atol=2.0**-15)
+
+
+# --- hostile files ----------------------------------------------------------------------------------------------------
+
+SAMPLES = (TONE[:1000] * 32767).astype("<i2").tobytes()
+
+
+def wav(rate=16000, channels=1, *, size=None, data=SAMPLES, tag=1, bits=16, tail=b""):
+    """Return a WAV file whose fields may lie."""
+    block = channels * bits // 8
+    form = struct.pack("<HHIIHH", tag, channels, rate, rate * block & 0xFFFFFFFF, block & 0xFFFF, bits)
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form
+    body += b"data" + struct.pack("<I", len(data) if size is None else size) + data + tail
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (wav(rate=2**31 - 1), "a sample rate lies in 1,000..768,000 Hz. Received: 2,147,483,647 Hz"),
+        (wav(rate=1), "a sample rate lies in 1,000..768,000 Hz. Received: 1 Hz"),
+        (wav(rate=0), "cannot read"),
+        (wav(channels=65535, bits=8), "cannot read"),
+        (wav(channels=100, bits=8), "a sound has at most 64 channels. Received: 100"),
+        (wav(data=np.full(9, 1e38, "<f4").tobytes(), tag=3, bits=32), "samples must lie within ±2^31. Received: 1e+38"),
+        (wav(data=np.full(9, 1e300, "<f8").tobytes(), tag=3, bits=64), "samples must be finite"),
+        (wav(data=b""), "a sound needs samples"),
+        (wav(data=b"", tail=b"LIST\4\0\0\0INFO"), "a sound needs samples"),
+    ],
+    ids=["fast", "slow", "still", "channels", "many-channels", "loud", "endless", "empty", "empty-with-tags"],
+)
+def test_headers_beyond_the_bounds_are_refused(tmp_path, content, message):
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(AudioError) as fault:
+        read_audio(tmp_path / "a.wav")
+    assert message in str(fault.value)
+
+
+@pytest.mark.parametrize("size", [0, 2**31 - 1, 2**32 - 1])
+def test_a_wav_from_a_pipe_is_read_to_its_end(tmp_path, size):
+    (tmp_path / "a.wav").write_bytes(wav(size=size))
+    sound = read_audio(tmp_path / "a.wav")
+    np.testing.assert_allclose(sound.audio, TONE[:1000], atol=1e-4)
+    assert not sound.cut
+
+
+@pytest.mark.parametrize("name", ["a.raw", "a.wav.txt", "a", "a.flac", "-a.wav", "a\udcff.wav", 'a"\n.wav'])
+def test_the_content_decides_the_format_under_any_name(tmp_path, name):
+    (tmp_path / name).write_bytes(wav())
+    assert len(read_audio(tmp_path / name).audio) == 1000
+
+
+@pytest.mark.skipif(os.name != "posix", reason="bytes that are not UTF-8 are names on POSIX only")
+def test_a_sound_is_written_under_a_name_that_is_not_utf8(tmp_path):
+    path = write_audio(tmp_path / "\udcff" / "\udcfe.wav", TONE, RATE)
+    np.testing.assert_array_equal(read_audio(path).audio, TONE)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("a.flac", 0.5), ("a.flac", 0.95), ("a.mp3", 0.5), ("a.mp3", 0.95), ("a.ogg", 0.95), ("a.wav", 0.5)],
+)
+def test_what_can_be_decoded_of_a_cut_file_is_used(tmp_path, capfd, name, part):
+    tone = 0.3 * np.sin(np.arange(160_000) / 10)
+    soundfile.write(tmp_path / name, tone, 16000)
+    assert not read_audio(tmp_path / name).cut
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: round(part * len(content))])
+    sound = read_audio(tmp_path / name)
+    assert sound.cut
+    assert 0.45 * len(tone) < len(sound.audio) < len(tone)
+    np.testing.assert_allclose(sound.audio, tone[: len(sound.audio)], atol=0.03)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_sound_may_not_be_longer_than_memory_allows(tmp_path, monkeypatch):
+    write_audio(tmp_path / "a.flac", np.tile(TONE, 4), RATE)
+    monkeypatch.setattr(audio, "MOST_SAMPLES", 4 * RATE)
+    assert len(read_audio(tmp_path / "a.flac").audio) == 4 * RATE
+    monkeypatch.setattr(audio, "MOST_SAMPLES", 4 * RATE - 1)
+    with pytest.raises(AudioError, match=r"at most 65,535 samples, 0 minutes at 16384 Hz\. Received: more in"):
+        read_audio(tmp_path / "a.flac")
+    assert len(read_audio(tmp_path / "a.flac", length=1e300).audio) == 4 * RATE - 1
+    with pytest.raises(AudioError, match=r"at most 65,535 samples\. Received: 32,768 at 16384 Hz to become 48000 Hz"):
+        resample(np.tile(TONE, 2), RATE, 48000)
+
+
+def test_a_file_is_read_in_blocks_of_bounded_size(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.wav", np.stack([TONE, -TONE, TONE], axis=1), RATE, subtype="FLOAT")
+    monkeypatch.setattr(audio, "BLOCK", 3000)
+    with open_audio(tmp_path / "a.wav") as file:
+        blocks = list(file.blocks())
+    assert {block.shape for block in blocks[:-1]} == {(1000, 3)}
+    np.testing.assert_array_equal(np.concatenate(blocks)[:, 1], -TONE)
+    monkeypatch.setattr(audio, "LONGEST_FILE", 10_000)
+    with open_audio(tmp_path / "a.wav") as file, pytest.raises(AudioError, match=r"at most 10,000 samples\. Received"):
+        list(file.blocks())
+
+
+@pytest.mark.parametrize("rates", [(1000, 300_000), (300_000, 1000), (1, 1000), (0, 1000)])
+def test_the_ratio_of_a_conversion_is_bounded(rates):
+    with pytest.raises(AudioError, match=r"differ by a factor of at most 256\. Received: "):
+        resample(TONE[:10], *rates)
+
+
+def test_headers_are_read_alone(tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav(channels=2))
+    assert read_header(tmp_path / "a.wav") == audio.Header(16000, 2, 500, "PCM_16")
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_the_same_sound_gives_the_same_bytes_at_any_time(tmp_path, name):
+    options = [{"comment": "seed 3"}, {}]
+    first = [write_audio(tmp_path / name, TONE, RATE, **each).read_bytes() for each in options]
+    time.sleep(1.1)
+    assert [write_audio(tmp_path / name, TONE, RATE, **each).read_bytes() for each in options] == first
+    with soundfile.SoundFile(tmp_path / name) as file:
+        assert file.frames == RATE

@@ -103,11 +103,21 @@ def test_resampled_sound_does_not_wrap_around() -> None:
     assert np.abs(targets._resample(audio, 44100, RATE)[: RATE // 2]).max() < 1e-3
 
 
-@pytest.mark.parametrize("rate", [1, 5512, 22050, 44099, 96000])
+@pytest.mark.parametrize("rate", [1000, 5512, 22050, 44099, 96000])
 def test_odd_rates_and_single_samples_are_welcome(tmp_path: Path, rate: int) -> None:
     target = read_target(save(tmp_path / "a.wav", np.full(1, 0.5), rate), RATE, 0.25)
     assert target.audio.shape == (RATE // 4,)
     assert np.isfinite(target.audio).all()
+
+
+def test_a_file_that_ends_early_is_used_and_said_to(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, tone(10.0, RATE), RATE)
+    assert not any("ends early" in sentence for sentence in read_target(path, RATE, 0.25).treatment)
+    path.write_bytes(path.read_bytes()[:-1000])
+    target = read_target(path, RATE, 0.25)
+    assert target.audio.shape == (RATE // 4,)
+    assert "Its file ends early; the 9." in target.treatment[0]
 
 
 def test_ten_minutes_are_read_in_bounded_memory(tmp_path: Path) -> None:
