@@ -1,8 +1,9 @@
 """Model files: a `.keras` archive with a card that describes the network.
 
 In addition to what Keras writes, the archive holds one member, the card: the name of the model, the parameter space of
-its outputs, sample rate, length and features of its input, training, scores, and a hash of the weights. Loading refuses
-a file that does not fit its card, and executes no code from it (`safe_mode`). A card is read without Keras.
+its outputs, sample rate, length and features of its input, training, scores, and hashes of the weights and of the
+network's description. Loading refuses a file that does not fit its card, and executes no code from it; what a network
+may hold is in `models.network_files`. A card is read without Keras.
 """
 
 import hashlib
@@ -15,30 +16,61 @@ from dataclasses import asdict, field, fields, replace
 from dataclasses import dataclass as plain_dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from generators import __version__
+from generators.archives import ArchiveError, read_member, reading_archive
 from generators.audio import normalise_peak
-from generators.errors import ModelError, ParameterError
+from generators.errors import ModelError, ParameterError, shown
 from generators.files import written_whole
+from generators.json_reader import MAX_BYTES, JsonError, parse_json
 from generators.parameters import ParameterSpace
-from models.backend import explained_wait, predict_directly, predict_in_batches, start_keras
+from models.backend import predict_directly, predict_in_batches
 from models.input_kinds import InputKind, find_input_kind
+from models.network_files import (
+    CARD_MEMBER,
+    CONFIG_MEMBER,
+    METADATA_MEMBER,
+    WEIGHTS_MEMBER,
+    check_members,
+    load_network,
+    open_model_file,
+    read_weights_member,
+)
 
 if TYPE_CHECKING:
     import keras
 
 SCHEMA = "inversynth-model/1"
-CARD_MEMBER = "inversynth.json"
-WEIGHTS_MEMBER = "model.weights.h5"
+DESCRIBING = (CONFIG_MEMBER, METADATA_MEMBER)
+"""Members that describe the network, hashed in this order."""
+
 SUFFIX = ".keras"
 BEST = "best.keras"
 """The model file of a run folder that `load_model` opens."""
+
+MAX_SAMPLE_RATE = 768_000
+"""Hertz: twice the highest rate of any converter for sound."""
+
+MAX_LENGTH = 3600.0
+"""Seconds that a network takes at once: the longest here takes four."""
+
+MAX_NAME = 200
+"""Characters of a name or version in a card."""
+
+
+def _printable(text: str) -> str:
+    if len(text) > MAX_NAME or not text.isprintable():
+        raise ValueError(f"must be at most {MAX_NAME} printable characters")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_printable)]
 
 
 @dataclass(frozen=True)
@@ -50,18 +82,20 @@ class ModelCard:
         features: the input of the model and how it was built; with `normalise` it expects sounds with a peak of 1.
         training: the data, settings and epoch that it comes from. scores: measures on held-out examples.
         weights_sha256: of the weights in the archive. software: versions that wrote the file.
+        config_sha256: of what describes the network in the archive; empty in files from before it was kept.
     """
 
-    model: str
-    synth: str
+    model: Name
+    synth: Name
     space: str
-    sample_rate: int
-    length: int | float
+    sample_rate: Annotated[int, Field(ge=1, le=MAX_SAMPLE_RATE)]
+    length: Annotated[int | float, Field(gt=0, le=MAX_LENGTH)]
     features: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
-    weights_sha256: str = ""
-    software: str = ""
+    weights_sha256: Name = ""
+    software: Name = ""
+    config_sha256: Name = ""
 
     @cached_property
     def parameter_space(self) -> ParameterSpace:
@@ -99,7 +133,8 @@ class ModelCard:
         """A hash of everything that predictions depend on, which detects changes made by hand."""
         features = json.dumps(self.features, sort_keys=True)
         essence = [self.model, self.parameter_space.fingerprint, self.sample_rate, self.length, features]
-        return hashlib.sha256(json.dumps([*essence, self.weights_sha256]).encode()).hexdigest()
+        hashes = [self.weights_sha256, self.config_sha256] if self.config_sha256 else [self.weights_sha256]
+        return hashlib.sha256(json.dumps([*essence, *hashes]).encode()).hexdigest()
 
     def to_json(self) -> str:
         """Write the card as JSON text."""
@@ -109,22 +144,28 @@ class ModelCard:
             "space": json.loads(self.space),
             "meaning_sha256": self.meaning_sha256,
         }
+        if not self.config_sha256:
+            del card["config_sha256"]
         return json.dumps(card, indent=1, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str | bytes, path: Path) -> "ModelCard":
         """Read what `to_json` wrote; `path` is for messages. Raises ModelError for anything else."""
         try:
-            content = json.loads(text)
+            content = parse_json(text)
             if content["schema"] != SCHEMA:
                 raise ModelError(
-                    f"{path} must follow schema '{SCHEMA}'. Received: {content['schema']!r}. Train it anew"
+                    f"{path} must follow schema '{SCHEMA}'. Received: {content['schema']!r:.60}. Train it anew"
                 )
             space = ParameterSpace.from_json(json.dumps(content["space"], ensure_ascii=False))
             meaning = content["meaning_sha256"]
-            known = {part.name: content[part.name] for part in fields(cls) if part.name != "space"}
+            names = [part.name for part in fields(cls) if part.name not in ("space", "config_sha256")]
+            known = {name: content[name] for name in names} | {"config_sha256": content.get("config_sha256", "")}
+        except JsonError as error:
+            raise ModelError(f"{path} has a card that cannot be read: it {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError, ParameterError) as error:
-            raise ModelError(f"{path} has a card that cannot be read: {type(error).__name__} {error}") from None
+            reason = shown(str(error), 300)
+            raise ModelError(f"{path} has a card that cannot be read: {type(error).__name__} {reason}") from None
         try:
             card = cls(**known, space=space.to_json())
         except ValidationError as error:
@@ -137,8 +178,9 @@ class ModelCard:
 def _explain(error: ValidationError) -> str:
     """Name the first field that is wrong, in the form in which settings name theirs."""
     fault = error.errors()[0]
-    where = ".".join(map(str, fault["loc"]))
-    return f"{where} {fault['msg'].replace('Input should be', 'must be')}. Received: {fault['input']!r}"
+    where = shown(".".join(map(str, fault["loc"])), 60)
+    message = fault["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
+    return f"{where} {message}. Received: {fault['input']!r:.60}"
 
 
 @plain_dataclass(frozen=True)
@@ -215,7 +257,8 @@ def save_model(
     with written_whole(path, durable=True) as partial:
         (model if optimizer else _for_inference(model)).save(partial)
         with zipfile.ZipFile(partial, "a") as archive:
-            card = replace(card, weights_sha256=_digest(archive), software=software())
+            weights, config = _digest(archive, WEIGHTS_MEMBER), _digest(archive, *DESCRIBING)
+            card = replace(card, weights_sha256=weights, config_sha256=config, software=software())
             archive.writestr(CARD_MEMBER, card.to_json())
     return card
 
@@ -228,8 +271,8 @@ def write_card(path: str | os.PathLike[str], card: ModelCard) -> None:
 def rewrite_weights(path: str | os.PathLike[str], card: ModelCard, change: Callable[[bytes], bytes]) -> ModelCard:
     """Replace the weights of a model file by what `change` makes of their HDF5 file; the card gets the new hash."""
     path = Path(path)
-    with zipfile.ZipFile(path) as old:
-        weights = change(old.read(WEIGHTS_MEMBER))
+    with open_model_file(path) as old:
+        weights = change(read_weights_member(old))
     card = replace(card, weights_sha256=hashlib.sha256(weights).hexdigest(), software=software())
     _replace_members(path, {WEIGHTS_MEMBER: weights, CARD_MEMBER: card.to_json().encode()})
     return card
@@ -239,7 +282,7 @@ def _replace_members(path: Path, members: Mapping[str, bytes]) -> None:
     """Write an archive again, atomically, with new content for some members, which come last; the rest is copied."""
     with (
         written_whole(path, durable=True) as partial,
-        zipfile.ZipFile(path) as old,
+        open_model_file(path) as old,
         zipfile.ZipFile(partial, "w") as new,
     ):
         for member in old.infolist():
@@ -256,7 +299,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
     Raises: ModelError for a missing, foreign, corrupt or tampered file.
     """
     path = find_model_file(path)
-    with _open(path) as archive:
+    with open_model_file(path) as archive:
         return _card(archive, path)
 
 
@@ -267,20 +310,14 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
     """
     path = find_model_file(path)
     card = check_weights(path)
-    start_keras()
-    import keras
+    network = load_network(path)
 
-    from models.layers import for_prediction  # its package registers every layer that a saved model may hold
+    from models.layers import for_prediction  # its package imports Keras
 
-    try:
-        with explained_wait("loading the network"):
-            model = for_prediction(keras.saving.load_model(path, compile=False, safe_mode=True))
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{path} cannot be rebuilt by Keras {keras.__version__}: {reason}") from None
+    model = for_prediction(network)
     if not card.kind.fixed_shape:
         return LoadedModel(model, card, path)
-    received = model.input_shape[-1], model.output_shape[-1]
+    received = _width(model, "input_shape"), _width(model, "output_shape")
     if received != card.widths:
         what = ("parameter values", "of them") if card.takes == "patches" else ("samples", "probabilities")
         raise ModelError(
@@ -291,12 +328,23 @@ def load_model(path: str | os.PathLike[str]) -> LoadedModel:
 
 
 def check_weights(path: Path) -> ModelCard:
-    """Return the card of a model file after checking the hash of its weights. Raises ModelError on a mismatch."""
-    with _open(path) as archive:
+    """Return the card of a model file after checking the hashes of its weights and of its network.
+
+    Raises: ModelError on a mismatch.
+    """
+    with open_model_file(path) as archive:
         card = _card(archive, path)
-        if _digest(archive) != card.weights_sha256:
+        if _digest(archive, WEIGHTS_MEMBER) != card.weights_sha256:
             raise ModelError(f"{path} was changed after it was saved (its weights do not match their hash)")
+        if card.config_sha256 and _digest(archive, *DESCRIBING) != card.config_sha256:
+            raise ModelError(f"{path} was changed after it was saved (its network does not match its hash)")
     return card
+
+
+def _width(model: "keras.Model", end: str) -> Any:
+    """Return the numbers of one example at an end of a network; None where it has several or none."""
+    shape = getattr(model, end, None)
+    return shape[-1] if isinstance(shape, tuple) and shape else None
 
 
 def find_model_file(path: str | os.PathLike[str]) -> Path:
@@ -338,35 +386,24 @@ def _for_inference(model: "keras.Model") -> "keras.Model":
     return keras.Model(model.input, model.output, name=model.name)
 
 
-def _open(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile:
-        if path.stat().st_size == 0:
-            raise ModelError(f"{path} is empty. Train it again") from None
-        raise ModelError(f"{path} is no model file, or a truncated one (not a zip archive)") from None
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror or error}") from None
-
-
 def _card(archive: zipfile.ZipFile, path: Path) -> ModelCard:
     names = archive.namelist()
     if CARD_MEMBER not in names or WEIGHTS_MEMBER not in names:
         foreign = "config.json" in names
         kind = "a Keras model without the card that says what its outputs mean" if foreign else "a zip file"
         raise ModelError(f"{path} is no model of this project. Received: {kind}")
-    try:
-        return ModelCard.from_json(archive.read(CARD_MEMBER), path)
-    except zipfile.BadZipFile as error:
-        raise ModelError(f"{path} is damaged: {error}") from None
+    check_members(archive, path)
+    return ModelCard.from_json(read_member(archive, CARD_MEMBER, MAX_BYTES), path)
 
 
-def _digest(archive: zipfile.ZipFile) -> str:
+def _digest(archive: zipfile.ZipFile, *names: str) -> str:
+    """Hash members of an archive, one after the other; `damaged` where one is missing or cannot be unpacked."""
     digest = hashlib.sha256()
     try:
-        with archive.open(WEIGHTS_MEMBER) as weights:
-            while block := weights.read(1 << 20):
-                digest.update(block)
-    except (zipfile.BadZipFile, KeyError):
+        for name in names:
+            with reading_archive(), archive.open(name) as member:
+                while block := member.read(1 << 20):
+                    digest.update(block)
+    except ArchiveError:
         return "damaged"
     return digest.hexdigest()
