@@ -25,7 +25,7 @@ from generators.dsp.units import midi_to_hz
 from generators.generate import generator_command
 from generators.oscillator_spec import EffectParameters, Oscillator, OscillatorStructure
 from generators.parameters import Parameter, ParameterSpace, even_steps
-from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
+from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, PitchBend, Synth
 
 WAVEFORMS = ("sin", "saw", "tri", "sqr")
 NOTE_FRACTION = 0.8
@@ -78,6 +78,7 @@ class FmSynth(Synth):
     )
     search_stages: ClassVar[tuple[str, ...]] = ("pick", "align", "beam", "restart")
     note_fraction: ClassVar[float] = NOTE_FRACTION
+    bends: ClassVar[bool] = True
     dataset_name: ClassVar[str] = "InverSynth"
     space: ParameterSpace = _space()
 
@@ -102,10 +103,11 @@ class FmSynth(Synth):
         filtered = filters.lowpass(shaped, cutoff, q, self.sample_rate, xp, dtype)
         return filtered * modulation.gater(time, gate, xp)
 
-    def render_note(self, values: ArrayLike, held: float) -> NDArray[np.float32]:
+    def render_note(self, values: ArrayLike, held: float, bend: PitchBend | None = None) -> NDArray[np.float32]:
         """Render one sound held for any time, then its release and the ringing of its filter.
 
-        A resonance of quality q at f Hz falls by 60 dB, a factor of 1000, in ln(1000) q / (pi f) seconds.
+        A resonance of quality q at f Hz falls by 60 dB, a factor of 1000, in ln(1000) q / (pi f) seconds. A bend
+        multiplies the instantaneous frequencies of all oscillators; rates, times and the filter stay.
 
         Shapes: values (23,) -> (samples,) float32; the first `length` seconds equal `render` where `held` is
         `note_length`.
@@ -115,7 +117,9 @@ class FmSynth(Synth):
         row = np.asarray(self.space.check_values(values), np.float64)
         release, cutoff, q = (row[self.space.index(name)] for name in ("release", "f_cut", "q"))
         seconds = held + release + log(1000.0) * q / (pi * cutoff)
-        return render_fm(row[np.newaxis], round(seconds * self.sample_rate) + 1, self.sample_rate, held, GAIN)[0]
+        samples = round(seconds * self.sample_rate) + 1
+        factors = () if bend is None else (bend.factors(samples, self.sample_rate),)
+        return render_fm(row[np.newaxis], samples, self.sample_rate, held, GAIN, *factors)[0]
 
     def _render_batch(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         from generators.fm.kernel import render_fm  # Numba takes a third of a second that `--help` never needs

@@ -5,6 +5,7 @@ has a default. `docs/extending.md` adds one.
 """
 
 import abc
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,23 @@ DEFAULT_LENGTH = 1.0
 
 FADE = 0.005
 """Seconds in which a synth without an envelope falls silent: long enough not to click, too short to be a decay."""
+
+
+@dataclass(frozen=True)
+class PitchBend:
+    """Pitch bend within a note: seconds from its start at which it changes, and the semitones from each on.
+
+    Both (changes,), the seconds rising; before the first change there is no bend.
+    """
+
+    seconds: NDArray[np.float64]
+    semitones: NDArray[np.float64]
+
+    def factors(self, samples: int, sample_rate: int) -> NDArray[np.float64]:
+        """Return the factor of frequency at each sample, (samples,)."""
+        places = np.clip(np.round(self.seconds * sample_rate), 0, samples).astype(np.int64)
+        factors = 2.0 ** (np.concatenate([[0.0], self.semitones]) / 12.0)
+        return np.repeat(factors, np.diff(places, prepend=0, append=samples))
 
 
 class Synth(abc.ABC):
@@ -46,6 +64,8 @@ class Synth(abc.ABC):
     """The stages of `inversynth.search.stages` that suit this synth: by default those that need no structure."""
     note_fraction: ClassVar[float] = 1.0
     """Part of the length for which the note of a sound is held."""
+    bends: ClassVar[bool] = False
+    """Whether `render_note` takes a third argument, a `PitchBend` within the note."""
     companions: ClassVar[tuple[str, ...]] = ()
     """Further sounds that a row of a dataset holds beside its audio, by name."""
     space: ParameterSpace

@@ -26,12 +26,26 @@ _ROUNDING = np.float32(4.0 / 3.0)
 _MINIMUM_WIDTH = np.float32(1e-9)
 
 
+STEADY = np.empty(0)
+"""The bend of a sound that is not bent."""
+
+
 def render_fm(
-    values: NDArray[np.float64], samples: int, sample_rate: int, note_length: float, gain: float
+    values: NDArray[np.float64],
+    samples: int,
+    sample_rate: int,
+    note_length: float,
+    gain: float,
+    bend: NDArray[np.float64] = STEADY,
 ) -> NDArray[np.float32]:
-    """Render (batch, 23) values in the order of the `fm` space -> (batch, samples) float32; releases the GIL."""
+    """Render (batch, 23) values in the order of the `fm` space -> (batch, samples) float32; releases the GIL.
+
+    Args:
+        bend: factor of all instantaneous frequencies at each sample, (samples,); empty for 1.
+    """
     audio = np.empty((len(values), samples), np.float32)
-    _render(np.ascontiguousarray(values, np.float64), audio, float(sample_rate), note_length, gain)
+    padded = np.pad(bend, (0, -len(bend) % BLOCK), mode="edge") if len(bend) else STEADY
+    _render(np.ascontiguousarray(values, np.float64), audio, float(sample_rate), note_length, gain, padded)
     return audio
 
 
@@ -49,13 +63,15 @@ def fill_rotation(angle: float, cosines: Any, sines: Any) -> None:
 
 
 @compile_kernel
-def _render(values: Any, audio: Any, sample_rate: float, note_length: float, gain: float) -> None:
+def _render(values: Any, audio: Any, sample_rate: float, note_length: float, gain: float, bend: Any) -> None:
     batch, samples = audio.shape
     cosines, sines = np.empty((5, BLOCK)), np.empty((5, BLOCK))
     cycles, widths = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     mix = np.empty(BLOCK, np.float32)
+    bent = np.zeros(4)
     for sound in range(batch):
         row = values[sound]
+        bent[:] = 0.0
         for k in range(4):
             fill_rotation(2.0 * pi * row[4 * k + 1] / sample_rate, cosines[k], sines[k])
         fill_rotation(2.0 * pi * row[22] / sample_rate, cosines[4], sines[4])
@@ -75,6 +91,20 @@ def _render(values: Any, audio: Any, sample_rate: float, note_length: float, gai
                 advance_phase(
                     row[4 * k], row[4 * k + 1], row[4 * k + 3], start, sample_rate, cosines[k], sines[k], cycles, widths
                 )
+                if len(bend):
+                    bent[k] = _bend_phase(
+                        row[4 * k],
+                        row[4 * k + 1],
+                        row[4 * k + 3],
+                        start,
+                        sample_rate,
+                        bend,
+                        bent[k],
+                        cosines[k],
+                        sines[k],
+                        cycles,
+                        widths,
+                    )
                 if k == 0:
                     add_sine(cycles, amplitude, mix)
                 elif k == 1:
@@ -123,6 +153,45 @@ def advance_phase(
         phase = first + step * j - (swing_c * cosines[j] - swing_s * sines[j])
         cycles[j] = np.float32(phase - floor(phase))
         widths[j] = np.float32(abs(step + width_s * cosines[j] + width_c * sines[j]))
+
+
+@compile_kernel
+def _bend_phase(
+    frequency: float,
+    rate: float,
+    depth: float,
+    start: int,
+    sample_rate: float,
+    bend: Any,
+    phase: float,
+    cosines: Any,
+    sines: Any,
+    cycles: Any,
+    widths: Any,
+) -> float:
+    """Bend what `advance_phase` filled: the phase of one block from its first, and the width.
+
+    Every step of the phase from one sample to the next is multiplied by the bend, which is exact for a bend that is
+    constant between samples.
+
+    Returns: the phase at the start of the next block.
+    """
+    step = frequency / sample_rate
+    swing = depth / (2.0 * pi * rate)
+    angle = 2.0 * pi * rate * start / sample_rate
+    c, s = cos(angle), sin(angle)
+    end = 2.0 * pi * rate * (start + BLOCK) / sample_rate
+    before = -swing * c
+    for j in range(BLOCK):
+        if j + 1 < BLOCK:
+            after = -swing * (c * cosines[j + 1] - s * sines[j + 1])
+        else:
+            after = -swing * cos(end)
+        cycles[j] = np.float32(phase - floor(phase))
+        widths[j] = np.float32(widths[j] * bend[start + j])
+        phase += bend[start + j] * (step + after - before)
+        before = after
+    return phase - floor(phase)
 
 
 @compile_kernel

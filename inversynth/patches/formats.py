@@ -153,13 +153,14 @@ def read_controls(path: str | os.PathLike[str]) -> Patch:
     coarse: dict[tuple[int, int], int] = {}
     fine: dict[tuple[int, int], int] = {}
     for message in read_midi(path):
-        if message.type == "text" and message.text.startswith(MARK):
+        if message.kind == "text" and message.text.startswith(MARK):
             within, mark = (exact, EXACT) if message.text.startswith(EXACT) else (head, MARK)
             name, _, value = message.text.removeprefix(mark).partition("=")
             within[name] = value
-        elif message.type == "control_change":
-            is_fine = FINE <= message.control < 2 * FINE
-            (fine if is_fine else coarse)[message.channel, message.control - FINE * is_fine] = message.value
+        elif message.kind == "control_change":
+            control, value = message.first, message.second
+            is_fine = FINE <= control < 2 * FINE
+            (fine if is_fine else coarse)[message.channel, control - FINE * is_fine] = value
     if "synth" not in head:
         raise ParameterError(f"a MIDI file with a patch names its synth in a text event. Received: {path}, without one")
     space = find_synth(head["synth"]).space

@@ -3,7 +3,8 @@
 A note multiplies every carrier, and the depths of frequency modulation, by the same ratio, note / root, so that the
 whole course of the pitch is transposed; rates, times and the filter stay. The root is the lowest audible carrier. Each
 note restarts the patch (modulators, gater and envelope), is held for its own length and then released. Velocity scales
-the amplitude of the patch at its own level: gain = velocity / 127.
+the amplitude of the patch at its own level: gain = velocity / 127. Pitch bend multiplies the same frequencies, within a
+note where the synth can (`Synth.bends`), else as it stands when the note starts.
 """
 
 import logging
@@ -27,6 +28,7 @@ from generators.oscillator_spec import oscillator_columns
 from generators.parameters import Floats
 from generators.registry import build_synth
 from generators.settings import Settings
+from generators.synth import PitchBend
 from inversynth.patches.patch import Patch
 from inversynth.playback.midi import Note, Score, note_range, read_score
 from inversynth.playback.mixdown import LONGEST, mix, write_mix
@@ -38,6 +40,10 @@ AUDIBLE = 0.1
 
 LONGEST_NOTE = 600.0
 """Seconds, so that a stuck key does not fill the memory."""
+
+
+TAIL = 10.0
+"""Seconds after a note is released in which bends are still followed: longer than releases last, which are a second."""
 
 
 class Instrument:
@@ -61,6 +67,7 @@ class Instrument:
             raise ParameterError(f"a synth to play has parameters of group 'Notes'. Received: '{space.synth}'")
         self._patch = np.asarray(patch.values, np.float64)
         self._gain = 10.0 ** (patch.level_db / 20.0)
+        self._last: tuple[float, float, NDArray[np.float32]] = -1.0, 0.0, np.zeros(0, np.float32)
         self.root = root or float(self._patch[self._carriers][self._audible].min())
 
     @property
@@ -71,17 +78,20 @@ class Instrument:
         amplitudes = self._patch[self._amplitudes]
         return amplitudes >= AUDIBLE * amplitudes.max()
 
-    def values(self, pitch: int) -> tuple[Floats, int]:
+    def values(self, pitch: float, raised: float = 0.0) -> tuple[Floats, int]:
         """Return the values (parameters,) at a MIDI number, and how many audible oscillators are left.
 
         An oscillator whose highest instantaneous frequency exceeds half the sample rate would alias: it is silenced
         (frequency, depth and amplitude 0).
+
+        Args:
+            pitch: with a fraction where bent. raised: semitones by which a bend raises the pitch further.
         """
         values = self._patch.copy()
         moved = self._carriers + self._depths
         values[moved] *= float(midi_to_hz(pitch)) / self.root
         highest = values[self._carriers] + (values[self._depths] if self._depths else 0.0)
-        beyond = highest >= self.sample_rate / 2
+        beyond = highest * 2.0 ** (raised / 12.0) >= self.sample_rate / 2
         for columns in (self._carriers, self._depths, self._amplitudes):
             if columns:
                 values[np.asarray(columns)[beyond]] = 0.0
@@ -94,8 +104,34 @@ class Instrument:
 
     def render(self, note: Note) -> NDArray[np.float32]:
         """Render one note with its release, (samples,) float32."""
-        audio = self.synth.render_note(self.values(note.pitch)[0], min(note.held, LONGEST_NOTE))
+        held = min(note.held, LONGEST_NOTE)
+        bend = self._bend_within(note)
+        if bend is not None:
+            values = self.values(*self._pitch(note))[0]
+            audio = self.synth.render_note(values, held, bend)  # type: ignore[call-arg]  # `bends` says that it takes it
+        else:
+            audio = self._unbent(note.pitch + note.bend, held)
         return audio * np.float32(self._gain * note.velocity / 127)
+
+    def _unbent(self, pitch: float, held: float) -> NDArray[np.float32]:
+        """Render a note at full velocity; of equal ones in sequence, as in a chord of one key, only the first."""
+        if (pitch, held) != self._last[:2]:
+            self._last = pitch, held, self.synth.render_note(self.values(pitch)[0], held)
+        return self._last[2]
+
+    def _bend_within(self, note: Note) -> PitchBend | None:
+        """Return the bend from the start of a note on, relative to that at its start; None where it stays."""
+        if not self.synth.bends or not note.curve:
+            return None
+        times, semitones = note.curve.within(note.start, note.start + min(note.held, LONGEST_NOTE) + TAIL)
+        if not len(times):
+            return None
+        return PitchBend(np.subtract(times, note.start), np.subtract(semitones, note.bend))
+
+    def _pitch(self, note: Note) -> tuple[float, float]:
+        """Return the pitch at the start of a note, and by how many semitones a bend raises it later."""
+        bend = self._bend_within(note)
+        return note.pitch + note.bend, 0.0 if bend is None else max(float(bend.semitones.max()), 0.0)
 
     def playable(self, score: Score) -> tuple[Note, ...]:
         """Return the notes that this patch can play; what is left out or altered is logged.
@@ -104,16 +140,21 @@ class Instrument:
         """
         if score.percussion:
             log.info("skipped %s of channel 10 (percussion)", count_notes(score.percussion))
-        left = {pitch: self.values(pitch)[1] for pitch in {note.pitch for note in score.notes}}
-        notes = tuple(note for note in score.notes if left[note.pitch])
+        pitches = [self._pitch(note) for note in score.notes]
+        left = {pitch: self.values(*pitch)[1] for pitch in set(pitches)}
+        notes = tuple(note for note, pitch in zip(score.notes, pitches, strict=True) if left[pitch])
         limit = f"half the sample rate, {self.sample_rate / 2:g} Hz (raise it with --sample_rate)"
         if not notes:
             raise AudioError(f"a note must stay below {limit}. Received: {count_notes(len(score.notes))} above")
         if len(notes) < len(score.notes):
             log.info("skipped %s above %s", count_notes(len(score.notes) - len(notes)), limit)
-        thinned = sum(left[note.pitch] < self.voices for note in notes)
+        thinned = sum(0 < left[pitch] < self.voices for pitch in pitches)
         if thinned:
             log.info("silenced the oscillators of %s that reach above %s", count_notes(thinned), limit)
+        steady = 0 if self.synth.bends else sum(note.is_bent_within for note in notes)
+        if steady:
+            name = self.synth.short_name
+            log.info("bent %s at their start alone: synth '%s' cannot bend within a note", count_notes(steady), name)
         long = sum(note.held > LONGEST_NOTE for note in notes)
         if long:
             log.info("ended %s after %g minutes", count_notes(long), LONGEST_NOTE / 60)

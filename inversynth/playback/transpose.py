@@ -18,13 +18,18 @@ def playable(
 ) -> tuple[Note, ...]:
     """Return the transposed notes of a score that a model can play.
 
+    A model plays whole semitones: the pitch bend at the start of a note counts, rounded to one.
+
     Raises: AudioError where the model does not know all notes and they are not to be skipped, or knows none.
     """
-    moved = [replace(note, pitch=note.pitch + transpose) for note in score.notes]
+    moved = [replace(note, pitch=note.pitch + transpose + round(note.bend), curve=None) for note in score.notes]
     kept = tuple(note for note in moved if note.pitch in known)
     missing = len(moved) - len(kept)
     if score.percussion:
         log.info("skipped %s of channel 10 (percussion)", count_notes(score.percussion))
+    bent = sum(bool(note.bend) or note.is_bent_within for note in score.notes)
+    if bent:
+        log.info("bent %s at their start, to a whole semitone: %s plays no others", count_notes(bent), name)
     if not missing:
         return kept
     if skip_unknown and kept:

@@ -18,7 +18,7 @@ from generators.registry import build_synth
 from generators.sampling import sample_classes
 from inversynth.cli import main
 from inversynth.patches.patch import Patch, render_patch, write_patch
-from inversynth.playback.midi import Note, Score
+from inversynth.playback.midi import BendCurve, Note, Score
 from inversynth.playback.mixdown import BLOCK, mix, write_mix
 from inversynth.playback.play import Instrument, play, root_frequency
 
@@ -82,6 +82,75 @@ def test_root_note_is_the_sound_of_the_patch() -> None:
     made = Patch(FM, values, RATE, 1.0, level_db=-6.0)
     pitch = round(float(69 + 12 * np.log2(Instrument(made).root / 440)))
     assert np.allclose(Instrument(made).render(Note(0.0, 0.8, pitch))[:RATE], render_patch(made), atol=1e-6)
+
+
+def curve(*changes: tuple[float, float]) -> BendCurve:
+    made = BendCurve()
+    for time, semitones in changes:
+        made.change(time, semitones)
+    return made
+
+
+def bent(instrument: Instrument, *changes: tuple[float, float], held: float = 1.0) -> NDArray[np.float32]:
+    return instrument.render(Note(0.0, held, 69, 127, curve(*changes)))
+
+
+def test_pitch_bend_within_a_note_moves_its_frequency_where_it_changes() -> None:
+    audio = bent(Instrument(patch()), (0.5, 7.0))
+    assert loudest(audio[: RATE // 2]) == pytest.approx(440.0, rel=0.005)
+    assert loudest(audio[RATE // 2 : RATE]) == pytest.approx(440.0 * 2 ** (7 / 12), rel=0.005)
+
+
+def test_pitch_bend_glides_without_a_jump_of_the_waveform() -> None:
+    steps = [(n / 200, n / 50) for n in range(1, 200)]
+    smooth = patch(f_gate=0.5, f_cut=4000.0)
+    audio = bent(Instrument(smooth), *steps)[: RATE // 2]
+    straight = bent(Instrument(smooth))[: RATE // 2]
+    assert np.abs(np.diff(audio)).max() < 1.5 * np.abs(np.diff(straight)).max()
+    assert np.corrcoef(audio[:80], straight[:80])[0, 1] > 0.999
+
+
+def test_bend_of_all_oscillators_and_depths_is_the_transposed_note() -> None:
+    rich = patch(**{f"A_{wave}": 0.5 for wave in ("saw", "tri", "sqr")}, B_sin=100.0, B_saw=30.0, B_tri=20.0)
+    instrument = Instrument(rich)
+    whole = instrument.render(Note(0.0, 0.5, 72))
+    start = bent(instrument, (0.0, 3.0), held=0.5)
+    assert np.array_equal(start, whole)
+    late = bent(instrument, (1e-9, 3.0), held=0.5)  # the same from the first sample on, through the bent kernel
+    assert np.abs(late - whole).max() < 1e-3 * np.abs(whole).max()
+
+
+def test_a_bend_back_to_the_start_leaves_the_sound_as_it_was_before() -> None:
+    instrument = Instrument(patch(B_sin=200.0))
+    straight, changed = instrument.render(Note(0.0, 0.5, 69)), bent(instrument, (0.25, 2.0), held=0.5)
+    assert np.abs(straight[: RATE // 4] - changed[: RATE // 4]).max() < 1e-3
+    assert np.abs(straight[RATE // 4 :] - changed[RATE // 4 :]).max() > 0.1
+
+
+def test_synth_that_cannot_bend_within_a_note_bends_at_its_start(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    instrument = Instrument(Patch(SINE, SINE.classes_to_values([1, 0, 2, 0]), RATE, 1.0))
+    note = Note(0.0, 1.0, 69, 127, curve((0.0, 2.0), (0.5, 0.0)))
+    assert instrument.playable(Score((note,))) == (note,)
+    assert caplog.messages == ["bent 1 note at their start alone: synth 'sine' cannot bend within a note"]
+    assert np.array_equal(instrument.render(note), instrument.render(Note(0.0, 1.0, 71)))
+
+
+def test_bend_above_half_the_sample_rate_silences_a_note() -> None:
+    instrument = Instrument(patch())
+    assert instrument.playable(Score((Note(0.0, 1.0, 115), Note(1.0, 1.0, 69))))[0].pitch == 115
+    notes = (Note(0.0, 1.0, 115, 127, curve((0.5, 12.0))), Note(1.0, 1.0, 69))
+    assert [note.pitch for note in instrument.playable(Score(notes))] == [69]
+
+
+def test_equal_notes_at_once_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    instrument = Instrument(patch())
+    rendered = []
+    render = instrument.synth.render_note
+    monkeypatch.setattr(instrument.synth, "render_note", lambda *args: rendered.append(args) or render(*args))
+    sounds = [instrument.render(Note(0.0, 0.1, 69, velocity)) for velocity in (127, 64, 1)]
+    assert len(rendered) == 1
+    assert rms(sounds[1]) / rms(sounds[0]) == pytest.approx(64 / 127, rel=1e-4)
 
 
 def test_root_can_be_named() -> None:
