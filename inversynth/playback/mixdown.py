@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from generators.audio import clear_write_time, system_path
 from generators.errors import AudioError
 from generators.files import written_whole
 
@@ -41,12 +42,17 @@ def mix(sounds: Iterable[tuple[int, Audio]]) -> Iterator[Audio]:
 
 
 def write_mix(
-    path: str | os.PathLike[str], pieces: Iterable[Audio], sample_rate: int, *, peak: float | None = None
+    path: str | os.PathLike[str],
+    pieces: Iterable[Audio],
+    sample_rate: int,
+    *,
+    peak: float | None = None,
+    keep_level: bool = False,
 ) -> float:
     """Write pieces in sequence as a mono 32-bit float WAV, whole or not at all.
 
     A sum above full scale is normalised to it, since players would clip. With a `peak`, any sum but silence is scaled
-    to that peak.
+    to that peak; `keep_level` leaves the level as it is.
 
     Returns: the gain applied. Raises: AudioError where it cannot be written.
     """
@@ -58,12 +64,15 @@ def write_mix(
                 for piece in pieces:
                     file.write(piece)
                     loudest = max(loudest, float(np.abs(piece).max(initial=0.0)))
-            if not loudest or (peak is None and loudest <= 1.0):
+            clear_write_time(partial)
+            if keep_level or not loudest or (peak is None and loudest <= 1.0):
                 return 1.0
             divisor = loudest / (peak or 1.0)
             with written_whole(partial) as scaled, _float_wav(scaled, sample_rate) as file:
-                for piece in soundfile.blocks(partial, BLOCK, dtype="float32"):
+                for piece in soundfile.blocks(system_path(partial), BLOCK, dtype="float32"):
                     file.write(piece / np.float32(divisor))
+                file.close()
+                clear_write_time(scaled)
             return 1.0 / divisor
     except (OSError, soundfile.LibsndfileError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -71,7 +80,7 @@ def write_mix(
 
 
 def _float_wav(path: Path, sample_rate: int) -> Any:
-    return soundfile.SoundFile(path, "w", sample_rate, 1, subtype="FLOAT", format="WAV")
+    return soundfile.SoundFile(system_path(path), "w", sample_rate, 1, subtype="FLOAT", format="WAV")
 
 
 def _grown(audio: Audio, samples: int) -> Audio:

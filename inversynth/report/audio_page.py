@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.audio import write_audio
+from generators.audio import open_audio, read_header, write_audio
 from generators.errors import ModelError
 from generators.files import write_text, writing
 from inversynth.report import charts, plots, report
@@ -27,14 +28,38 @@ MOST_EMBEDDED = 12_000_000
 
 
 @dataclass(frozen=True)
+class WrittenSound:
+    """A mono WAV that a command has written piece by piece: a slice of it reads that part of the file.
+
+    A clip takes it in place of an array, so that the sounds of a page need not be held.
+    """
+
+    path: Path
+
+    @cached_property
+    def samples(self) -> int:
+        return read_header(self.path).frames
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, part: slice) -> NDArray[np.float32]:
+        start, stop, _ = part.indices(self.samples)
+        with open_audio(self.path) as file:
+            file.seek(start)
+            blocks = [block[:, 0] for block in file.blocks(most=max(stop - start, 0))]
+        return np.concatenate([np.empty(0, np.float32), *blocks])
+
+
+@dataclass(frozen=True)
 class Clip:
-    """One sound: `name` names its files, `caption` describes it, `audio` is (samples,).
+    """One sound: `name` names its files, `caption` describes it, `audio` is (samples,), or written already.
 
     `draw` makes a plot in the colours of a palette, in place of the spectrogram.
     """
 
     name: str
-    audio: NDArray[np.float32]
+    audio: NDArray[np.float32] | WrittenSound
     caption: str = ""
     draw: "Callable[[Palette], Figure] | None" = None
 
@@ -85,6 +110,8 @@ def finite(sounds: NDArray[np.float32], maker: str) -> NDArray[np.float32]:
 def write_audio_page(audio_page: AudioPage, folder: Path, *, pictures: bool = True, page: bool = True) -> Path | None:
     """Write `<name>.wav` for each sound, 32-bit float and as loud as it was made, `<name>.png`, and the page.
 
+    A sound in a file is left as it is, and read in parts.
+
     Returns: the path of the page; None without one. Raises: AudioError, InversynthError for what cannot be written.
     """
     from tqdm import tqdm
@@ -93,7 +120,8 @@ def write_audio_page(audio_page: AudioPage, folder: Path, *, pictures: bool = Tr
         return None
     limits = charts.decibel_limits([clip.audio for clip in audio_page.sounds])
     for clip in tqdm(audio_page.sounds, desc="writing", unit="sounds", disable=None if pictures else True):
-        write_audio(folder / f"{clip.name}.wav", clip.audio, audio_page.sample_rate)
+        if not isinstance(clip.audio, WrittenSound):
+            write_audio(folder / f"{clip.name}.wav", clip.audio, audio_page.sample_rate)
         if pictures:
             path = folder / f"{clip.name}.png"
             with writing(path):

@@ -10,12 +10,12 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.analysis.spectrogram import log_spectrogram
+from generators.analysis.spectrogram import FFT_LENGTH, HOP_LENGTH, frame_count, log_spectrogram
 from models.neurosynth.plots import outline
 
 RANGE = 80.0
@@ -23,6 +23,13 @@ RANGE = 80.0
 
 COLUMNS = 480
 """Steps of a drawn waveform; each holds the least and the greatest sample that it covers."""
+
+MOST_COLUMNS = 4096
+"""Columns of a drawn spectrogram, two to four for each pixel of a page. A column of a longer sound shows the loudest of
+several frames; 64 s at the paper's rate stay as they are."""
+
+BLOCK_FRAMES = 1024
+"""Frames of a long sound that are transformed at once, 8 MB of them."""
 
 ZOOM = 0.02
 """Seconds in the close-up of two waveforms: nine periods of the lowest carrier (440 Hz)."""
@@ -54,6 +61,14 @@ MAGMA = bytes.fromhex(
 CC0), as in matplotlib. Its lightness rises evenly, so that it also reads in grey and in print."""
 
 Floats = NDArray[np.floating[Any]]
+
+
+class Samples(Protocol):
+    """A mono sound: an array (samples,), or a file that is read as far as it is sliced."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -135,12 +150,12 @@ def draw_close_up(target: NDArray[Any], match: NDArray[Any], sample_rate: int, l
     return _chart(panel, label, drawn, lambda place, _: f"{place:g} ms", _amplitude, "")
 
 
-def spectrogram_png(audio: NDArray[Any], limits: tuple[float, float], pairs: bool = False) -> bytes:
+def spectrogram_png(audio: Samples, limits: tuple[float, float], pairs: bool = False) -> bytes:
     """Return a log spectrogram as a PNG of a pixel for each frame and bin; frequencies rise upwards.
 
     Shapes: audio (samples,). With `pairs`, a pixel shows the louder of two bins.
     """
-    decibels = np.asarray(log_spectrogram(np.atleast_2d(np.asarray(audio, np.float32))))[0].T
+    decibels = decibel_columns(audio).T
     if pairs:
         decibels = decibels[: len(decibels) // 2 * 2].reshape(-1, 2, decibels.shape[1]).max(axis=1)
     low, high = limits
@@ -154,9 +169,29 @@ def colour_stops(count: int = 9) -> tuple[str, ...]:
     return tuple(f"#{MAGMA[3 * place : 3 * place + 3].hex()}" for place in places)
 
 
-def decibel_limits(sounds: Iterable[ArrayLike]) -> tuple[float, float]:
+def decibel_columns(audio: Samples) -> Floats:
+    """Return a log spectrogram of at most MOST_COLUMNS columns, in dB; memory does not grow with the sound beyond that.
+
+    Shapes: (samples,) -> (columns, bins).
+    """
+    frames = frame_count(len(audio))
+    step = -(-frames // MOST_COLUMNS)
+    if step == 1:
+        return np.asarray(log_spectrogram(np.asarray(audio[:], np.float32)[np.newaxis]))[0]
+    block, edge = max(1, BLOCK_FRAMES // step) * step, (FFT_LENGTH - HOP_LENGTH) // 2
+    hops = -(-edge // HOP_LENGTH)  # of the sound before and behind a block, which its first and last frames reach into
+    parts = []
+    for first in range(0, frames, block):
+        start = max(first - hops, 0)
+        piece = np.asarray(audio[start * HOP_LENGTH : (first + block + hops) * HOP_LENGTH], np.float32)
+        decibels = np.asarray(log_spectrogram(piece[np.newaxis]))[0][first - start :][: min(block, frames - first)]
+        parts.append(np.maximum.reduceat(decibels, np.arange(0, len(decibels), step)))
+    return np.concatenate(parts)
+
+
+def decibel_limits(sounds: Iterable[Samples]) -> tuple[float, float]:
     """Return the colour scale that several sounds share: from the loudest point, rounded up to 10 dB, down by 80 dB."""
-    loudest = max(float(np.max(log_spectrogram(np.atleast_2d(np.asarray(sound, np.float32))))) for sound in sounds)
+    loudest = max(float(np.max(decibel_columns(sound))) for sound in sounds)
     top = 10.0 * math.ceil(loudest / 10.0)
     return max(top - RANGE, -60.0) if top > -60.0 else -70.0, top
 

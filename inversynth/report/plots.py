@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inversynth.report.charts import COLUMNS, decibel_limits, greatest_peak
+from inversynth.report.charts import COLUMNS, Samples, decibel_columns, decibel_limits, greatest_peak
 from inversynth.report.controls import format_value, on_circle
 from inversynth.report.figures import PAGE, Palette
 from models.neurosynth.plots import outline
@@ -30,7 +30,7 @@ COLOURS = "magma"
 
 
 def spectrogram(
-    audio: NDArray[Any],
+    audio: Samples,
     sample_rate: int,
     limits: tuple[float, float],
     size: tuple[float, float] = (4.4, 2.55),
@@ -105,6 +105,8 @@ def knob_panel(
     figure, (axes,) = bare_figure(1.2 * columns, 1.5 * rows, [[0.0, 0.0, 1.0, 1.0]])
     axes.set(xlim=(0, columns), ylim=(1.25 * rows, 0), aspect="equal")
     axes.axis("off")
+    # A name is no formula, whatever dollar signs it holds.
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "color": palette.ink, "parse_math": False}
     for column, parameter in enumerate(patch.space.parameters):
         x, y = column % columns + 0.5, 1.25 * (column // columns) + 0.46
         position = float(patch.space.values_to_unit(patch.values)[column])
@@ -116,10 +118,13 @@ def knob_panel(
             steps = max(patch.space.sizes[column] - 1, 1)
             axes.plot(*on_circle(x, y, 0.40, int(truth[column]) / steps), "o", color=palette.target, markersize=4)
         axes.text(
-            x, y + 0.44, parameter.name, ha="center", va="center", fontsize=9, color=palette.ink, fontweight="bold"
+            *(x, y + 0.44, parameter.name),
+            **centred,
+            fontsize=9,
+            fontweight="bold",
         )
         value = format_value(float(patch.values[column]), parameter.unit)
-        axes.text(x, y + 0.62, value, ha="center", va="center", fontsize=8, color=palette.ink)
+        axes.text(x, y + 0.62, value, **centred, fontsize=8)
     return figure
 
 
@@ -148,11 +153,9 @@ def dress(axes: "Axes", x_unit: str, y_label: str, palette: Palette) -> None:
 
 
 def _draw_spectrogram(
-    axes: "Axes", audio: NDArray[Any], sample_rate: int, limits: tuple[float, float], palette: Palette
+    axes: "Axes", audio: Samples, sample_rate: int, limits: tuple[float, float], palette: Palette
 ) -> Any:
-    from generators.analysis.spectrogram import log_spectrogram
-
-    decibels = np.asarray(log_spectrogram(np.atleast_2d(np.asarray(audio, np.float32))))[0]
+    decibels = decibel_columns(audio)
     seconds = len(audio) / sample_rate
     image = axes.imshow(
         decibels.T,

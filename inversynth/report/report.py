@@ -9,7 +9,7 @@ import base64
 import hashlib
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -34,6 +34,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 PLAYED_PEAK = 0.9
 """Peak of the loudest sound of a set in its players: just below clipping, for players that resample."""
+
+PART = 1 << 18
+"""Samples of a sound that are embedded at once."""
 
 CERTAIN = 0.5
 """Probability from which on a parameter counts as certain: no other class can then be as likely."""
@@ -142,16 +145,23 @@ def _environment() -> "jinja2.Environment":
 # --- what a page shows -----------------------------------------------------------------------------------------
 
 
-def embed_sounds(sounds: Sequence[NDArray[Any]], sample_rate: int) -> tuple[list[str], float]:
+def embed_sounds(sounds: Sequence[charts.Samples], sample_rate: int) -> tuple[list[str], float]:
     """Return a data URI for each sound, all turned up or down by the same decibels, and by how many."""
-    peak = max(max(float(np.abs(sound).max()) for sound in sounds), 1e-9)
+    peak = max(max(float(np.abs(part).max()) for sound in sounds for part in _parts(sound)), 1e-9)
     gain = PLAYED_PEAK / peak
     uris = []
     for sound in sounds:
         buffer = io.BytesIO()
-        soundfile.write(buffer, np.asarray(sound) * gain, sample_rate, format="WAV", subtype="PCM_16")
-        uris.append(data_uri("audio/wav", buffer.getvalue()))
+        with soundfile.SoundFile(buffer, "w", sample_rate, 1, format="WAV", subtype="PCM_16") as file:
+            for part in _parts(sound):
+                file.write(part * gain)
+        uris.append(data_uri("audio/wav", buffer.getbuffer()))
     return uris, float(20.0 * np.log10(gain))
+
+
+def _parts(sound: charts.Samples) -> Iterator[NDArray[Any]]:
+    """Yield a sound in parts, so that one in a file is never held whole."""
+    return (np.asarray(sound[first : first + PART]) for first in range(0, len(sound), PART))
 
 
 def summarise(patch: Patch, truth: NDArray[Any] | None) -> str:
@@ -195,6 +205,8 @@ def further_scores(scores: Mapping[str, float]) -> list[str]:
     ]
 
 
-def data_uri(kind: str, content: bytes) -> str:
-    """Return content as a URI that carries it; `kind` is its media type."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+def data_uri(kind: str, content: bytes | memoryview) -> str:
+    """Return content as a URI that carries it; `kind` is its media type. A template copies it as it is."""
+    from markupsafe import Markup
+
+    return Markup(f"data:{kind};base64,{base64.b64encode(content).decode()}")

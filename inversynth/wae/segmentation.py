@@ -1,7 +1,8 @@
 """Read the user's sounds for WAE-Fader: mono, at its rate, whole or split at onsets, each note with its pitch."""
 
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,23 +24,31 @@ Audio = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class SourceNote:
-    """A note of a sound.
+class NotePlace:
+    """What is known of a note of a sound once it is encoded.
 
-    Attributes: name. audio: (samples,) at the model's rate, padded with silence. start: second of the sound at which it
-    begins. seconds: its audible length. pitch: fractional MIDI note, by YIN.
+    Attributes: start: second of the sound at which it begins. seconds: its audible length. pitch: fractional MIDI note,
+    by YIN. peak: its largest magnitude.
     """
 
-    name: str
-    audio: Audio
     start: float
     seconds: float
     pitch: float
+    peak: float
 
     @property
     def note(self) -> int:
         """The MIDI note nearest to its pitch."""
         return round(self.pitch)
+
+
+@dataclass(frozen=True)
+class SourceNote:
+    """A note of a sound: its name, its place, and `audio` (samples,) at the model's rate, padded with silence."""
+
+    name: str
+    audio: Audio
+    place: NotePlace
 
 
 def read_whole_note(path: Path, wae: "WaeModel") -> SourceNote:
@@ -48,15 +57,18 @@ def read_whole_note(path: Path, wae: "WaeModel") -> SourceNote:
     Raises: AudioError for an unreadable or silent sound.
     """
     target = read_target(path, wae.analysis.sample_rate, wae.seconds)
-    return _source_notes(path, [target], wae)[0]
+    (note,) = _source_notes(path, iter([target]), wae)
+    return note
 
 
-def segment_notes(path: Path, wae: "WaeModel") -> list[SourceNote]:
-    """Read a sound note by note, each from its onset to the next, cut to the length of the model's notes.
+def segment_notes(path: Path, wae: "WaeModel") -> Iterator[SourceNote]:
+    """Yield the notes of a sound, each from its onset to the next, cut to the length of the model's notes.
+
+    One note is held at a time, whatever the length of the sound.
 
     Raises: AudioError for an unreadable or silent sound.
     """
-    return _source_notes(path, list(read_notes(path, wae.analysis.sample_rate, wae.seconds)), wae)
+    return _source_notes(path, read_notes(path, wae.analysis.sample_rate, wae.seconds), wae)
 
 
 def midi_note_of(source: SourceNote, wae: "WaeModel", given: int | None = None) -> int:
@@ -67,12 +79,13 @@ def midi_note_of(source: SourceNote, wae: "WaeModel", given: int | None = None) 
     if given is not None:
         return int(wae.check_notes(given)[0])
     low, high = wae.notes[0], wae.notes[-1]
-    if not low <= source.note <= high:
+    note = source.place.note
+    if not low <= note <= high:
         raise AudioError(
             f"{wae.name} plays {note_name(low)} to {note_name(high)}. Received: {source.name}, detected as "
-            f"{note_name(source.note)}. Name another note with --note"
+            f"{note_name(note)}. Name another note with --note"
         )
-    return source.note
+    return note
 
 
 def audible_seconds(audio: Audio, sample_rate: int) -> float:
@@ -83,27 +96,29 @@ def audible_seconds(audio: Audio, sample_rate: int) -> float:
     return float(audible[-1] + 1) * size / sample_rate
 
 
-def _source_notes(path: Path, targets: Sequence[Target], wae: "WaeModel") -> list[SourceNote]:
+def _source_notes(path: Path, targets: Iterator[Target], wae: "WaeModel") -> Iterator[SourceNote]:
     from generators.analysis.pitch import estimate_pitch
 
     rate = wae.analysis.sample_rate
-    original = targets[0].source
-    log_conversion(path, original["sample_rate"], original["channels"], rate)
-    _log_cuts(path, targets, wae.seconds)
-    pitches = estimate_pitch(np.stack([target.audio for target in targets]), rate)
-    if np.isnan(pitches).any():
-        raise AudioError(f"a sound must have a pitch. Received: none in {path}. Name its note with --note")
-    return [
-        SourceNote(target.name, target.audio, target.source["start"], audible_seconds(target.audio, rate), float(pitch))
-        for target, pitch in zip(targets, pitches, strict=True)
-    ]
+    starts: list[float] = []
+    length = 0.0
+    for target in targets:
+        if not starts:
+            length = float(target.source["length"])
+            log_conversion(path, target.source["sample_rate"], target.source["channels"], rate)
+        starts.append(float(target.source["start"]))
+        pitch = float(estimate_pitch(target.audio[np.newaxis], rate)[0])
+        if np.isnan(pitch):
+            raise AudioError(f"a sound must have a pitch. Received: none in {path}. Name its note with --note")
+        peak = float(np.abs(target.audio).max())
+        place = NotePlace(starts[-1], audible_seconds(target.audio, rate), pitch, peak)
+        yield SourceNote(target.name, target.audio, place)
+    _log_cuts(path, starts, length, wae.seconds)
 
 
-def _log_cuts(path: Path, targets: Sequence[Target], seconds: float) -> None:
+def _log_cuts(path: Path, starts: Sequence[float], length: float, seconds: float) -> None:
     """Log how many notes last longer than those of the model."""
-    starts = [float(target.source["start"]) for target in targets]
-    ends = [*starts[1:], float(targets[0].source["length"])]
-    longer = sum(end - start > seconds + FRAME for start, end in zip(starts, ends, strict=True))
+    longer = sum(end - start > seconds + FRAME for start, end in itertools.pairwise([*starts, length]))
     if longer:
         which = f"{longer} of its {len(starts)} notes exceed" if len(starts) > 1 else "it exceeds"
         log.info("%s: %s the %.3g s of a note of the model; the rest is cut off", path, which, seconds)

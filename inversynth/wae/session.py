@@ -1,7 +1,7 @@
 """What the commands of `inversynth wae` share: settings, a model with a vocoder, and mixtures of styles."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from generators.files import write_text
 from generators.notes.pitches import note_name
 from inversynth.audio_command import SHARED, AudioPageSettings, with_bar
 from inversynth.inputs import model_loader
+from inversynth.report.audio_page import finite
 from inversynth.report.tables import csv_text
 
 if TYPE_CHECKING:
@@ -86,6 +87,25 @@ class Session:
         """
         decode = partial(self.wae.decode, latents, notes, weights, renderer=self.renderer, batch_size=self.batch_size)
         return with_bar(decode, len(np.atleast_1d(notes)), f"{self.wae.name} with {self.rendered_by}")
+
+    def decoded(
+        self,
+        latents: NDArray[np.float32],
+        notes: NDArray[np.intp],
+        weights: NDArray[np.float32],
+        on_notes: Callable[[int], object],
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield decoded notes one by one, for any number of them: a batch is held at a time.
+
+        Args:
+            on_notes: called with how many more are ready.
+        Shapes: (n, latent), (n,), (n, styles) -> (samples,) each. Raises: ModelError.
+        """
+        for first in range(0, len(notes), self.batch_size):
+            part = slice(first, first + self.batch_size)
+            made = self.wae.decode(latents[part], notes[part], weights[part], self.renderer, self.batch_size)
+            yield from finite(made, f"{self.wae.name} with {self.rendered_by}")
+            on_notes(len(made))
 
     def facts(self) -> dict[str, str]:
         """Return the description of model and vocoder for a page."""

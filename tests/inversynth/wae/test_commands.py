@@ -12,7 +12,7 @@ from PIL import Image
 from generators.analysis.mel import log_mel_to_mel
 from inversynth.cli import main
 from inversynth.inputs import unique_names
-from inversynth.wae.segmentation import SourceNote, audible_seconds
+from inversynth.wae.segmentation import NotePlace, audible_seconds
 from inversynth.wae.session import slug
 from inversynth.wae.transfer import overlay_notes
 from models.wae.inference import WaeModel, load_wae
@@ -149,11 +149,8 @@ def test_a_melody_comes_back_note_by_note(run: Callable, caplog: pytest.LogCaptu
 
 
 def test_notes_are_placed_where_they_were_as_loud_and_as_long() -> None:
-    heard = [
-        SourceNote("a", np.full(10, 0.5, np.float32), 0.0, 0.004, 60.0),
-        SourceNote("b", np.full(10, 0.2), 0.01, 0.002, 60.0),
-    ]
-    whole = overlay_notes(heard, np.ones((2, 10), np.float32), 30, 1000, 0.002)
+    places = [NotePlace(0.0, 0.004, 60.0, 0.5), NotePlace(0.01, 0.002, 60.0, 0.2)]
+    whole = np.concatenate(list(overlay_notes(places, np.ones((2, 10), np.float32), 30, 1000, 0.002)))
     expected = np.zeros(30)
     expected[:6], expected[10:14] = [0.5, 0.5, 0.5, 0.5, 0.5, 0.0], [0.2, 0.2, 0.2, 0.0]
     np.testing.assert_allclose(whole, expected, atol=1e-6)
