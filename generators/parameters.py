@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.errors import ParameterError
+from generators.errors import ParameterError, shown
+from generators.json_reader import JsonError, parse_json
+
+MAX_PARAMETERS = 4096
+"""Parameters of a space: 16 times those of the largest synthesizers."""
+
+MAX_TEXT = 1000
+"""Characters of a name, unit or description in a space that is read."""
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.integer[Any]]
@@ -34,7 +41,8 @@ class Parameter:
     def __post_init__(self) -> None:
         if not 1 <= len(self.levels) <= 256:
             raise ParameterError(f"a parameter has 1 to 256 levels. Received: {len(self.levels)} for '{self.name}'")
-        steps = np.diff(self.levels)
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = np.diff(self.levels)
         if not np.all(np.isfinite(self.levels)) or not (np.all(steps > 0) or np.all(steps < 0)):
             raise ParameterError(
                 f"levels must be finite, and each above the one before or each below it. Received: "
@@ -247,21 +255,25 @@ class ParameterSpace:
     def from_json(cls, text: str) -> "ParameterSpace":
         """Read what `to_json` wrote. Raises ParameterError where it is something else."""
         try:
-            card = json.loads(text)
+            card = parse_json(text)
+            if len(card["parameters"]) > MAX_PARAMETERS:
+                raise ValueError(f"{len(card['parameters']):,} parameters, of at most {MAX_PARAMETERS:,}")
             parameters = tuple(
                 Parameter(
-                    str(row["name"]),
+                    _text(row["name"]),
                     tuple(float(level) for level in row["levels"]),
-                    str(row.get("unit", "")),
-                    str(row.get("description", "")),
-                    str(row.get("group", "")),
+                    _text(row.get("unit", "")),
+                    _text(row.get("description", "")),
+                    _text(row.get("group", "")),
                 )
                 for row in card["parameters"]
             )
-            return cls(str(card["synth"]), parameters)
+            return cls(_text(card["synth"]), parameters)
+        except JsonError as error:
+            raise ParameterError(f"a parameter space is JSON with 'synth' and 'parameters': it {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ParameterError(
-                f"a parameter space is JSON with 'synth' and 'parameters'. Received: {error}"
+                f"a parameter space is JSON with 'synth' and 'parameters'. Received: {shown(str(error), 200)}"
             ) from None
 
     @cached_property
@@ -285,6 +297,13 @@ class ParameterSpace:
                     f"against {len(theirs.levels)} from {theirs.levels[0]:g} to {theirs.levels[-1]:g}"
                 )
         return "levels"
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"a text of {len(text):,} characters, of at most {MAX_TEXT:,}")
+    return text
 
 
 def _differing(mine: Sequence[str], theirs: Iterable[str]) -> str:

@@ -112,6 +112,11 @@ def open_model_file(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a `.keras` file whose members may be read. Raises: ModelError for any other file."""
     try:
         with open_archive(path, MAX_WEIGHTS_BYTES + 3 * MAX_BYTES) as archive:
+            for member in archive.infolist():
+                if member.filename != WEIGHTS_MEMBER and member.file_size > MAX_BYTES:
+                    raise ArchiveError(
+                        f"must hold at most {MAX_BYTES:,} bytes beside weights. Received: {member.file_size:,}"
+                    )
             weights = archive.NameToInfo.get(WEIGHTS_MEMBER)
             if weights is not None and weights.file_size > MAX_UNPACKED * weights.compress_size + SMALL_BYTES:
                 raise ArchiveError(

@@ -9,7 +9,6 @@ levels exact and values between them to within half a step of 1/16383 of the ran
 
 import csv
 import io
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -20,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators import __version__
-from generators.errors import InversynthError, ParameterError
+from generators.errors import InversynthError, ParameterError, shown
 from generators.files import write_text, written_whole
 from generators.parameters import ParameterSpace
 from generators.registry import find_synth
 from inversynth.midi_file import read_midi
-from inversynth.patches.patch import Patch, patch_from_json, read_patch, write_patch
+from inversynth.patches.patch import Patch, patch_from_card, read_patch, read_patch_text, write_patch
 from inversynth.patches.patch_file import SCHEMA
 
 HEAD = ("schema", "synth", "sample_rate", "length", "level_db", "space_fingerprint")
@@ -63,7 +62,7 @@ def read_any_patch(path: str | os.PathLike[str]) -> Patch:
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".csv" and path.is_file():
-        return patch_from_csv(_text(path), str(path))
+        return patch_from_csv(read_patch_text(path, "utf-8-sig"), str(path))  # spreadsheets put a mark before it
     if suffix in (".mid", ".midi") or _begins(path, b"MThd"):
         return read_controls(path)
     return read_patch(path)
@@ -97,7 +96,9 @@ def patch_from_csv(text: str, label: str = "a patch") -> Patch:
     except csv.Error as error:
         raise ParameterError(f"{label} must be comma-separated values. Received: {error}") from None
     if not lines or tuple(lines[0][:2]) != COLUMNS[:2] or tuple(lines[0]) != COLUMNS[: len(lines[0])]:
-        raise ParameterError(f"{label} must begin with the line {','.join(COLUMNS)}. Received: {lines[:1]}")
+        raise ParameterError(
+            f"{label} must begin with the line {','.join(COLUMNS)}. Received: {shown(str(lines[:1]), 100)}"
+        )
     head, rows = {}, []
     for line in lines[1:]:
         if not any(line):
@@ -209,30 +210,25 @@ def _patch(head: Mapping[str, str], rows: list[dict[str, Any]], label: str) -> P
     """Check a patch in the way of patch.json."""
     unknown = sorted(head.keys() - set(HEAD))
     if unknown or set(HEAD) - OPTIONAL - head.keys():
-        said = ", ".join(head) or "nothing"
+        said = shown(", ".join(head), 200) or "nothing"
         raise ParameterError(f"{label} must say {', '.join(HEAD)} of itself. Received: {said}")
     numbers = {name: _number(head[name]) for name in NUMBERS if name in head}
     card = {**head, **numbers, "software": f"inversynth {__version__}", "parameters": rows}
-    return patch_from_json(json.dumps(card), label)
+    return patch_from_card(card, label)
 
 
 def _number(text: str) -> float | str:
     """Return the number that a text is, else the text, which the checks of a patch then name."""
     try:
-        return float(text)
+        return float(text.replace("_", "?"))  # Python reads 1_000
     except ValueError:
         return text
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark before it
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"cannot read {path} as a patch: {error}") from None
-
-
 def _begins(path: Path, mark: bytes) -> bool:
     try:
+        if not path.is_file():  # a pipe may never begin
+            return False
         with path.open("rb") as file:
             return file.read(len(mark)) == mark
     except OSError:

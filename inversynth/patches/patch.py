@@ -15,10 +15,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators import __version__
-from generators.errors import ParameterError
-from generators.files import write_text
+from generators.errors import ParameterError, shown
+from generators.files import check_readable_file, write_text
 from generators.parameters import Floats, ParameterSpace
-from inversynth.patches.patch_file import SCHEMA, AlternativeRow, ParameterRow, PatchFile, parse_patch_file
+from inversynth.patches.patch_file import (
+    MAX_BYTES,
+    SCHEMA,
+    AlternativeRow,
+    ParameterRow,
+    PatchFile,
+    check_patch_file,
+    parse_patch_file,
+)
 
 PROBABILITY_TOLERANCE = 1e-3
 """How far printed probabilities may be from a sum of 1: they are rounded to six digits."""
@@ -144,21 +152,33 @@ def read_patch(path: str | os.PathLike[str]) -> Patch:
 
     Raises: ParameterError naming the first thing that is wrong.
     """
+    return patch_from_json(read_patch_text(path), str(path))
+
+
+def read_patch_text(path: str | os.PathLike[str], encoding: str = "utf-8") -> str:
+    """Read the text of a patch, of at most MAX_BYTES. Raises ParameterError."""
     path = Path(path)
-    if path.is_dir():
-        raise ParameterError(f"a patch is a file. Received: the folder {path}. Name the patch.json in it")
+    hint = "Make one with: inversynth invert"
+    check_readable_file(path, "patch", ParameterError, most_bytes=MAX_BYTES, hint=hint)
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ParameterError(f"no such patch: {path}. Make one with: inversynth invert") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"cannot read {path} as a patch: {error}") from None
-    return patch_from_json(text, str(path))
+        return path.read_text(encoding=encoding)
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"cannot read {path} as a patch: it must be UTF-8. Received: {error.reason}") from None
+    except OSError as error:
+        raise ParameterError(f"cannot read {path} as a patch: {error.strerror or error}") from None
 
 
 def patch_from_json(text: str, label: str = "a patch") -> Patch:
     """Read a patch from JSON text; `label` names it in errors. Raises ParameterError."""
-    file = parse_patch_file(text, label)
+    return _patch(parse_patch_file(text, label), label)
+
+
+def patch_from_card(card: Mapping[str, Any], label: str = "a patch") -> Patch:
+    """Read a patch from what its JSON holds; `label` names it in errors. Raises ParameterError."""
+    return _patch(check_patch_file(card, label), label)
+
+
+def _patch(file: PatchFile, label: str) -> Patch:
     sample_rate, length = round(file.sample_rate), float(file.length)
     space = _space(file, sample_rate, length, label)
     by_name = {row.name: row for row in file.parameters}
@@ -166,7 +186,7 @@ def patch_from_json(text: str, label: str = "a patch") -> Patch:
         odd = sorted(set(by_name) ^ set(space.names)) or ["one of them twice"]
         raise ParameterError(
             f"{label} must set the {len(space)} parameters of synth '{space.synth}', each once. "
-            f"Received: {len(file.parameters)} parameters; at odds: {', '.join(odd)}"
+            f"Received: {len(file.parameters)} parameters; at odds: {shown(', '.join(odd), 200)}"
         )
     rows = [by_name[name] for name in space.names]
     values = np.asarray([_value(row, space, column, label) for column, row in enumerate(rows)])
@@ -206,7 +226,7 @@ def _space(file: PatchFile, sample_rate: int, length: float, label: str) -> Para
     if file.space_fingerprint not in (None, space.fingerprint):
         raise ParameterError(
             f"{label} belongs to another version of synth '{space.synth}' (fingerprint {space.fingerprint}). "
-            f"Received: {file.space_fingerprint}. Invert the sound again"
+            f"Received: {shown(file.space_fingerprint or '', 60)}. Invert the sound again"
         )
     return space
 
@@ -218,7 +238,7 @@ def _value(row: ParameterRow, space: ParameterSpace, column: int, label: str) ->
     if row.number not in (None, nearest):
         raise ParameterError(
             f"'class' of '{parameter.name}' in {label} must be the level nearest to its value {value:g}, which is "
-            f"{nearest}. Received: {row.number!r}. Correct one of the two, or leave 'class' out"
+            f"{nearest}. Received: {row.number!r:.60}. Correct one of the two, or leave 'class' out"
         )
     return value
 
@@ -238,7 +258,7 @@ def _distribution(row: ParameterRow, space: ParameterSpace, column: int, label: 
     name, count = space.names[column], space.sizes[column]
     try:
         distribution = np.asarray(row.probabilities, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         distribution = np.empty(0)
     if distribution.shape != (count,) or not np.all((distribution >= 0) & (distribution <= 1)):
         raise ParameterError(f"'probabilities' of '{name}' in {label} must be {count} numbers in 0..1")

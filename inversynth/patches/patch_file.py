@@ -12,9 +12,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from generators.errors import ParameterError, unknown
+from generators.errors import ParameterError, shown, unknown
+from generators.json_reader import JsonError, parse_json
 
 SCHEMA = "inversynth-patch/2"
+
+MAX_BYTES = 4 << 20
+"""Size of a patch: a hundred times that of the largest synth here with all probabilities."""
+
+MAX_TEXT = 4096
+"""Characters of a name in a patch, which may be a path."""
 
 LEVEL_RANGE = 200.0
 """Decibels; what lies beyond cannot be told from silence in float32."""
@@ -51,11 +58,18 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return value
 
 
+def _text(value: Any) -> str:
+    text = str(value)
+    if len(text) > MAX_TEXT:
+        raise PydanticCustomError("text", f"must have at most {MAX_TEXT} characters")
+    return text
+
+
 Number = Annotated[int | float, BeforeValidator(_number)]
 Level = Annotated[int | float, BeforeValidator(_level)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Object = Annotated[dict[str, Any], BeforeValidator(_object)]
-Text = Annotated[str, BeforeValidator(str)]
+Text = Annotated[str, BeforeValidator(_text)]
 
 
 class _Part(BaseModel):
@@ -112,11 +126,16 @@ class PatchFile(_Part):
 def parse_patch_file(text: str, label: str) -> PatchFile:
     """Read JSON text; `label` names it in errors. Raises ParameterError naming the first thing that is wrong."""
     try:
-        card = json.loads(text)
-    except ValueError as error:
-        raise ParameterError(f"{label} must be JSON. Received: {error}") from None
+        card = parse_json(text, MAX_BYTES)
+    except JsonError as error:
+        raise ParameterError(f"{label} {error}") from None
     if not isinstance(card, dict):
         raise ParameterError(f"{label} must be a JSON object. Received: {type(card).__name__}")
+    return check_patch_file(card, label)
+
+
+def check_patch_file(card: Mapping[str, Any], label: str) -> PatchFile:
+    """Check the content of a patch file. Raises ParameterError naming the first thing that is wrong."""
     try:
         return PatchFile.model_validate(card)
     except ValidationError as error:
@@ -127,19 +146,21 @@ def _explain(error: ValidationError, card: Mapping[str, Any], label: str) -> str
     """Say in one line what must hold at the first place that is wrong, and what came."""
     fault = error.errors(include_url=False)[0]
     *path, key = fault["loc"]
+    key = shown(str(key), 60)
     if key == "schema":
-        return f"{label} must have schema '{SCHEMA}'. Received: {card.get('schema')!r}"
+        return f"{label} must have schema '{SCHEMA}'. Received: {card.get('schema')!r:.60}"
     place = label
     model: type[_Part] = PatchFile
     if path[:1] == ["parameters"]:
-        place, model = f"'{card['parameters'][path[1]].get('name')}' in {label}", ParameterRow
+        name = shown(str(card["parameters"][path[1]].get("name")), 60)
+        place, model = f"'{name}' in {label}", ParameterRow
     elif path[:1] == ["alternatives"]:
         place, model = f"an alternative of {label}", AlternativeRow
     if path[-1:] in (["scores"], ["values"]):
         place = f"'{path[-1]}' in {place}"
     if fault["type"] == "extra_forbidden":
         known = sorted(field.alias or name for name, field in model.model_fields.items())
-        return f"{place} has an {unknown('key', str(key), known)}"
+        return f"{place} has an {unknown('key', key, known)}"
     if fault["type"] == "missing":
         return f"'{key}' of {place} is required. Received: nothing"
     return f"'{key}' of {place} {fault['msg']}. Received: {fault['input']!r:.60}"

@@ -118,3 +118,21 @@ def test_misuse_is_refused_in_one_sentence(call, message):
 def test_foreign_json_is_refused(text):
     with pytest.raises(ParameterError, match="a parameter space is JSON"):
         ParameterSpace.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 60_000, "it must be JSON of at most 64 levels"),
+        ('{"synth": "x", "parameters": [{"name": "a", "levels": [1e999]}]}', "it must be JSON with finite numbers"),
+        ('{"synth": "x", "parameters": [{"name": "a", "levels": [1' + "0" * 400 + "]}]}", "integers within 64 bits"),
+        ('{"synth": "\\ud800", "parameters": [{"name": "a", "levels": [1]}]}', "it must be JSON with Unicode text"),
+        ('{"synth": "' + "x" * 2000 + '", "parameters": [{"name": "a", "levels": [1]}]}', "a text of 2,000 characters"),
+        ('{"synth": "x", "parameters": [' + "{}," * 5000 + "{}]}", "5,001 parameters, of at most 4,096"),
+        ('{"synth": "x", "parameters": [{"name": "a", "levels": [-1e308, 1e308, 0]}]}', "levels must be finite"),
+    ],
+)
+def test_a_space_beyond_the_bounds_is_refused_in_a_short_line(text, message):
+    with pytest.raises(ParameterError, match=message) as error:
+        ParameterSpace.from_json(text)
+    assert len(str(error.value)) < 400

@@ -1,6 +1,7 @@
 """Patch files: they come back as they were written, and whatever is wrong with one is named in a line."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from generators.errors import InversynthError, ParameterError
 from generators.registry import build_synth
 from generators.sampling import sample_classes
+from inversynth.patches.formats import patch_from_csv, read_any_patch
 from inversynth.patches.patch import (
     SCHEMA,
     Patch,
+    patch_from_card,
     patch_from_json,
     patch_from_probabilities,
     read_patch,
@@ -92,8 +95,10 @@ def test_patch_written_by_hand_may_shuffle_rows_and_leave_out_what_follows_from_
         ({"synth": "fn"}, "unknown synth 'fn'"),
         ({"space_fingerprint": "0" * 16}, "belongs to another version of synth 'fm'"),
         ({"sample_rate": "16384"}, "'sample_rate' of a patch must be a finite number. Received: '16384'"),
-        ({"length": float("nan")}, "'length' of a patch must be a finite number"),
-        ({"length": 10**400}, "'length' of a patch must be a finite number. Received: 1000"),
+        ({"length": float("nan")}, "a patch must be JSON with finite numbers. Received: NaN"),
+        ({"length": 10**400}, "a patch must be JSON with integers within 64 bits. Received: 1000"),
+        ({"synth": "fm" * 9999}, "'synth' of a patch must have at most 4096 characters. Received: 'fmfm"),
+        ({"k" * 9999: 1}, "a patch has an unknown key 'kkkk"),
         ({"parameters": {}}, "'parameters' of a patch must be a list"),
         ({"parameters": []}, "must set the 23 parameters of synth 'fm', each once. Received: 0"),
         ({"scores": {"stft_pcc": "good"}}, "'stft_pcc' of 'scores'"),
@@ -103,6 +108,46 @@ def test_fault_of_a_patch_is_named(patch: Patch, change: dict[str, Any], message
     with pytest.raises(ParameterError) as error:
         patch_from_json(changed(patch, **change))
     assert message in str(error.value)
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("length", [float("nan"), 10**400])
+def test_numbers_that_json_does_not_have_are_no_values_either(patch: Patch, length: float) -> None:
+    card = json.loads(changed(patch, length=length))
+    with pytest.raises(ParameterError, match="'length' of a patch must be a finite number"):
+        patch_from_card(card)
+
+
+def test_text_that_asks_for_more_than_a_patch_can_be_is_refused(tmp_path: Path, patch: Patch) -> None:
+    for text, message in (
+        ("[" * 60_000, "must be JSON of at most 64 levels"),
+        ('{"schema": "' + "a" * (5 << 20) + '"}', "must have at most 4,194,304 bytes"),
+        (patch.to_json().replace('"fm"', '"\\ud800"'), "must be JSON with Unicode text"),
+        (patch.to_json().replace('"synth"', '"synth": 1, "synth"'), "each key once in an object. Received: 'synth'"),
+    ):
+        with pytest.raises(ParameterError, match=message) as error:
+            patch_from_json(text)
+        assert len(str(error.value)) < 300
+    with (tmp_path / "sparse.json").open("wb") as file:
+        file.truncate(1 << 40)
+    for name in ("sparse.json", "sparse.csv"):
+        (tmp_path / "sparse.json").rename(tmp_path / name)
+        with pytest.raises(ParameterError, match=r"a patch has at most 4\.19\d+ MB"):
+            read_any_patch(tmp_path / name)
+        (tmp_path / name).rename(tmp_path / "sparse.json")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ParameterError, match="a patch is a regular file"):
+        read_any_patch(tmp_path / "pipe")
+
+
+def test_a_long_line_of_a_table_is_shortened_in_the_message() -> None:
+    with pytest.raises(ParameterError, match="must begin with the line") as error:
+        patch_from_csv("x," * 100_000)
+    assert len(str(error.value)) < 300
 
 
 @pytest.mark.parametrize(
