@@ -1,0 +1,81 @@
+"""Every block of the README runs, in the order they stand, in one empty folder."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+SMALLER = {
+    "--num_examples 20000": "--num_examples 60",
+    "--epochs 20 --batch_size 64": "--epochs 1 --batch_size 16",
+    "--epochs 50": "--epochs 2",
+    "evaluate runs/C6_train": "evaluate runs/C6_train --num_examples 4 --identifiability 0",
+    "evaluate --paper": "evaluate --paper --num_examples 2 --identifiability 0",
+    "compare --model": "compare --num 2 --model",
+    "macros runs/macros_InverSynth": "macros runs/macros_InverSynth --positions 2",
+    "demo --train": "demo --train --num_examples 40 --epochs 1",
+    "--pitches 60:84:4": "--pitches 72",
+    "decode output/bell.codes.npz": "decode output/bell.codes.npz --length 0.2",
+}
+"""What the test asks less of than the README does, so that it ends in minutes: fewer examples, epochs and notes."""
+
+ELSEWHERE = ("make ", "pip ", "poetry install", "poetry run task --list")
+"""Commands of the checkout, not of an empty folder; `.ci/run` runs them."""
+
+OTHER_DEFAULTS = {"EPOCHS": "1", "NUM_EXAMPLES": "20"}
+"""Settings of the two commands that take all of theirs from `.env`."""
+
+
+def blocks(language: str) -> list[str]:
+    return [
+        code for found, code in BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")) if found == language
+    ]
+
+
+def commands() -> list[str]:
+    """The shell lines of the README, without their comments, those of the checkout left out."""
+    lines = [re.split(r"\s+#", line)[0].strip() for code in blocks("") for line in code.splitlines()]
+    return [line for line in lines if line and not line.startswith(ELSEWHERE)]
+
+
+def smaller(line: str) -> str:
+    for words, fewer in SMALLER.items():
+        line = line.replace(words, fewer)
+    return line
+
+
+def argv(line: str) -> list[str]:
+    """Return what a shell would start; tasks as pyproject.toml defines them."""
+    words = shlex.split(line)
+    if words[:4] == ["poetry", "run", "task", "generate_sin"]:
+        words = ["python", "-m", "generators.fm_generator", *words[4:]]
+    if words[0] == "inversynth":
+        words = ["python", "-m", *words]
+    assert words[0] == "python", f"a line of the README that this test cannot run: {line}"
+    return [sys.executable, *words[1:]]
+
+
+def test_every_substitution_is_of_something_in_the_readme() -> None:
+    assert len(commands()) >= 25
+    assert [words for words in SMALLER if not any(words in line for line in commands())] == []
+
+
+def test_blocks_run_in_their_order_in_an_empty_folder(tmp_path: Path) -> None:
+    for line in commands():
+        more = OTHER_DEFAULTS if "-m models." in line or "generate_sin" in line else {}
+        environment = {**os.environ, **more, "INVERSYNTH_DATASET_NAME": "InverSynth"} if more else dict(os.environ)
+        ran = subprocess.run(argv(smaller(line)), cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert ran.returncode == 0, f"{line}\n{ran.stdout}\n{ran.stderr}"
+        assert "Traceback" not in ran.stderr
+        noise = [one for one in ran.stderr.splitlines() if re.search(r"oneDNN|cuInit|absl|WARNING: All log", one)]
+        assert noise == [], line
+    for code in blocks("python"):
+        ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"output/index.html", "output/bell/report.html", "song.wav", "bell.csv", "bell.json"} <= written
