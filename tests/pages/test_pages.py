@@ -1,0 +1,76 @@
+"""Pages in a real browser: whatever sounds, labels, styles and models are called, nothing runs, nothing is fetched."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from inversynth.report.report import TEMPLATES, content_hash, page_script
+from tests.pages.chromium import CHROMIUM, visit
+from tests.pages.hostile_pages import ATTACK, PAGES, RUN
+
+browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, a Debian package")
+
+SHARED = {"base.html", "macros.html"}
+"""Templates that are parts of others."""
+
+
+def test_every_template_has_a_hostile_page() -> None:
+    assert {path.name for path in TEMPLATES.glob("*.html")} - SHARED == set(PAGES)
+
+
+@browser
+@pytest.mark.parametrize("template", PAGES)
+def test_nothing_that_a_name_holds_runs_or_is_fetched(template: str, tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    page = PAGES[template](tmp_path / "pages")
+    html = page.read_text(encoding="utf-8")
+    assert f"<script>{RUN}" not in html
+    assert f"&lt;script&gt;{RUN}" in html  # it is there, as text
+    seen = visit(page, tmp_path)
+    assert "data-ran" not in seen.dom.partition("<head>")[0]
+    assert seen.violations == ()
+    assert seen.errors == ()
+    assert seen.requests == ()
+
+
+@browser
+def test_the_script_of_a_pad_may_load_the_notes_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    page = PAGES["pad.html"](tmp_path / "pages")
+    seen = visit(page, tmp_path)
+    assert 'data-note="60"' in seen.dom  # a key, which the script has made
+    assert "is not beside this page" not in seen.dom
+    (page.parent / "pad" / "pitch_60.js").unlink()
+    assert "pad/pitch_60.js is not beside this page" in visit(page, tmp_path / "without").dom
+
+
+@browser
+def test_what_slips_through_the_escaping_is_blocked_and_would_run_without_the_policy(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    page = PAGES["index.html"](tmp_path / "pages")
+    html = page.read_text(encoding="utf-8")
+    injected = html.replace("<h1>", f"<h1>{ATTACK}", 1)
+    page.write_text(injected, encoding="utf-8")
+    seen = visit(page, tmp_path)
+    assert "data-ran" not in seen.dom.partition("<head>")[0]
+    assert len(seen.violations) >= 4  # script, two handlers, and what is loaded
+    assert seen.requests == ()
+    page.write_text(re.sub(r"<meta http-equiv.*", "", injected), encoding="utf-8")
+    seen = visit(page, tmp_path / "open")
+    assert "data-ran" in seen.dom.partition("<head>")[0]
+    assert any("example.invalid" in url for url in seen.requests)
+
+
+@pytest.mark.parametrize("template", PAGES)
+def test_a_page_allows_the_one_script_that_it_has(template: str, tmp_path: Path) -> None:
+    html = PAGES[template](tmp_path).read_text(encoding="utf-8")
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', html)
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert directives["base-uri"] == directives["form-action"] == "'none'"
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert script == page_script(template)
+    wanted = [f"'{content_hash(script)}'", *(["'strict-dynamic'"] if template == "pad.html" else [])]
+    assert directives["script-src"].split() == wanted
+    assert "<!--" not in script
