@@ -88,6 +88,7 @@ class Sound:
 class Header:
     """What a file says of itself: `frames` are samples a channel, `subtype` how they are stored (`PCM_16`)."""
 
+    format: str
     sample_rate: int
     channels: int
     frames: int
@@ -102,8 +103,8 @@ class AudioFile:
 
     def __init__(self, path: Path, file: soundfile.SoundFile) -> None:
         self.path, self._file = path, file
-        self.header = Header(file.samplerate, file.channels, max(file.frames, 0), file.subtype)
-        endings = {"OGG": _ogg_is_cut, "WAV": _wav_is_cut}
+        self.header = Header(file.format, file.samplerate, file.channels, max(file.frames, 0), file.subtype)
+        endings = {"OGG": _ogg_is_cut, "WAV": _wav_is_cut, "WAVEX": _wav_is_cut}
         self.cut = file.format in endings and endings[file.format](path)
         self._place = 0
 

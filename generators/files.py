@@ -123,6 +123,16 @@ def written_whole(path: str | os.PathLike[str], *, durable: bool = False) -> Ite
                 partial.unlink(missing_ok=True)
 
 
+def check_writable(path: str | os.PathLike[str], fault: type[InversynthError] = InversynthError) -> None:
+    """Check, before long work, that a file can be written at a path; its folder is made. Raises `fault` where not."""
+    path = Path(path)
+    with writing(path, fault), made_folders(path.parent):
+        _check_target(path)
+        partial = _partial_path(path)
+        partial.touch()
+        partial.unlink()
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write a UTF-8 text file, whole or not at all. Raises InversynthError where it cannot."""
     path = Path(path)
@@ -167,11 +177,16 @@ def _longest_name(folder: Path) -> int:
 
 def _partial_path(path: Path) -> Path:
     """Return a new name in the folder of a path: `.<stem>.<machine>-<process>-<random>.partial<suffix>`."""
-    suffix = f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}{path.suffix}"
-    room, stem = _longest_name(path.parent) - len(os.fsencode(suffix)) - 1, path.stem
-    while len(os.fsencode(stem)) > max(room, 0):
-        stem = stem[:-1]
-    return path.with_name(f".{stem}{suffix}")
+    name = f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}{path.suffix}"
+    return hidden_path(path.with_suffix(""), name)
+
+
+def hidden_path(path: Path, suffix: str) -> Path:
+    """Return `.<name><suffix>` beside a path; a long name is cut at its end, so that the file system allows it."""
+    room, name = _longest_name(path.parent) - len(os.fsencode(suffix)) - 1, path.name
+    while len(os.fsencode(name)) > max(room, 0):
+        name = name[:-1]
+    return path.with_name(f".{name}{suffix}")
 
 
 @cache

@@ -6,8 +6,10 @@ number of interruptions, kill -9 included, give the same bytes.
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,11 +21,12 @@ from pydantic_settings import CliToggleFlag
 
 from generators.audio import normalise_peak, read_audio, write_audio
 from generators.command import run_command
-from generators.dataset import Card, Dataset, dataset_path
-from generators.errors import AudioError, DatasetError, ParameterError
+from generators.dataset import Card, Dataset, dataset_path, parse_shard
+from generators.errors import AudioError, DatasetError, InversynthError, ParameterError
+from generators.files import check_writable, made_folders, writing
 from generators.parallel import available_cores, ordered_map
 from generators.sampling import sample_classes
-from generators.settings import DatasetName, Settings
+from generators.settings import DatasetName, Settings, Shard
 from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,9 @@ class GeneratorSettings(Settings):
     regenerate_audio: CliToggleFlag[bool] = Field(False, description="render the patches of an existing dataset again")
     normalise: CliToggleFlag[bool] = Field(False, description="scale every sound to a peak of 1")
     seed: int = Field(0, ge=0, description="the dataset is a pure function of it")
+    shard: Shard | None = Field(
+        None, description="k/n: make part k of n alone, in <name>.<k>of<n>.hdf5, so that machines can share the work"
+    )
     workers: int | None = Field(None, ge=1, description="threads; by default one per core")
     resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
 
@@ -84,9 +90,12 @@ def generate_dataset(
     regenerate_audio: bool = False,
     resume: bool = True,
     progress: bool = False,
+    shard: tuple[int, int] = (1, 1),
 ) -> Progress:
     """Make, finish or check a dataset file (and its WAV files, where a directory for them is given).
 
+    Args:
+        shard: (k, n) for the rows of part k of n alone; `path` is that of the shard.
     Raises: DatasetError where the file holds other data than requested; ParameterError where the complete
     grid exceeds `num_examples`, or where sounds that belong to companions would be normalised.
     """
@@ -111,14 +120,21 @@ def generate_dataset(
         synth.companions,
     )
     started = time.perf_counter()
-    with open_dataset(path, card, regenerate_samples) as dataset:
+    sounds = wavefile_folder(wavefile_directory, path, shard) if wavefile_directory is not None else None
+    with ExitStack() as stack:
+        if sounds is not None:
+            with writing(sounds, AudioError):
+                stack.enter_context(made_folders(sounds))
+            check_writable(_wavefile(sounds, max(num_examples - 1, 0)), AudioError)
+        dataset = stack.enter_context(begun_dataset(path, card, regenerate_samples, shard))
         if regenerate_audio or not resume:
             dataset.forget()
         todo = np.flatnonzero(~dataset.done[:])
-        _render_rows(dataset, synth, todo, workers, wavefile_directory, progress)
-        if wavefile_directory is not None:
-            _write_missing_wavefiles(dataset, todo, wavefile_directory, workers)
-    return Progress(path, num_examples, len(todo), time.perf_counter() - started)
+        _render_rows(dataset, synth, todo, workers, sounds, progress)
+        if sounds is not None:
+            _write_missing_wavefiles(dataset, todo, sounds, workers)
+        count = len(dataset)
+    return Progress(path, count, len(todo), time.perf_counter() - started)
 
 
 def render_rows(
@@ -151,7 +167,16 @@ def render_columns(
 
 def wavefile_path(directory: Path, name: str, row: int) -> Path:
     """Return where the WAV file of a row is written."""
-    return directory / name / f"{name}_{row:05d}.wav"
+    return _wavefile(directory / name, row)
+
+
+def wavefile_folder(directory: Path, path: Path, shard: tuple[int, int] = (1, 1)) -> Path:
+    """Return the folder of the WAV files of a dataset file; shards share one."""
+    return directory / (path.stem.removesuffix(".{}of{}".format(*shard)) if shard[1] > 1 else path.stem)
+
+
+def _wavefile(folder: Path, row: int) -> Path:
+    return folder / f"{folder.name}_{row:05d}.wav"
 
 
 def generator_command(synth_class: type[Synth], argv: Sequence[str] | None, prog: str) -> int:
@@ -165,7 +190,8 @@ def generator_command(synth_class: type[Synth], argv: Sequence[str] | None, prog
 
 def generate_from_settings(synth: Synth, settings: GeneratorSettings) -> Progress:
     """Do what `GeneratorSettings` ask for, with a synth of their sample rate and length, and log one line about it."""
-    path = dataset_path(settings.dataset_directory, settings.name or synth.dataset_name or synth.short_name)
+    shard = parse_shard(settings.shard)
+    path = dataset_path(settings.dataset_directory, settings.name or synth.dataset_name or synth.short_name, shard)
     done = generate_dataset(
         path,
         synth,
@@ -179,6 +205,7 @@ def generate_from_settings(synth: Synth, settings: GeneratorSettings) -> Progres
         regenerate_audio=settings.regenerate_audio,
         resume=settings.resume,
         progress=True,
+        shard=shard,
     )
     speed = f", {done.rendered * synth.length / done.seconds:,.0f} x real time" if done.rendered else ""
     log.info(
@@ -194,7 +221,7 @@ def generate_from_settings(synth: Synth, settings: GeneratorSettings) -> Progres
         speed,
     )
     if settings.wavefiles:
-        log.info("WAV files: %s", settings.wavefile_directory / path.stem)
+        log.info("WAV files: %s", wavefile_folder(settings.wavefile_directory, path, shard))
     return done
 
 
@@ -206,18 +233,20 @@ def _check_normalise(synth: Synth, normalise: bool) -> None:
         )
 
 
-def open_dataset(path: Path, card: Card, replace: bool) -> Dataset:
+def open_dataset(path: Path, card: Card, replace: bool, shard: tuple[int, int] = (1, 1)) -> Dataset:
     """Open a dataset for writing, made new where there is none yet or it is to be replaced.
 
     Raises: DatasetError where the file holds other data than the card describes.
     """
-    if not path.exists():
-        return Dataset.create(path, card)
+    if not os.path.exists(path):  # noqa: PTH110 (which also answers for names that cannot be)
+        return Dataset.create(path, card, shard)
     dataset = Dataset(path, writable=True)
     if replace:
         dataset.close()
-        return Dataset.create(path, card)
+        return Dataset.create(path, card, shard)
     difference = dataset.card.difference(card)
+    if not difference and dataset.shard != shard:
+        difference = "shard {}/{} against {}/{}".format(*dataset.shard, *shard)
     if difference:
         dataset.close()
         raise DatasetError(
@@ -227,21 +256,41 @@ def open_dataset(path: Path, card: Card, replace: bool) -> Dataset:
     return dataset
 
 
+@contextmanager
+def begun_dataset(path: Path, card: Card, replace: bool, shard: tuple[int, int] = (1, 1)) -> Iterator[Dataset]:
+    """Open a dataset as `open_dataset` does.
+
+    A file made here, and folders made for it, are removed again where an error ends the block before a row is finished.
+    """
+    is_new = not os.path.lexists(path)
+    with ExitStack() as stack:
+        stack.enter_context(writing(path, DatasetError))
+        stack.enter_context(made_folders(path.parent))
+        dataset = stack.enter_context(open_dataset(path, card, replace, shard))
+        try:
+            yield dataset
+        except (InversynthError, OSError):
+            if is_new and not len(dataset.finished()):
+                path.unlink(missing_ok=True)
+            raise
+
+
 def _render_rows(
     dataset: Dataset,
     synth: Synth,
     todo: NDArray[np.intp],
     workers: int | None,
-    wavefile_directory: Path | None,
+    wavefile_folder: Path | None,
     progress: bool,
 ) -> None:
-    card = dataset.card
+    card, offset = dataset.card, dataset.first_row
 
     def render(rows: slice) -> dict[str, NDArray[Any]]:
-        columns = render_columns(synth, rows.start, rows.stop, card.seed, card.sampling_method, card.normalise)
-        if wavefile_directory is not None:
-            for row, sound in zip(range(rows.start, rows.stop), columns["audio"], strict=True):
-                write_audio(wavefile_path(wavefile_directory, dataset.path.stem, row), sound, card.sample_rate)
+        first, last = rows.start + offset, rows.stop + offset
+        columns = render_columns(synth, first, last, card.seed, card.sampling_method, card.normalise)
+        if wavefile_folder is not None:
+            for row, sound in zip(range(first, last), columns["audio"], strict=True):
+                write_audio(_wavefile(wavefile_folder, row), sound, card.sample_rate)
         return columns
 
     fill_rows(dataset, render, todo, workers, progress)
@@ -273,8 +322,8 @@ def fill_rows(
         desc=dataset.path.stem,
         disable=not progress,
     )
-    with bar:
-        for rows, columns in ordered_map(job, _runs(todo, block), workers):
+    with bar, closing(ordered_map(job, _runs(todo, block), workers)) as blocks:
+        for rows, columns in blocks:
             dataset.write(rows, **columns)
             bar.update(rows.stop - rows.start)
 
@@ -287,18 +336,19 @@ def _runs(rows: NDArray[np.intp], longest: int) -> Iterator[slice]:
             yield slice(int(part[0]), int(part[-1]) + 1)
 
 
-def _write_missing_wavefiles(dataset: Dataset, written: NDArray[np.intp], directory: Path, workers: int | None) -> None:
+def _write_missing_wavefiles(dataset: Dataset, written: NDArray[np.intp], folder: Path, workers: int | None) -> None:
     """Write the WAV files that a finished row lacks, or that belong to another sound, from the audio in the file."""
     rows = np.setdiff1d(np.arange(len(dataset)), written)
 
     def check(job: tuple[int, NDArray[np.float32]]) -> None:
         row, audio = job
-        path = wavefile_path(directory, dataset.path.stem, row)
+        path = _wavefile(folder, row + dataset.first_row)
         if not _holds(path, audio, dataset.card.sample_rate):
             write_audio(path, audio, dataset.card.sample_rate)
 
-    for _ in ordered_map(check, ((int(row), dataset.audio[int(row)]) for row in rows), workers):
-        pass
+    with closing(ordered_map(check, ((int(row), dataset.audio[int(row)]) for row in rows), workers)) as jobs:
+        for _ in jobs:
+            pass
 
 
 def _holds(path: Path, audio: NDArray[np.float32], sample_rate: int) -> bool:

@@ -5,10 +5,13 @@ each. Notes are listed, not drawn, so the seed decides the split alone.
 """
 
 import logging
+import os
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,10 @@ from numpy.typing import NDArray
 
 from generators.audio import normalise_peak, write_audio
 from generators.command import run_command
-from generators.dataset import Card, Dataset, dataset_path
-from generators.generate import Progress, fill_rows, open_dataset
+from generators.dataset import Card, Dataset, dataset_path, parse_shard
+from generators.errors import AudioError
+from generators.files import check_writable
+from generators.generate import Progress, begun_dataset, fill_rows
 from generators.notes.labels import SPACE, NoteTable, options_of
 from generators.notes.settings import NoteSettings
 from generators.notes.source import NoteSource
@@ -28,6 +33,9 @@ log = logging.getLogger(__name__)
 
 NAME = "notes"
 """The word after `inversynth generate`, the synth that a card names, and the name of a dataset by default."""
+
+LONGEST_FOLDER = 200
+"""Bytes in the name of an instrument's folder, which leaves its files room for a velocity, a row and a pitch."""
 
 LISTED = "listed"
 """The sampling method of a card whose rows are listed."""
@@ -43,10 +51,12 @@ def generate_notes(
     regenerate_samples: bool = False,
     resume: bool = True,
     progress: bool = False,
+    shard: tuple[int, int] = (1, 1),
 ) -> Progress:
     """Make, finish or check a dataset file of notes.
 
     Args:
+        shard: (k, n) for the rows of part k of n alone; `path` is that of the shard.
         seed: what the split was drawn with. normalise: scale every sound to a peak of 1.
     Raises: DatasetError where the file holds other data than requested.
     """
@@ -73,12 +83,15 @@ def generate_notes(
         return {"audio": audio, "classes": classes[rows], "values": values, **labels}
 
     started = time.perf_counter()
-    with open_dataset(path, card, regenerate_samples) as dataset:
+    with begun_dataset(path, card, regenerate_samples, shard) as dataset:
         if not resume:
             dataset.forget()
+        offset, count = dataset.first_row, len(dataset)
         todo = np.flatnonzero(~dataset.done[:])
-        fill_rows(dataset, columns, todo, workers, progress)
-    return Progress(path, len(table), len(todo), time.perf_counter() - started)
+        fill_rows(
+            dataset, lambda rows: columns(slice(rows.start + offset, rows.stop + offset)), todo, workers, progress
+        )
+    return Progress(path, count, len(todo), time.perf_counter() - started)
 
 
 def write_note_files(dataset: Dataset, directory: Path, workers: int | None = None) -> int:
@@ -87,13 +100,13 @@ def write_note_files(dataset: Dataset, directory: Path, workers: int | None = No
     Where notes share both, the velocity follows the instrument, and where they share that too the number of the row.
     """
     instruments, velocities = (dataset.labels["instrument"][:], dataset.classes[:, 1])
-    names = [dataset.card.names["instrument"][number].replace("_", "-") for number in instruments]
+    folders = [_folder_name(dataset.card.names["instrument"][number]) for number in instruments]
+    names = [folder.replace("_", "-") for folder in folders]
     pitches = dataset.classes[:, 0]
     for more in (velocities, np.arange(len(dataset))):
         often = Counter(zip(names, pitches, strict=True))
         shared = [often[pair] > 1 for pair in zip(names, pitches, strict=True)]
         names = [f"{name}-{extra}" if twice else name for name, extra, twice in zip(names, more, shared, strict=True)]
-    folders = [dataset.card.names["instrument"][number] for number in instruments]
     paths = [
         directory / folder / f"{name}_{pitch}.wav" for folder, name, pitch in zip(folders, names, pitches, strict=True)
     ]
@@ -102,9 +115,18 @@ def write_note_files(dataset: Dataset, directory: Path, workers: int | None = No
     def write(job: tuple[Path, NDArray[np.float32]]) -> None:
         write_audio(*job, dataset.card.sample_rate, bits=16)
 
-    for _ in ordered_map(write, ((path, dataset.audio[row]) for row, path in missing), workers):
-        pass
+    with closing(ordered_map(write, ((path, dataset.audio[row]) for row, path in missing), workers)) as jobs:
+        for _ in jobs:
+            pass
     return len(missing)
+
+
+def _folder_name(instrument: str) -> str:
+    """Return the name of an instrument as one of a folder here, whatever a file calls it: `../x` becomes `x`."""
+    plain = re.sub(r"[\x00-\x1f/\\]+", "-", instrument).strip(" .-")
+    while len(os.fsencode(plain)) > LONGEST_FOLDER:
+        plain = plain[:-1]
+    return plain or "instrument"
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.note_generator") -> int:
@@ -112,7 +134,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.no
 
     def action(settings: NoteSettings) -> None:
         source = settings.note_source()
-        path = dataset_path(settings.dataset_directory, settings.name or NAME)
+        shard = parse_shard(settings.shard)
+        path = dataset_path(settings.dataset_directory, settings.name or NAME, shard)
+        directory = settings.wavefile_directory / path.stem
+        if settings.wavefiles:
+            check_writable(directory / path.name, AudioError)
         done = generate_notes(
             path,
             source,
@@ -122,6 +148,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.no
             regenerate_samples=settings.regenerate_samples,
             resume=settings.resume,
             progress=True,
+            shard=shard,
         )
         speed = f", {done.rendered / done.seconds:,.0f} a second" if done.rendered else ""
         log.info(
@@ -130,7 +157,6 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.no
             *(_splits(source.table), done.rendered, done.seconds, speed),
         )
         if settings.wavefiles:
-            directory = settings.wavefile_directory / path.stem
             with Dataset(path) as dataset:
                 write_note_files(dataset, directory, settings.workers)
             log.info("WAV files: %s", directory)

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -15,7 +15,9 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ordered_map(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int | None = None) -> Iterator[Result]:
+def ordered_map(
+    function: Callable[[Job], Result], jobs: Iterable[Job], workers: int | None = None
+) -> Generator[Result, None, None]:
     """Yield function(job) for each job, in order, computed by `workers` threads (default: one per core).
 
     Threads suffice because rendering and file writing release the GIL. At most `workers` + 1 results wait to be

@@ -95,6 +95,17 @@ DatasetName = Annotated[str, AfterValidator(_dataset_name)]
 """A field that names a dataset beside the folder it goes into."""
 
 
+def _shard(text: str) -> str:
+    numbers = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
+    if not numbers or not 1 <= int(numbers[1]) <= int(numbers[2]):
+        raise ValueError("must be k/n with k from 1 to n, and n up to 9999")
+    return text
+
+
+Shard = Annotated[str, AfterValidator(_shard)]
+"""A field that names one of n parts of a work, counted from 1: `2/4`."""
+
+
 def is_numeric(annotation: Any) -> bool:
     """Return whether a field holds a number, a list of numbers, or either of them or nothing."""
     parts = get_args(annotation)

@@ -16,16 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from generators.audio import Sound, read_audio, resample
-from generators.errors import AudioError, DatasetError, ParameterError
-from generators.notes.labels import TYPES, note_table
+from generators.audio import Header, Sound, read_audio, read_header, resample
+from generators.errors import AudioError, DatasetError, InversynthError, ParameterError
+from generators.files import check_readable_file
+from generators.notes.labels import MOST_NOTES, TYPES, note_table
 from generators.notes.pitches import midi_number
 from generators.notes.source import NoteSource
 
 SUFFIXES = frozenset({".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3"})
+
+MOST_TABLE_BYTES = 64 << 20
+"""Of a table of labels: 64 bytes for each of the most notes."""
+
+HASHED_AT_ONCE = 1 << 20
 
 FULL_VELOCITY = 100
 """Velocity of a note without a label for it."""
@@ -53,22 +58,24 @@ class Fit:
     chop: bool = False
     step: int | None = None
 
-    def mismatches(self, info: Any) -> list[str]:
+    def mismatches(self, info: Header) -> list[str]:
         """Return in what a sound, by its header, differs from the required format."""
         found = []
-        if info.samplerate != self.sample_rate and not self.convert:
-            found.append(f"{info.samplerate} Hz")
+        if info.sample_rate != self.sample_rate and not self.convert:
+            found.append(f"{info.sample_rate} Hz")
         if info.channels != 1 and not self.convert:
             found.append(f"{info.channels} channels")
         if self.bits and info.subtype != f"PCM_{self.bits}":
             found.append(f"stored as {info.subtype}")
         samples = self.length(info)
+        if not samples:
+            return [*found, "no samples"]
         allowed = (samples < self.samples and self.pad) or (samples > self.samples and (self.trim or self.chop))
         if samples != self.samples and not allowed:
             found.append(f"{samples} samples")
         return found
 
-    def starts(self, info: Any) -> range:
+    def starts(self, info: Header) -> range:
         """Return the first samples of the pieces of a sound, at the rate of this fit."""
         if not self.chop:
             return range(1)
@@ -76,11 +83,11 @@ class Fit:
         last = samples if self.pad else max(samples - self.samples + 1, 1)
         return range(0, last, self.step or self.samples)
 
-    def length(self, info: Any) -> int:
+    def length(self, info: Header) -> int:
         """Return the samples of a sound at the rate of this fit, after a conversion if that is allowed."""
         if not self.convert:
-            return int(info.frames)
-        return -(-int(info.frames) * self.sample_rate // int(info.samplerate))
+            return info.frames
+        return -(-info.frames * self.sample_rate // info.sample_rate)
 
 
 def folder_source(
@@ -109,7 +116,8 @@ def folder_source(
     digest = hashlib.sha256()
     for file in files:
         name = str(file.relative_to(path))
-        digest.update(name.encode() + b"\0" + file.read_bytes())
+        digest.update(os.fsencode(name) + b"\0")
+        _add_content(digest, file)
         label = {**labels_in_name(file.stem), **(tags or {}), **table.get(name, {})}
         if pitch is not None:
             label.setdefault("pitch", pitch)
@@ -119,7 +127,14 @@ def folder_source(
         if wrong:
             mismatches.append(f"{name} ({', '.join(wrong)})")
             continue
-        for number, start in enumerate(fit.starts(info)):
+        assert info is not None  # or it would be wrong
+        starts = fit.starts(info)
+        if len(pieces) + len(starts) > MOST_NOTES:
+            raise DatasetError(
+                f"a dataset has at most {MOST_NOTES:,} notes. Received: {len(pieces) + len(starts):,} or more, with "
+                f"the pieces of {file}. Take fewer sounds, or raise chop_step"
+            )
+        for number, start in enumerate(starts):
             piece = {"piece": str(number)} if fit.chop else {}
             rows.append({"velocity": FULL_VELOCITY, **label, **piece})
             pieces.append((file, start))
@@ -137,6 +152,17 @@ def folder_source(
     return NoteSource(note_table(rows, own), fit.sample_rate, fit.samples, facts, read, has_split)
 
 
+def _add_content(digest: Any, file: Path) -> None:
+    """Add a file to a hash, in blocks; what is no readable file is found later, with all that is wrong with sounds."""
+    try:
+        check_readable_file(file)
+        with file.open("rb") as content:
+            while block := content.read(HASHED_AT_ONCE):
+                digest.update(block)
+    except (InversynthError, OSError):
+        digest.update(b"unreadable")
+
+
 def sound_files(path: Path) -> list[Path]:
     """Return the sounds in a folder and its subfolders, in order. Raises DatasetError where there are none."""
     if not path.is_dir():
@@ -152,11 +178,11 @@ def sounds_below(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
 
 
-def check_sound(file: Path, fit: Fit) -> tuple[list[str], Any]:
+def check_sound(file: Path, fit: Fit) -> tuple[list[str], Header | None]:
     """Return the mismatches of a sound with the required format, and its header; None for a file that is no sound."""
     try:
-        info = soundfile.info(file)
-    except (soundfile.LibsndfileError, RuntimeError, OSError):
+        info = read_header(file)
+    except AudioError:
         return ["no readable audio"], None
     return fit.mismatches(info), info
 
@@ -184,6 +210,7 @@ def labels_in_name(stem: str) -> dict[str, Any]:
 
 def _read_labels(path: Path, folder: Path, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """Read the labels of each sound from a CSV file, by its name within the folder."""
+    check_readable_file(path, "table of labels", DatasetError, most_bytes=MOST_TABLE_BYTES)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))

@@ -5,7 +5,6 @@ Source: Engel et al. 2017. A note is named `<instrument>-<pitch>-<velocity>`, an
 """
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 
 from generators.audio import read_audio
 from generators.errors import AudioError, DatasetError
-from generators.notes.labels import FAMILIES, QUALITIES, SOURCES, SPLITS, note_table
+from generators.json_reader import JsonError, parse_json, read_bounded
+from generators.notes.labels import FAMILIES, MOST_NOTES, QUALITIES, SOURCES, SPLITS, note_table
 from generators.notes.source import NoteSource
 from generators.notes.tfrecord import Record, parse_example, read_record, scan_records
 
@@ -28,6 +28,9 @@ GANSYNTH_PITCHES = range(24, 85)
 """Pitches that GANSynth was trained on, of acoustic instruments."""
 
 NUMBERS = ("pitch", "velocity", "instrument_family", "instrument_source")
+
+MOST_EXAMPLES_BYTES = 512 << 20
+"""Of `examples.json`: that of the 289,205 training notes has 130 MB, and takes four times as much in memory."""
 
 LISTED = 5
 """Missing sounds that a message names at most: there may be hundreds of thousands."""
@@ -87,12 +90,18 @@ def _parts(path: Path) -> list[Path]:
 def _read_folder(part: Path, samples: int, digest: Any) -> list[tuple[dict[str, Any], Path]]:
     """Read the notes of `examples.json`, in the order of their names."""
     try:
-        content = (part / EXAMPLES).read_bytes()
-        examples = json.loads(content)
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"cannot read {part / EXAMPLES} as JSON. Received: {error}") from None
+        content = read_bounded(part / EXAMPLES, MOST_EXAMPLES_BYTES)
+        examples = parse_json(content, MOST_EXAMPLES_BYTES)
+    except JsonError as error:
+        raise DatasetError(f"cannot read {part / EXAMPLES} as JSON: it {error}") from None
+    except OSError as error:
+        raise DatasetError(f"cannot read {part / EXAMPLES}: {error.strerror or error}") from None
     if not isinstance(examples, dict) or not all(isinstance(note, dict) for note in examples.values()):
         raise DatasetError(f"{part / EXAMPLES} maps names of notes to their labels. Received: something else")
+    if len(examples) > MOST_NOTES:
+        raise DatasetError(
+            f"a dataset has at most {MOST_NOTES:,} notes. Received: {len(examples):,} in {part / EXAMPLES}"
+        )
     digest.update(content)
     there = {file.name for file in os.scandir(part / AUDIO)} if (part / AUDIO).is_dir() else set()
     absent = [name for name in sorted(examples) if f"{name}.wav" not in there]
@@ -138,7 +147,7 @@ def _labels(name: str, note: Mapping[str, Any], instrument: str | None, place: s
         fits = 0 <= family < len(FAMILIES) and 0 <= source < len(SOURCES) and len(qualities) == len(QUALITIES)
         if not (fits and 0 <= pitch < 128 and 0 <= velocity < 128):
             raise ValueError("a number out of range")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DatasetError(
             f"a note has pitch, velocity, family, source and ten qualities. Received: {name} in {place}, at fault: "
             f"{error}"

@@ -14,7 +14,7 @@ from generators.notes.pitches import midi_number, note_list
 from generators.notes.soundfont_source import HELD, LENGTH, PITCHES, SAMPLE_RATE, VELOCITIES, soundfont_source
 from generators.notes.source import NoteSource
 from generators.notes.splits import SplitBy, split_notes
-from generators.settings import DatasetName, Settings, Words
+from generators.settings import DatasetName, Settings, Shard, Words
 
 
 class NoteSettings(Settings):
@@ -71,6 +71,9 @@ class NoteSettings(Settings):
     regenerate_samples: CliToggleFlag[bool] = Field(False, description="replace a dataset of that name")
     normalise: CliToggleFlag[bool] = Field(False, description="scale every sound to a peak of 1")
     seed: int = Field(0, ge=0, description="the split is drawn with it")
+    shard: Shard | None = Field(
+        None, description="k/n: make part k of n alone, in <name>.<k>of<n>.hdf5, so that machines can share the work"
+    )
     workers: int | None = Field(None, ge=1, description="threads; by default one per core")
     resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
 

@@ -216,7 +216,7 @@ def test_the_ratio_of_a_conversion_is_bounded(rates):
 
 def test_headers_are_read_alone(tmp_path):
     (tmp_path / "a.wav").write_bytes(wav(channels=2))
-    assert read_header(tmp_path / "a.wav") == audio.Header(16000, 2, 500, "PCM_16")
+    assert read_header(tmp_path / "a.wav") == audio.Header("WAV", 16000, 2, 500, "PCM_16")
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
