@@ -1,16 +1,19 @@
 """SoundFont 2 files: the sample regions of a note of a preset, with all their generators resolved.
 
-Source: E-mu, SoundFont Technical Specification 2.04. Written here because no package that installs everywhere renders
-at the right pitch: symusic 0.5.9 plays A4 of the piano of TimGM6mb at 1662 Hz. All modulators but the default one
-from velocity to level are ignored.
+SoundFont 3, whose samples are Ogg Vorbis streams, is read too: a sample is decoded where it is played first.
+
+Source: E-mu, SoundFont Technical Specification 2.04; the extension SF3 of MuseScore. Written here because no package that
+installs everywhere renders at the right pitch: symusic 0.5.9 plays A4 of the piano of TimGM6mb at 1662 Hz. All modulators
+but the default one from velocity to level are ignored.
 """
 
 import hashlib
 import importlib.util
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.errors import AudioError, ParameterError, unknown
+from generators.files import check_readable_file
+
+MOST_BYTES = 1 << 30
+"""Of a font, which is read at once; the largest that are common have 500 MB."""
+
+MOST_FRAMES = 1 << 24
+"""Of a compressed sample: six minutes at 48 kHz, 32 MB; a note of a piano rings for half a minute."""
+
+DECODED = 64
+"""Decoded samples that are kept: those of one instrument."""
+
+DEEPEST = 3
+"""Lists within lists; a font has lists within its RIFF alone."""
+
+COMPRESSED = 0x10
+"""Bit in the type of a sample that is an Ogg Vorbis stream (SF3)."""
 
 KEY_RANGE, VELOCITY_RANGE, INSTRUMENT, SAMPLE = 43, 44, 41, 53
 START, END, LOOP_START, LOOP_END = (0, 4), (1, 12), (2, 45), (3, 50)
@@ -65,24 +84,28 @@ class Region:
     root: int
     correction: int
     generators: NDArray[np.int64]
+    stream: int | None = None
+    """Number of the compressed sample that the positions belong to; None for those of the font."""
 
 
 class SoundFont:
-    """An SF2 file, read once: presets by (bank, number), and 16-bit samples.
+    """An SF2 or SF3 file, read once: presets by (bank, number), and 16-bit samples.
 
     Raises: AudioError for a missing file and for one that is no SoundFont 2.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        check_readable_file(self.path, "SoundFont", AudioError, most_bytes=MOST_BYTES, hint="Name an SF2 or SF3 file")
         try:
             self._bytes = self.path.read_bytes()
         except OSError as error:
-            raise AudioError(f"cannot open {self.path}: {error.strerror or error}. Name an SF2 file") from None
+            raise AudioError(f"cannot open {self.path}: {error.strerror or error}. Name an SF2 or SF3 file") from None
+        self._decode = lru_cache(DECODED)(self._decoded)
         try:
             self._read()
         except (ValueError, LookupError) as error:
-            raise AudioError(f"a SoundFont is an SF2 file. Received: {self.path}, {error}") from None
+            raise AudioError(f"a SoundFont is an SF2 or SF3 file. Received: {self.path}, {error}") from None
 
     @cached_property
     def digest(self) -> str:
@@ -93,6 +116,31 @@ class SoundFont:
         """Return the name of a preset. Raises ParameterError for one that the file lacks."""
         self._check(bank, number)
         return str(self.presets[bank, number][0])
+
+    def samples_of(self, region: Region) -> NDArray[np.int16]:
+        """Return the samples that the positions of a region count.
+
+        Raises: AudioError for a compressed sample that cannot be decoded.
+        """
+        return self.samples if region.stream is None else self._decode(region.stream)
+
+    def _decoded(self, sample: int) -> NDArray[np.int16]:
+        """Decode a compressed sample; of several channels, the first."""
+        import soundfile  # a fifth of a second that fonts without compression never need
+
+        header = self._tables["shdr"][sample]
+        stream = bytes(self._pool[int(header["start"]) : int(header["end"])])
+        try:
+            with soundfile.SoundFile(io.BytesIO(stream)) as file:
+                audio = file.read(MOST_FRAMES, dtype="int16", always_2d=True)[:, 0]
+        except (soundfile.LibsndfileError, ValueError, OSError) as error:
+            reason = getattr(error, "error_string", error)
+            raise AudioError(
+                f"sample {sample} of {self.path} must be an Ogg Vorbis stream. Received: {len(stream)} bytes, {reason}"
+            ) from None
+        audio = np.ascontiguousarray(audio)
+        audio.setflags(write=False)
+        return audio
 
     def regions(self, bank: int, number: int, key: int, velocity: int) -> list[Region]:
         """Return the regions of a key and a velocity; none where the preset covers neither.
@@ -127,16 +175,18 @@ class SoundFont:
 
     def _region(self, generators: NDArray[np.int64], sample: int) -> Region:
         header = self._tables["shdr"][sample]
-        places = {}
-        for name, (fine, coarse) in zip(
-            ("start", "end", "loop_start", "loop_end"), (START, END, LOOP_START, LOOP_END), strict=True
-        ):
-            place = int(header[name]) + int(generators[fine]) + 32768 * int(generators[coarse])
-            places[name] = min(max(place, 0), len(self.samples))
+        places = {name: int(header[name]) for name in ("start", "end", "loop_start", "loop_end")}
+        stream, samples = None, self.samples
+        if int(header["kind"]) & COMPRESSED:
+            stream, samples = sample, self._decode(sample)
+            places |= {"start": 0, "end": len(samples)}
+        for name, (fine, coarse) in zip(places, (START, END, LOOP_START, LOOP_END), strict=True):
+            place = places[name] + int(generators[fine]) + 32768 * int(generators[coarse])
+            places[name] = min(max(place, 0), len(samples))
         root = int(generators[ROOT]) if generators[ROOT] >= 0 else int(header["pitch"])
         root = root if root <= 127 else 60  # above 127, the sample has no pitch: the specification's default
         rate, correction = int(header["rate"]), int(header["correction"])
-        return Region(**places, rate=rate, root=root, correction=correction, generators=generators)
+        return Region(**places, rate=rate, root=root, correction=correction, generators=generators, stream=stream)
 
     def _zones(
         self, bags: str, lists: str, first: int, last: int, link: int, base: NDArray[np.int64]
@@ -154,11 +204,15 @@ class SoundFont:
                 base = zone
 
     def _read(self) -> None:
-        data = self._bytes
+        data = memoryview(self._bytes)
         if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
             raise ValueError("which does not begin like one")
         chunks = dict(_chunks(data, 12, len(data)))
-        self.samples = np.frombuffer(chunks["smpl"], "<i2")
+        self._pool = chunks["smpl"]
+        self.samples = np.frombuffer(self._pool, "<i2", len(self._pool) // 2)
+        if not self.samples.flags.aligned:  # behind an odd chunk without padding
+            self.samples = self.samples.copy()
+            self.samples.setflags(write=False)
         self._tables = {
             name: np.frombuffer(chunks[name], kind, len(chunks[name]) // np.dtype(kind).itemsize)
             for name, kind in RECORDS.items()
@@ -187,17 +241,24 @@ def general_midi_font() -> Path:
     return path
 
 
-def _chunks(data: bytes, start: int, end: int) -> Iterator[tuple[str, bytes]]:
-    """Iterate over the chunks of a RIFF file, lists included. Raises ValueError where one exceeds the file."""
+def _chunks(data: memoryview, start: int, end: int, depth: int = 0) -> Iterator[tuple[str, memoryview]]:
+    """Iterate over the chunks of a RIFF file, lists included. Raises ValueError where one exceeds the file.
+
+    Chunks of odd size are padded to an even one; some writers leave that byte, a zero, out.
+    """
+    if depth > DEEPEST:
+        raise ValueError(f"with lists within lists, {DEEPEST} deep and more")
     while start + 8 <= end:
-        name, size = data[start : start + 4], int.from_bytes(data[start + 4 : start + 8], "little")
+        name, size = bytes(data[start : start + 4]), int.from_bytes(data[start + 4 : start + 8], "little")
         if start + 8 + size > end:
             raise ValueError(f"whose chunk {name.decode('latin-1')!r} exceeds the file")
         if name == b"LIST":
-            yield from _chunks(data, start + 12, start + 8 + size)
+            yield from _chunks(data, start + 12, start + 8 + size, depth + 1)
         else:
             yield name.decode("latin-1"), data[start + 8 : start + 8 + size]
-        start += 8 + size + size % 2
+        start += 8 + size
+        if size % 2 and data[start : start + 1] == b"\0":
+            start += 1
 
 
 def _holds(zone: NDArray[np.int64], key: int, velocity: int) -> bool:

@@ -62,14 +62,14 @@ def render_note(
     Args:
         held: seconds until its release. gain: factor.
     Shapes: returns (samples,) float32; silence where the preset does not cover that pitch and velocity.
-    Raises: ParameterError for a preset that the font lacks.
+    Raises: ParameterError for a preset that the font lacks, AudioError for one that is broken.
     """
     from scipy.signal import resample_poly  # half a second of import that `--help` never needs
 
     factor = -(-RENDER_RATE // sample_rate)
     audio = np.zeros(samples * factor)
     for region in font.regions(bank, number, pitch, velocity):
-        _voice(audio, font.samples, _controls(region, pitch, velocity, held, float(sample_rate * factor)))
+        _voice(audio, font.samples_of(region), _controls(region, pitch, velocity, held, float(sample_rate * factor)))
     if factor > 1:
         audio = resample_poly(audio, 1, factor)
     rest = min(round(FADE * sample_rate), samples)

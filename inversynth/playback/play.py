@@ -42,6 +42,9 @@ LONGEST_NOTE = 600.0
 """Seconds, so that a stuck key does not fill the memory."""
 
 
+MOST_SOUNDING = 100_000.0
+"""Seconds of all notes together, a few minutes of rendering: an hour of a dense score has a third of it."""
+
 TAIL = 10.0
 """Seconds after a note is released in which bends are still followed: longer than releases last, which are a second."""
 
@@ -163,6 +166,12 @@ class Instrument:
             raise AudioError(
                 f"a WAV file holds up to {LONGEST / self.sample_rate / 3600:.0f} hours at {self.sample_rate} Hz. "
                 f"Received: notes up to hour {seconds / 3600:.0f}"
+            )
+        sounding = sum(min(note.held, LONGEST_NOTE) for note in notes)
+        if sounding > MOST_SOUNDING:
+            raise AudioError(
+                f"notes to play last up to {MOST_SOUNDING:g} s, all together. Received: {sounding:.0f} s in "
+                f"{count_notes(len(notes))}. Play a part of them"
             )
         return notes
 

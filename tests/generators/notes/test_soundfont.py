@@ -9,7 +9,7 @@ from generators.notes.labels import FAMILIES, SOURCES
 from generators.notes.soundfont import SoundFont, general_midi_font
 from generators.notes.soundfont_player import render_note
 from generators.notes.soundfont_source import soundfont_source
-from tests.generators.notes.fonts import PERIOD, RATE, ROOT, sine_font
+from tests.generators.notes.fonts import PERIOD, RATE, ROOT, chunk, sine_font
 
 SINE = RATE / PERIOD
 """Hertz of the test font at its root key."""
@@ -233,17 +233,59 @@ def test_what_a_font_lacks_is_refused(options, error, words):
 
 
 def test_a_file_that_is_no_soundfont_is_refused(tmp_path):
-    with pytest.raises(AudioError, match="cannot open"):
+    with pytest.raises(AudioError, match=r"no such SoundFont: .*absent\.sf2\. Name an SF2 or SF3 file"):
         SoundFont(tmp_path / "absent.sf2")
     (tmp_path / "text.sf2").write_text("hello")
-    with pytest.raises(AudioError, match="a SoundFont is an SF2 file"):
+    with pytest.raises(AudioError, match="a SoundFont is an SF2 or SF3 file"):
         SoundFont(tmp_path / "text.sf2")
     whole = sine_font(tmp_path / "sine.sf2").read_bytes()
     for length in (100, 1000, len(whole) - 10):
         (tmp_path / "cut.sf2").write_bytes(whole[:length])
-        with pytest.raises(AudioError, match="a SoundFont is an SF2 file") as fault:
+        with pytest.raises(AudioError, match="a SoundFont is an SF2 or SF3 file") as fault:
             SoundFont(tmp_path / "cut.sf2")
         assert "\n" not in str(fault.value)
+
+
+def test_a_compressed_font_sounds_as_one_that_is_not(tmp_path):
+    plain = SoundFont(sine_font(tmp_path / "sine.sf2"))
+    packed = SoundFont(sine_font(tmp_path / "sine.sf3", vorbis=True))
+    for pitch in (48, 60, 72):
+        ours, theirs = (render(font, pitch=pitch, held=0.9)[2000:14000] for font in (packed, plain))
+        assert cents(ours, SINE * 2 ** ((pitch - ROOT) / 12), partials=1) == pytest.approx(0.0, abs=1.0)
+        assert decibels(ours) == pytest.approx(decibels(theirs), abs=0.3)
+
+
+def test_a_compressed_sample_that_is_broken_is_refused_where_it_is_played(tmp_path):
+    whole = sine_font(tmp_path / "sine.sf3", vorbis=True).read_bytes()
+    start = whole.index(b"OggS")
+    broken = whole[:start] + b"\xff" * 64 + whole[start + 64 :]
+    (tmp_path / "broken.sf3").write_bytes(broken)
+    font = SoundFont(tmp_path / "broken.sf3")
+    with pytest.raises(AudioError, match=r"sample 0 of .*broken.sf3 must be an Ogg Vorbis stream. Received: \d+ bytes"):
+        render(font)
+
+
+@pytest.mark.parametrize("vorbis", [False, True])
+def test_a_font_without_padding_behind_odd_chunks_is_read(tmp_path, vorbis):
+    padded = SoundFont(sine_font(tmp_path / "a.sf2", vorbis=vorbis))
+    odd = SoundFont(sine_font(tmp_path / "b.sf2", vorbis=vorbis, padded=False))
+    np.testing.assert_array_equal(render(odd), render(padded))
+
+
+def test_lists_within_lists_are_refused(tmp_path):
+    content = b""
+    for _ in range(5000):
+        content = b"LIST" + (len(content) + 4).to_bytes(4, "little") + b"pdta" + content
+    (tmp_path / "deep.sf2").write_bytes(chunk(b"RIFF", b"sfbk" + content))
+    with pytest.raises(AudioError, match="with lists within lists, 3 deep and more"):
+        SoundFont(tmp_path / "deep.sf2")
+
+
+def test_a_font_larger_than_any_is_refused(tmp_path):
+    with (tmp_path / "huge.sf2").open("wb") as file:
+        file.truncate((1 << 30) + 1)
+    with pytest.raises(AudioError, match=r"a SoundFont has at most 1,073\.74 MB"):
+        SoundFont(tmp_path / "huge.sf2")
 
 
 def test_a_font_with_wrong_bytes_sounds_or_is_refused(tmp_path):

@@ -238,6 +238,12 @@ def test_stuck_key_and_endless_song_are_bounded(caplog: pytest.LogCaptureFixture
         instrument.playable(Score((Note(1e6, 1.0, 69),)))
 
 
+def test_crowd_of_long_notes_is_bounded() -> None:
+    notes = tuple(Note(0.0, 500.0, 69) for _ in range(201))
+    with pytest.raises(AudioError, match=r"last up to 100000 s, all together. Received: 100500 s in 201 notes"):
+        Instrument(patch()).playable(Score(notes))
+
+
 def test_mix_is_the_sum_in_pieces_whatever_the_order_of_ends() -> None:
     random = np.random.default_rng(0)
     starts = np.sort(random.integers(0, 6 * BLOCK, 40))
