@@ -2,9 +2,9 @@
 
 SoundFont 3, whose samples are Ogg Vorbis streams, is read too: a sample is decoded where it is played first.
 
-Source: E-mu, SoundFont Technical Specification 2.04; the extension SF3 of MuseScore. Written here because no package that
-installs everywhere renders at the right pitch: symusic 0.5.9 plays A4 of the piano of TimGM6mb at 1662 Hz. All modulators
-but the default one from velocity to level are ignored.
+Source: E-mu, SoundFont Technical Specification 2.04; the extension SF3 of MuseScore. Written here because no package
+that installs everywhere renders at the right pitch: symusic 0.5.9 plays A4 of the piano of TimGM6mb at 1662 Hz. All
+modulators but the default one from velocity to level are ignored.
 """
 
 import hashlib
