@@ -93,11 +93,10 @@ def read_bounded(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> by
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(about.st_mode):
         raise JsonError("must be a regular file. Received: a pipe or device")
+    if about.st_size > max_bytes:
+        raise JsonError(_too_large(max_bytes, about.st_size))
     with path.open("rb") as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise JsonError(_too_large(max_bytes, max(about.st_size, len(content))))
-    return content
+        return file.read(about.st_size)  # as it was when it was looked at, should it grow
 
 
 def _too_deep() -> str:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.errors import DatasetError, ModelError
+from generators.errors import DatasetError, ModelError, shown
 from generators.files import writing, written_whole
+from generators.json_reader import JsonError, parse_json
 from generators.notes.folder import labels_in_name
 from inversynth.npz import Content, finite_floats, read_array, read_arrays, write_arrays
 
@@ -24,6 +25,17 @@ if TYPE_CHECKING:
     from models.nsynth.inference import NSynthCodec
 
 SCHEMA = "inversynth-codes/1"
+
+MAX_CARD_BYTES = 1 << 20
+"""Size of a card: the statistics of a code of 16 numbers have 1 kB, of 1,024 numbers 60 kB."""
+
+MAX_SAMPLE_RATE = 768_000
+MAX_HOP = 1 << 16
+"""Hertz, and samples per code, of a card; NSynth has 16,000 and 512."""
+
+MAX_NAME = 1000
+"""Characters of the name of a sound, and of what names a model."""
+
 ENDING = ".codes.npz"
 CONTENT = Content("codes", "a file of codes, as inversynth encode makes")
 BARE = ".npy"
@@ -167,15 +179,25 @@ def _checked(codes: NDArray[Any], path: Path) -> NDArray[np.float32]:
 
 def _with_card(path: Path, codes: NDArray[np.float32], text: str) -> Codes:
     try:
-        card = json.loads(text)
+        card = parse_json(text, MAX_CARD_BYTES)
         if card["schema"] != SCHEMA:
-            raise DatasetError(f"{path} must follow schema '{SCHEMA}'. Received: {card['schema']!r}")
+            raise DatasetError(f"{path} must follow schema '{SCHEMA}'. Received: {card['schema']!r:.60}")
         name, fingerprint, pitch = str(card["name"]), str(card["fingerprint"]), card["pitch"]
         hop, sample_rate, samples = (int(card[key]) for key in ("hop", "sample_rate", "samples"))
         sound = Codes(codes, name, None if pitch is None else int(pitch), fingerprint, hop, sample_rate, samples)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path} has a card that cannot be read: {type(error).__name__} {error}") from None
-    fits = hop > 0 and sample_rate > 0 and hop * (len(codes) - 1) < samples <= hop * len(codes)
+        longest = max(len(name), len(fingerprint))
+        if longest > MAX_NAME:
+            raise ValueError(f"a name of {longest:,} characters, of at most {MAX_NAME}")
+    except JsonError as error:
+        raise DatasetError(f"{path} has a card that cannot be read: it {error}") from None
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        reason = shown(str(error), 200)
+        raise DatasetError(f"{path} has a card that cannot be read: {type(error).__name__} {reason}") from None
+    fits = (
+        0 < hop <= MAX_HOP
+        and 0 < sample_rate <= MAX_SAMPLE_RATE
+        and hop * (len(codes) - 1) < samples <= hop * len(codes)
+    )
     if not (fits and fingerprint and (sound.pitch is None or 0 <= sound.pitch <= 127)):
         raise DatasetError(
             f"the card of {path} must fit its {len(codes)} codes. Received: {samples} samples, hop {hop}, "

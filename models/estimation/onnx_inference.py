@@ -19,8 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.analysis.oscillator_bank import OscillatorBank, build_oscillator_bank
-from generators.errors import ModelError
-from models.model_files import WEIGHTS_MEMBER, LoadedModel, check_weights
+from generators.archives import ArchiveError, open_archive, read_member
+from generators.errors import ModelError, shown
+from generators.json_reader import JsonError, parse_json
+from models.model_files import LoadedModel, check_weights
+from models.network_files import check_hdf5_arrays, open_model_file, read_network_config, read_weights_member
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -28,8 +31,9 @@ if TYPE_CHECKING:
 GRAPH_SUFFIX = ".onnx.zip"
 SCHEMA = "inversynth-graph/1"
 NETWORK_MEMBER, DESCRIPTION_MEMBER = "network.onnx", "network.json"
-CONFIG_MEMBER = "config.json"
-"""Where a `.keras` file describes its layers."""
+
+MAX_GRAPH_BYTES = 64 << 20
+"""Size of a graph file unpacked; without weights the largest has 0.4 MB."""
 
 BANK_LAYER = "OscillatorCandidates"
 INVERSE_DFT = "inverse_dft/"
@@ -116,41 +120,47 @@ def write_graph(path: Path, graph: Graph) -> None:
 def read_graph(path: Path) -> Graph:
     """Read a graph file. Raises: ModelError for anything else."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            about = json.loads(archive.read(DESCRIPTION_MEMBER))
-            network = archive.read(NETWORK_MEMBER)
+        with open_archive(path, MAX_GRAPH_BYTES) as archive:
+            about = parse_json(read_member(archive, DESCRIPTION_MEMBER, MAX_GRAPH_BYTES))
+            network = read_member(archive, NETWORK_MEMBER, MAX_GRAPH_BYTES)
         if about["schema"] != SCHEMA:
-            raise ModelError(f"{path} must follow schema '{SCHEMA}'. Received: {about['schema']!r}")
+            raise ModelError(f"{path} must follow schema '{SCHEMA}'. Received: {about['schema']!r:.60}")
         weights = {name: (key, tuple(axes), tuple(shape)) for name, (key, axes, shape) in about["weights"].items()}
         return Graph(about["structure"], network, weights, about["constants"])
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} is no graph file, or a damaged one: {type(error).__name__} {error}") from None
+    except (ArchiveError, JsonError) as error:
+        raise ModelError(f"{path} is no graph file, or a damaged one: it {error}") from None
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        reason = shown(str(error), 200)
+        raise ModelError(f"{path} is no graph file, or a damaged one: {type(error).__name__} {reason}") from None
 
 
 # --- what a model file says of its network ---------------------------------------------------------------------
 
 
 def read_config(path: Path) -> Mapping[str, Any]:
-    """Read how a `.keras` file describes its layers."""
-    with zipfile.ZipFile(path) as archive:
-        config: Mapping[str, Any] = json.loads(archive.read(CONFIG_MEMBER))
-    return config
+    """Read how a `.keras` file describes its layers. Raises: ModelError for what is no network within the bounds."""
+    with open_model_file(path) as archive:
+        return read_network_config(archive, path)
 
 
 def structure_sha256(config: Mapping[str, Any]) -> str:
     """Hash the structure of a network: its layers, their settings and how they are connected.
 
     Names of layers, modules of classes, and how weights were initialised do not count: two networks of one hash compute
-    the same function of their weights.
+    the same function of their weights. A description without layers that have names, settings and inputs has no hash,
+    and gives "".
     """
-    network = config.get("config", {})
-    layers = network.get("layers", [])
-    places = {layer["name"]: number for number, layer in enumerate(layers)}
-    essence = [
-        [layer["class_name"], _plain(_settings(layer["config"]), {}), _plain(layer["inbound_nodes"], places)]
-        for layer in layers
-    ]
-    ends = [_plain(network.get(key), places) for key in ("input_layers", "output_layers")]
+    try:
+        network = config.get("config", {})
+        layers = network.get("layers", [])
+        places = {layer["name"]: number for number, layer in enumerate(layers)}
+        essence = [
+            [layer["class_name"], _plain(_settings(layer["config"]), {}), _plain(layer["inbound_nodes"], places)]
+            for layer in layers
+        ]
+        ends = [_plain(network.get(key), places) for key in ("input_layers", "output_layers")]
+    except (LookupError, TypeError, AttributeError):
+        return ""
     return hashlib.sha256(json.dumps([config.get("class_name"), essence, ends], sort_keys=True).encode()).hexdigest()
 
 
@@ -193,18 +203,21 @@ def inverse_dft(size: int) -> NDArray[np.float32]:
 
 
 def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Read the weights of a model file by the names of their datasets."""
+    """Read the weights of a model file by the names of their datasets. Raises: ModelError for what is no weights."""
     import h5py
 
-    arrays: dict[str, NDArray[np.float32]] = {}
-    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read(WEIGHTS_MEMBER))) as file:
-
-        def read(name: str, item: Any) -> None:
-            if isinstance(item, h5py.Dataset) and np.issubdtype(item.dtype, np.floating):
-                arrays[name] = item[()].astype(np.float32)
-
-        file.visititems(read)
-    return arrays
+    with open_model_file(path) as archive:
+        content = read_weights_member(archive)
+    try:
+        with h5py.File(io.BytesIO(content)) as file:
+            arrays = check_hdf5_arrays(file, len(content), path)
+            return {
+                name: array[()].astype(np.float32)
+                for name, array in arrays.items()
+                if np.issubdtype(array.dtype, np.floating)
+            }
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, OverflowError) as error:
+        raise ModelError(f"{path} has weights that cannot be read: {shown(str(error), 200)}") from None
 
 
 def _arranged_weights(
@@ -212,4 +225,9 @@ def _arranged_weights(
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     weights = read_weights(path)
     for name, (key, axes, shape) in places.items():
-        yield name, np.ascontiguousarray(weights[key].transpose(axes).reshape(shape))
+        try:
+            arranged = weights[key].transpose(axes).reshape(shape)
+        except (KeyError, ValueError):
+            held = str(weights[key].shape) if key in weights else "none"
+            raise ModelError(f"the weights '{key}' of {path} must have the shape {shape}. Received: {held}") from None
+        yield name, np.ascontiguousarray(arranged)

@@ -16,9 +16,13 @@ from typing import Any
 from generators import __version__
 from generators.errors import RunError
 from generators.files import locked, written_whole
+from generators.json_reader import JsonError, read_json_object
 from models.model_files import BEST, ModelCard, read_card
 
 SCHEMA = "inversynth-run/1"
+
+MAX_EPOCHS = 1_000_000
+"""Epochs of a run that is read; the longest so far have some thousand."""
 
 History = list[dict[str, float]]
 """One row for each epoch that was kept: `epoch` counted from 1, and every measure of training and validation."""
@@ -81,7 +85,13 @@ class Run:
         """Return what the run was started with: `settings`, `data` and `software`. Raises RunError."""
         content = self._json(self.settings_file)
         if content.get("schema") != SCHEMA:
-            raise RunError(f"{self.settings_file} must follow schema '{SCHEMA}'. Received: {content.get('schema')!r}")
+            received = f"{content.get('schema')!r:.60}"
+            raise RunError(f"{self.settings_file} must follow schema '{SCHEMA}'. Received: {received}")
+        for part in ("settings", "data"):
+            if not isinstance(content.get(part), dict):
+                raise RunError(
+                    f"'{part}' of {self.settings_file} must be an object. Received: {content.get(part)!r:.60}"
+                )
         return content
 
     def metrics(self) -> dict[str, Any]:
@@ -95,7 +105,11 @@ class Run:
     def history(self) -> History:
         """Return the finished epochs."""
         card = self.progress()
-        return list(card.training["history"]) if card else []
+        history = card.training.get("history") if card else []
+        numbers = isinstance(history, list) and all(map(_is_row, history))
+        if not numbers:
+            raise RunError(f"the history of {self.last} must list the numbers of each epoch. Received: something else")
+        return list(history or [])
 
     def kept_on_the_way(self) -> list[Path]:
         """Return plots and models of earlier epochs, in order."""
@@ -170,14 +184,20 @@ class Run:
 
     def _json(self, path: Path) -> dict[str, Any]:
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            return read_json_object(path)
         except FileNotFoundError:
             raise RunError(f"{self.path} has no {path.name}. Name the folder of a run, or train it further") from None
-        except (ValueError, OSError) as error:
-            raise RunError(f"cannot read {path}: {error}") from None
-        if not isinstance(content, dict):
-            raise RunError(f"{path} must hold a JSON object. Received: {type(content).__name__}")
-        return content
+        except JsonError as error:
+            raise RunError(f"cannot read {path}: it {error}") from None
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _is_row(row: Any) -> bool:
+    """Return whether a row of a history holds its epoch, from 1, and other numbers."""
+    if not isinstance(row, dict) or not all(type(value) in (int, float) for value in row.values()):
+        return False
+    return 1 <= row.get("epoch", 0) <= MAX_EPOCHS
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -161,7 +161,7 @@ def with_card(**changes: object) -> Callable[[Path], None]:
         (with_arrays(codes=np.full((5, 4), np.nan)), "must be finite. Received: NaN or infinity"),
         (with_arrays(codes=np.full((5, 4), 1e300)), "must be finite"),
         (with_arrays(codes=np.full((5, 4), {}, object)), "Received: Object arrays cannot be loaded"),
-        (with_arrays(card=np.asarray("{")), "has a card that cannot be read: JSONDecodeError"),
+        (with_arrays(card=np.asarray("{")), "has a card that cannot be read: it must be JSON"),
         (with_arrays(card=np.asarray("[]")), "has a card that cannot be read: TypeError"),
         (with_card(schema="inversynth-codes/9"), "must follow schema 'inversynth-codes/1'. Received: 'inversynth-c"),
         (with_card(hop="many"), "has a card that cannot be read: ValueError"),

@@ -17,7 +17,6 @@ from inversynth.pretrained import bundled, find_graph, load_estimator
 from models.estimation.inverter import build_inverter
 from models.estimation.onnx_graph import strip_graph
 from models.estimation.onnx_inference import (
-    CONFIG_MEMBER,
     OnnxNetwork,
     load_onnx,
     read_config,
@@ -27,6 +26,7 @@ from models.estimation.onnx_inference import (
 )
 from models.estimation.spectrogram_cnn import build_spectrogram_cnn
 from models.model_files import ModelCard, load_model, save_model
+from models.network_files import CONFIG_MEMBER
 
 FM = FmSynth(16384, 1.0)
 NAMES = ("inverter", "C6XL")
@@ -141,3 +141,41 @@ def test_a_network_in_onnx_runtime_refuses_to_train() -> None:
         loaded.model(np.zeros((1, FM.samples), np.float32), training=True)
     with pytest.raises(ModelError, match=r"takes sounds of shape \(n, 16384\)"):
         replace(loaded).predict(np.zeros((1, 100), np.float32))
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
+    path = bundled()["C6XL"]
+    graph = find_graph(path)
+    name, (key, axes, shape) = next(iter(graph.weights.items()))
+    for place in ((key, axes, (*shape, 2)), ("nowhere", axes, shape)):
+        odd = replace(graph, weights=dict(graph.weights) | {name: place})
+        with pytest.raises(ModelError, match="must have the shape"):
+            load_onnx(path, odd)
+
+
+@pytest.mark.parametrize("config", [{"config": []}, {"config": {"layers": [{}]}}, {"config": {"layers": [1]}}])
+def test_what_is_no_network_has_no_structure(config: dict) -> None:
+    assert structure_sha256(config) == ""
+
+
+def test_a_model_file_whose_network_is_no_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.keras"
+    for text, message in (("[" * 60_000, "at most 64 levels"), ('{"a": 1e999}', "finite"), ("[]", "must describe")):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(CONFIG_MEMBER, text)
+        with pytest.raises(ModelError, match=message):
+            find_graph(path)
+
+
+def test_a_graph_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.onnx.zip"
+    for members in ({}, {"network.json": "[" * 60_000, "network.onnx": ""}, {"network.json": "[]", "network.onnx": ""}):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        with pytest.raises(ModelError, match="is no graph file, or a damaged one"):
+            read_graph(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("network.onnx", bytes(65 << 20))
+    with pytest.raises(ModelError, match="must hold at most 67,108,864 bytes unpacked"):
+        read_graph(path)

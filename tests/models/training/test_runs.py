@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -118,3 +119,44 @@ def test_json_is_written_whole_and_never_with_nan(tmp_path):
         write_json(tmp_path / "x.json", {"a": float("nan")})
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": 1}
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 60_000, "must be JSON of at most 64 levels"),
+        ("[]", "must hold a JSON object. Received: list"),
+        ('{"schema": "inversynth-run/1", "settings": NaN, "data": {}}', "must be JSON with finite numbers"),
+        ('{"schema": "inversynth-run/1", "settings": [], "data": {}}', "'settings' of .* must be an object"),
+        ('{"schema": "inversynth-run/1", "settings": {}}', "'data' of .* must be an object. Received: None"),
+        ('{"schema": "' + "x" * 9999 + '"}', "must follow schema"),
+    ],
+)
+def test_settings_that_are_none_are_refused_in_a_short_line(started, text, message):
+    started.settings_file.write_text(text)
+    with pytest.raises(RunError, match=message) as error:
+        started.settings()
+    assert len(str(error.value)) < 300 + len(str(started.path))
+
+
+def test_a_folder_or_a_sparse_file_in_place_of_measures_is_refused(started):
+    started.metrics_file.mkdir()
+    with pytest.raises(RunError, match=r"cannot read .*: Is a directory"):
+        started.metrics()
+    started.metrics_file.rmdir()
+    with started.metrics_file.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(RunError, match="must have at most 16,777,216 bytes"):
+        started.metrics()
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [None, "x", 3, [1], [{}], [{"epoch": 0}], [{"epoch": "1"}], [{"epoch": 1, "loss": None}], [{"epoch": 2**63}]],
+)
+def test_a_history_that_is_none_is_refused(started, monkeypatch, kept):
+    monkeypatch.setattr(Run, "progress", lambda self: SimpleNamespace(training={"history": kept}))
+    with pytest.raises(RunError, match="must list the numbers of each epoch"):
+        started.history()
+    monkeypatch.setattr(Run, "progress", lambda self: SimpleNamespace(training={"history": history(0.5, 0.25)}))
+    assert started.history() == history(0.5, 0.25)
