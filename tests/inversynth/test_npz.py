@@ -99,7 +99,7 @@ def test_a_file_without_the_arrays_says_what_it_holds(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"must hold the arrays a. Received: b, c"):
         read(path, "npz")
     path.write_bytes(b"hello")
-    with pytest.raises(DatasetError, match=r"must be a file of latents. Received: something else"):
+    with pytest.raises(DatasetError, match=r"must be a file of latents. Received: File is not a zip file"):
         read(path, "npz")
     with pytest.raises(DatasetError, match="no such latents"):
         read(tmp_path / "nowhere", "npz")
