@@ -53,7 +53,9 @@ def _scipy(name: str, *shape: float) -> Callable[[ArrayLike], Floats]:
     def wave(phase: ArrayLike) -> Floats:
         from scipy import signal  # half a second of import that `--help` never needs
 
-        return np.asarray(getattr(signal, name)(phase, *shape), np.float64)
+        turn = np.mod(np.asarray(phase, np.float64), 2.0 * pi)
+        turn = np.where(turn < 2.0 * pi, turn, 0.0)  # a phase just below 0, where SciPy divides 0 by 0
+        return np.asarray(getattr(signal, name)(turn, *shape), np.float64)
 
     return wave
 

@@ -15,6 +15,7 @@ from generators.envelope_generator import (
     NOISE,
     SAMPLES,
     SHORTEST_PERIOD,
+    WAVEFORMS,
     EnvelopeOptions,
     EnvelopeSettings,
     EnvelopeSynth,
@@ -47,6 +48,12 @@ def test_waveforms_begin_and_turn_where_scipy_has_them():
     }
     with pytest.raises(ParameterError, match=r"unknown waveform 'sqare'. Did you mean 'square'"):
         waveform("sqare", quarters)
+
+
+@pytest.mark.parametrize("name", WAVEFORMS)
+def test_a_phase_just_below_the_start_of_a_cycle_is_its_start(name):
+    assert waveform(name, [-1e-320, -1e-17])[0] == pytest.approx(waveform(name, [0.0])[0], abs=1e-9)
+    assert np.isfinite(waveform(name, [-1e-320, -1e-17])).all()
 
 
 def test_a_sound_of_the_original_holds_twelve_periods():
