@@ -174,7 +174,10 @@ def summarise(patch: Patch, truth: NDArray[Any] | None) -> str:
         words.append(f"The model is certain of {certain} of {count} parameters ({CERTAIN:.0%} or more on one class).")
     if truth is not None:
         steps = np.abs(patch.classes.astype(int) - truth.astype(int))
-        words.append(f"{int((steps == 0).sum())} are exactly right, {int((steps <= 1).sum())} within one step.")
+        right = int((steps == 0).sum())
+        words.append(
+            f"{right} {'is' if right == 1 else 'are'} exactly right, {int((steps <= 1).sum())} within one step."
+        )
     return " ".join(words)
 
 
