@@ -61,7 +61,7 @@ def run_command(
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     kept = "; what is finished is kept, and the same command goes on from there" if resumes else ""
     try:
-        with _termination_interrupts(), contextlib.redirect_stdout(_ShownOutput(sys.stdout)):  # type: ignore[type-var]
+        with _termination_interrupts(), contextlib.redirect_stdout(_ShownOutput(sys.stdout)):
             action(settings.parse(argv, prog))
     except InversynthError as error:
         return _fault(f"{type(error).__name__}: {error}")
@@ -75,7 +75,8 @@ def run_command(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # closed by `… | head`, which is no error
         return 0
     except MemoryError as error:
-        return _fault(f"the work must fit into memory. Received: {str(error) or 'more'}. Ask for less at a time")
+        needed = str(error) or "more"
+        return _fault(f"MemoryError: the work must fit into memory. Received: {needed}. Ask for less at a time")
     except OSError as error:
         return _fault(_os_fault(error, kept))
     return 0

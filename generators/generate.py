@@ -22,7 +22,7 @@ from pydantic_settings import CliToggleFlag
 from generators.audio import normalise_peak, read_audio, write_audio
 from generators.command import run_command
 from generators.dataset import Card, Dataset, dataset_path, parse_shard
-from generators.errors import AudioError, DatasetError, InversynthError, ParameterError
+from generators.errors import AudioError, DatasetError, InversynthError, ParameterError, shown
 from generators.files import check_writable, made_folders, writing
 from generators.parallel import available_cores, ordered_map
 from generators.sampling import sample_classes
@@ -319,7 +319,7 @@ def fill_rows(
         total=len(dataset),
         initial=len(dataset) - len(todo),
         unit="examples",
-        desc=dataset.path.stem,
+        desc=shown(dataset.path.stem, 40),
         disable=not progress,
     )
     with bar, closing(ordered_map(job, _runs(todo, block), workers)) as blocks:

@@ -204,9 +204,9 @@ class SoundFont:
                 base = zone
 
     def _read(self) -> None:
-        data = memoryview(self._bytes)
-        if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
+        if self._bytes[:4] != b"RIFF" or self._bytes[8:12] != b"sfbk":
             raise ValueError("which does not begin like one")
+        data = memoryview(self._bytes)
         chunks = dict(_chunks(data, 12, len(data)))
         self._pool = chunks["smpl"]
         self.samples = np.frombuffer(self._pool, "<i2", len(self._pool) // 2)
@@ -257,7 +257,7 @@ def _chunks(data: memoryview, start: int, end: int, depth: int = 0) -> Iterator[
         else:
             yield name.decode("latin-1"), data[start + 8 : start + 8 + size]
         start += 8 + size
-        if size % 2 and data[start : start + 1] == b"\0":
+        if size % 2 and start < end and data[start] == 0:
             start += 1
 
 

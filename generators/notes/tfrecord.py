@@ -16,12 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.errors import DatasetError
+from generators.files import check_readable_file
 
 LENGTH, CHECKSUM = 8, 4
 """Bytes of a length and of a checksum."""
 
-LARGEST = 1 << 30
-"""Bytes of a record beyond which its length is taken for an error; a note of NSynth has 256 kB."""
+LARGEST = 1 << 26
+"""Bytes of a record; a note of NSynth has 256 kB, a minute at 192 kHz 46 MB."""
+
+MOST_INTEGERS = 1 << 16
+"""Integers in one list: each takes 36 bytes while it is read. A note has one in each, and ten qualities."""
 
 MASK = 0xA282EAD8
 """Added to a rotated checksum in the file: the checksum of data that hold checksums would be a weak one."""
@@ -50,6 +54,7 @@ def scan_records(path: str | os.PathLike[str]) -> Iterator[tuple[Record, bytes]]
     Raises: DatasetError where the file is missing, cut off, or a length or data differ from their checksum.
     """
     path = Path(path)
+    check_readable_file(path, "TFRecord file", DatasetError)
     try:
         file = path.open("rb")
     except OSError as error:
@@ -66,7 +71,11 @@ def scan_records(path: str | os.PathLike[str]) -> Iterator[tuple[Record, bytes]]
 
 def read_record(record: Record) -> bytes:
     """Read the data of a record again. Raises DatasetError where they differ from their checksum."""
-    with record.path.open("rb") as file:
+    try:
+        file = record.path.open("rb")
+    except OSError as error:
+        raise DatasetError(f"cannot open {record.path} again: {error.strerror or error}") from None
+    with file:
         file.seek(record.offset)
         return _data(file, record)[0]
 
@@ -99,7 +108,9 @@ def _length(path: Path, number: int, head: bytes) -> int:
     if len(head) < LENGTH + CHECKSUM:
         raise DatasetError(f"{path} is cut off in record {number}. Fetch it again")
     length, checksum = struct.unpack("<QI", head)
-    if masked_crc32c(head[:LENGTH]) != checksum or length > LARGEST:
+    if length > LARGEST and masked_crc32c(head[:LENGTH]) == checksum:
+        raise DatasetError(f"a record has at most {LARGEST} bytes. Received: record {number} of {path}, of {length}")
+    if masked_crc32c(head[:LENGTH]) != checksum:
         raise DatasetError(
             f"the length of a record must agree with its checksum. Received: record {number} of {path}, whose does "
             "not. Fetch the file again"
@@ -179,13 +190,15 @@ def _integers(data: memoryview) -> NDArray[np.int64]:
     for field, kind, content in _fields(data):
         if field != 1:
             continue
+        place = 0
         if isinstance(content, int):
             numbers.append(content)
-            continue
-        place = 0
-        while kind == DELIMITED and place < len(content):
+            content = memoryview(b"")
+        while kind == DELIMITED and place < len(content) and len(numbers) <= MOST_INTEGERS:
             number, place = _varint(content, place)
             numbers.append(number)
+        if len(numbers) > MOST_INTEGERS:
+            raise ValueError(f"a list of more than {MOST_INTEGERS} integers")
     return np.asarray(numbers, np.uint64).astype(np.int64)
 
 

@@ -229,9 +229,9 @@ def raiser(error):
             f"cannot use {'n' * 300}: File name too long. Name a file or folder that can be read and written\n",
         ),
         (
-            MemoryError("Unable to allocate 8.00 GiB"),
+            MemoryError("Unable to allocate 8 GiB"),
             2,
-            "the work must fit into memory. Received: Unable to allocate 8.00 GiB. Ask for less at a time\n",
+            "MemoryError: the work must fit into memory. Received: Unable to allocate 8 GiB. Ask for less at a time\n",
         ),
         (
             KeyboardInterrupt(),

@@ -14,7 +14,9 @@ from generators.errors import AudioError, DatasetError
 from generators.notes.labels import QUALITIES
 from generators.notes.nsynth import gansynth_subset, nsynth_source
 from generators.notes.tfrecord import (
+    LARGEST,
     MASK,
+    MOST_INTEGERS,
     masked_crc32c,
     parse_example,
     read_record,
@@ -136,6 +138,27 @@ def test_a_file_that_is_cut_off_is_noticed(tmp_path, length):
     (tmp_path / "cut").write_bytes(GOLDEN + GOLDEN[:length])
     with pytest.raises(DatasetError, match=r"is cut off in record 1. Fetch it again"):
         list(scan_records(tmp_path / "cut"))
+
+
+def test_a_record_and_a_list_have_a_bounded_size(tmp_path):
+    length = struct.pack("<Q", LARGEST + 1)
+    (tmp_path / "huge").write_bytes(length + struct.pack("<I", masked_crc32c(length)) + b"data")
+    with pytest.raises(
+        DatasetError, match=f"a record has at most {LARGEST} bytes. Received: record 0 of .*, of {LARGEST + 1}"
+    ):
+        list(scan_records(tmp_path / "huge"))
+    most = write_example({"n": np.zeros(MOST_INTEGERS, np.int64)})
+    assert len(parse_example(most)["n"]) == MOST_INTEGERS
+    with pytest.raises(ValueError, match=f"a list of more than {MOST_INTEGERS} integers"):
+        parse_example(write_example({"n": np.zeros(MOST_INTEGERS + 1, np.int64)}))
+
+
+def test_a_record_file_that_is_gone_when_it_is_read_again_is_named(tmp_path):
+    (tmp_path / "golden").write_bytes(GOLDEN)
+    ((record, _),) = scan_records(tmp_path / "golden")
+    (tmp_path / "golden").unlink()
+    with pytest.raises(DatasetError, match=r"cannot open .*golden again: No such file"):
+        read_record(record)
 
 
 # --- the dataset --------------------------------------------------------------------------------------------------
