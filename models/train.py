@@ -75,12 +75,11 @@ def train_from_settings(settings: RunSettings, read_patches: ReadPatches | None 
 
 def _train_folds(recipe: Recipe, settings: Any, parameters: ParameterSpace | None, options: dict[str, Any]) -> Run:
     """Train once a fold of a dataset, whose test splits are the folds."""
-    path: Path = settings.dataset_path
-    with Dataset(path) as dataset:
+    with Dataset(settings.dataset_path) as dataset:
         dataset.check_finished()
-        _check_parameters(parameters, dataset.space, str(path))
+        _check_parameters(parameters, dataset.space, str(dataset.path))
         split = {name: value for name, value in settings.split.items() if name != "test_split"}
-        folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{path.stem}")
+        folder = settings.output_dir / (settings.run_name or f"{recipe.name}_{dataset.name}")
         return cross_validate(recipe, dataset, folder, settings.folds, **split, **options)
 
 

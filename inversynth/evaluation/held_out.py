@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.dataset import Dataset
+from generators.dataset import Dataset, parse_shard, shard_rows
 from generators.errors import ModelError
 from models.model_files import ModelCard, read_card
 from models.training.runs import Run
@@ -46,13 +46,15 @@ def _seen_rows(dataset: Dataset, path: Path) -> NDArray[np.intp]:
     identity = {"synth": card.synth, "seed": card.seed, "sampling_method": card.sampling_method}
     if any(data.get(name) != value for name, value in identity.items()):
         return np.empty(0, np.intp)
-    run, count = Run(path.parent), int(data["num_examples"])
+    trained = shard_rows(int(data["num_examples"]), parse_shard(data.get("shard")))
+    first, count = trained.start - dataset.first_row, len(trained)
+    run = Run(path.parent)
     settings = run.settings()["settings"] if run.settings_file.is_file() else {}
     if "validation_split" not in settings or settings.get("seed") != training.get("seed"):
-        return np.arange(count)
+        return np.arange(count) + first
     named = ("seed", "validation_split", "test_split", "folds")
     split = {name: settings[name] for name in named if name in settings}
-    return np.setdiff1d(np.arange(count), split_rows(count, **split, fold=settings.get("fold", 1) - 1)["test"])
+    return first + np.setdiff1d(np.arange(count), split_rows(count, **split, fold=settings.get("fold", 1) - 1)["test"])
 
 
 def card_difference(card: ModelCard, dataset: Dataset) -> str:

@@ -5,6 +5,7 @@ import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from glob import has_magic
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -77,6 +78,8 @@ def inspect(what: str, preset: str | None = None) -> dict[str, Any]:
     if path.is_dir():
         return _inspect_folder(path)
     if path.exists():
+        return _inspect_file(path)
+    if path.suffix == ".hdf5" and ("," in what or has_magic(what)):
         return _inspect_file(path)
     if is_synth(what):
         return descriptions.describe_synth(what)

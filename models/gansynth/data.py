@@ -227,7 +227,7 @@ def open_spectrograms(settings: Any, stack: ExitStack) -> tuple[NoteSpectrograms
         normaliser=PUBLISHED if settings.normaliser == "published" else None,
         **settings.split,
     )
-    return source, settings.dataset_path.stem
+    return source, dataset.name
 
 
 def _check_epochs(growth: Growth, images: int, batch_size: int) -> None:

@@ -80,9 +80,8 @@ def open_patches(settings: Any, stack: ExitStack, read_patches: ReadPatches | No
             raise SettingsError(f"patches are read by `inversynth train`. Received: --patches {settings.patches}")
         patches, name = read_patches(settings.patches), settings.patches.resolve().name
     else:
-        path = settings.dataset_path
-        with Dataset(path) as dataset:
-            patches, name = dataset_patches(dataset), path.stem
+        with Dataset(settings.dataset_path) as dataset:
+            patches, name = dataset_patches(dataset), dataset.name
     start_keras()
     from models.macros.data import PatchSource
 

@@ -117,4 +117,4 @@ def open_mels(settings: Any, stack: ExitStack) -> tuple[MelNotes, str]:
         raise SettingsError(f"a note has {whole} frames. Received: --segment {settings.segment}. Lower it, or take 0")
     takes_note = find_size(settings.size).partials > 0
     source = MelNotes(dataset, analysis=analysis, segment=settings.segment, takes_note=takes_note, **settings.split)
-    return source, settings.dataset_path.stem
+    return source, dataset.name

@@ -149,4 +149,4 @@ def open_data(settings: Any, stack: ExitStack) -> "tuple[EnvelopeStream | Envelo
     dataset = stack.enter_context(Dataset(settings.dataset_path))
     source = EnvelopeDataset(dataset, critic_steps=settings.critic_steps, **settings.split)
     check_agreement(settings, dataset)
-    return source, settings.dataset_path.stem
+    return source, dataset.name

@@ -263,10 +263,10 @@ def open_crops(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops,
         pitch=settings.pitch_conditioning,
         **settings.split,
     )
-    return source, settings.dataset_path.stem
+    return source, dataset.name
 
 
 def open_whole(settings: Any, stack: ExitStack, source_type: type[WholeNotes] = WholeNotes) -> tuple[WholeNotes, str]:
     """Open whole notes, as `open_crops` does crops."""
     dataset = stack.enter_context(Dataset(settings.dataset_path))
-    return source_type(dataset, **settings.split), settings.dataset_path.stem
+    return source_type(dataset, **settings.split), dataset.name

@@ -146,7 +146,7 @@ def open_sounds(settings: Any, stack: ExitStack, read_patches: Any = None) -> "t
     start_keras()
     from models.training.data import DatasetSource
 
-    return DatasetSource(dataset, **settings.split), settings.dataset_path.stem
+    return DatasetSource(dataset, **settings.split), dataset.name
 
 
 @dataclass(frozen=True)

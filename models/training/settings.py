@@ -81,7 +81,9 @@ class DatasetSettings(Settings):
 
     dataset_name: str = Field("InverSynth", description="trains on <dataset_dir>/<dataset_name>.hdf5")
     dataset_dir: Path = Field(Path("test_datasets"), description="where datasets are")
-    dataset_file: Path | None = Field(None, description="a dataset file; overrides dataset_dir and dataset_name")
+    dataset_file: Path | None = Field(
+        None, description="a dataset file, or its shards: a,b or a pattern; overrides dataset_dir and dataset_name"
+    )
     parameters_file: Path | None = Field(
         None, description="a parameter space as JSON that the data must have; the dataset carries its own"
     )

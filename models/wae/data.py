@@ -131,4 +131,4 @@ def open_notes(settings: Any, stack: ExitStack) -> tuple[StyledNotes, str]:
     """
     dataset = stack.enter_context(Dataset(settings.dataset_path))
     source = StyledNotes(dataset, size=find_preset(settings.size), label=settings.style_label, **settings.split)
-    return source, settings.dataset_path.stem
+    return source, dataset.name

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from generators import fm_generator, registry, sine_generator
-from generators.audio import read_audio
+from generators.audio import check_audible, read_audio
 from generators.dataset import Dataset
-from generators.errors import DatasetError, ParameterError
+from generators.errors import AudioError, DatasetError, ParameterError
 from generators.fm_generator import FmSynth
 from generators.generate import _runs, generate_dataset, wavefile_path
 from generators.parallel import ordered_map
@@ -125,6 +125,115 @@ def test_regenerated_audio_replaces_damage(folder):
     assert content(folder / "d.hdf5") != before
     assert generate_dataset(folder / "d.hdf5", synth, 10, regenerate_audio=True).rendered == 10
     assert content(folder / "d.hdf5") == before
+
+
+# --- shards, crowds, failures -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["random", "sobol"])
+def test_shards_are_the_rows_and_sounds_of_the_whole(folder, capsys, caplog, method):
+    common = ["sine", "--num_examples", "10", "--length", "0.05", "--sample_rate", "8000", "--sampling_method", method]
+    assert registry.main([*common, "--name", "d", "--wavefile_directory", "whole"]) == 0
+    for k in (3, 1, 2):
+        assert registry.main([*common, "--name", "d", "--shard", f"{k}/3", "--wavefile_directory", "parts"]) == 0
+    whole, parts = (sorted((folder / each / "d").iterdir()) for each in ("whole", "parts"))
+    assert [path.name for path in parts] == [path.name for path in whole]
+    assert [path.read_bytes() for path in parts] == [path.read_bytes() for path in whole]
+    with Dataset("test_datasets/d.hdf5") as expected, Dataset("test_datasets/d.*of3.hdf5") as dataset:
+        for name in ("audio", "classes", "values"):
+            np.testing.assert_array_equal(getattr(dataset, name)[:], getattr(expected, name)[:])
+    caplog.set_level("INFO")
+    assert registry.main([*common, "--name", "d", "--shard", "2/3"]) == 0
+    assert "3 sounds of sine, 0.05 s at 8000 Hz, seed 0; 0 rendered now" in caplog.text
+    Path("test_datasets/d.1of3.hdf5").rename("test_datasets/d.2of3.hdf5")
+    assert registry.main([*common, "--name", "d", "--shard", "2/3"]) == 2
+    assert "d.2of3.hdf5 holds another dataset: shard 1/3 against 2/3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "1/99999", "a/b", "1/-2", "11/11"])
+def test_a_shard_is_one_of_some(folder, capsys, shard):
+    assert registry.main(["sine", "--num_examples", "10", f"--shard={shard}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "k/n" in line
+    assert not list(folder.iterdir())
+
+
+def test_the_same_dataset_has_the_same_bytes_at_any_time(folder):
+    synth = SineSynth(4000, 0.1)
+    for name in ("a", "b"):
+        generate_dataset(folder / f"{name}.hdf5", synth, 50, wavefile_directory=folder / "w")
+        time.sleep(1.1)
+    assert (folder / "a.hdf5").read_bytes() == (folder / "b.hdf5").read_bytes()
+    assert (folder / "w/a/a_00049.wav").read_bytes() == (folder / "w/b/b_00049.wav").read_bytes()
+
+
+def test_an_interrupted_dataset_has_the_bytes_of_an_undisturbed_one(folder, monkeypatch):
+    synth = SineSynth(4000, 0.1)
+    generate_dataset(folder / "a.hdf5", synth, 50)
+    monkeypatch.setattr("generators.generate.BLOCK_SECONDS", 0.5)
+    write, calls = Dataset.write, []
+
+    def interrupted(self, *arguments, **others):
+        calls.append(arguments[0])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        write(self, *arguments, **others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Dataset, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            generate_dataset(folder / "b.hdf5", synth, 50)
+    assert 0 < finished_rows(folder / "b.hdf5") < 50
+    generate_dataset(folder / "b.hdf5", synth, 50)
+    assert (folder / "a.hdf5").read_bytes() == (folder / "b.hdf5").read_bytes()
+
+
+@pytest.mark.parametrize("fails", ["wavefiles", "name", "first row"])
+def test_what_fails_before_its_first_row_leaves_nothing(folder, monkeypatch, fails):
+    synth, path, sounds = SineSynth(4000, 0.1), folder / "a" / "b" / "d.hdf5", folder / "c" / "w"
+    if fails == "wavefiles":
+        (folder / "c").touch()
+    if fails == "name":  # the name of a dataset fits where those of its sounds do not
+        path = path.with_name("n" * 250 + ".hdf5")
+    if fails == "first row":
+        monkeypatch.setattr(SineSynth, "render_rows", lambda *_: check_audible(np.zeros(3), "a row"))
+    before = list(folder.rglob("*"))
+    with pytest.raises(AudioError):
+        generate_dataset(path, synth, 50, wavefile_directory=sounds)
+    assert list(folder.rglob("*")) == before
+
+
+def test_a_failure_later_keeps_finished_rows(folder, monkeypatch):
+    synth = SineSynth(4000, 0.1)
+    monkeypatch.setattr("generators.generate.BLOCK_SECONDS", 0.5)
+    render = SineSynth.render_rows
+
+    def failing(self, values, first, seed):
+        return check_audible(np.zeros(3), "a row") if first > 20 else render(self, values, first, seed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SineSynth, "render_rows", failing)
+        with pytest.raises(AudioError):
+            generate_dataset(folder / "d.hdf5", synth, 50, workers=1)
+    assert finished_rows(folder / "d.hdf5") > 0
+    assert generate_dataset(folder / "d.hdf5", synth, 50).rendered < 50
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the kernel's file locks are POSIX")
+def test_several_processes_make_one_dataset_or_are_told_who_does(folder):
+    command = [sys.executable, "-m", "inversynth", "generate", "sine", "--num_examples", "2000", "--no-wavefiles"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    crowd = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    for process in crowd:
+        err = process.communicate()[1]
+        if process.returncode:
+            assert process.returncode == 2
+            assert "is being written by process" in err
+            assert len(err.splitlines()) == 1
+    assert 0 in [process.returncode for process in crowd]
+    assert [path.name for path in (folder / "test_datasets").iterdir()] == ["sine.hdf5"]
+    with Dataset("test_datasets/sine.hdf5") as dataset:
+        dataset.check_finished()
 
 
 def test_complete_grid_needs_room_for_all_of_it(folder):

@@ -96,7 +96,9 @@ def test_notes_are_listed_by_number_and_name(text, numbers):
         ("", "notes are listed as"),
         ("60,,61", "notes are listed as"),
         ("1:2:0", "notes are listed as"),
+        ("1:2:" + "9" * 5000, "notes are listed as"),
         ("128", "run from 0 to 127. Received: 128"),
+        ("9" * 5000, "run from 0 to 127. Received: 999"),
         ("64:60", "a range of notes rises. Received: 64:60. Write it as 60:64"),
         ("H2", "a note is a letter"),
     ],
@@ -177,6 +179,30 @@ def test_wav_files_have_names_that_a_folder_of_notes_has(tmp_path):
     assert written(notes(1, (60,), (50, 50)), "three") == ["sound0/sound0-50-0_60.wav", "sound0/sound0-50-1_60.wav"]
     info = soundfile.info(tmp_path / "one" / "sound1" / "sound1_64.wav")
     assert (info.subtype, info.samplerate, info.frames, info.channels) == ("PCM_16", RATE, SAMPLES, 1)
+
+
+def test_shards_of_notes_are_the_rows_of_the_whole(tmp_path):
+    source = notes(7, range(40, 45))
+    generate_notes(tmp_path / "n.hdf5", source)
+    for k in (1, 2):
+        assert generate_notes(tmp_path / f"n.{k}of2.hdf5", source, shard=(k, 2)).rendered in (17, 18)
+    with Dataset(tmp_path / "n.hdf5") as whole, Dataset(f"{tmp_path}/n.*of2.hdf5") as dataset:
+        columns = ("audio", "classes", "values", *whole.labels)
+        for one, other in zip(*(each.read_columns(slice(None), columns) for each in (whole, dataset)), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_no_instrument_leads_out_of_the_folder_of_wav_files(tmp_path):
+    names = ["../../up", "/tmp/x", "..", "a\0b\n", "n" * 300, "plain_name"]
+    rows = [{"pitch": 60, "velocity": 100, "instrument": name} for name in names]
+    source = NoteSource(note_table(rows), RATE, SAMPLES, {}, lambda numbers: np.ones((len(numbers), SAMPLES), "f4"))
+    generate_notes(tmp_path / "d.hdf5", source)
+    with Dataset(tmp_path / "d.hdf5") as dataset:
+        assert write_note_files(dataset, tmp_path / "a" / "b" / "c") == len(names)
+    files = [path for path in tmp_path.rglob("*.wav") if path.is_file()]
+    assert len(files) == len(names)
+    assert {path.parent.parent for path in files} == {tmp_path / "a" / "b" / "c"}
+    assert {path.parent.name for path in files} >= {"up", "tmp-x", "instrument", "a-b", "plain_name"}
 
 
 # --- the command --------------------------------------------------------------------------------------------------
