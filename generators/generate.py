@@ -39,7 +39,7 @@ class GeneratorSettings(Settings):
     """Generate a dataset of sounds with known parameters into one HDF5 file."""
 
     other_names: ClassVar = {"name": ("dataset_name",), "dataset_directory": ("dataset_dir",)}
-    flags_only: ClassVar = frozenset({"regenerate_samples", "regenerate_audio"})
+    flags_only: ClassVar = frozenset({"regenerate_samples", "regenerate_audio", "shard"})
 
     num_examples: int = Field(150, ge=1, description="number of sounds")
     name: DatasetName | None = Field(

@@ -21,7 +21,7 @@ class NoteSettings(Settings):
     """Generate a dataset of notes with their labels into one HDF5 file."""
 
     other_names: ClassVar = {"name": ("dataset_name",), "dataset_directory": ("dataset_dir",)}
-    flags_only: ClassVar = frozenset({"regenerate_samples"})
+    flags_only: ClassVar = frozenset({"regenerate_samples", "shard"})
 
     source: Literal["soundfont", "folder", "nsynth"] = Field("soundfont", description="where notes come from")
     notes_from: Path | None = Field(
