@@ -30,9 +30,10 @@ def midi_number(text: str) -> int:
     text = text.strip()
     if not re.fullmatch(r"\d+", text):
         return note_number(text)
-    if int(text) > 127:
+    digits = text.lstrip("0") or "0"
+    if len(digits) > 3 or int(digits) > 127:
         raise ParameterError(f"MIDI numbers run from 0 to 127. Received: {text}")
-    return int(text)
+    return int(digits)
 
 
 def note_list(text: str) -> tuple[int, ...]:
@@ -43,7 +44,7 @@ def note_list(text: str) -> tuple[int, ...]:
     numbers: set[int] = set()
     for part in text.strip("[]() ").split(","):
         ends = part.split(":")
-        if not part.strip() or len(ends) > 3 or (len(ends) == 3 and not re.fullmatch(r"\s*[1-9]\d*\s*", ends[2])):
+        if not part.strip() or len(ends) > 3 or (len(ends) == 3 and not re.fullmatch(r"\s*[1-9]\d{0,2}\s*", ends[2])):
             raise ParameterError(f"notes are listed as 60,62 or 24:84:4 or C3:C5. Received: '{text}'")
         first = midi_number(ends[0])
         last = midi_number(ends[1]) if len(ends) > 1 else first

@@ -165,7 +165,10 @@ def check_styled(wae: "WaeModel") -> None:
 def parse_mixtures(text: str, wae: "WaeModel") -> list[Mixture]:
     """Parse mixtures separated by `;`; an empty text gives every style of the model. Raises ModelError."""
     if text.strip():
-        return [parse_mixture(part, wae) for part in text.split(";") if part.strip()]
+        parts = [part for part in text.split(";") if part.strip()]
+        if not parts:
+            raise ModelError(f"styles are written as violin or violin:0.5,flute:0.5;flute. Received: '{text}'")
+        return [parse_mixture(part, wae) for part in parts]
     return [Mixture(name, row) for name, row in zip(wae.styles, np.eye(len(wae.styles), dtype="f"), strict=True)]
 
 

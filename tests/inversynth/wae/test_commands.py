@@ -172,6 +172,7 @@ def test_names_of_files_are_plain_and_unique() -> None:
     [
         ("random --style fluet", "unknown instrument 'fluet'. Did you mean 'flute'?"),
         ("random --style flute:nan", "weights of a mixture must be numbers, as violin:0.5. Received: 'nan'"),
+        ("random --style ;;", "styles are written as violin or violin:0.5,flute:0.5;flute. Received: ';;'"),
         ("random --style flute:0,horn:0", "one style or more must have a weight other than 0"),
         ("random --note 59", "wae plays notes 60 to 63. Received: note 59"),
         ("random --latent 1,2", "a latent of wae has 3 dimensions. Received: 2"),
