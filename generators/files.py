@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from generators.errors import InversynthError
+from generators.errors import InversynthError, os_reason
 
 LONGEST_NAME = 255
 """Bytes in a file name where the file system does not say: ext4, XFS, APFS, NTFS and tmpfs all allow as many."""
@@ -90,7 +90,7 @@ def writing(path: str | os.PathLike[str], fault: type[InversynthError] = Inversy
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
+        reason = os_reason(error)
         raise fault(f"cannot write {path}: {reason}. Name a place with room that you may write to") from None
 
 

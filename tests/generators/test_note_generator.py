@@ -238,7 +238,7 @@ def test_settings_read_lists_of_words(tmp_path):
         (["--families", "horn"], "ParameterError: unknown family 'horn'"),
         (["--pitches", "200"], "ParameterError: MIDI numbers run from 0 to 127"),
         (["--velocities", "0:100:50"], "ParameterError: velocities run from 1 to 127"),
-        (["--soundfont", "absent.sf2"], "AudioError: cannot open absent.sf2"),
+        (["--soundfont", "absent.sf2"], "AudioError: no such SoundFont: absent.sf2"),
         (
             ["--instruments", "violin", "--test_split", "0.9"],
             "ParameterError: a split by instrument must leave some for training",
