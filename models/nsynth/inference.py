@@ -7,7 +7,9 @@ state file.
 import hashlib
 import os
 import time
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.archives import open_archive
 from generators.files import written_whole
 from models.backend import predict_in_batches
 from models.inference import TrainedModel, load_model_named
@@ -23,6 +26,9 @@ from models.nsynth.presets import NSYNTH
 
 if TYPE_CHECKING:
     from models.nsynth.generation import CachedDecoder, GenerationState
+
+MAX_STATE_BYTES = 8 << 30
+"""Size of the state of a batch, unpacked: of 500 sounds of the full size."""
 
 SAVE_SECONDS = 60.0
 """Between two writes of the state of a batch: the rings of the full size are 13 MB per sound."""
@@ -141,12 +147,16 @@ def _read_state(path: Path | None, task: str, count: int) -> "tuple[NDArray[np.u
     if path is None or not path.is_file():
         return no_classes, None
     try:
+        with open_archive(path, MAX_STATE_BYTES):  # checked before NumPy unpacks it
+            pass
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             if str(kept["task"]) != task:
                 return no_classes, None
             rings = [kept[f"ring{number}"] for number in range(sum(name.startswith("ring") for name in kept.files))]
             classes, last = kept["classes"], kept["last"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, SyntaxError, TypeError, MemoryError):
+        return no_classes, None
+    except (zipfile.BadZipFile, zlib.error, tokenize.TokenError):
         return no_classes, None
     tensors = tuple(ops.convert_to_tensor(ring) for ring in rings)
     return classes, GenerationState(classes.shape[1], ops.convert_to_tensor(last), tensors)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from generators.errors import ModelError
 from generators.files import written_whole
 from models.backend import predict_in_batches, start_keras
+from models.network_files import load_network
 from models.training.recipe import cosine_adam, layer_seeds
 
 if TYPE_CHECKING:
@@ -76,16 +77,11 @@ class LabelClassifiers:
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "LabelClassifiers":
         """Load what `save` wrote. Raises ModelError for a folder without it, or a file that cannot be loaded."""
-        start_keras()
-        import keras
-
         path = Path(folder) / CLASSIFIERS_FILE
         try:
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        except (ValueError, TypeError, KeyError, OSError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(f"{path} holds no classifiers: {reason}. Remove it, and they are trained again") from None
-        return cls(model)
+            return cls(load_network(path))
+        except ModelError as error:
+            raise ModelError(f"{path} holds no classifiers: {error}. Remove it, and they are trained again") from None
 
     def _check(self, spectrograms: Spectrograms) -> None:
         size = tuple(self.model.input_shape[1:3])

@@ -18,6 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from generators.errors import DatasetError
+from generators.json_reader import JsonError, read_json_object
 from inversynth.nsynth.grid.points import CORNERS, corner_weights, grid_points, mixture_stem
 from inversynth.nsynth.grid.trim import samples_needed
 
@@ -157,10 +158,10 @@ class Job:
                     f"cannot write {path}: {error.strerror or error}. Name an --output_dir that you may write to"
                 ) from None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = read_json_object(path)
+        except (OSError, JsonError):
             found = None
-        if not isinstance(found, dict):
+        if found is None:
             raise DatasetError(f"{path} must be the card of a grid. Received: something else. Name another folder")
         other = [key for key in own if found.get(key) != own[key]]
         if other:

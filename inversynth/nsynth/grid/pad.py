@@ -6,6 +6,7 @@ played.
 
 import base64
 import json
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from generators.errors import AudioError, DatasetError
+from generators.errors import AudioError, DatasetError, shown
+from generators.json_reader import read_json_object
 from inversynth.nsynth.grid.job import CARD, Job
 from inversynth.nsynth.grid.trim import LEVEL_DB, cut_note
 from inversynth.report import report
@@ -94,19 +96,21 @@ def open_pad(path: str | Path) -> tuple[dict[str, Any], NDArray[np.int16]]:
     """
     path = Path(path)
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = read_json_object(path)
         if settings["schema"] != SCHEMA:
             raise ValueError(settings["schema"])
         resolution, length = settings["resolution"], settings["length"]
         shape = resolution, resolution, len(settings["pitches"]), length
+        if not all(type(extent) is int and extent > 0 for extent in shape):
+            raise ValueError(f"a shape of {shape}")
         file = path.parent / Path(settings["file"]).name
         size = file.stat().st_size
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"a pad is opened by the .json file beside its .bin file. Received: {path}, {error}"
+            f"a pad is opened by the .json file beside its .bin file. Received: {path}, {shown(str(error), 200)}"
         ) from None
-    if size != 2 * int(np.prod(shape)):
-        raise DatasetError(f"{file} must hold {2 * int(np.prod(shape)):,} bytes. Received: {size:,}. Copy it again")
+    if size != 2 * math.prod(shape):
+        raise DatasetError(f"{file} must hold {2 * math.prod(shape):,} bytes. Received: {size:,}. Copy it again")
     return settings, np.memmap(file, "<i2", "r", shape=shape)
 
 
