@@ -67,7 +67,8 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Returns its exit code: 0 done, 2 unusable input (one line on standard error), 130 interrupted.
+    Returns its exit code: 0 done, 2 unusable input (one line on standard error), 130 interrupted, 143
+    terminated.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
