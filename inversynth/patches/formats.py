@@ -159,9 +159,8 @@ def read_controls(path: str | os.PathLike[str]) -> Patch:
             name, _, value = message.text.removeprefix(mark).partition("=")
             within[name] = value
         elif message.kind == "control_change":
-            control, value = message.first, message.second
-            is_fine = FINE <= control < 2 * FINE
-            (fine if is_fine else coarse)[message.channel, control - FINE * is_fine] = value
+            is_fine = FINE <= message.first < 2 * FINE
+            (fine if is_fine else coarse)[message.channel, message.first - FINE * is_fine] = message.second
     if "synth" not in head:
         raise ParameterError(f"a MIDI file with a patch names its synth in a text event. Received: {path}, without one")
     space = find_synth(head["synth"]).space
