@@ -156,8 +156,8 @@ def read_controls(path: str | os.PathLike[str]) -> Patch:
     for message in read_midi(path):
         if message.kind == "text" and message.text.startswith(MARK):
             within, mark = (exact, EXACT) if message.text.startswith(EXACT) else (head, MARK)
-            name, _, value = message.text.removeprefix(mark).partition("=")
-            within[name] = value
+            name, _, written_as = message.text.removeprefix(mark).partition("=")
+            within[name] = written_as
         elif message.kind == "control_change":
             is_fine = FINE <= message.first < 2 * FINE
             (fine if is_fine else coarse)[message.channel, message.first - FINE * is_fine] = message.second
