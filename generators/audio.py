@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 from numpy.typing import ArrayLike, NDArray
 
-from generators.errors import AudioError
+from generators.errors import AudioError, os_reason
 from generators.files import check_readable_file, written_whole
 
 SILENCE_PEAK = 1e-5
@@ -219,10 +219,18 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError, OverflowError) as error:
-        reason = str(getattr(error, "error_string", error)).rstrip(".")
-        raise AudioError(f"cannot read {path} as audio (WAV, FLAC, OGG, MP3 or AIFF). Received: {reason}") from None
+        message = f"cannot read {path} as audio (WAV, FLAC, OGG, MP3 or AIFF). Received: {_reason(error)}"
+        raise AudioError(message) from None
     except OSError as error:
-        raise AudioError(f"cannot open {path}: {error.strerror or error}") from None
+        raise AudioError(f"cannot open {path}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason of an error in a few words; libsndfile keeps that of the system to itself."""
+    if isinstance(error, OSError):
+        return os_reason(error)
+    text = str(getattr(error, "error_string", error)).rstrip(".")
+    return "the disk may be full" if text in ("", "System error") else text
 
 
 @contextlib.contextmanager
@@ -406,9 +414,10 @@ def write_audio(
                     file.comment = comment
                 file.write(np.asarray(audio, np.float32))
             clear_write_time(partial)
-    except (OSError, soundfile.LibsndfileError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"cannot write {path}: {reason}. Name a folder with room that you may write to") from None
+    except (OSError, soundfile.LibsndfileError, AssertionError) as error:  # soundfile asserts that all was written
+        raise AudioError(
+            f"cannot write {path}: {_reason(error)}. Name a folder with room that you may write to"
+        ) from None
     return path
 
 

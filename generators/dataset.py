@@ -32,8 +32,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from generators import __version__
 from generators.audio import MOST_SAMPLES, SAMPLE_RATES
-from generators.errors import DatasetError, ParameterError, unknown
-from generators.files import check_readable_file, hidden_path, lock_holder, locked, made_folders, written_whole
+from generators.errors import DatasetError, ParameterError, os_reason, unknown
+from generators.files import (
+    check_readable_file,
+    hidden_path,
+    lock_holder,
+    locked,
+    made_folders,
+    written_whole,
+)
 from generators.json_reader import parse_json
 from generators.parameters import ParameterSpace
 
@@ -343,7 +350,7 @@ class Dataset:
                 dataset._open([path], True, stack)
         except OSError as error:
             raise DatasetError(
-                f"cannot write {path}: {error.strerror or error}. Name a --dataset_directory that you may write to"
+                f"cannot write {path}: {os_reason(error)}. Name a --dataset_directory that you may write to"
             ) from None
         return dataset
 
@@ -384,7 +391,7 @@ class Dataset:
         return np.concatenate([np.flatnonzero(self.done[rows]) + rows.start for rows in self.blocks(BLOCK)])
 
     def check_finished(self) -> None:
-        """Raise DatasetError unless every row is done."""
+        """Raise DatasetError unless every row is done, with classes that its space has."""
         count = len(self.finished())
         if count == 0:
             raise DatasetError(f"{self.path} has no finished rows. Generate it first")
@@ -392,6 +399,11 @@ class Dataset:
             raise DatasetError(
                 f"{self.path} is unfinished: {count} of {len(self)} rows. Run its generator again to finish it"
             )
+        for rows in self.blocks(BLOCK):
+            try:
+                self.space.check_classes(self.classes[rows])
+            except ParameterError as error:
+                raise DatasetError(f"{self.path} is damaged: {error}. Make it anew") from None
 
     def read(self, rows: slice | Sequence[int] | NDArray[np.integer[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return (audio, classes) of some rows, in the order asked for, float32 and uint8."""
@@ -578,7 +590,7 @@ def _sole_writer(path: Path) -> Iterator[None]:
             stack.enter_context(locked(hidden_path(path, ".lock"), message, DatasetError))
             yield
     except PermissionError as error:
-        raise DatasetError(f"cannot write {path}: {error.strerror}. Name a dataset that you may write to") from None
+        raise DatasetError(f"cannot write {path}: {os_reason(error)}. Name a dataset that you may write to") from None
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------
@@ -784,4 +796,5 @@ def _open(path: Path, mode: str) -> h5py.File:
         if "lock" in str(error):
             holder = lock_holder(hidden_path(path, ".lock"))
             raise DatasetError(f"{path} is being written by {holder}. Wait for it to end") from None
-        raise DatasetError(f"cannot open {path}: {error}") from None
+        reason = os_reason(error) if isinstance(error, OSError) else error
+        raise DatasetError(f"cannot open {path}: {reason}") from None

@@ -84,7 +84,7 @@ def os_reason(error: OSError) -> str:
     number = error.errno or (int(hidden[1]) if hidden else 0)
     if number in FULL:
         return FULL[number]
-    return error.strerror or (os.strerror(number) if number else str(error))
+    return os.strerror(number) if hidden or (number and not error.strerror) else error.strerror or str(error)
 
 
 def look_up(kind: str, name: str, known: Mapping[str, Entry], fault: type[InversynthError]) -> Entry:

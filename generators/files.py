@@ -67,7 +67,7 @@ def check_readable_file(
     except (FileNotFoundError, NotADirectoryError):
         raise fault(f"no such {kind}: {path}" + (f". {hint}" if hint else "")) from None
     except OSError as error:
-        raise fault(f"cannot read {path}: {error.strerror or error}. Name {article} {kind} that you may read") from None
+        raise fault(f"cannot read {path}: {os_reason(error)}. Name {article} {kind} that you may read") from None
     except ValueError:  # a NUL
         raise fault(f"no such {kind}: {str(path)!r}" + (f". {hint}" if hint else "")) from None
     if most_bytes is not None and status.st_size > most_bytes:

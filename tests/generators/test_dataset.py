@@ -60,6 +60,14 @@ def test_unfinished_datasets_are_recognised(tmp_path):
         dataset.check_finished()
 
 
+def test_classes_that_the_space_lacks_are_found_before_any_work(tmp_path):
+    with Dataset.create(tmp_path / "d.hdf5", card()) as dataset:
+        fill(dataset, slice(0, 10))
+        dataset.classes[7] = [0, 0, 0, 99]
+        with pytest.raises(DatasetError, match=r"is damaged: classes of .* run from 0 to \d+\. Received: 99"):
+            dataset.check_finished()
+
+
 def test_cards_name_their_difference():
     assert card().difference(card()) == ""
     assert card().difference(card(seed=2)) == "seed 1 against 2"

@@ -176,6 +176,41 @@ def test_partial_files_of_dead_processes_are_removed(tmp_path, monkeypatch):
     assert set(tmp_path.iterdir()) == {other, elsewhere, *own, tmp_path / "b.txt"}
 
 
+FULL = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+from generators import registry
+from generators.audio import write_audio
+if sys.argv[2] == "generate":
+    sys.exit(registry.main(["sine", "--length", "0.1", *sys.argv[3:]]))
+try:
+    write_audio(sys.argv[2], [0.1, -0.7, 0.3] * 30_000, 16000)
+except Exception as error:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    ("most", "arguments", "reasons"),
+    [
+        (30_000, ["a.wav"], "the disk may be full"),
+        (5_000, ["a.flac"], "the disk may be full"),
+        (30_000, ["generate", "--no-wavefiles"], "File too large"),
+        (3_000, ["generate", "--num_examples", "2", "--wavefiles"], "File too large"),
+    ],
+    ids=["wav", "flac", "dataset", "small-dataset"],
+)
+def test_where_there_is_no_room_one_short_line_says_so(tmp_path, most, arguments, reasons):
+    command = [sys.executable, "-c", FULL, str(most), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert f": {reasons}. Name a" in line
+    assert len(line) < 200
+    assert not list(tmp_path.iterdir())
+
+
 CROWD_SECONDS = float(os.environ.get("CROWD_SECONDS", "3"))
 """For a whole minute: `CROWD_SECONDS=60 pytest tests/generators/test_files.py -k six`."""
 
