@@ -40,14 +40,17 @@ those of the bundled models by 1.1; zeros by a thousand."""
 MAX_GROUPS = 32
 """Groups within each other in a file of weights: the deepest here are 9."""
 
-MAX_OBJECTS = 50_000
-"""Layers, initialisers and the like in a network: the largest here has 4,000."""
+MAX_OBJECTS = 10_000
+"""Layers, initialisers and the like in a network: a WaveNet autoencoder has some 2,000."""
 
 MAX_INTEGER = 1 << 16
 """Any number of a layer that counts: units, filters, channels, FFT lengths; the largest here is 2,048."""
 
 MAX_EXTENT = 1 << 24
 """Samples of a sound and hertz of its rate; ten minutes at 16 kHz are 9.6 million."""
+
+MAX_WINDOW = 1 << 14
+"""Samples of a window of a Fourier transform: a matrix of its bins by its bins has 0.5 GB; the longest has 2,048."""
 
 MAX_STEPS = 256
 """Numbers by which a layer repeats something in its graph; the largest here is 12."""
@@ -63,8 +66,11 @@ EXTENTS = (
     "samples",
 )
 STEPS = ("rounds", "reach", "repeats")
+BOUNDS = dict.fromkeys(EXTENTS, MAX_EXTENT) | dict.fromkeys(STEPS, MAX_STEPS) | {"fft_length": MAX_WINDOW}
+"""Bounds of numbers by their keys in a configuration; those of others are MAX_INTEGER."""
+
 UNBOUNDED = ("seed", "shared_object_id", "value")
-"""Keys of a configuration whose numbers are extents, steps, or nothing that grows."""
+"""Keys of numbers from which nothing grows."""
 
 SPARE_WEIGHTS = 1 << 20
 """Numbers that may be built beyond twice those stored: systems build some of their networks twice."""
@@ -168,17 +174,25 @@ def check_config(config: Mapping[str, Any], path: Path) -> None:
             if "class_name" in content:
                 objects += 1
                 _check_class(content, path)
+            if isinstance(content.get("layers"), list):
+                _check_names(content["layers"], path)
             waiting.extend(content.items())
         elif isinstance(content, list):
             waiting.extend((key, each) for each in content)
         elif isinstance(content, int | float) and key not in UNBOUNDED:
-            bound = MAX_EXTENT if key in EXTENTS else MAX_STEPS if key in STEPS else MAX_INTEGER
+            bound = BOUNDS.get(key, MAX_INTEGER)
             if abs(content) > bound:
                 raise ModelError(
                     f"'{shown(key, 60)}' in the network of {path} must be at most {bound}. Received: {content}"
                 )
     if objects > MAX_OBJECTS:
         raise ModelError(f"the network of {path} must have at most {MAX_OBJECTS:,} parts. Received: {objects:,}")
+
+
+def _check_names(layers: list[Any], path: Path) -> None:
+    names = [layer["name"] for layer in layers if isinstance(layer, Mapping) and isinstance(layer.get("name"), str)]
+    if len(set(names)) < len(names):
+        raise ModelError(f"layers of the network of {path} must have names of their own. Received: one of them twice")
 
 
 def _check_class(described: Mapping[str, Any], path: Path) -> None:

@@ -26,6 +26,9 @@ INVERSION_ITERATIONS = 200
 SLANEY_STEP, SLANEY_KNEE, SLANEY_LOG_STEP = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
 """Slaney's mel scale: hertz a mel up to the knee, the frequency of that knee, and the log of the ratio a mel above."""
 
+MAX_FILTERS = 1 << 25
+"""Numbers in a bank of mel filters, 256 MB; the paper's 500 bands of 1,025 bins have half a million."""
+
 _TINY = 1e-14
 """Power below which a magnitude is held, so that the gradient of its square root stays finite (-194 dB)."""
 
@@ -88,7 +91,12 @@ def mel_filters(bands: int, fft_length: int, sample_rate: int, htk: bool = False
     Args:
         htk: the HTK mel scale with triangles of height 1; otherwise Slaney's scale with triangles of area 1.
     Shapes: (fft_length / 2 + 1, bands), read-only.
+    Raises: ModelError where that is more than MAX_FILTERS numbers.
     """
+    if not 0 < bands * (fft_length // 2 + 1) <= MAX_FILTERS:
+        raise ModelError(
+            f"mel filters must have 1 to {MAX_FILTERS:,} numbers. Received: {bands:,} bands at an FFT of {fft_length:,}"
+        )
     to_mel, to_hertz = (_hertz_to_htk, _htk_to_hertz) if htk else (_hertz_to_slaney, _slaney_to_hertz)
     edges = to_hertz(np.linspace(0.0, to_mel(np.asarray(sample_rate / 2)), bands + 2))
     distance = edges[None, :] - np.fft.rfftfreq(fft_length, 1.0 / sample_rate)[:, None]

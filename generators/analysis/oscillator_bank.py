@@ -12,8 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.errors import ModelError
+
 HARMONICS = 5
 """Harmonics whose level is followed along the course of a candidate."""
+
+MAX_TABLE = 1 << 28
+"""Numbers in the largest array of a bank, 1 GiB: that of the inverter for FM has 8 million."""
 
 TRACK_WINDOW, TRACK_HOP = 256, 128
 """Samples of the spectrogram that levels are read from: a frame each 8 ms at 16,384 Hz; modulation reaches 30 Hz."""
@@ -52,8 +57,10 @@ def build_oscillator_bank(
     Args:
         frequencies, rates, depths: levels in hertz; rates above 0. sample_rate: hertz. samples: length of the sounds.
         windows: equal parts of a sound, within which products are coherent.
+    Raises: ModelError for a grid without levels, and for one whose tables would exceed MAX_TABLE numbers.
     """
     carrier, rate, depth = (np.asarray(levels, np.float64) for levels in (frequencies, rates, depths))
+    _check_size(len(carrier), len(rate), len(depth), samples, windows, sample_rate)
     # The fundamentals need no more than their own band: the product is taken at a lower rate.
     top = min(1.1 * (carrier.max() + depth.max()), sample_rate / 2)
     points = -(-round(2 * top * samples / sample_rate) // windows) * windows
@@ -81,6 +88,23 @@ def build_oscillator_bank(
         tracks,
         np.concatenate([np.eye(n, dtype=np.float32)[i] for n, i in zip(sizes, which, strict=True)], 1),
     )
+
+
+def _check_size(carriers: int, rates: int, depths: int, samples: int, windows: int, sample_rate: int) -> None:
+    if min(carriers, rates, depths, samples, windows, sample_rate) < 1:
+        raise ModelError("a bank of oscillators needs levels of frequency, rate and depth, and samples. Received: none")
+    atoms = carriers * rates * depths
+    tables = (
+        2 * carriers * samples,
+        4 * rates * depths * samples,
+        atoms * HARMONICS * -(-samples // TRACK_HOP),
+        atoms * (carriers + rates + depths),
+    )
+    if max(tables) > MAX_TABLE:
+        raise ModelError(
+            f"a bank of oscillators must have tables of at most {MAX_TABLE:,} numbers. "
+            f"Received: {carriers} x {rates} x {depths} atoms for {samples:,} samples, which need {max(tables):,}"
+        )
 
 
 def _harmonic_tracks(

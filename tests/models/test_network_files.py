@@ -133,6 +133,34 @@ def test_more_weights_than_the_file_holds_are_not_allocated(write, members):
     refused(write(**with_config(members, put)), "must not need more than the weights in the file. Received: 'dense")
 
 
+def test_layers_without_end_are_refused(write, members):
+    def repeat(config):
+        config["config"]["layers"].extend(config["config"]["layers"][:1] * 30_000)
+
+    refused(write(**with_config(members, repeat)), "must have at most 10,000 parts|must have names of their own")
+
+    def number(config):
+        first = config["config"]["layers"][0]
+        config["config"]["layers"].extend(first | {"name": f"a{number}"} for number in range(10_000))
+
+    refused(write(**with_config(members, number)), "must have at most 10,000 parts. Received: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"fft_length": 2**15, "hop_length": 2**14}, "'fft_length' in the network of .* must be at most 16384"),
+        ({"rounds": 10**4}, "'rounds' in the network of .* must be at most 256"),
+        ({"batch_shape": [None, 2**25]}, "'batch_shape' in the network of .* must be at most 16777216"),
+    ],
+)
+def test_numbers_from_which_tables_or_loops_grow_are_bounded(write, members, settings, message):
+    def put(config):
+        config["config"]["layers"][0]["config"] |= settings
+
+    refused(write(**with_config(members, put)), message)
+
+
 def test_weights_can_be_added_again_after_a_refusal(write, members):
     import keras
 
