@@ -150,8 +150,11 @@ def _import(module: str, attribute: str, reference: str) -> Any:
     """Return what a reference leads to, imported from the path and last from the working folder.
 
     Last, because a folder `models` of the user's must not hide the package `models` of this project.
+    Modules of the standard library hold no synths and are never imported, for a file may name any module.
     Raises: ParameterError in one line for whatever fails, also inside the module.
     """
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        raise ParameterError(f"synth {reference} must be in a module of yours. Received: Python's own module '{module}'")
     folder = str(Path.cwd())
     if folder not in sys.path and "" not in sys.path:
         sys.path.append(folder)
