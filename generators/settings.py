@@ -67,6 +67,9 @@ LIMITS: Mapping[str, int] = {
 MOST_ITEMS = 10_000
 """Items of a list of numbers or words."""
 
+ENV_BYTES = 1 << 20
+"""Of `.env`, which is read at the start of every command; the example of all settings has 20 kB."""
+
 MOST_DIGITS = 64
 """Characters of a number; a float64 in full takes 24."""
 
@@ -471,8 +474,15 @@ def is_plain_name(name: str) -> bool:
 
 
 def read_env_file() -> dict[str, str | None]:
-    """Read `.env` in the working folder; an absent file is an empty one. Raises SettingsError if it is no text."""
+    """Read `.env` in the working folder; an absent file is an empty one.
+
+    Raises: SettingsError if it is no text, or longer than settings are.
+    """
     try:
+        if Path(ENV_FILE).is_file() and (size := Path(ENV_FILE).stat().st_size) > ENV_BYTES:
+            raise SettingsError(
+                f"{ENV_FILE} has at most {ENV_BYTES} bytes. Received: {size}. Keep settings alone in it"
+            )
         return dict(dotenv_values(ENV_FILE, interpolate=False)) if Path(ENV_FILE).is_file() else {}
     except (UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{ENV_FILE} must be a readable UTF-8 text file. Received: {error}") from None

@@ -14,7 +14,7 @@ from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
 from generators.errors import LONGEST_MESSAGE, DatasetError, SettingsError, shown
-from generators.settings import LARGEST, Numbers, Settings, Words, is_numeric
+from generators.settings import ENV_BYTES, LARGEST, Numbers, Settings, Words, is_numeric
 
 
 class Toy(Settings):
@@ -89,6 +89,12 @@ def test_contradicting_variables_are_refused(folder):
     )
     (folder / ".env").write_text("MODEL=C1\nARCHITECTURE=C1\n")
     assert toy().model == "C1"
+
+
+def test_an_env_file_has_a_bounded_size(folder):
+    (folder / ".env").write_text("#" * (ENV_BYTES + 1))
+    with pytest.raises(SettingsError, match=f"has at most {ENV_BYTES} bytes. Received: {ENV_BYTES + 1}. Keep"):
+        toy()
 
 
 def test_a_path_may_hold_a_comma_or_a_bracket():
