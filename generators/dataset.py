@@ -275,6 +275,9 @@ class _Part:
     def close(self) -> None:
         self._file.close()
         if self._descriptor >= 0:
+            if self.writable:  # what was rendered survives a power cut from here on
+                with contextlib.suppress(OSError):
+                    os.fsync(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
 

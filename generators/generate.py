@@ -260,7 +260,8 @@ def open_dataset(path: Path, card: Card, replace: bool, shard: tuple[int, int] =
 def begun_dataset(path: Path, card: Card, replace: bool, shard: tuple[int, int] = (1, 1)) -> Iterator[Dataset]:
     """Open a dataset as `open_dataset` does.
 
-    A file made here, and folders made for it, are removed again where an error ends the block before a row is finished.
+    A file made here, and folders made for it, are removed again where an error ends the block before a row is finished;
+    later, the error says how many rows are kept.
     """
     is_new = not os.path.lexists(path)
     with ExitStack() as stack:
@@ -269,9 +270,13 @@ def begun_dataset(path: Path, card: Card, replace: bool, shard: tuple[int, int] 
         dataset = stack.enter_context(open_dataset(path, card, replace, shard))
         try:
             yield dataset
-        except (InversynthError, OSError):
-            if is_new and not len(dataset.finished()):
+        except (InversynthError, OSError) as error:
+            finished = len(dataset.finished())
+            if is_new and not finished:
                 path.unlink(missing_ok=True)
+            if finished and isinstance(error, InversynthError):
+                kept = f"{finished} of {len(dataset)} rows are finished and kept in {path}"
+                raise type(error)(f"{error}. {kept}") from None
             raise
 
 

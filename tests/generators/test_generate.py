@@ -213,7 +213,7 @@ def test_a_failure_later_keeps_finished_rows(folder, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(SineSynth, "render_rows", failing)
-        with pytest.raises(AudioError):
+        with pytest.raises(AudioError, match=r"silence in a row\. \d+ of 50 rows are finished and kept in .*d\.hdf5$"):
             generate_dataset(folder / "d.hdf5", synth, 50, workers=1)
     assert finished_rows(folder / "d.hdf5") > 0
     assert generate_dataset(folder / "d.hdf5", synth, 50).rendered < 50
