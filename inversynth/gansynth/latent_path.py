@@ -61,7 +61,7 @@ def random_latent_path(gansynth: "GanSynthModel", seconds: float, spacing: float
 
 
 def draw_latent_path(
-    audio: NDArray[np.float32], sample_rate: int, latent_path: LatentPath, palette: Palette = PAGE
+    audio: charts.Samples, sample_rate: int, latent_path: LatentPath, palette: Palette = PAGE
 ) -> "Figure":
     """Draw the spectrogram of a piece, and below it the weights of the latents over time. Shapes: audio (samples,)."""
     figure = plots.spectrogram(audio, sample_rate, charts.decibel_limits([audio]), SIZE, palette)

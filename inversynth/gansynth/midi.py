@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
-from generators.audio import normalise_peak, read_audio
+from generators.audio import normalise_peak
 from generators.command import run_command
 from generators.errors import AudioError, SettingsError
 from inversynth.audio_command import SHARED, write_and_list
@@ -31,7 +31,7 @@ from inversynth.playback.midi import Note, read_score
 from inversynth.playback.mixdown import LONGEST, mix, write_mix
 from inversynth.playback.play import count_notes
 from inversynth.playback.transpose import playable
-from inversynth.report.audio_page import MOST_EMBEDDED, AudioPage, Clip, ClipRow, finite
+from inversynth.report.audio_page import MOST_EMBEDDED, AudioPage, Clip, ClipRow, WrittenSound, finite
 from inversynth.report.figures import Palette
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _run(settings: MidiSettings) -> None:
         log.info("no spectrogram and no page: %.0f minutes are too long", seconds / 60)
         print(f"{path.stem}: {count_notes(len(notes))} -> {path}")
         return
-    write_and_list(_page(model, performance, notes, read_audio(path).audio, settings), settings)
+    write_and_list(_page(model, performance, notes, WrittenSound(path), settings), settings)
 
 
 def _latent_path(settings: MidiSettings, gansynth: "GanSynthModel", seconds: float) -> LatentPath:
@@ -200,7 +200,7 @@ def _page(
     model: LabelledModel,
     performance: Performance,
     notes: Sequence[Note],
-    audio: NDArray[np.float32],
+    audio: WrittenSound,
     settings: MidiSettings,
 ) -> AudioPage:
     """Return the page of the clip, with its spectrogram over the weights of the timbres."""

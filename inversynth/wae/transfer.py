@@ -65,6 +65,7 @@ class TransferSettings(WaeSettings):
     skip_unknown: CliToggleFlag[bool] = Field(False, description="leave out notes outside the range of the model")
     whole: CliToggleFlag[bool] = Field(False, description="treat the sound as one note, without splitting it at onsets")
     release: float = Field(0.1, ge=0, le=10, allow_inf_nan=False, description="seconds of the release of a note")
+    batch_size: int = Field(2, ge=1, le=1024, description="notes made at once, 30 MB of memory each")
     output_dir: Path = Field(
         Path("output/wae/transfer"), description=f"where the sounds, {NOTES_FILE}, spectrograms and page are written"
     )
