@@ -109,3 +109,14 @@ def test_charts_do_not_import_matplotlib() -> None:
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
     )
+
+
+def test_a_column_of_a_long_sound_shows_the_loudest_of_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "MOST_COLUMNS", 30)
+    monkeypatch.setattr(charts, "BLOCK_FRAMES", 10)
+    audio = np.random.default_rng(0).normal(size=100 * 256 + 77).astype(np.float32)
+    whole = np.asarray(log_spectrogram(audio[np.newaxis]))[0]
+    step = -(-len(whole) // 30)
+    expected = np.stack([whole[first : first + step].max(axis=0) for first in range(0, len(whole), step)])
+    np.testing.assert_allclose(charts.decibel_columns(audio), expected, atol=1e-3)
+    assert len(expected) <= 30
