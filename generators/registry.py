@@ -154,7 +154,8 @@ def _import(module: str, attribute: str, reference: str) -> Any:
     Raises: ParameterError in one line for whatever fails, also inside the module.
     """
     if module.partition(".")[0] in sys.stdlib_module_names:
-        raise ParameterError(f"synth {reference} must be in a module of yours. Received: Python's own module '{module}'")
+        own = f"Python's own module '{module}'"
+        raise ParameterError(f"synth {reference} must be in a module of yours. Received: {own}")
     folder = str(Path.cwd())
     if folder not in sys.path and "" not in sys.path:
         sys.path.append(folder)
