@@ -149,7 +149,10 @@ def test_a_name_belongs_to_one_synth():
             "cannot import synth 'broken_absent:Toy': no module 'broken_absent'. Name it as package.module:Class, as "
             "Python finds it from this folder",
         ),
-        ("antigravity:Toy", "synth 'antigravity:Toy' must be in a module of yours. Received: Python's own module 'antigravity'"),
+        (
+            "antigravity:Toy",
+            "synth 'antigravity:Toy' must be in a module of yours. Received: Python's own module 'antigravity'",
+        ),
         ("broken_code:Toy", "cannot import synth 'broken_code:Toy': ZeroDivisionError: division by zero."),
         (
             "broken_space:Toy",
