@@ -134,11 +134,14 @@ def _hertz(erbs: Any) -> Any:
 
 
 def mean_pitch(strength: NDArray[np.float64], levels: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the MIDI pitch of frames together, weighted by their amplitude, and how certain it is, 0..1.
+    """Return the MIDI pitch of frames together, and how certain it is, 0..1.
+
+    Frames weigh by the square root of their amplitude and by the strength of their best pitch: neither a loud attack
+    without pitch nor a long faint end decides alone.
 
     Shapes: strength (frames, candidates), levels (frames,) dB.
     """
-    weights = 10.0 ** ((levels - levels.max()) / 20.0)
+    weights = 10.0 ** ((levels - levels.max()) / 40.0) * np.maximum(strength.max(axis=1), 1e-3)
     mean = weights @ strength / weights.sum()
     top = int(np.clip(mean.argmax(), 1, len(mean) - 2))
     low, peak, high = mean[top - 1 : top + 2]

@@ -1,0 +1,200 @@
+"""How near `fm` comes to recordings, beside what is easy: `python -m benchmarks.real_sounds --recordings FOLDER`.
+
+Recordings are one-shots of Sonic Pi's samples (Debian's sonic-pi-samples; each of them CC0, public domain, from
+freesound.org), prepared as `invert` prepares any file. Distances are log-mel distances at 16,384 Hz with the noise
+floor of the recording (`generators.analysis.distance`). Beside the search stand the network alone, the best of 1,000
+random patches, CMA-ES from the network's answer with as many renders as the search took, and a bare sine, saw and noise
+at the pitch of the sound under its own envelope.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from pydantic_settings import CliToggleFlag
+from tqdm import tqdm
+
+from benchmarks.page import markdown_table
+from generators.analysis.distance import LogMelDistance
+from generators.analysis.pitch import NotePitch, find_note
+from generators.command import run_command
+from generators.dsp.units import midi_to_hz
+from generators.errors import AudioError
+from generators.sampling import sample_classes
+from generators.settings import Settings
+from generators.synth import Synth
+from inversynth.inversion.inversion import model_synth
+from inversynth.inversion.target import read_target
+from inversynth.pretrained import find_model
+from inversynth.search.search import refine
+from models.model_files import load_model
+
+Audio = NDArray[np.float32]
+
+LEFT_OUT = ("loop_", "vinyl_", "ambi_lunar_land", "ambi_sauna", "ambi_swoosh", "elec_tick", "tabla_ke")
+"""Beginnings of names: loops and records are no single sounds, three ambiences no notes, the rest too short."""
+
+PITCHED = 0.4
+"""Certainty of the pitch from which on a recording counts as pitched."""
+
+SMOOTH = 0.005
+"""Seconds over which the envelope of the bare waveforms is smoothed."""
+
+RANDOM = 1000
+"""Random patches, of which the best counts."""
+
+EASY = ("sine", "saw", "noise", "random")
+METHODS = ("search", "network", "cma-es", *EASY)
+
+
+class RealSoundsSettings(Settings):
+    """Compare the search with simple baselines on recordings."""
+
+    flags_only: ClassVar = frozenset({"recordings", "model", "budget", "num", "seed", "continuous"})
+
+    recordings: Path = Field(Path("/usr/share/sonic-pi/samples"), description="a folder of sounds (FLAC or WAV)")
+    model: str = Field("inverter", description="the model whose answer the searches begin with")
+    budget: Literal["fast", "full"] = Field("fast", description="of the search")
+    num: int = Field(200, ge=1, description="recordings at most, evenly spread over the folder")
+    seed: int = Field(4711, ge=0, description="of random patches, CMA-ES and noise")
+    continuous: CliToggleFlag[bool] = Field(False, description="finally move the knobs between their levels")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The distances of one recording in dB by method, its pitch where it has one, and the renders of the search."""
+
+    name: str
+    note: NotePitch | None
+    renders: int
+    distances: Mapping[str, float]
+
+    @property
+    def pitched(self) -> bool:
+        return self.note is not None and self.note.confidence >= PITCHED
+
+
+def find_recordings(folder: Path, count: int) -> list[Path]:
+    """Return one-shot recordings of a folder, evenly spread. Raises AudioError where there are none."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".flac", ".wav", ".aiff", ".ogg"))
+    paths = [path for path in paths if not path.name.startswith(LEFT_OUT)]
+    if not paths:
+        raise AudioError(
+            f"recordings must lie in a folder. Received: {folder}, without any. On Debian, install sonic-pi-samples"
+        )
+    return [paths[place] for place in np.unique(np.linspace(0, len(paths) - 1, min(count, len(paths))).astype(int))]
+
+
+def bare_waveforms(
+    audio: Audio, sample_rate: int, note: NotePitch | None, rng: np.random.Generator
+) -> dict[str, Audio]:
+    """Return a sine and a saw at the pitch of a sound (C4 where it has none) and noise, under its own envelope."""
+    window = np.hanning(round(SMOOTH * sample_rate) | 1)
+    envelope = np.sqrt(np.convolve(np.square(audio.astype(np.float64)), window / window.sum(), mode="same"))
+    frequency = float(midi_to_hz(60.0 if note is None else note.midi))
+    time = np.arange(len(audio)) / sample_rate
+    harmonics = range(1, int(sample_rate / 2 / frequency) + 1)
+    waves = {
+        "sine": np.sin(2.0 * np.pi * frequency * time),
+        "saw": np.sum([np.sin(2.0 * np.pi * k * frequency * time) / k for k in harmonics], axis=0),
+        "noise": rng.standard_normal(len(audio)),
+    }
+    return {name: (wave * envelope).astype(np.float32) for name, wave in waves.items()}
+
+
+def search_by_cma(
+    synth: Synth, measure: Callable[[Audio], NDArray[np.float64]], start: NDArray[np.floating], renders: int, seed: int
+) -> float:
+    """Return the least distance that CMA-ES finds from a patch, on the positions of the knobs, with so many renders."""
+    from cmaes import CMA
+
+    best = float(measure(synth.render(start[np.newaxis]))[0])
+    unit = synth.space.values_to_unit(start)
+    optimiser = CMA(np.clip(unit, 0.05, 0.95), 0.2, bounds=np.tile([0.0, 1.0], (len(unit), 1)), seed=seed)
+    spent = 1
+    while spent < renders:
+        asked = np.array([optimiser.ask() for _ in range(optimiser.population_size)])
+        found = measure(synth.render(synth.space.unit_to_values(asked)))
+        optimiser.tell([(one, float(value)) for one, value in zip(asked, found, strict=True)])
+        best = min(best, float(found.min()))
+        spent += len(asked)
+    return best
+
+
+def measure_recordings(settings: RealSoundsSettings) -> Iterator[Row]:
+    """Search for one recording after another, and measure all methods."""
+    model = load_model(find_model(settings.model))
+    synth = model_synth(model.card)
+    random = synth.render_classes(sample_classes(synth.space, 0, RANDOM, settings.seed))
+    for number, path in enumerate(tqdm(find_recordings(settings.recordings, settings.num), disable=None)):
+        try:
+            audio = read_target(path, synth.sample_rate, synth.length).audio
+        except AudioError as fault:
+            print(fault, file=sys.stderr)
+            continue
+        measure = LogMelDistance(audio, synth.sample_rate).distance
+        note = find_note(audio, synth.sample_rate)
+        probabilities = np.asarray(model.predict(audio[np.newaxis]))[0]
+        start = synth.space.classes_to_values(synth.space.probabilities_to_classes(probabilities))
+        found = refine(synth, audio, probabilities, settings.budget, level="fit", continuous=settings.continuous)
+        seed = settings.seed + number
+        bare = bare_waveforms(audio, synth.sample_rate, note, np.random.default_rng(seed))
+        distances = {
+            "search": float(measure(np.pad(synth.render(found.values), (found.offset, 0))[: synth.samples])),
+            "network": float(measure(synth.render(start))),
+            "cma-es": search_by_cma(synth, measure, start, found.renders, seed),
+            **{name: float(measure(sound)) for name, sound in bare.items()},
+            "random": float(measure(random).min()),
+        }
+        yield Row(path.stem, note, found.renders, distances)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print; returns the exit code."""
+    return run_command(RealSoundsSettings, _run, argv, "python -m benchmarks.real_sounds")
+
+
+def _run(settings: RealSoundsSettings) -> None:
+    rows = list(measure_recordings(settings))
+    print(markdown_table(["recording", "note", "renders", *METHODS], [_cells(row) for row in rows]), "\n")
+    print(summary_table(rows))
+
+
+def _cells(row: Row) -> list[str]:
+    note = "" if row.note is None else f"{row.note.midi:.1f}"
+    return [row.name, note, str(row.renders), *(f"{row.distances[name]:.1f}" for name in METHODS)]
+
+
+def summary_table(rows: Sequence[Row]) -> str:
+    """Return mean and median distance by method, and how often the search is nearer than each."""
+    cells = []
+    for label, chosen in (("all", rows), ("pitched", [row for row in rows if row.pitched])):
+        if not chosen:
+            continue
+        table = {name: np.array([row.distances[name] for row in chosen]) for name in METHODS}
+        for name in METHODS:
+            nearer = "" if name == "search" else f"{100 * np.mean(table['search'] < table[name]):.0f} %"
+            cells.append(
+                [label, str(len(chosen)), name, f"{table[name].mean():.2f}", f"{np.median(table[name]):.2f}", nearer]
+            )
+        best = np.min([table[name] for name in METHODS if name not in ("search", "network")], axis=0)
+        cells.append(
+            [
+                label,
+                str(len(chosen)),
+                "nearest baseline",
+                f"{best.mean():.2f}",
+                f"{np.median(best):.2f}",
+                f"{100 * np.mean(table['search'] < best):.0f} %",
+            ]
+        )
+    return markdown_table(["recordings", "n", "by", "mean dB", "median dB", "search is nearer"], cells)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
