@@ -417,7 +417,7 @@ def test_model_chooses_its_settings(tmp_path, capsys):
 
 
 def test_door_of_the_module_reads_its_own_settings(tmp_path, capsys):
-    assert main([*SMALL, "--seq_length", "18"], "neurosynth") == 2
+    assert main([*SMALL, "--seq_length", "18"], model="neurosynth") == 2
     assert "must be a multiple of 4 samples, 12 or more. Received: 18. Set --seq_length" in capsys.readouterr().err
 
 

@@ -278,5 +278,5 @@ def test_crops_include_pitch_for_a_network_conditioned_on_it(dataset):
 
 def test_command_trains(path, tmp_path, capsys):
     argv = ["--dataset_file", str(path), "--output_dir", str(tmp_path), *SMALL, "--crop", "60"]
-    assert main(argv, "nsynth") == 2
+    assert main(argv, model="nsynth") == 2
     assert "crop must be a multiple of the hop, 16 samples" in capsys.readouterr().err
