@@ -117,7 +117,8 @@ def test_the_page_needs_nothing_but_its_scripts_which_hold_the_rows(made, read_p
     html = (made / "pad.html").read_text(encoding="utf-8")
     page = read_page(html)
     assert all(sound in page.text for sound in SOUNDS)
-    settings = json.loads(re.search(r'<script type="application/json" id="data">(\{.*\})</script>', html)[1])["settings"]
+    data = re.search(r'<script type="application/json" id="data">(\{.*\})</script>', html)[1]
+    settings = json.loads(data)["settings"]
     assert (settings["resolution"], settings["pitches"], settings["length"]) == (2, list(NOTES), LENGTH)
     _, rows = open_pad(made / "brass_flute_organ_violin.json")
     for number, note in enumerate(NOTES):
