@@ -115,9 +115,9 @@ def main() -> None:
                 f"band-limited synth. The goal of {GOAL:,} x real time is {'met' if best >= GOAL else 'missed'}."
             ),
             after=(
-                "The other engines play voices of their own (see `benchmarks/other_engines.py`), so the figures compare "
-                "engines, not sounds; all of them ran on this processor. For scale: torchsynth reports 16,200 x real "
-                f"time on one GPU.{absent}"
+                "The other engines play voices of their own (see `benchmarks/other_engines.py`), so the figures "
+                "compare engines, not sounds; all of them ran on this processor. For scale: torchsynth reports "
+                f"16,200 x real time on one GPU.{absent}"
             ),
             packages=("numpy", "numba", *RIVALS, "torch", "jax"),
         )
