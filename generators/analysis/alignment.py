@@ -173,14 +173,14 @@ def find_onset(audio: ArrayLike, sample_rate: int) -> Onset:
     hop = max(round(FRAME * sample_rate), 1)
     sound = _above_rumble(sound, sample_rate)
     levels = _levels(sound, hop)
-    loudest = float(levels.max())
-    loud = int(np.argmax(levels >= loudest * 10.0 ** (-LOUD_DB / 10.0)))
-    background = _background(sound, loud * hop, hop, loudest)
-    if loud > LEAST_LEAD and background > loudest * 10.0 ** (-EMPHASIS_DB / 10.0):
+    loud = _first_loud(levels)
+    background = _background(sound, loud * hop, hop, float(levels.max()))
+    if loud > LEAST_LEAD and background > float(levels.max()) * 10.0 ** (-EMPHASIS_DB / 10.0):
         sound = _emphasised(sound, loud * hop, hop)
         levels = _levels(sound, hop)
-        loudest = float(levels.max())
-        background = _background(sound, loud * hop, hop, loudest)
+        loud = _first_loud(levels)
+        background = _background(sound, loud * hop, hop, float(levels.max()))
+    loudest = float(levels.max())
     above = levels > background * 10.0 ** (DETECTED_DB / 10.0)
     detected = _first_sign(above, loud) * hop
     clear = levels > background * 10.0 ** (CLEAR_DB / 10.0)
@@ -189,6 +189,14 @@ def find_onset(audio: ArrayLike, sample_rate: int) -> Onset:
     lowest = loudest * 10.0 ** (-RANGE_DB / 10.0)
     position, spread = _fit_rise(sound, detected, min(last * hop, len(sound)), hop, background)
     return Onset(position, spread, float(np.sqrt(background)) if background > lowest else 0.0)
+
+
+def _first_loud(levels: NDArray[np.float64]) -> int:
+    """Return the first frame that is certainly the sound: near the loudest, and above the quietest tenth of frames."""
+    loudest = float(levels.max())
+    noise = float(np.quantile(levels, 0.1)) * 10.0 ** (DETECTED_DB / 10.0)
+    threshold = max(loudest * 10.0 ** (-LOUD_DB / 10.0), min(noise, loudest * 10.0 ** (-DETECTED_DB / 10.0)))
+    return int(np.argmax(levels >= threshold))
 
 
 def _first_sign(above: NDArray[np.bool_], loud: int) -> int:
