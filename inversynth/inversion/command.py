@@ -79,17 +79,21 @@ def _invert_sounds(
     settings: InvertSettings, card: "ModelCard", load: "Callable[[], LoadedModel]", faults: list[str]
 ) -> None:
     """Invert sounds one after another, each into its folder, and list all reports of the output folder."""
-    from inversynth.inversion.inversion import invert
+    from inversynth.inversion.inversion import estimate, invert_estimate
     from inversynth.inversion.result import InversionInterrupted
     from inversynth.report.index import write_index
 
     index, written, model = settings.output_dir / INDEX, 0, None
+    only = len(settings.sounds) == 1 and not settings.every_onset
     options: dict[str, Any] = {"budget": settings.budget, "continuous": settings.continuous, "progress": print_stage}
     try:
         for target, folder in _targets(settings, card, faults):
             model = model or load()
             try:
-                _write(invert(target, model, level="fit", **options), folder, index)
+                probabilities = estimate(target, model)
+                if only:
+                    model = None  # frees its memory before the search, which needs as much
+                _write(invert_estimate(target, card, probabilities, level="fit", **options), folder, index)
                 written += 1
             except AudioError as fault:
                 faults.append(_print_fault(fault))

@@ -44,11 +44,33 @@ def invert(
             parameters between their levels. progress: called after every stage of the search.
     Raises: ModelError where the model's parameter space is not that of its synth; InversionInterrupted on Ctrl-C.
     """
-    synth, card = model_synth(model.card), model.card
+    probabilities = estimate(target, model)
+    return invert_estimate(target, model.card, probabilities, truth, budget, level, continuous, progress)
+
+
+def estimate(target: Target, model: "LoadedModel") -> NDArray[np.float32]:
+    """Return the network's probabilities of all classes, (size,).
+
+    Raises: ModelError where the model's parameter space is not that of its synth.
+    """
+    model_synth(model.card)
+    return np.asarray(model.predict(target.audio[np.newaxis]))[0]
+
+
+def invert_estimate(
+    target: Target,
+    card: "ModelCard",
+    probabilities: ArrayLike,
+    truth: ArrayLike | None = None,
+    budget: str = "none",
+    level: Level | None = None,
+    continuous: bool = False,
+    progress: Callable[[StageReport], None] | None = None,
+) -> Inversion:
+    """Do what `invert` does from a network's `estimate`, when the network itself need not be in memory any more."""
     level = level or ("fit" if learned_normalised(card) else "known")
-    probabilities = np.asarray(model.predict(target.audio[np.newaxis]))[0]
     return search_from(
-        synth,
+        model_synth(card),
         target,
         probabilities,
         budget,
