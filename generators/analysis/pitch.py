@@ -1,7 +1,8 @@
 """What pitch a sound has: over time, as one note, for many notes at once, and how well a set of pitches is met.
 
-One estimator stands behind all of them, SWIPE' (`generators.analysis.pitch_strength`), followed over time by dynamic
-programming. Whether a sound is one note at all is for `generators.analysis.polyphony` to say.
+`track_pitch` and `find_note` use SWIPE' (`generators.analysis.pitch_strength`), followed over time by dynamic
+programming; `estimate_pitch`, for data sets of notes, uses YIN (de Cheveigné and Kawahara 2002, as in librosa). Whether
+a sound is one note at all is for `generators.analysis.polyphony` to say.
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ SUSTAINED = (0.1, 3.0)
 
 AUDIBLE_DB = 30.0
 """Frames this far below the loudest are left out: what is left of a decayed note is mostly noise."""
+
+LOWEST, HIGHEST = 20.0, 110.0
+"""MIDI notes between which a pitch is searched; those of NSynth are 21 to 108."""
+
+FRAME_SECONDS, STEPS = 0.128, 4
+"""Length of an analysis frame, which must hold two periods of the lowest note, and hops to a frame."""
 
 LEAST_CERTAIN = 0.1
 """Certainty from which on a sound counts as pitched; 99 % of the notes of SoundFonts C2 to C7 reach 0.4."""
@@ -79,19 +86,34 @@ def find_note(audio: ArrayLike, sample_rate: int) -> NotePitch | None:
 
 
 def estimate_pitch(audio: NDArray[np.floating[Any]], sample_rate: int) -> NDArray[np.float64]:
-    """Estimate the pitch of notes from the audible frames of their sustained part.
+    """Estimate the pitch of notes by YIN: the median over the audible frames of their sustained part.
+
+    The figures of the note systems (docs/nsynth.md, gansynth.md, wae.md) were measured by it, so it stays until they
+    are measured by `track_pitch` anew.
 
     Shapes: (n, samples) -> (n,) MIDI notes, in fractions of a semitone; NaN for silence.
     """
+    import librosa
+
     begin, end = (round(seconds * sample_rate) for seconds in SUSTAINED)
-    found = np.full(len(audio), np.nan)
-    for number, sound in enumerate(np.asarray(audio, np.float32)):
-        part = sound[begin:end] if sound[begin:end].any() else sound
-        if part.any():
-            strength = pitch_strength(part, sample_rate)
-            levels = frame_levels(part, sample_rate, len(strength))
-            audible = levels > levels.max() - AUDIBLE_DB
-            found[number] = mean_pitch(strength[audible], levels[audible])[0]
+    frame = STEPS * round(FRAME_SECONDS * sample_rate / STEPS)
+    step = frame // STEPS
+    part = np.asarray(audio, np.float32)[:, begin:end]
+    if part.shape[1] < frame:
+        part = np.asarray(audio, np.float32)
+    if part.shape[1] < frame:
+        part = np.pad(part, ((0, 0), (0, frame - part.shape[1])))
+    found = np.full(len(part), np.nan)
+    lowest, highest = librosa.midi_to_hz([LOWEST, HIGHEST])
+    for number, sound in enumerate(part):
+        level = librosa.feature.rms(y=sound, frame_length=frame, hop_length=step)[0]
+        if level.max() <= 0.0:
+            continue
+        hertz = librosa.yin(
+            sound, fmin=lowest, fmax=min(highest, sample_rate / 4), sr=sample_rate, frame_length=frame, hop_length=step
+        )
+        audible = level > level.max() * 10.0 ** (-AUDIBLE_DB / 20.0)
+        found[number] = np.median(librosa.hz_to_midi(hertz[audible]))
     return found
 
 
