@@ -12,21 +12,30 @@ from generators.analysis.audio_metrics import (
     multiscale_distance,
     stft_pcc,
 )
-from generators.analysis.pitch import estimate_pitch, pitch_accuracy
+from generators.analysis.distance import LogMelDistance, log_mel_distance
+from generators.analysis.note_segments import segment_notes
+from generators.analysis.pitch import estimate_pitch, find_note, pitch_accuracy, track_pitch
+from generators.analysis.polyphony import find_polyphony
 from models.training.metrics import mean_absolute_error, mean_percentile_rank, percentile_rank, top_k_accuracy
 
 __all__ = [
+    "LogMelDistance",
     "envelope_cosine",
     "estimate_pitch",
     "evaluate",
     "f_delta",
+    "find_note",
+    "find_polyphony",
     "ft_pcc",
+    "log_mel_distance",
     "mean_absolute_error",
     "mean_percentile_rank",
     "mfcc_distance",
     "multiscale_distance",
     "percentile_rank",
     "pitch_accuracy",
+    "segment_notes",
     "stft_pcc",
     "top_k_accuracy",
+    "track_pitch",
 ]
