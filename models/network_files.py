@@ -100,10 +100,13 @@ KERAS_OBJECTS: dict[str | None, frozenset[str] | None] = {
     "keras.src.models.functional": frozenset({"Functional"}),
     "keras.src.models.sequential": frozenset({"Sequential"}),
     "keras.dtype_policies": frozenset({"DTypePolicy"}),
-    None: frozenset({"__keras_tensor__"}),
+    None: frozenset({"__keras_tensor__", "__slice__", "__tuple__", "__ellipsis__"}),
     "keras.initializers": None,
     "keras.regularizers": None,
     "keras.constraints": None,
+    "keras.src.ops.numpy": None,
+    "keras.src.ops.math": None,
+    "keras.src.ops.nn": None,
 }
 """What a network may hold of Keras by module; None for all of it: these are functions of numbers."""
 

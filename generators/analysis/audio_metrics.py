@@ -17,7 +17,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from generators.analysis.mel import mel_filters
@@ -201,6 +200,8 @@ def _envelope(audio: Scores, window: int, hop: int) -> Scores:
 
 
 def _mfcc(audio: Scores, sample_rate: int) -> Scores:
+    import scipy.fft  # a fifth of a second that `--help` never needs
+
     power = power_spectrogram(audio, fft_length=MEL_FFT_LENGTH, hop_length=MEL_HOP_LENGTH)
     bands = (_mel_filters(sample_rate) @ power.reshape(-1, power.shape[2]).T).T.reshape(*power.shape[:2], MEL_BANDS)
     decibels = 10.0 * np.log10(np.maximum(bands, POWER_FLOOR))

@@ -1,4 +1,4 @@
-"""Two minutes of hostile cases, drawn by a seed; `python -m tests.hostile --all` runs every one."""
+"""A sample of hostile cases, drawn by a seed, for HOSTILE_SECONDS; `python -m tests.hostile --all` runs every one."""
 
 import os
 import subprocess
@@ -60,6 +60,7 @@ def test_libraries_are_silent_in_a_fresh_process(name: str, materials: dict[str,
     assert broken_promises(outcome, {}, {}) == []
 
 
+@pytest.mark.skipif("HOSTILE_SECONDS" not in os.environ, reason="a sample runs where HOSTILE_SECONDS says how long")
 def test_a_sample_keeps_every_promise(worker: Worker, materials: dict[str, str]) -> None:
     broken = {
         result.case.name: list(result.faults)

@@ -297,7 +297,7 @@ BASIC = np.zeros((3, 64))
         ({"basic": np.full((3, 64), 1j)}, "basic of in.npz must hold numbers. Received: complex128"),
         ({"basic": np.full((3, 64), np.nan)}, "waveforms must be finite"),
         ({"basic": np.full((3, 64), 1e300)}, "waveforms must be finite"),
-        ({"basic": np.full((3, 64), {}, object)}, "must be an .npz file of plain arrays. Received: Object arrays"),
+        ({"basic": np.full((3, 64), {}, object)}, "must be an array of numbers or text. Received: Object arrays"),
         ({"label": LABEL[:2]}, "label of in.npz must be (3, 3)"),
         ({"label": LABEL[:, :2]}, "Received: (3, 2)"),
         ({"label": np.zeros(3)}, "Received: (3,)"),
