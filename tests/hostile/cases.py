@@ -107,7 +107,10 @@ def run_case(case: Case, worker: Worker, materials: Mapping[str, str]) -> Result
     """Run a case in a sandbox of its own, and say which promises did not hold."""
     member = case.member
     with sandbox() as box:
-        job = prepare(case, box, materials)
+        try:
+            job = prepare(case, box, materials)
+        except Exception as error:  # the corpus is at fault, and the other cases go on
+            return Result(case, Outcome(0, b"", b""), [f"corpus: cannot make the member: {error!r:.200}"])
         before = snapshot(box)
         outcome = worker.run(job)
         after = snapshot(box)

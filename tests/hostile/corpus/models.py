@@ -234,7 +234,7 @@ def members() -> Iterator[Member]:
     )
     for name, value in {"nan": np.float32(np.nan), "infinite": np.float32(np.inf), "double": np.float64(1.0)}.items():
         yield model(f"weights-{name}", _weights(lambda file, v=value: _replace_first(file, v)), "either")
-    yield model("weights-of-strings", _weights(lambda file: _replace_first(file, "text", dtype=h5py.string_dtype())))
+    yield model("weights-of-strings", _weights(lambda file: _replace_first(file, np.asarray("text", object))))
     yield model("weights-external", _weights(lambda file: _replace_first(file, h5py.ExternalLink("/etc/passwd", "/a"))))
     yield model("weights-loop", _weights(lambda file: _replace_first(file, h5py.SoftLink("/layers"))))
     yield model("weights-cleared", _weights(lambda file: file.clear()))

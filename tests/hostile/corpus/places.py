@@ -62,10 +62,16 @@ def _folder(place: Place) -> Path:
 
 
 def _damaged(change: Callable[[bytearray, Place], bytes | bytearray]) -> Maker:
+    """Return a maker of a valid file with other bytes; of a folder, the first of its files gets them."""
+
     def make(place: Place) -> Path:
-        content = change(bytearray(place.content()), place)
+        if place.valid is not None and place.valid.is_dir():
+            path = copied(place, "damaged")
+            inner = min(file for file in path.rglob("*") if file.is_file())
+            inner.write_bytes(change(bytearray(inner.read_bytes()), place))
+            return path
         path = place.path("damaged")
-        path.write_bytes(content)
+        path.write_bytes(change(bytearray(place.content()), place))
         return path
 
     return make
