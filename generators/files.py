@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import socket
 import stat
 from collections.abc import Iterator
@@ -123,6 +124,22 @@ def written_whole(path: str | os.PathLike[str], *, durable: bool = False) -> Ite
                 partial.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def scratch_folder(parent: str | os.PathLike[str]) -> Iterator[Path]:
+    """Make an empty folder in another, for what a library writes by itself; in the end it is removed with its content.
+
+    That of a process that died is removed by the next one that writes a file whole beside it.
+
+    Raises: OSError as the operating system words it.
+    """
+    folder = Path(parent) / _partial_suffix()
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def check_writable(path: str | os.PathLike[str], fault: type[InversynthError] = InversynthError) -> None:
     """Check, before long work, that a file can be written at a path; its folder is made. Raises `fault` where not."""
     path = Path(path)
@@ -177,8 +194,12 @@ def _longest_name(folder: Path) -> int:
 
 def _partial_path(path: Path) -> Path:
     """Return a new name in the folder of a path: `.<stem>.<machine>-<process>-<random>.partial<suffix>`."""
-    name = f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}{path.suffix}"
-    return hidden_path(path.with_suffix(""), name)
+    return hidden_path(path.with_suffix(""), f"{_partial_suffix()}{path.suffix}")
+
+
+def _partial_suffix() -> str:
+    """Return a new `.<machine>-<process>-<random>.partial`."""
+    return f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{PARTIAL}"
 
 
 def hidden_path(path: Path, suffix: str) -> Path:
@@ -201,7 +222,7 @@ def _machine() -> str:
 
 @lru_cache(maxsize=256)
 def _remove_stale(folder: Path) -> None:
-    """Remove partial files of processes of this machine that are gone: once a folder, for it may hold many files."""
+    """Remove what processes of this machine left that are gone: once a folder, for it may hold many files."""
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             before, found, _ = path.name.rpartition(PARTIAL)
@@ -211,7 +232,10 @@ def _remove_stale(folder: Path) -> None:
             process = rest.partition("-")[0]
             if machine == _machine() and process.isdecimal() and not _is_alive(int(process)):
                 with contextlib.suppress(OSError):
-                    path.unlink()
+                    if path.is_dir() and not path.is_symlink():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink()
 
 
 def _is_alive(process: int) -> bool:

@@ -41,6 +41,8 @@ from models.network_files import (
     load_network,
     open_model_file,
     read_weights_member,
+    save_network,
+    write_member,
 )
 
 if TYPE_CHECKING:
@@ -247,7 +249,7 @@ class LoadedModel:
 def save_model(
     model: "keras.Model", path: str | os.PathLike[str], card: ModelCard, *, optimizer: bool = False
 ) -> ModelCard:
-    """Write a model with its card, atomically.
+    """Write a model with its card, atomically. Equal models with equal cards give equal files.
 
     Args:
         optimizer: include the optimiser's state (three times the size), from which training can resume.
@@ -255,11 +257,11 @@ def save_model(
     """
     path = Path(path)
     with written_whole(path, durable=True) as partial:
-        (model if optimizer else _for_inference(model)).save(partial)
+        save_network(model if optimizer else _for_inference(model), partial)
         with zipfile.ZipFile(partial, "a") as archive:
             weights, config = _digest(archive, WEIGHTS_MEMBER), _digest(archive, *DESCRIBING)
             card = replace(card, weights_sha256=weights, config_sha256=config, software=software())
-            archive.writestr(CARD_MEMBER, card.to_json())
+            write_member(archive, CARD_MEMBER, card.to_json().encode())
     return card
 
 
@@ -290,7 +292,7 @@ def _replace_members(path: Path, members: Mapping[str, bytes]) -> None:
                 with old.open(member) as source, new.open(member, "w") as target:
                     shutil.copyfileobj(source, target)
         for name, content in members.items():
-            new.writestr(name, content)
+            write_member(new, name, content)
 
 
 def read_card(path: str | os.PathLike[str]) -> ModelCard:

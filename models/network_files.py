@@ -6,16 +6,19 @@ that compute with numbers alone. Keras itself would build a layer of 4 TB, or on
 """
 
 import io
+import json
 import math
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from generators.archives import ArchiveError, NoArchiveError, open_archive, read_member
 from generators.errors import ModelError, shown
+from generators.files import scratch_folder
 from generators.json_reader import MAX_BYTES, JsonError, parse_json
 from models.backend import explained_wait, start_keras
 
@@ -113,7 +116,64 @@ KERAS_OBJECTS: dict[str | None, frozenset[str] | None] = {
 OURS = "inversynth>"
 """Begins the registered names of this project."""
 
+NO_DATE = "1980-01-01@00:00:00"
+"""Stands in a file for when it was saved, as Keras writes it: the date that members of a zip archive have without one."""
+
 _building = threading.Lock()
+
+
+def save_network(model: "keras.Model", path: Path) -> None:
+    """Write a network as Keras does, but so that equal networks give equal files.
+
+    Keras writes the time and the addresses of shared objects into the file. Here a fixed date and running numbers stand
+    in their place, and loading means the same.
+
+    Raises: OSError.
+    """
+    with scratch_folder(path.parent) as folder:
+        written = folder / "network.keras"
+        model.save(written)
+        with zipfile.ZipFile(written) as old, zipfile.ZipFile(path, "w") as new:
+            described = {
+                METADATA_MEMBER: {**json.loads(old.read(METADATA_MEMBER)), "date_saved": NO_DATE},
+                CONFIG_MEMBER: number_shared_objects(json.loads(old.read(CONFIG_MEMBER))),
+            }
+            for member in old.infolist():
+                if member.filename in described:
+                    write_member(new, member.filename, json.dumps(described[member.filename]).encode())
+                else:
+                    with old.open(member) as source:
+                        write_member(new, member.filename, source, member.file_size)
+
+
+def write_member(archive: zipfile.ZipFile, name: str, content: bytes | IO[bytes], size: int | None = None) -> None:
+    """Add a member without a date to an archive, where `writestr` would note the time.
+
+    Args:
+        content: bytes, or an open file of `size` bytes.
+    """
+    source = io.BytesIO(content) if isinstance(content, bytes) else content
+    member = zipfile.ZipInfo(name)
+    member.file_size = len(content) if isinstance(content, bytes) else size or 0  # beyond 2 GB takes another header
+    with archive.open(member, "w") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+
+
+def number_shared_objects(config: Any) -> Any:
+    """Return the description of a network in which objects that occur several times are numbered by their order."""
+    numbers: dict[Any, int] = {}
+
+    def numbered(content: Any) -> Any:
+        if isinstance(content, list):
+            return [numbered(each) for each in content]
+        if not isinstance(content, dict):
+            return content
+        return {
+            key: numbers.setdefault(value, len(numbers)) if key == "shared_object_id" else numbered(value)
+            for key, value in content.items()
+        }
+
+    return numbered(config)
 
 
 @contextmanager

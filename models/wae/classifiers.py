@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from generators.errors import ModelError
 from generators.files import written_whole
 from models.backend import predict_in_batches, start_keras
-from models.network_files import load_network
+from models.network_files import load_network, save_network
 from models.training.recipe import cosine_adam, layer_seeds
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class LabelClassifiers:
         """Write the classifiers into a folder; returns the file."""
         path = Path(folder) / CLASSIFIERS_FILE
         with written_whole(path) as partial:
-            self.model.save(partial)
+            save_network(self.model, partial)
         return path
 
     @classmethod

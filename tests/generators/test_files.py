@@ -176,6 +176,36 @@ def test_partial_files_of_dead_processes_are_removed(tmp_path, monkeypatch):
     assert set(tmp_path.iterdir()) == {other, elsewhere, *own, tmp_path / "b.txt"}
 
 
+SCRATCH = """
+import sys
+from pathlib import Path
+from generators.files import scratch_folder
+with scratch_folder(sys.argv[1]) as folder:
+    (folder / "inner").mkdir()
+    (folder / "inner" / "file").write_text("half")
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+@posix
+def test_scratch_folders_of_dead_processes_are_removed_and_those_of_living_ones_stay(tmp_path):
+    living, dead = (python(SCRATCH, tmp_path, stdin=subprocess.PIPE) for _ in range(2))
+    for process in (living, dead):
+        process.stdout.readline()
+    assert len(list(tmp_path.iterdir())) == 2
+    dead.send_signal(signal.SIGKILL)
+    dead.communicate()
+    files._remove_stale.cache_clear()
+    with written_whole(tmp_path / "b.txt") as partial:
+        partial.touch()
+    (left,) = [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert f"-{living.pid}-" in left.name
+    assert (left / "inner" / "file").read_text() == "half"
+    living.communicate()
+    assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
+
+
 FULL = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)

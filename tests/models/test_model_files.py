@@ -118,6 +118,37 @@ def test_another_parameter_space_is_refused_by_name(saved):
         loaded.check_space(FmSynth.space)
 
 
+def build_with_a_shared_object():
+    import keras
+
+    shared = keras.initializers.GlorotUniform(seed=3)
+    sound = keras.Input((SYNTH.samples,), name="sound")
+    hidden = keras.layers.Dense(8, kernel_initializer=shared, name="first")(sound)
+    output = keras.layers.Dense(SYNTH.space.size, kernel_initializer=shared, name="second")(hidden)
+    model = keras.Model(sound, output, name="tiny")
+    model.compile(keras.optimizers.Adam(1e-3, name="adam"), "binary_crossentropy")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+@pytest.mark.parametrize("optimizer", [False, True])
+def test_equal_models_give_equal_files(tmp_path, optimizer):
+    models = [build_with_a_shared_object() for _ in range(2)]  # both alive: their objects have different addresses
+    for number, model in enumerate(models):
+        path = tmp_path / f"{number}.keras"
+        card = save_model(model, path, CARD, optimizer=optimizer)
+        write_card(path, replace(card, scores={"mpr": 50.0}))
+    first, second = tmp_path / "0.keras", tmp_path / "1.keras"
+    assert first.read_bytes() == second.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [first, second]
+    with zipfile.ZipFile(first) as archive:
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert json.loads(archive.read("metadata.json"))["date_saved"] == "1980-01-01@00:00:00"
+        assert '"shared_object_id": 0' in archive.read("config.json").decode()
+    sounds = np.eye(4, SYNTH.samples, dtype=np.float32)
+    np.testing.assert_allclose(load_model(first).predict(sounds), models[1].predict_on_batch(sounds), rtol=1e-5)
+
+
 def test_a_failed_write_leaves_the_old_file(saved, monkeypatch):
     path, model = saved
     before = path.read_bytes()
