@@ -10,6 +10,9 @@ Four oscillators (sin, saw, tri, sqr), each frequency-modulated, summed -> ADSR 
 - envelope: straight lines, the note held for 0.8 of the length, release from the level reached at note-off;
 - filter: RBJ low-pass with Q = q, from rest; gater (1 + sin 2 pi f t)/2, as the text says (not the square wave);
 - level: a fixed gain of 1/4 after the sum, nothing clips.
+
+The paper's carriers lie in A4..C6. A `root` moves all of them, and the depths with them, by the interval from A4 to it
+(`Synth.at_root`); at A4, the default, all is as in the paper.
 """
 
 import sys
@@ -25,13 +28,16 @@ from generators.dsp.units import midi_to_hz
 from generators.generate import generator_command
 from generators.oscillator_spec import EffectParameters, Oscillator, OscillatorStructure
 from generators.parameters import Parameter, ParameterSpace, even_steps
-from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, PitchBend, Synth
+from generators.synth import A4, DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, PitchBend, Synth
 
 WAVEFORMS = ("sin", "saw", "tri", "sqr")
 NOTE_FRACTION = 0.8
 """Part of the length for which the note is held."""
 GAIN = 0.25
 """After the oscillator sum: four full amplitudes reach 1."""
+
+_PITCHED = np.array([place < 16 and place % 4 in (0, 3) for place in range(23)])
+"""Which parameters are carriers and depths, which a root transposes."""
 
 _WORDS = {"sin": "sine", "saw": "saw", "tri": "triangle", "sqr": "square"}
 _OSCILLATORS = (oscillators.sine, oscillators.saw, oscillators.triangle, oscillators.square)
@@ -79,17 +85,27 @@ class FmSynth(Synth):
     search_stages: ClassVar[tuple[str, ...]] = ("pick", "align", "beam", "restart")
     note_fraction: ClassVar[float] = NOTE_FRACTION
     bends: ClassVar[bool] = True
+    transposes: ClassVar[bool] = True
     dataset_name: ClassVar[str] = "InverSynth"
     space: ParameterSpace = _space()
 
-    def __init__(self, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> None:
+    def __init__(
+        self, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH, root: float = A4
+    ) -> None:
         super().__init__(sample_rate, length)
         self.require_sample_rate(2 * 4000)
         self.note_length = self.note_fraction * self.length
+        self.root = self._check_root(root)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The root, where it is another than A4."""
+        return {} if self.root == A4 else {"root": self.root}
 
     def synthesize(self, values: Any, xp: Any = np) -> Any:
         """Render (batch, 23) -> (batch, samples) in the float type of `values`."""
         dtype = modulation.float_type(values)
+        values = self._transpose(values, dtype)
         time = modulation.sample_times(self.samples, self.sample_rate, xp, dtype)
         columns = [values[:, i : i + 1] for i in range(len(self.space))]
         mix: Any = 0.0
@@ -114,17 +130,21 @@ class FmSynth(Synth):
         """
         from generators.fm.kernel import render_fm
 
-        row = np.asarray(self.space.check_values(values), np.float64)
+        row = self._transpose(self.space.check_values(values))
         release, cutoff, q = (row[self.space.index(name)] for name in ("release", "f_cut", "q"))
         seconds = held + release + log(1000.0) * q / (pi * cutoff)
         samples = round(seconds * self.sample_rate) + 1
         factors = () if bend is None else (bend.factors(samples, self.sample_rate),)
         return render_fm(row[np.newaxis], samples, self.sample_rate, held, GAIN, *factors)[0]
 
+    def _transpose(self, values: Any, dtype: str = "float64") -> Any:
+        """Multiply carriers and depths by the ratio of the root to A4; values in the order of the `fm` space."""
+        return values if self.root == A4 else values * np.where(_PITCHED, self.pitch_ratio, 1.0).astype(dtype)
+
     def _render_batch(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         from generators.fm.kernel import render_fm  # Numba takes a third of a second that `--help` never needs
 
-        return render_fm(values, self.samples, self.sample_rate, self.note_length, GAIN)
+        return render_fm(self._transpose(values), self.samples, self.sample_rate, self.note_length, GAIN)
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.fm_generator") -> int:

@@ -28,7 +28,7 @@ from generators.generate import GeneratorSettings, generate_from_settings
 from generators.oscillator_spec import Oscillator, oscillator_columns
 from generators.parameters import ParameterSpace
 from generators.sine_generator import SineSynth
-from generators.synth import DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
+from generators.synth import A4, DEFAULT_LENGTH, DEFAULT_SAMPLE_RATE, Synth
 
 log = logging.getLogger(__name__)
 
@@ -109,9 +109,14 @@ def all_synths() -> dict[str, type[Synth]]:
     return found
 
 
-def build_synth(name: str, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> Synth:
-    """Return a synthesizer by name or reference, at a sample rate (hertz) and length (seconds)."""
-    return find_synth(name)(sample_rate, length)
+def build_synth(
+    name: str, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH, root: float = A4
+) -> Synth:
+    """Return a synthesizer by name or reference, at a sample rate (hertz), length (seconds) and root (MIDI number).
+
+    Raises: ParameterError for an unknown name, and for what the synth does not allow.
+    """
+    return find_synth(name)(sample_rate, length).at_root(root)
 
 
 def declared_oscillators(space: ParameterSpace) -> tuple[Oscillator, ...]:

@@ -5,14 +5,17 @@ has a default. `docs/extending.md` adds one.
 """
 
 import abc
+import copy
 from dataclasses import dataclass
+from math import floor, log2
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from generators.dsp.units import A4_MIDI
 from generators.errors import ParameterError
-from generators.oscillator_spec import Oscillator, OscillatorStructure
+from generators.oscillator_spec import Oscillator, OscillatorStructure, oscillator_columns
 from generators.parameters import ParameterSpace
 
 DEFAULT_SAMPLE_RATE = 16384
@@ -20,6 +23,12 @@ DEFAULT_SAMPLE_RATE = 16384
 
 DEFAULT_LENGTH = 1.0
 """Seconds."""
+
+A4 = float(A4_MIDI)
+"""The root at which a synth sounds as its levels say."""
+
+LOWEST_ROOT = 9.0
+"""MIDI number of A-1, 13.75 Hz: the carriers of `fm` then begin at 13.75 Hz, below the lowest pitch that is heard."""
 
 FADE = 0.005
 """Seconds in which a synth without an envelope falls silent: long enough not to click, too short to be a decay."""
@@ -66,9 +75,14 @@ class Synth(abc.ABC):
     """Part of the length for which the note of a sound is held."""
     bends: ClassVar[bool] = False
     """Whether `render_note` takes a third argument, a `PitchBend` within the note."""
+    transposes: ClassVar[bool] = False
+    """Whether `at_root` gives this synth at another pitch: it declares its `oscillators`, and multiplies their
+    frequencies and depths by `pitch_ratio` wherever it renders."""
     companions: ClassVar[tuple[str, ...]] = ()
     """Further sounds that a row of a dataset holds beside its audio, by name."""
     space: ParameterSpace
+    root: float = A4
+    """MIDI number (fractions are cents / 100) that the pitch of A4 in the parameters stands for."""
 
     def __init__(self, sample_rate: int = DEFAULT_SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> None:
         if not 1000 <= sample_rate <= 384_000:
@@ -90,6 +104,78 @@ class Synth(abc.ABC):
     def options(self) -> dict[str, Any]:
         """What rows depend on beside space, sample rate and length; ready for JSON."""
         return {}
+
+    @property
+    def roots(self) -> tuple[float, float]:
+        """The lowest and the highest root at this sample rate, MIDI numbers; A4 alone for a synth not transposed.
+
+        From A-1 to the root, in whole cents, at which the highest carrier at the greatest depth reaches half the rate:
+        beyond it oscillators would alias, and `inversynth play` would silence them.
+        """
+        if not self.transposes:
+            return A4, A4
+        highest = max(
+            max(self.space.levels(one.frequency)) + max(self.space.levels(one.depth)) for one in self.oscillators
+        )
+        return LOWEST_ROOT, A4 + floor(1200.0 * log2(self.sample_rate / 2.0 / highest)) / 100.0
+
+    def at_root(self, root: float) -> "Synth":
+        """Return this synth transposed: a patch sounds higher by the interval from A4 to `root`.
+
+        Every carrier and every depth of frequency modulation is multiplied by 2^((root - 69)/12) when it is rendered,
+        so that the whole course of the pitch is transposed; rates, times and the filter stay. Parameter space, classes
+        and values stay too, so that a model of this synth estimates patches at any root.
+
+        Args:
+            root: MIDI number within `roots`; fractions are cents / 100.
+        Raises: ParameterError for a synth that does not transpose, and for a root beyond what the sample rate allows.
+        """
+        if root == self.root:
+            return self
+        moved = copy.copy(self)
+        moved.root = self._check_root(root)
+        return moved
+
+    @property
+    def pitch_ratio(self) -> float:
+        """The factor by which carriers and depths are multiplied: 2^((root - 69)/12)."""
+        return 2.0 ** ((self.root - A4) / 12.0)
+
+    @property
+    def pitch_factors(self) -> NDArray[np.float64]:
+        """The factor that the root gives to each parameter, (parameters,): 1 except for carriers and depths."""
+        factors = np.ones(len(self.space))
+        if self.root != A4:
+            columns = [
+                (frequency, depth) for frequency, _, _, depth in oscillator_columns(self.space, self.oscillators)
+            ]
+            factors[np.ravel(columns).astype(np.int64)] = self.pitch_ratio
+        return factors
+
+    @property
+    def rendered_levels(self) -> tuple[NDArray[np.float64], ...]:
+        """The levels of each parameter as they are rendered: those of `space`, at the root of this synth."""
+        return tuple(
+            np.asarray(parameter.levels, np.float64) * factor
+            for parameter, factor in zip(self.space.parameters, self.pitch_factors, strict=True)
+        )
+
+    def rendered_values(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Return values as they are rendered, at the root of this synth. Shapes: (…, parameters) -> the same."""
+        return np.asarray(values, np.float64) * self.pitch_factors
+
+    def _check_root(self, root: float) -> float:
+        lowest, highest = self.roots
+        if not self.transposes and root != A4:
+            raise ParameterError(
+                f"synth '{self.name}' does not transpose: its root is A4, MIDI number 69. Received: root {root:g}"
+            )
+        if not lowest <= root <= highest:
+            raise ParameterError(
+                f"the root of synth '{self.name}' at {self.sample_rate} Hz must lie in {lowest:g}..{highest:g} (MIDI "
+                f"numbers). Received: {root:g}"
+            )
+        return float(root)
 
     def require_sample_rate(self, above: float) -> None:
         """Raise ParameterError unless the sample rate exceeds `above` hertz, twice the highest setting."""
@@ -123,7 +209,7 @@ class Synth(abc.ABC):
             held: seconds above 0, whatever the length of this synth.
         Shapes: values (parameters,) -> (samples,) float32.
         """
-        audio = type(self)(self.sample_rate, held + FADE).render(values)
+        audio = type(self)(self.sample_rate, held + FADE).at_root(self.root).render(values)
         time = np.arange(len(audio)) / self.sample_rate
         return (audio * np.clip((held + FADE - time) / FADE, 0.0, 1.0)).astype(np.float32)
 
@@ -149,4 +235,5 @@ class Synth(abc.ABC):
         return np.asarray(self.synthesize(values), np.float32)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(sample_rate={self.sample_rate}, length={self.length:g})"
+        root = f", root={self.root:g}" if self.root != A4 else ""
+        return f"{type(self).__name__}(sample_rate={self.sample_rate}, length={self.length:g}{root})"

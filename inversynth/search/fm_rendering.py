@@ -87,7 +87,7 @@ class AtomRenderer:
         self.pool, self.emphasis, self.gain = pool, emphasis, synth.structure.gain
         self.kinds = np.array([WAVEFORMS.index(oscillator.waveform) for oscillator in synth.structure.oscillators])
         self.columns = PatchColumns.of(synth.space, synth.structure)
-        self.levels = [np.asarray(parameter.levels) for parameter in synth.space.parameters]
+        self.levels = list(synth.rendered_levels)
         self.amplitude_levels = self.levels[self.columns.amplitudes[0]]
         self.time = modulation.sample_times(self.samples, self.sample_rate)
         cutoffs, qualities = self.levels[self.columns.cutoff], self.levels[self.columns.quality]

@@ -40,7 +40,7 @@ class Screening:
     def __init__(self, synth: Synth, renderer: AtomRenderer, posterior: Floats, free_phase: bool) -> None:
         self.renderer, self.free_phase = renderer, free_phase
         self.log_posterior = [np.log(np.maximum(posterior[part], 1e-6)) for part in synth.space.slices]
-        frequencies, rates, depths = (synth.space.parameters[column].levels for column in renderer.columns.shapes[0])
+        frequencies, rates, depths = (tuple(renderer.levels[column].tolist()) for column in renderer.columns.shapes[0])
         self.dictionary: Dictionary = find_dictionary(frequencies, rates, depths, synth.samples, synth.sample_rate)
 
     def score(self, sounds: Audio, classes: Classes, windows: Floats, share: float = 0.9) -> tuple[Audio, Audio]:

@@ -115,3 +115,85 @@ def test_misuse_is_refused(call, message):
     with pytest.raises(ParameterError) as fault:
         call()
     assert message in str(fault.value)
+
+
+# --- roots -----------------------------------------------------------------------------------------------------
+
+
+def transposed(values, factor):
+    """The same patches with every carrier and depth multiplied, written out by name."""
+    names = FmSynth.space.names
+    columns = [
+        place for place, name in enumerate(names) if name[:2] in ("f_", "B_") and name[2:] not in ("cut", "gate")
+    ]
+    moved = values.copy()
+    moved[..., columns] *= factor
+    return moved
+
+
+def test_root_a4_changes_no_bit():
+    values = patches(FmSynth(), 8)
+    np.testing.assert_array_equal(FmSynth(root=69.0).render(values), FmSynth().render(values))
+    assert FmSynth().at_root(57).at_root(69).options == FmSynth().options == {}
+
+
+@pytest.mark.parametrize("root", [33.0, 57.0, 60.31, 81.0])
+def test_root_multiplies_carriers_and_depths_in_every_way_to_render(root):
+    synth, reference = FmSynth(length=0.25).at_root(root), FmSynth(length=0.25)
+    values, factor = patches(synth, 8, seed=3), 2.0 ** ((root - 69.0) / 12.0)
+    expected = reference.render(transposed(values, factor))
+    np.testing.assert_allclose(synth.render(values), expected, atol=1e-6)
+    np.testing.assert_allclose(synth.synthesize(values), expected, atol=1e-4)
+    np.testing.assert_allclose(synth.rendered_values(values), transposed(values, factor))
+    np.testing.assert_allclose(
+        synth.render_note(values[0], 0.4), reference.render_note(transposed(values[0], factor), 0.4), atol=1e-6
+    )
+    assert np.abs(synth.render(values) - reference.render(values)).max() > 0.1
+
+
+def test_transposed_levels_are_those_rendered():
+    synth = FmSynth().at_root(57.0)
+    assert synth.rendered_levels[synth.space.index("f_tri")][0] == 220.0
+    assert synth.rendered_levels[synth.space.index("B_sqr")][-1] == 750.0
+    assert synth.rendered_levels[synth.space.index("f_cut")][-1] == 4000.0
+    assert synth.space.fingerprint == FmSynth.space.fingerprint
+
+
+@pytest.mark.parametrize("wave", ["sin", "saw", "tri", "sqr"])
+def test_patch_at_a_low_root_measures_its_pitch(wave):
+    audio = FmSynth(root=33.0).render(solo(wave, **{f"f_{wave}": 880.0}))  # A5 at root A1: A2
+    spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio))))
+    assert abs(int(spectrum.argmax()) - 110) <= 1
+
+
+def test_numpy_equals_keras_at_another_root():
+    from keras import ops
+
+    synth = FmSynth(length=0.25, root=50.5)
+    values = patches(synth, 4).astype(np.float32)
+    found = np.asarray(synth.synthesize(ops.convert_to_tensor(values), ops))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, synth.synthesize(values.astype(np.float64)), atol=1e-3)
+
+
+def test_highest_root_keeps_the_deepest_modulation_below_half_the_rate():
+    synth = FmSynth()
+    highest = synth.roots[1]
+    levels = synth.at_root(highest).rendered_levels
+    reached = levels[synth.space.index("f_sin")][-1] + levels[synth.space.index("B_sin")][-1]
+    assert 0.999 * synth.sample_rate / 2 < reached <= synth.sample_rate / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "root", "message"),
+    [
+        ("fm", 8.9, "the root of synth 'fm' at 16384 Hz must lie in 9..89.22 (MIDI numbers). Received: 8.9"),
+        ("fm", 90.0, "the root of synth 'fm' at 16384 Hz must lie in 9..89.22 (MIDI numbers). Received: 90"),
+        ("fm", float("nan"), "the root of synth 'fm' at 16384 Hz must lie in 9..89.22 (MIDI numbers). Received: nan"),
+        ("sine", 57.0, "synth 'sine' does not transpose: its root is A4, MIDI number 69. Received: root 57"),
+    ],
+)
+def test_root_out_of_range_is_refused(name, root, message):
+    with pytest.raises(ParameterError) as fault:
+        build_synth(name, root=root)
+    assert str(fault.value) == message

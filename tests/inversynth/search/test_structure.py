@@ -81,3 +81,20 @@ def test_stages_are_those_that_the_synth_names() -> None:
 def test_a_synth_without_structure_has_no_atoms() -> None:
     with pytest.raises(ParameterError, match=r"must declare its structure\. Received: sine"):
         AtomRenderer(SineSynth())
+
+
+@pytest.mark.parametrize("synth_class", [FmSynth, OtherFm])
+def test_atoms_at_another_root_are_the_sound_of_the_synth(synth_class) -> None:
+    synth = synth_class(length=0.25).at_root(50.0)
+    classes = sample_classes(synth.space, 0, 3, 6).astype(np.int64)
+    audio = synth.render_classes(classes)
+    np.testing.assert_allclose(AtomRenderer(synth).render(classes, np.zeros(4)), audio, atol=1e-4)
+    assert np.abs(audio - synth_class(length=0.25).render_classes(classes)).max() > 0.1
+
+
+def test_sound_at_another_root_is_found_again_by_a_search_at_that_root() -> None:
+    synth = FmSynth(root=45.0)
+    classes = sample_classes(synth.space, 0, 1, 12)[0].astype(np.int64)
+    uniform = np.ones(synth.space.size)
+    found = refine(synth, synth.render_classes(classes), uniform, "full")
+    assert found.distance < 0.05
