@@ -50,7 +50,7 @@ RISE = 6.0
 """Decibels by which it rises more than around it: a note as loud as the rest of the one before."""
 
 GUARD = 0.05
-"""Seconds read, or padded, around a sound before its rate is changed, so that the filter meets no edge."""
+"""Seconds read beyond the end of a piece before its rate is changed, so that the filter meets no edge."""
 
 BLOCK = 2**20
 """Samples, over all channels, held at once while a file is searched for its onset (4 MB)."""
@@ -157,7 +157,7 @@ def _fit(
     normalise: bool,
 ) -> Target:
     """Resample the piece of a sound that begins at `begin` seconds, cut it at `end`, and pad it to `length`."""
-    audio, samples = _resample(piece, outline.sample_rate, sample_rate), round(length * sample_rate)
+    audio, samples = resample(piece, outline.sample_rate, sample_rate), round(length * sample_rate)
     audio = audio[: round((end - begin) * sample_rate)]
     padded = max(samples - len(audio), 0) / sample_rate
     audio = np.pad(audio[:samples], (0, max(samples - len(audio), 0)))
@@ -283,17 +283,6 @@ def find_onsets(levels: NDArray[np.floating[Any]], frame: float = FRAME) -> list
         normalize=False,
     )
     return [first, *(float(peak) * frame for peak in peaks if float(peak) * frame >= first + APART)]
-
-
-def _resample(audio: NDArray[np.float32], sample_rate: int, target_rate: int) -> NDArray[np.float32]:
-    """Change the rate with silence on both sides, so that the filter neither meets an edge nor wraps around it."""
-    if sample_rate == target_rate:
-        return audio
-    divisor = math.gcd(sample_rate, target_rate)
-    units = math.ceil(GUARD * divisor)  # spans that are whole numbers of samples at both rates
-    before, after = units * sample_rate // divisor, units * target_rate // divisor
-    wide = resample(np.pad(audio, before), sample_rate, target_rate)
-    return wide[after : after + math.ceil(len(audio) * target_rate / sample_rate)]
 
 
 def _sentences(

@@ -9,7 +9,17 @@ import pytest
 import soundfile
 
 from generators import audio
-from generators.audio import check_audible, normalise_peak, open_audio, read_audio, read_header, resample, write_audio
+from generators.audio import (
+    RINGING,
+    check_audible,
+    normalise_peak,
+    open_audio,
+    read_audio,
+    read_header,
+    resample,
+    resample_blocks,
+    write_audio,
+)
 from generators.errors import AudioError
 
 RATE = 16384
@@ -58,6 +68,72 @@ def test_resampling_keeps_pitch_and_level_and_kills_aliases():
     spectrum = np.abs(np.fft.rfft(out * np.hanning(RATE))) * 4 / RATE
     assert spectrum[1000] == pytest.approx(1.0, abs=0.01)
     assert spectrum[RATE - 12000] < 1e-3  # where 12 kHz would fold to
+
+
+RATES = [(44100, RATE), (48000, RATE), (22050, RATE), (96000, RATE), (RATE, 44100), (RATE, 48000), (44099, 16001)]
+
+
+def position(sound, rate, hertz, place):
+    """Return where the phase of a tone was 0 last before the end of a second, in samples after `place` seconds."""
+    time = np.arange(len(sound)) / rate - place
+    spectrum = np.sum(sound * np.exp(-2j * np.pi * hertz * time) * np.hanning(len(sound)))
+    return -np.angle(spectrum) / (2 * np.pi * hertz) * rate
+
+
+@pytest.mark.parametrize("rates", RATES)
+@pytest.mark.parametrize("surplus", [0, 1, 2])
+def test_resampling_keeps_time(rates, surplus):
+    rate, target = rates
+    time = np.arange(3 * rate + surplus) / rate
+    tone = (np.cos(2 * np.pi * 800 * (time - 2.5)) * (time > 2)).astype(np.float32)  # late, where a stretch shows most
+    there = resample(tone, rate, target)
+    assert len(there) == -(-len(tone) * target // rate)
+    assert abs(position(there[2 * target :], target, 800, 0.5)) < 0.01
+    back = resample(there, target, rate)
+    assert abs(position(back[2 * rate : len(tone)], rate, 800, 0.5)) < 0.01
+
+
+@pytest.mark.parametrize("rates", RATES)
+@pytest.mark.parametrize("place", [0, 7, 20_001])
+def test_a_resampled_click_keeps_its_place(rates, place):
+    rate, target = rates
+    click = np.zeros(20_002, np.float32)
+    click[place] = 1.0
+    found = np.pad(resample(click, rate, target).astype(np.float64), 200)
+    expected = place * target / rate + 200
+    bins = np.fft.rfftfreq(len(found))
+    shift = np.fft.rfft(found) * np.exp(2j * np.pi * bins * expected)
+    if 100 < place * target / rate < len(found) - 500:
+        low = (bins > 0.001) & (bins < 0.02)
+        delay = -np.polyfit(2 * np.pi * bins[low], np.angle(shift[low]), 1)[0]
+        assert abs(delay) < 0.01
+    away = np.abs(np.arange(len(found)) - expected) > RINGING * target / min(rate, target) + 1
+    assert np.abs(found[away]).max() < 10 ** (-90 / 20) * np.abs(found).max()  # nor does it wrap around
+
+
+@pytest.mark.parametrize("rates", RATES)
+def test_nothing_sounds_before_an_onset(rates):
+    rate, target = rates
+    tone = np.sin(2 * np.pi * 440 * np.arange(rate // 2 + 1) / rate) * (np.arange(rate // 2 + 1) >= rate // 4)
+    found = resample(tone.astype(np.float32), rate, target)
+    onset = (rate // 4) * target / rate
+    assert np.abs(found[: int(onset - RINGING * target / min(rate, target))]).max() < 10 ** (-90 / 20)
+
+
+@pytest.mark.parametrize("rates", [*RATES, (1000, 192_000), (192_000, 1000), (RATE, RATE)])
+@pytest.mark.parametrize("samples", [0, 1, 2, 997, 20_000])
+def test_resampling_in_blocks_gives_the_samples_of_the_whole(rates, samples):
+    sound = np.random.default_rng(0).uniform(-1, 1, samples).astype(np.float32)
+    whole = resample(sound, *rates)
+    assert len(whole) == -(-samples * rates[1] // rates[0])
+    blocks = resample_blocks([sound[:3], sound[3:3], sound[3:800], sound[800:]], *rates)
+    np.testing.assert_array_equal(np.concatenate([whole[:0], *blocks]), whole)
+
+
+def test_resampled_blocks_are_of_bounded_size():
+    blocks = list(resample_blocks([np.ones(30_000, np.float32)], 1000, 192_000))
+    assert sum(map(len, blocks)) == 30_000 * 192 > 4 * audio.BLOCK
+    assert max(map(len, blocks)) <= 2 * audio.BLOCK
 
 
 @pytest.mark.parametrize(

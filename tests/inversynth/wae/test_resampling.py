@@ -15,7 +15,7 @@ from inversynth.wae.resampling import resampled_blocks
 @pytest.mark.parametrize(
     ("rate", "target"), [(8000, 8000), (44100, 8000), (96000, 22050), (8000, 44100), (96000, 8000)]
 )
-@pytest.mark.parametrize("samples", [1, 700, 20000])
+@pytest.mark.parametrize("samples", [1, 700, 120_000])
 def test_blocks_come_to_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int, target: int, samples: int
 ) -> None:
@@ -23,11 +23,10 @@ def test_blocks_come_to_the_whole(
     audio = np.random.default_rng(0).uniform(-0.5, 0.5, (samples, 2)).astype(np.float32)
     soundfile.write(tmp_path / "sound.wav", audio, rate, subtype="FLOAT")
     blocks = list(resampled_blocks(tmp_path / "sound.wav", target))
-    expected = resample(audio.mean(axis=1), rate, target)
     found = np.concatenate(blocks)
     assert len(found) == -(-samples * target // rate)
-    np.testing.assert_allclose(found, expected[: len(found)], atol=2e-6)
-    assert max(map(len, blocks)) <= max(1000, 3 * 1000 * target // rate + 3 * target)
+    np.testing.assert_array_equal(found, resample(audio.mean(axis=1), rate, target))
+    assert samples < 120_000 or max(map(len, blocks)) < len(found) / 5
 
 
 def test_rates_of_an_odd_ratio_leave_a_tone_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
