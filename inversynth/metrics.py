@@ -13,6 +13,7 @@ from generators.analysis.audio_metrics import (
     stft_pcc,
 )
 from generators.analysis.distance import LogMelDistance, log_mel_distance
+from generators.analysis.musical_measures import MusicalMeasures, musical_measures
 from generators.analysis.note_segments import segment_notes
 from generators.analysis.pitch import estimate_pitch, find_note, pitch_accuracy, track_pitch
 from generators.analysis.polyphony import find_polyphony
@@ -20,6 +21,7 @@ from models.training.metrics import mean_absolute_error, mean_percentile_rank, p
 
 __all__ = [
     "LogMelDistance",
+    "MusicalMeasures",
     "envelope_cosine",
     "estimate_pitch",
     "evaluate",
@@ -32,6 +34,7 @@ __all__ = [
     "mean_percentile_rank",
     "mfcc_distance",
     "multiscale_distance",
+    "musical_measures",
     "percentile_rank",
     "pitch_accuracy",
     "segment_notes",

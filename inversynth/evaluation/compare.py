@@ -86,7 +86,9 @@ def check_fit(card: "ModelCard", dataset: Dataset) -> None:
 def render_comparison(comparisons: Sequence[Comparison], card: "ModelCard", dataset: Dataset, remark: str = "") -> str:
     """Return the report as HTML."""
     scores = [comparison.inversion.patch.scores for comparison in comparisons]
-    means = {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}
+    means = {
+        name: float(np.mean([one[name] for one in scores])) for name in scores[0] if all(name in one for one in scores)
+    }
     return report.render(
         "comparison.html",
         title=f"{dataset.path.stem}, {len(comparisons)} row{'' if len(comparisons) == 1 else 's'}",
