@@ -138,10 +138,16 @@ def conclude(
 
 
 def score(target: NDArray[Any], match: NDArray[Any], sample_rate: int) -> dict[str, float]:
-    """Measure how similar two sounds are, by every measure of `audio_metrics`. Shapes: (samples,) each."""
-    from generators.analysis import audio_metrics
+    """Measure how similar two sounds are: the measures of `audio_metrics`, pitch in cents, attack and end in ms.
 
-    return {name: round(float(one[0]), 6) for name, one in audio_metrics.evaluate(target, match, sample_rate).items()}
+    `pitch_cents` is missing where one of them has no pitch. Shapes: (samples,) each.
+    """
+    from generators.analysis import audio_metrics
+    from generators.analysis.musical_measures import musical_measures
+
+    found = {name: float(one[0]) for name, one in audio_metrics.evaluate(target, match, sample_rate).items()}
+    found |= musical_measures(target, match, sample_rate).scores()
+    return {name: round(value, 6) for name, value in found.items()}
 
 
 def score_classes(classes: NDArray[Any], probabilities: NDArray[Any], space: "ParameterSpace") -> dict[str, float]:
