@@ -92,7 +92,7 @@ def turn_controls(controls: "MacroControls", count: int, progress: bool = False)
 
 def _position(synth: "Synth", unit: Floats, slider: float, source: dict[str, Any]) -> Position:
     values = synth.space.unit_to_values(unit)
-    patch = Patch(synth.space, values, synth.sample_rate, synth.length, model="macros", source=source)
+    patch = Patch(synth.space, values, synth.sample_rate, synth.length, model="macros", source=source, root=synth.root)
     return Position(slider, patch, synth.render(values))
 
 

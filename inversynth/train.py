@@ -26,6 +26,7 @@ ENDING = "patch.json"
 def read_patches(folder: Path) -> PatchSet:
     """Read all patches below a folder, such as `inversynth invert` writes for many sounds, except those of macros.
 
+    Their roots are left aside: macros say how settings go together, whatever the pitch.
     Raises: DatasetError where there is none, or where they differ in synth, rate or length; ParameterError for a file
         that is no patch.
     """

@@ -24,12 +24,10 @@ def refine_patch(target: Target, patch: Patch, budget: str = "fast", **options: 
 
     Raises: AudioError for a target that is not as long as the patch's sounds; InversionInterrupted on Ctrl-C.
     """
-    from generators.registry import build_synth, find_synth
-
-    synth = build_synth(patch.space.synth, patch.sample_rate, patch.length)
+    synth = patch.synth()
     probabilities = near_patch(patch) if patch.probabilities is None else patch.probabilities
     assumptions = {
-        "Synth": f"{synth.name}: {find_synth(synth.name).description}",
+        "Synth": f"{synth.name}: {synth.description}",
         "Sample rate": f"{synth.sample_rate:,} Hz",
         "Length": f"{synth.length:g} s",
         "Parameter space": f"{len(synth.space)} parameters, fingerprint {synth.space.fingerprint}",

@@ -27,12 +27,12 @@ from inversynth.midi_file import read_midi
 from inversynth.patches.patch import Patch, patch_from_card, read_patch, read_patch_text, write_patch
 from inversynth.patches.patch_file import SCHEMA
 
-HEAD = ("schema", "synth", "sample_rate", "length", "level_db", "space_fingerprint")
+HEAD = ("schema", "synth", "sample_rate", "length", "level_db", "root", "space_fingerprint")
 """Keys beside the values of a patch."""
 
-NUMBERS = ("sample_rate", "length", "level_db")
-OPTIONAL = {"level_db", "space_fingerprint"}
-"""What a patch written by hand may leave out."""
+NUMBERS = ("sample_rate", "length", "level_db", "root")
+OPTIONAL = {"level_db", "root", "space_fingerprint"}
+"""What a patch written by hand may leave out, and patches of older versions do."""
 
 COLUMNS = ("name", "value", "unit", "class")
 
@@ -201,8 +201,14 @@ def _positions(levels: int) -> NDArray[np.float64]:
 
 
 def _head(patch: Patch) -> dict[str, str]:
-    numbers = (str(patch.sample_rate), repr(float(patch.length)), repr(float(patch.level_db)))
-    return dict(zip(HEAD, (SCHEMA, patch.space.synth, *numbers, patch.space.fingerprint), strict=True))
+    numbers = {"length": patch.length, "level_db": patch.level_db, **patch.stated_root()}
+    return {
+        "schema": SCHEMA,
+        "synth": patch.space.synth,
+        "sample_rate": str(patch.sample_rate),
+        **{name: repr(float(number)) for name, number in numbers.items()},
+        "space_fingerprint": patch.space.fingerprint,
+    }
 
 
 def _patch(head: Mapping[str, str], rows: list[dict[str, Any]], label: str) -> Patch:

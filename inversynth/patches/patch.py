@@ -18,6 +18,7 @@ from generators import __version__
 from generators.errors import ParameterError, shown
 from generators.files import check_readable_file, write_text
 from generators.parameters import Floats, ParameterSpace
+from generators.synth import A4, Synth
 from inversynth.patches.patch_file import (
     MAX_BYTES,
     SCHEMA,
@@ -56,7 +57,8 @@ class Patch:
     `level_db` is how much louder than the synth's own the sound was; `render_patch` renders at that level.
     `refinement` records the search: budget, renders, seconds, residual_db, offset and its stages. `alternatives` are
     clearly different patches with nearly the same sound, and `verdict` says whether the synth can make the sound at all
-    (`inversynth.inversion.verdict`).
+    (`inversynth.inversion.verdict`). `root` is the MIDI number that the pitch of A4 in the values stands for
+    (`Synth.at_root`).
     """
 
     space: ParameterSpace
@@ -73,6 +75,16 @@ class Patch:
     refinement: Mapping[str, Any] = field(default_factory=dict)
     alternatives: tuple[Alternative, ...] = ()
     verdict: Mapping[str, Any] = field(default_factory=dict)
+    root: float = A4
+
+    def synth(self, sample_rate: int | None = None) -> Synth:
+        """Build the synth of this patch at its length and root, and at its sample rate or another.
+
+        Raises: ParameterError where the root does not fit the sample rate.
+        """
+        from generators.registry import build_synth  # the concrete synths are needed by those who render alone
+
+        return build_synth(self.space.synth, sample_rate or self.sample_rate, self.length, self.root)
 
     @property
     def classes(self) -> NDArray[np.integer[Any]]:
@@ -90,6 +102,7 @@ class Patch:
             "synth": self.space.synth,
             "sample_rate": self.sample_rate,
             "length": self.length,
+            **self.stated_root(),
             "space_fingerprint": self.space.fingerprint,
             "model": self.model,
             "software": self.software,
@@ -104,6 +117,12 @@ class Patch:
         if self.verdict:
             card["verdict"] = dict(self.verdict)
         return PatchFile(**card).to_json()
+
+    def stated_root(self) -> dict[str, float]:
+        """Return what files say of the root: nothing for a synth that is not transposed."""
+        from generators.registry import find_synth
+
+        return {"root": float(self.root)} if find_synth(self.space.synth).transposes else {}
 
     def _rows(self) -> list[dict[str, Any]]:
         rows = []
@@ -180,7 +199,8 @@ def patch_from_card(card: Mapping[str, Any], label: str = "a patch") -> Patch:
 
 def _patch(file: PatchFile, label: str) -> Patch:
     sample_rate, length = round(file.sample_rate), float(file.length)
-    space = _space(file, sample_rate, length, label)
+    root = float(file.root)
+    space = _space(file, sample_rate, length, root, label)
     by_name = {row.name: row for row in file.parameters}
     if len(file.parameters) != len(space) or set(by_name) != set(space.names):
         odd = sorted(set(by_name) ^ set(space.names)) or ["one of them twice"]
@@ -208,21 +228,24 @@ def _patch(file: PatchFile, label: str) -> Patch:
         refinement=file.refinement,
         alternatives=tuple(_alternative(row, space, label) for row in file.alternatives),
         verdict=file.verdict,
+        root=root,
     )
 
 
 def render_patch(patch: Patch) -> NDArray[np.float32]:
-    """Render a patch with its synth, at its rate, length and level; (samples,) float32."""
-    from generators.registry import build_synth
-
-    audio = build_synth(patch.space.synth, patch.sample_rate, patch.length).render(patch.values)
+    """Render a patch with its synth, at its rate, length, root and level; (samples,) float32."""
+    audio = patch.synth().render(patch.values)
     return audio * np.float32(10.0 ** (patch.level_db / 20.0))
 
 
-def _space(file: PatchFile, sample_rate: int, length: float, label: str) -> ParameterSpace:
+def _space(file: PatchFile, sample_rate: int, length: float, root: float, label: str) -> ParameterSpace:
     from generators.registry import build_synth  # the concrete synths are needed by readers of files alone
 
-    space = build_synth(file.synth, sample_rate, length).space
+    synth = build_synth(file.synth, sample_rate, length)
+    try:
+        space = synth.at_root(root).space
+    except ParameterError as error:
+        raise ParameterError(f"'root' of {label} does not fit: {error}") from None
     if file.space_fingerprint not in (None, space.fingerprint):
         raise ParameterError(
             f"{label} belongs to another version of synth '{space.synth}' (fingerprint {space.fingerprint}). "

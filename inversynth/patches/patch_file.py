@@ -98,12 +98,16 @@ class AlternativeRow(_Part):
 
 
 class PatchFile(_Part):
-    """All of `patch.json`. The schema's first version knew neither levels nor the results of a search."""
+    """All of `patch.json`. The schema's first version knew neither levels nor the results of a search.
+
+    Patches without a `root`, which versions before it wrote, have A4.
+    """
 
     version: Literal["inversynth-patch/1", "inversynth-patch/2"] = Field(alias="schema")
     synth: Text
     sample_rate: Number
     length: Number
+    root: Number = 69.0
     space_fingerprint: Text | None = None
     model: Text = ""
     software: Text = ""

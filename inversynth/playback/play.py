@@ -1,10 +1,11 @@
 """A patch as an instrument over a MIDI file or a range of notes: `inversynth play PATCH`.
 
 A note multiplies every carrier, and the depths of frequency modulation, by the same ratio, note / root, so that the
-whole course of the pitch is transposed; rates, times and the filter stay. The root is the lowest audible carrier. Each
-note restarts the patch (modulators, gater and envelope), is held for its own length and then released. Velocity scales
-the amplitude of the patch at its own level: gain = velocity / 127. Pitch bend multiplies the same frequencies, within a
-note where the synth can (`Synth.bends`), else as it stands when the note starts.
+whole course of the pitch is transposed; rates, times and the filter stay. The root is the lowest audible carrier, as
+the root of the patch transposes it. Each note restarts the patch (modulators, gater and envelope), is held for its own
+length and then released. Velocity scales the amplitude of the patch at its own level: gain = velocity / 127. Pitch bend
+multiplies the same frequencies, within a note where the synth can (`Synth.bends`), else as it stands when the note
+starts.
 """
 
 import logging
@@ -26,7 +27,6 @@ from generators.errors import AudioError, ParameterError, SettingsError
 from generators.notes.pitches import note_name, note_number
 from generators.oscillator_spec import oscillator_columns
 from generators.parameters import Floats
-from generators.registry import build_synth
 from generators.settings import Settings
 from generators.synth import PitchBend
 from inversynth.patches.patch import Patch
@@ -59,7 +59,7 @@ class Instrument:
     """
 
     def __init__(self, patch: Patch, sample_rate: int | None = None, root: float | None = None) -> None:
-        self.synth = build_synth(patch.space.synth, sample_rate or patch.sample_rate, patch.length)
+        self.synth = patch.synth(sample_rate)
         self.sample_rate = self.synth.sample_rate
         space = patch.space
         columns = oscillator_columns(space, self.synth.oscillators)
@@ -71,7 +71,7 @@ class Instrument:
         self._patch = np.asarray(patch.values, np.float64)
         self._gain = 10.0 ** (patch.level_db / 20.0)
         self._last: tuple[float, float, NDArray[np.float32]] = -1.0, 0.0, np.zeros(0, np.float32)
-        self.root = root or float(self._patch[self._carriers][self._audible].min())
+        self.root = root or float(self.synth.rendered_values(self._patch)[self._carriers][self._audible].min())
 
     @property
     def _audible(self) -> NDArray[np.bool_]:
@@ -90,10 +90,11 @@ class Instrument:
         Args:
             pitch: with a fraction where bent. raised: semitones by which a bend raises the pitch further.
         """
-        values = self._patch.copy()
+        values = self._patch.copy()  # the synth transposes them to the root of the patch
         moved = self._carriers + self._depths
         values[moved] *= float(midi_to_hz(pitch)) / self.root
-        highest = values[self._carriers] + (values[self._depths] if self._depths else 0.0)
+        rendered = self.synth.rendered_values(values)
+        highest = rendered[self._carriers] + (rendered[self._depths] if self._depths else 0.0)
         beyond = highest * 2.0 ** (raised / 12.0) >= self.sample_rate / 2
         for columns in (self._carriers, self._depths, self._amplitudes):
             if columns:

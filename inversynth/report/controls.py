@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.parameters import Floats, Parameter
+from generators.parameters import Floats
 from generators.registry import find_synth
 from inversynth.patches.patch import Patch
 
@@ -61,6 +61,8 @@ class Knob:
 def panels(patch: Patch, truth: NDArray[Any] | None = None) -> dict[str, list[Knob]]:
     """Return the knobs by the part of the synth that they belong to, in order of first appearance.
 
+    Their values are those rendered, at the root of the patch.
+
     An oscillator that the synth declares is a part, named by its waveform; other parameters go by their group.
     """
     waveforms = {
@@ -76,7 +78,8 @@ def panels(patch: Patch, truth: NDArray[Any] | None = None) -> dict[str, list[Kn
 
 
 def _knob(patch: Patch, column: int, truth: NDArray[Any] | None) -> Knob:
-    parameter, value = patch.space.parameters[column], float(patch.values[column])
+    parameter, synth = patch.space.parameters[column], patch.synth()
+    value, levels = float(synth.rendered_values(patch.values)[column]), synth.rendered_levels[column]
     number, last = int(patch.classes[column]), patch.space.sizes[column] - 1
     position = float(patch.space.values_to_unit(patch.values)[column])
     distribution = patch.distribution(column)
@@ -92,23 +95,23 @@ def _knob(patch: Patch, column: int, truth: NDArray[Any] | None) -> Knob:
         scale=knob_path(0.0, 1.0),
         turned=knob_path(0.0, position) if position > 0.0 else "",
         tip=knob_tip(position, radius=12.0),
-        bars=() if distribution is None else _bars(parameter, distribution, number, true),
-        spread="" if distribution is None else _spread(parameter, distribution),
-        truth="" if true is None else format_value(parameter.levels[true], parameter.unit),
+        bars=() if distribution is None else _bars(levels, parameter.unit, distribution, number, true),
+        spread="" if distribution is None else _spread(levels, parameter.unit, distribution),
+        truth="" if true is None else format_value(float(levels[true]), parameter.unit),
         truth_spot=None if true is None else knob_tip(true / max(last, 1), radius=19.0),
         steps_off=None if true is None else abs(number - true),
         free=patch.determined is not None and not bool(patch.determined[column]),
     )
 
 
-def _bars(parameter: Parameter, distribution: Floats, number: int, true: int | None) -> tuple[Bar, ...]:
+def _bars(levels: Floats, unit: str, distribution: Floats, number: int, true: int | None) -> tuple[Bar, ...]:
     width, height = STRIP
     step = width / len(distribution)
     full = max(float(distribution.max()), STRIP_FULL)
     bars = []
     for place, probability in enumerate(distribution):
         tall = max(1.0, height * float(probability) / full)
-        value = format_value(parameter.levels[place], parameter.unit)
+        value = format_value(float(levels[place]), unit)
         kinds = [kind for kind, holds in (("chosen", place == number), ("true", place == true)) if holds]
         words = f"class {place}, {value}: {probability:.1%}"
         x, y, wide = round(place * step, 2), round(height - tall, 2), round(step - 1.2, 2)
@@ -116,10 +119,10 @@ def _bars(parameter: Parameter, distribution: Floats, number: int, true: int | N
     return tuple(bars)
 
 
-def _spread(parameter: Parameter, distribution: Floats) -> str:
+def _spread(levels: Floats, unit: str, distribution: Floats) -> str:
     """Name the three most probable values, for screen readers."""
     best = np.argsort(-distribution, kind="stable")[:3]
-    values = [format_value(parameter.levels[int(place)], parameter.unit) for place in best]
+    values = [format_value(float(levels[place]), unit) for place in best]
     return "; ".join(f"{value} {distribution[place]:.0%}" for value, place in zip(values, best, strict=True))
 
 

@@ -101,7 +101,7 @@ def knob_panel(
     patch: "Patch", truth: Sequence[int] | None = None, columns: int = 8, palette: Palette = PAGE
 ) -> "Figure":
     """Draw every parameter as a knob with its value; a dot outside the scale marks the true class where it is known."""
-    rows = math.ceil(len(patch.space) / columns)
+    rows, values = math.ceil(len(patch.space) / columns), patch.synth().rendered_values(patch.values)
     figure, (axes,) = bare_figure(1.2 * columns, 1.5 * rows, [[0.0, 0.0, 1.0, 1.0]])
     axes.set(xlim=(0, columns), ylim=(1.25 * rows, 0), aspect="equal")
     axes.axis("off")
@@ -123,7 +123,7 @@ def knob_panel(
             fontsize=9,
             fontweight="bold",
         )
-        value = format_value(float(patch.values[column]), parameter.unit)
+        value = format_value(float(values[column]), parameter.unit)
         axes.text(x, y + 0.62, value, **centred, fontsize=8)
     return figure
 

@@ -75,13 +75,14 @@ def alternatives(patch: Patch, uris: Sequence[str]) -> list[dict[str, Any]]:
 
 def changes(patch: Patch, other: Alternative) -> list[tuple[str, str]]:
     """Name the parameters in which an alternative differs, the most changed first: (name, "before → after")."""
-    space = patch.space
+    space, synth = patch.space, patch.synth()
     steps = abs(space.values_to_unit(other.values) - space.values_to_unit(patch.values))
     order = [int(column) for column in (-steps).argsort(kind="stable") if steps[column] > 1e-6]
     rows = []
     for column in order[:MOST_CHANGES]:
         unit = space.parameters[column].unit
-        before, after = (format_value(float(one.values[column]), unit) for one in (patch, other))
+        values = (float(synth.rendered_values(one.values)[column]) for one in (patch, other))
+        before, after = (format_value(value, unit) for value in values)
         rows.append((space.names[column], f"{before} → {after}"))
     if len(order) > MOST_CHANGES:
         rows.append(("and", f"{len(order) - MOST_CHANGES} more"))

@@ -179,3 +179,11 @@ def test_knobs_move_between_their_levels_where_that_comes_nearer(monkeypatch: py
     assert float(Objective(audio).distance(synth.render(moved.values))) == pytest.approx(moved.distance, abs=1e-5)
     exact = refine(synth, synth.render_classes(plain.classes), scores, "fast", continuous=True)
     assert [stage.name for stage in exact.stages] == ["beam"]  # nothing is left to move
+
+
+def test_patch_at_another_root_is_refined_at_that_root(fm: Synth, near: tuple[np.ndarray, Patch]) -> None:
+    classes, patch = near
+    audio = fm.at_root(52.5).render_classes(classes)
+    found = refine_patch(Target(audio, fm.sample_rate, "low"), replace(patch, root=52.5), "full").patch
+    assert found.root == 52.5
+    assert found.verdict["distance"] < 0.05

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from generators.errors import InversynthError, ParameterError
 from generators.registry import build_synth
 from generators.sampling import sample_classes
-from inversynth.patches.formats import patch_from_csv, read_any_patch
+from inversynth.patches.formats import SUFFIXES, patch_from_csv, patch_to_csv, read_any_patch, write_any_patch
 from inversynth.patches.patch import (
     SCHEMA,
     Patch,
@@ -185,3 +186,45 @@ def test_what_is_no_patch_is_named(tmp_path: Path, patch: Patch) -> None:
     with pytest.raises(InversynthError, match="cannot write"):
         write_patch(tmp_path / "text.json" / "patch.json", patch)
     assert not list(tmp_path.glob(".*"))
+
+
+# --- roots -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "midi-cc"])
+def test_root_comes_back_from_every_format_and_is_rendered(patch: Patch, form: str, tmp_path: Path) -> None:
+    low = replace(patch, root=44.37)
+    back = read_any_patch(write_any_patch(tmp_path / f"patch{SUFFIXES[form]}", low, form))
+    assert back.root == 44.37
+    expected = SYNTH.at_root(44.37).render(low.values)
+    np.testing.assert_array_equal(render_patch(back), expected)
+    assert np.abs(render_patch(patch) - expected).max() > 0.01
+
+
+def test_patch_of_an_older_version_has_root_a4(patch: Patch) -> None:
+    card = json.loads(patch.to_json())
+    assert card.pop("root") == 69.0
+    assert patch_from_card(card).root == 69.0
+    old = "\n".join(row for row in patch_to_csv(patch).splitlines() if not row.startswith("#root"))
+    assert patch_from_csv(old).root == 69.0
+
+
+def test_root_is_written_for_synths_that_transpose_alone() -> None:
+    sine = build_synth("sine")
+    card = json.loads(Patch(sine.space, sine.space.classes_to_values([0, 0, 0, 0]), 16384, 1.0).to_json())
+    assert "root" not in card
+    with pytest.raises(ParameterError, match="synth 'sine' does not transpose"):
+        patch_from_card(card | {"root": 57.0})
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        (3, "'root' of a patch does not fit: the root of synth 'fm' at 16384 Hz must lie in 9..89.22 (MIDI numbers)"),
+        ("A2", "'root' of a patch must be a finite number. Received: 'A2'"),
+    ],
+)
+def test_root_that_does_not_fit_is_refused(patch: Patch, root: Any, message: str) -> None:
+    with pytest.raises(ParameterError) as fault:
+        patch_from_card(json.loads(patch.to_json()) | {"root": root})
+    assert message in str(fault.value)

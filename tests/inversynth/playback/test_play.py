@@ -363,3 +363,26 @@ def test_patch_plays_at_its_own_sample_rate_unless_reported_another() -> None:
     audio = Instrument(other, sample_rate=48000).render(Note(0.0, 0.5, 69))
     assert len(audio) >= 24000
     assert loudest(audio) * 48000 / RATE == pytest.approx(440.0, rel=0.01)
+
+
+# --- patches at another root -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pitch", [33, 57, 81])
+def test_patch_at_another_root_plays_every_pitch_where_it_belongs(pitch: int) -> None:
+    instrument = Instrument(replace(patch(), root=45.0))
+    assert instrument.root == 220.0  # A5 two octaves down
+    assert loudest(instrument.render(Note(0.0, 1.0, pitch))) == pytest.approx(float(midi_to_hz(pitch)), rel=0.01)
+
+
+def test_root_note_of_a_low_patch_is_its_sound() -> None:
+    low = replace(patch(B_sin=200.0), root=45.0)
+    audio = Instrument(low).render(Note(0.0, 0.8, 57))
+    np.testing.assert_allclose(audio, render_patch(low)[: len(audio)], atol=1e-6)
+
+
+def test_oscillators_of_a_low_patch_are_silenced_by_what_is_heard_of_them() -> None:
+    low, high = Instrument(replace(patch(), root=45.0)), Instrument(patch())
+    for pitch in (69, 117, 121):
+        assert low.values(pitch)[1] == high.values(pitch)[1]
+    assert (low.values(117)[1], low.values(121)[1]) == (1, 0)  # 7,040 and 8,870 Hz at 16,384 Hz
