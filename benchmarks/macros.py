@@ -111,7 +111,7 @@ def measure(corpus: str, count: int, macros: int, folder: Path) -> dict[str, flo
     }
     errors = {name: np.clip(unit, 0.0, 1.0) - test for name, unit in found.items()}
     whole = np.square(errors["mean"]).sum()
-    scores: dict[str, float] = {"seconds": run.metrics()["seconds"], "epochs": run.metrics()["epochs"]}
+    scores: dict[str, float] = {"seconds": run.seconds() or 0.0, "epochs": run.metrics()["epochs"]}
     for name in ("macros", "pca"):
         scores[name] = 100.0 * (1.0 - np.square(errors[name]).sum() / whole)
         scores[f"{name}_steps"] = 15.0 * np.abs(errors[name]).mean()

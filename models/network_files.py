@@ -117,7 +117,7 @@ OURS = "inversynth>"
 """Begins the registered names of this project."""
 
 NO_DATE = "1980-01-01@00:00:00"
-"""Stands in a file for when it was saved, as Keras writes it: the date that members of a zip archive have without one."""
+"""Stands in a file for when it was saved, as Keras writes it: the date of members of a zip archive that have none."""
 
 _building = threading.Lock()
 

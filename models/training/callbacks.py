@@ -109,25 +109,15 @@ class RunKeeper(keras.callbacks.Callback):
             return
         row = {"epoch": epoch + 1, **measures}
         self.history.append(row)
-        progress = {"epoch": epoch + 1, "seconds": self.seconds, "history": self.history}
+        progress = {"epoch": epoch + 1, "history": self.history}
         card = replace(self.card, training={**self.card.training, **progress})
         save_model(self.model, self.run.last, card, optimizer=True)
-        write_consequences(self.model, self.run, self.card, self.history)
+        self.run.write_seconds(epoch + 1, self.seconds)
+        write_consequences(self.model, self.run, self.card, self.history, self.draw)
         self._events.add(row)
-        if self.draw:
-            self._write_snapshot(epoch + 1)
         log.info("%s", epoch_line(row, self.epochs, elapsed, self.batches.count))
         if is_finished(self.history, self.epochs, self.patience):
             self.model.stop_training = True
-
-    def _write_snapshot(self, epoch: int) -> None:
-        """Write the plot and the model of this epoch."""
-        assert self.draw is not None
-        name = f"epoch_{epoch:05d}"
-        card = replace(self.card, training={**self.card.training, "epoch": epoch})
-        with averaged_weights(self.model):
-            save_model(self.model, self.run.snapshots / f"{name}.keras", card)
-            self.draw(self.model, self.run.pictures / f"{name}.png")
 
     def _check(self, loss: float) -> None:
         if math.isfinite(loss):
@@ -144,14 +134,28 @@ def _sum_of_weights(model: keras.Model) -> float:
     return float(sum(keras.ops.convert_to_numpy(keras.ops.sum(weight)) for weight in model.trainable_variables))
 
 
-def write_consequences(model: keras.Model, run: Run, card: ModelCard, history: History) -> None:
-    """Write what the last epoch of `history`, that of `model`, determines: history.csv, and a new best model."""
+def write_consequences(
+    model: keras.Model,
+    run: Run,
+    card: ModelCard,
+    history: History,
+    draw: Callable[[keras.Model, Path], None] | None = None,
+) -> None:
+    """Write what the last epoch of `history`, that of `model`, determines.
+
+    This is history.csv, a new best model and, where the output is drawn, the plot and the model of this epoch.
+    """
     run.write_history(history)
     row = history[-1]
-    if best_epoch(history) == row["epoch"]:
-        scores = {name: value for name, value in row.items() if name.startswith("val_")}
-        with averaged_weights(model):
-            save_model(model, run.best, replace(card, training={**card.training, "epoch": row["epoch"]}, scores=scores))
+    epoch = int(row["epoch"])
+    card = replace(card, training={**card.training, "epoch": epoch})
+    with averaged_weights(model):
+        if best_epoch(history) == epoch:
+            scores = {name: value for name, value in row.items() if name.startswith("val_")}
+            save_model(model, run.best, replace(card, scores=scores))
+        if draw:
+            save_model(model, run.snapshot(epoch), card)
+            draw(model, run.picture(epoch))
 
 
 @contextmanager

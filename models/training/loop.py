@@ -102,10 +102,10 @@ def _fit(
         training={**agreed, "data": source.identity},
     )
     ended, done = is_finished(history, epochs, patience), finished_epochs(history)
-    if ended and _is_consistent(run, history):
+    if ended and _is_consistent(run, history, drawn=recipe.draw is not None):
         log.info("%s is finished after %d epochs; raise --epochs or --patience to go on", run.path, done)
         return
-    seconds = float(last.training["seconds"]) if last else 0.0
+    seconds = run.seconds() or 0.0
     model: keras.Model | None = None
     for stage in _stages(recipe, max(epochs, done)):
         if stage.end < max(done, 1):
@@ -128,7 +128,7 @@ def _fit(
                 log.info("%s: stage %d, %s weights", run.path, stage.number, f"{model.count_params():,}")
             elif last:
                 _load_progress(model, run)
-                write_consequences(model, run, card, history)
+                write_consequences(model, run, card, history, _drawing(recipe, view))
                 log.info("%s goes on after epoch %d", run.path, done)
             else:
                 log.info("%s", _opening_line(recipe, model, training, run))
@@ -219,12 +219,14 @@ def computing_in(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _is_consistent(run: Run, history: History) -> bool:
-    """Say whether best model and history.csv are those of `history` (a kill can come before they are written)."""
+def _is_consistent(run: Run, history: History, *, drawn: bool) -> bool:
+    """Say whether all that the last epoch determines is there (a kill can come before it is written)."""
     from models.model_files import read_card
 
+    done = finished_epochs(history)
+    expected = [run.history_file, *([run.snapshot(done), run.picture(done)] if drawn else [])]
     try:
-        return run.history_file.is_file() and read_card(run.best).training["epoch"] == best_epoch(history)
+        return all(path.is_file() for path in expected) and read_card(run.best).training["epoch"] == best_epoch(history)
     except ModelError:
         return False
 
@@ -279,7 +281,6 @@ def _measure(recipe: Recipe, source: "Source", run: Run) -> None:
         "epochs": finished_epochs(history),
         "best_epoch": best,
         "splits": {"training": training.examples, "validation": validation.examples, "test": test.examples},
-        "seconds": last.training["seconds"],
         "validation": {name.removeprefix("val_"): value for name, value in row.items() if name.startswith("val_")},
         "test": measures,
     }

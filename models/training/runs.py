@@ -1,12 +1,14 @@
 """A run is a folder: its settings, best and last model, history, logs, measures and plots. Read without Keras.
 
 `last.keras` is the one truth about progress: its card holds the history up to its epoch, and everything else in the
-folder follows from it, so a run may be killed between any two writes.
+folder follows from it, so a run may be killed between any two writes. Equal trainings give equal files, but for what
+depends on the clock: `timing.json` and the logs of TensorBoard.
 """
 
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +64,10 @@ class Run:
         return self.path / "metrics.json"
 
     @property
+    def timing_file(self) -> Path:
+        return self.path / "timing.json"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
@@ -98,6 +104,19 @@ class Run:
         """Return the measures on the test split. Raises RunError where there are none yet."""
         return self._json(self.metrics_file)
 
+    def seconds(self) -> float | None:
+        """Return the seconds that the finished epochs took; None where they are not known."""
+        try:
+            seconds = read_json_object(self.timing_file)["seconds"]
+        except (OSError, JsonError, KeyError):
+            card = self.progress()
+            seconds = card.training.get("seconds") if card else None  # where runs noted them before
+        return float(seconds) if type(seconds) in (int, float) and 0 <= seconds < math.inf else None
+
+    def write_seconds(self, epoch: int, seconds: float) -> None:
+        """Write timing.json: the seconds that the epochs up to this one took."""
+        write_json(self.timing_file, {"epoch": epoch, "seconds": round(seconds, 3)})
+
     def progress(self) -> ModelCard | None:
         """Return the card of the last finished epoch, or None before there is one."""
         return read_card(self.last) if self.last.is_file() else None
@@ -110,6 +129,14 @@ class Run:
         if not numbers:
             raise RunError(f"the history of {self.last} must list the numbers of each epoch. Received: something else")
         return list(history or [])
+
+    def picture(self, epoch: int) -> Path:
+        """Return the path of the plot that an epoch leaves, where its recipe draws any."""
+        return self.pictures / f"epoch_{epoch:05d}.png"
+
+    def snapshot(self, epoch: int) -> Path:
+        """Return the path of the model that an epoch leaves, where its recipe draws any."""
+        return self.snapshots / f"epoch_{epoch:05d}.keras"
 
     def kept_on_the_way(self) -> list[Path]:
         """Return plots and models of earlier epochs, in order."""
@@ -175,8 +202,8 @@ class Run:
     def _clear(self) -> None:
         """Delete what a run writes, and nothing else."""
         for run in (*self.folds(), self):
-            files = (run.best, run.last, run.history_file, run.metrics_file, run.settings_file, *run.curves)
-            for path in (*files, *run.logs.glob("*/events.out.tfevents.*"), *run.kept_on_the_way()):
+            files = (run.best, run.last, run.history_file, run.metrics_file, run.timing_file, run.settings_file)
+            for path in (*files, *run.curves, *run.logs.glob("*/events.out.tfevents.*"), *run.kept_on_the_way()):
                 path.unlink(missing_ok=True)
             for folder in (*run.logs.glob("*"), run.logs, run.pictures, run.snapshots):
                 if folder.is_dir() and not any(folder.iterdir()):

@@ -21,8 +21,9 @@ def weights(path):
 
 
 def assert_same_run(one, other):
-    """Hold two runs to the same history and the same weights, bit by bit."""
+    """Hold two runs to the same history, measures and weights, bit by bit."""
     assert one.history_file.read_text() == other.history_file.read_text()
+    assert one.metrics_file.read_text() == other.metrics_file.read_text()
     for mine, theirs in ((weights(one.last), weights(other.last)), (weights(one.best), weights(other.best))):
         assert mine.keys() == theirs.keys()
         for name in mine:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from generators.errors import ModelError, RunError
+from generators.files import write_text
 from models.model_files import load_model, read_card
 from models.training import callbacks, curves, data
 from models.training import loop as training
@@ -33,6 +34,7 @@ def test_a_run_learns_and_writes_all_that_belongs_to_it(go, drawn_curves):
             "last.keras",
             "history.csv",
             "metrics.json",
+            "timing.json",
             "curves.png",
             "curves.pdf",
             "logs",
@@ -213,6 +215,35 @@ def test_a_kill_between_two_writes_harms_nothing(go, lost):
         (interrupted.path / name).unlink()
     assert_same_run(undisturbed, go("b"))
     assert go("b").metrics()["test"] == undisturbed.metrics()["test"]
+
+
+def test_a_kill_before_an_epoch_is_drawn_costs_no_plot(go, tiny_recipe):
+    drawn = replace(tiny_recipe, draw=lambda model, source, path: write_text(path, f"{model.count_params()}"))
+    undisturbed, interrupted = go("a", recipe=drawn), go("b", recipe=drawn, epochs=2)
+    for path in (interrupted.picture(2), interrupted.snapshot(2)):
+        path.unlink()
+    go("b", recipe=drawn, epochs=2)
+    assert interrupted.picture(2).is_file()
+    assert interrupted.snapshot(2).is_file()
+    go("b", recipe=drawn)
+    assert_same_run(undisturbed, interrupted)
+    assert [path.name for path in interrupted.kept_on_the_way()] == [
+        *(f"epoch_0000{epoch}.png" for epoch in (1, 2, 3)),
+        *(f"epoch_0000{epoch}.keras" for epoch in (1, 2, 3)),
+    ]
+    assert weights(undisturbed.snapshot(2)).keys() == weights(interrupted.snapshot(2)).keys()
+    for name, array in weights(undisturbed.snapshot(2)).items():
+        np.testing.assert_array_equal(array, weights(interrupted.snapshot(2))[name])
+
+
+def test_no_compared_file_of_a_run_knows_how_long_it_took(go):
+    run = go(epochs=2)
+    assert run.seconds() > 0.0
+    assert "seconds" not in run.metrics()
+    assert all("seconds" not in read_card(path).training for path in (run.best, run.last))
+    first = run.seconds()
+    go(epochs=3)
+    assert run.seconds() > first
 
 
 def test_a_kill_before_the_measures_are_written_only_costs_the_measures(go, monkeypatch):

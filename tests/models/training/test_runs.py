@@ -160,3 +160,19 @@ def test_a_history_that_is_none_is_refused(started, monkeypatch, kept):
         started.history()
     monkeypatch.setattr(Run, "progress", lambda self: SimpleNamespace(training={"history": history(0.5, 0.25)}))
     assert started.history() == history(0.5, 0.25)
+
+
+def test_seconds_are_read_from_their_file_or_from_where_runs_noted_them_before(started, monkeypatch):
+    monkeypatch.setattr(Run, "progress", lambda self: SimpleNamespace(training={"seconds": 12.5}))
+    assert started.seconds() == 12.5
+    started.write_seconds(3, 20.25)
+    assert started.seconds() == 20.25
+    for text in ("", "[1]", "{}"):
+        started.timing_file.write_text(text)
+        assert started.seconds() == 12.5
+    for text in ('{"seconds": "x"}', '{"seconds": -1}', '{"seconds": true}'):
+        started.timing_file.write_text(text)
+        assert started.seconds() is None
+    started.timing_file.unlink()
+    monkeypatch.setattr(Run, "progress", lambda self: None)
+    assert started.seconds() is None
