@@ -128,11 +128,13 @@ def written_whole(path: str | os.PathLike[str], *, durable: bool = False) -> Ite
 def scratch_folder(parent: str | os.PathLike[str]) -> Iterator[Path]:
     """Make an empty folder in another, for what a library writes by itself; in the end it is removed with its content.
 
-    That of a process that died is removed by the next one that writes a file whole beside it.
+    That of a process that died is removed by the next one that makes one, or writes a file whole, in the same place.
 
     Raises: OSError as the operating system words it.
     """
-    folder = Path(parent) / _partial_suffix()
+    parent = Path(parent)
+    _remove_stale(parent)
+    folder = parent / _partial_suffix()
     folder.mkdir()
     try:
         yield folder

@@ -5,7 +5,6 @@ accuracy of their arithmetic, and the centre of a grid of 5 is the centre of a g
 """
 
 import json
-import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from generators.errors import DatasetError
+from generators.files import writing, written_whole
 from generators.json_reader import JsonError, read_json_object
 from inversynth.nsynth.grid.points import CORNERS, corner_weights, grid_points, mixture_stem
 from inversynth.nsynth.grid.trim import samples_needed
@@ -148,15 +148,8 @@ class Job:
         """Write the card into a folder, or check that it holds the same. Raises DatasetError for another grid."""
         path, own = folder / CARD, self.card()
         if not path.exists():
-            partial = folder / f".{CARD}.{os.getpid()}"  # several machines may start at once
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
+            with writing(path, DatasetError), written_whole(path) as partial:  # several machines may start at once
                 partial.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
-                partial.replace(path)
-            except OSError as error:
-                raise DatasetError(
-                    f"cannot write {path}: {error.strerror or error}. Name an --output_dir that you may write to"
-                ) from None
         try:
             found = read_json_object(path)
         except (OSError, JsonError):

@@ -7,7 +7,6 @@ played.
 import base64
 import json
 import math
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from generators.errors import AudioError, DatasetError, shown
+from generators.files import scratch_folder, writing
 from generators.json_reader import read_json_object
 from inversynth.nsynth.grid.job import CARD, Job
 from inversynth.nsynth.grid.trim import LEVEL_DB, cut_note
@@ -53,13 +53,10 @@ def pad_settings(job: Job) -> dict[str, Any]:
 def build_pad(job: Job, folder: Path) -> Path:
     """Write rows, settings and page of a rendered pad, each whole or not at all; returns the path of the page.
 
-    Raises: AudioError for a note that cannot be read.
+    Raises: AudioError for a note that cannot be read; DatasetError where the files cannot be written.
     """
     settings = pad_settings(job)
-    with tempfile.TemporaryDirectory(
-        prefix=".building_", dir=folder
-    ) as place:  # its own: shards may end at the same time
-        partial = Path(place)
+    with writing(folder, DatasetError), scratch_folder(folder) as partial:  # its own: shards may end at the same time
         shape = job.resolution**2, len(job.pitches), job.final_length
         rows: NDArray[np.int16] = np.memmap(partial / settings["file"], "<i2", "w+", shape=shape)
         flat = rows.reshape(-1, job.final_length)
