@@ -55,7 +55,7 @@ class Patch:
     (p,) says which parameters the sound fixes, or None where that was not measured.
     `scores` are those of the sound it makes against the sound it was made from; `source` describes the latter.
     `level_db` is how much louder than the synth's own the sound was; `render_patch` renders at that level.
-    `refinement` records the search: budget, renders, seconds, residual_db, offset and its stages. `alternatives` are
+    `refinement` records the search: budget, renders, residual_db, offset and its stages. `alternatives` are
     clearly different patches with nearly the same sound, and `verdict` says whether the synth can make the sound at all
     (`inversynth.inversion.verdict`). `root` is the MIDI number that the pitch of A4 in the values stands for
     (`Synth.at_root`).

@@ -49,7 +49,7 @@ def stages(patch: Patch) -> list[dict[str, str]]:
                 "name": known.name,
                 "summary": known.summary,
                 "renders": f"{_number(stage, 'renders'):,.0f} (about {known.renders:,})",
-                "seconds": f"{_number(stage, 'seconds'):.2f} (about {known.seconds:g})",
+                "seconds": f"{_number(stage, 'seconds'):.2f} (about {known.seconds:g})" if "seconds" in stage else "",
                 "left": f"{_number(stage, 'residual_db'):.1f} dB",
                 "distance": f"{_number(stage, 'distance'):.3f}",
             }
@@ -60,7 +60,8 @@ def stages(patch: Patch) -> list[dict[str, str]]:
 def spent(patch: Patch) -> str:
     """Return what the whole search spent, in words."""
     record = patch.refinement
-    words = f"{_number(record, 'renders'):,.0f} renders in {_number(record, 'seconds'):.2f} s"
+    words = f"{_number(record, 'renders'):,.0f} renders"
+    words += f" in {_number(record, 'seconds'):.2f} s" if "seconds" in record else ""
     return words + (", interrupted" if record.get("interrupted") else "")
 
 

@@ -69,12 +69,11 @@ class Refinement:
     sample_rate: int = 1
 
     def record(self) -> dict[str, Any]:
-        """Return what was done and spent, in plain numbers: what `patch.json` keeps."""
+        """Return what was done, in plain numbers: what `patch.json` keeps. Seconds are not among them: they vary."""
         stages = [
             {
                 "name": stage.name,
                 "renders": stage.renders,
-                "seconds": round(stage.seconds, 3),
                 "residual_db": round(stage.residual_db, 2),
                 "distance": round(stage.distance, 6),
             }
@@ -83,7 +82,6 @@ class Refinement:
         return {
             "budget": self.budget,
             "renders": self.renders,
-            "seconds": round(self.seconds, 3),
             "residual_db": round(self.residual_db, 2),
             "distance": round(self.distance, 6),
             "start_distance": round(self.start_distance, 6),

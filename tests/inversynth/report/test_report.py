@@ -234,6 +234,23 @@ def test_report_tells_what_the_search_found_out(found: Inversion, fm: Synth, rea
     assert html.count('class="knob free"') == html.count("free: not audible") == 1
 
 
+def test_report_shows_seconds_of_the_search_where_an_earlier_version_kept_them(found: Inversion) -> None:
+    stage = {"name": "pick", "renders": 1234, "residual_db": -61.5, "distance": 0.01}
+    record = {"budget": "full", "renders": 1300, "residual_db": -61.5}
+    timed, untimed = (
+        render_report(replace(found, patch=replace(found.patch, refinement={**record, **spent, "stages": [row]})))
+        for spent, row in (({"seconds": 0.3}, {**stage, "seconds": 0.2}), ({}, stage))
+    )
+    assert "1,300 renders in 0.30 s." in timed
+    assert "1,300 renders." in untimed
+    assert "<td>0.20 (about " in timed
+    for word in ("Seconds", "(about "):
+        assert word in timed
+    assert "Seconds" not in untimed
+    assert untimed.count("(about ") == 1  # of the renders
+    assert "nan" not in untimed.lower().split("<body", 1)[1].split("</table>")[0]
+
+
 def test_blind_test_plays_the_sounds_of_the_page(found: Inversion, read_page: Callable) -> None:
     html = render_report(found)
     page = read_page(html)

@@ -144,6 +144,9 @@ def test_stages_report_what_they_spend(synth):
     assert found.renders < 2 * BUDGETS["fast"][0]
     assert found.stages[-1].residual_db >= found.residual_db - 1.0
     assert not found.interrupted
+    assert found.seconds > 0.0
+    again = refine(synth, audio, vague(synth.space, classes, 1), "fast", workers=2)
+    assert again.record() == found.record()
 
 
 def test_every_budget_names_stages_with_a_cost():
