@@ -3,16 +3,17 @@
 Run again, it creates what is missing and keeps what exists; an existing `.env` is never overwritten.
 """
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
 from generators.command import run_command
-from generators.errors import SettingsError
-from generators.files import written_whole
+from generators.errors import SettingsError, shown
+from generators.files import made_folders, written_whole
 from generators.settings import ENV_FILE, Settings
 from inversynth.examples import SONG, bundled_sounds, song
 
@@ -61,41 +62,66 @@ def _example(folder: Path) -> Path:
 
 
 def write_examples(folder: Path) -> bool:
-    """Write the bundled sounds and a song as a MIDI file into a folder, those that it lacks.
+    """Write the bundled sounds and a song as a MIDI file into a folder, those that it lacks: all of them or none.
 
     Returns: whether any was written.
     """
     files = {path.name: path.read_bytes() for path in bundled_sounds()} | {SONG: song()}
-    missing = {name: content for name, content in files.items() if not (folder / name).exists()}
-    for name, content in missing.items():
-        with written_whole(folder / name) as partial:
-            partial.write_bytes(content)
+    missing = {folder / name: content for name, content in files.items() if not (folder / name).exists()}
+    try:
+        for path, content in missing.items():
+            with written_whole(path) as partial:
+                partial.write_bytes(content)
+    except BaseException:
+        for path in missing:
+            path.unlink(missing_ok=True)
+        raise
     return bool(missing)
 
 
-def create_folder(path: Path) -> bool:
-    """Create a folder, unless it exists.
+@contextlib.contextmanager
+def created_folder(path: Path) -> Iterator[bool]:
+    """Create a folder, unless it exists; it is removed again if the block fails.
 
-    Returns: whether it was created. Raises: SettingsError where a file has its name.
+    Yields: whether it was created. Raises: SettingsError where a file has its name.
     """
     if path.is_dir():
-        return False
+        yield False
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(made_folders(path))
+        except (FileExistsError, NotADirectoryError):
+            raise SettingsError(
+                f"{path} must be a folder. Received: a file there. Move it away, or name another"
+            ) from None
+        yield True
+
+
+@contextlib.contextmanager
+def created_env_file(folder: Path) -> Iterator[bool]:
+    """Copy `.env.example` to `.env` as `create_env_file` does; it is removed again if the block fails."""
+    created = create_env_file(folder)
     try:
-        path.mkdir(parents=True)
-    except (FileExistsError, NotADirectoryError):
-        raise SettingsError(f"{path} must be a folder. Received: a file there. Move it away, or name another") from None
-    return True
+        yield created
+    except BaseException:
+        if created:
+            (folder / ENV_FILE).unlink(missing_ok=True)
+        raise
 
 
 def start(settings: StartSettings) -> None:
-    """Create what is missing, and print what was created and what was kept."""
-    created = create_env_file(Path())
-    print(f"created {ENV_FILE} from {EXAMPLE}" if created else f"kept {ENV_FILE}")
-    for folder in (settings.dataset_directory, settings.wavefile_directory, settings.output_dir):
-        print(f"created {folder}" if create_folder(folder) else f"kept {folder}")
-    create_folder(settings.examples_dir)
-    written = write_examples(settings.examples_dir)
-    print(f"{'created' if written else 'kept'} {settings.examples_dir}: five sounds and {SONG}")
+    """Create what is missing, all of it or nothing, and print what was created and what was kept."""
+    with contextlib.ExitStack() as stack:
+        created = stack.enter_context(created_env_file(Path()))
+        lines = [f"created {ENV_FILE} from {EXAMPLE}" if created else f"kept {ENV_FILE}"]
+        for folder in (settings.dataset_directory, settings.wavefile_directory, settings.output_dir):
+            created = stack.enter_context(created_folder(folder))
+            lines.append(f"{'created' if created else 'kept'} {shown(folder)}")
+        stack.enter_context(created_folder(settings.examples_dir))
+        written = write_examples(settings.examples_dir)
+        lines.append(f"{'created' if written else 'kept'} {shown(settings.examples_dir)}: five sounds and {SONG}")
+    print(*lines, sep="\n")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "inversynth start") -> int:

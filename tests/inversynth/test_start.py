@@ -1,10 +1,12 @@
 """`inversynth start` creates `.env` and the data folders, and never touches what exists."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from generators.audio import read_audio
+from generators.files import written_whole
 from inversynth.examples import SONG
 from inversynth.playback.midi import read_score
 from inversynth.start import BUNDLED_EXAMPLE, EXAMPLE, main
@@ -50,6 +52,25 @@ def test_file_in_the_place_of_a_folder_is_refused(
     Path(place).touch()
     assert main([]) == 2
     assert f"{place} must be a folder. Received: a file there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["dataset_directory", "wavefile_directory", "output_dir", "examples_dir"])
+def test_a_refusal_leaves_nothing_behind(example: Path, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("runs").mkdir()
+    assert main([f"--{flag}", "n" * 300]) == 2
+    assert sorted(path.name for path in Path().iterdir()) == [EXAMPLE, "runs"]
+    assert capsys.readouterr().out == ""
+
+
+def test_examples_are_written_all_or_none(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> AbstractContextManager[Path]:
+        if path.name == SONG:
+            raise OSError(28, "No space left on device", str(path))
+        return written_whole(path)
+
+    monkeypatch.setattr("inversynth.start.written_whole", full)
+    assert main([]) == 2
+    assert [path.name for path in Path().iterdir()] == [EXAMPLE]
 
 
 def test_folder_in_the_place_of_the_env_file_is_refused(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
