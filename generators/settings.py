@@ -8,7 +8,6 @@ contradict each other, help without Python types, and every error as one line.
 import argparse
 import difflib
 import inspect
-import json
 import math
 import os
 import re
@@ -117,6 +116,21 @@ def is_numeric(annotation: Any) -> bool:
     return annotation in (int, float) or (get_origin(annotation) is not Literal and any(map(is_numeric, parts)))
 
 
+VEIL = "\ue000argument:"
+"""Begins a positional on its way through pydantic-settings; a character of private use, which no one types."""
+
+
+def _veil(text: str) -> str:
+    """Write any text in letters and digits that no parser takes for anything else."""
+    return f'"{VEIL}{text.encode("utf-8", "surrogatepass").hex()}"'
+
+
+def _unveiled(item: Any) -> Any:
+    if isinstance(item, str) and item.startswith(VEIL):
+        return bytes.fromhex(item.removeprefix(VEIL)).decode("utf-8", "surrogatepass")
+    return item
+
+
 def _check_digits(text: str) -> None:
     """Raise ValueError where Python reads a number that no one else would write: 1_000, other scripts, inf, nan."""
     if re.search(r"\b(inf|infinity|nan)\b", text, re.IGNORECASE):
@@ -171,7 +185,7 @@ class Settings(BaseSettings):
         name = str(info.field_name)
         field = cls.model_fields[name]
         if not is_numeric(field.annotation):
-            return _bounded_list(parse(value))
+            return _bounded_list(parse([_unveiled(item) for item in value] if isinstance(value, list) else value))
         for text in (value,) if isinstance(value, str) else ():
             _check_digits(text)
         parsed = _bounded_list(parse(value))
@@ -395,11 +409,12 @@ class _Variables(EnvSettingsSource):
 def _add_argument(fields: Mapping[str, FieldInfo], container: Any, *names: str, **options: Any) -> argparse.Action:
     """Add an argument to argparse, with a placeholder and a default that show no Python.
 
-    A list of paths is quoted, for pydantic would split "a,b.wav" at its comma.
+    Each of several positionals is veiled: pydantic-settings would split "a,b.wav" at its comma, take a folder `60` for
+    a number, and double the escapes of quotes and tabs.
     """
     is_flag = any(name.startswith("-") for name in names)
     if options.get("nargs") in ("*", "+") and not is_flag:
-        options["type"] = partial(json.dumps, ensure_ascii=False)
+        options["type"] = _veil
     name = options.get("dest", names[0]).lstrip("-")
     field = fields.get(name)
     if field is not None:

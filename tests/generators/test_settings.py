@@ -102,6 +102,13 @@ def test_a_path_may_hold_a_comma_or_a_bracket():
 
 
 @pytest.mark.parametrize(
+    "name", ["a\tb", "a\nb", "a\\b", 'say "so"', '"', "60", "1e5", "nan", "null", "{", "[", "caf\udce9", "♪"]
+)
+def test_several_paths_may_have_any_names(name: str) -> None:
+    assert Toy.parse(["--", name, "b"]).sounds == [Path(name), Path("b")]
+
+
+@pytest.mark.parametrize(
     ("argv", "message"),
     [
         (["x", "--epochs", "0"], "epochs must be greater than or equal to 1. Received: --epochs 0"),

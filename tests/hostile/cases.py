@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.hostile.commands import CALLS, Argument, Call, Value, arguments, classes, words
 from tests.hostile.corpus import corpus
-from tests.hostile.corpus.member import Member, Place
+from tests.hostile.corpus.member import Member, Must, Place
 from tests.hostile.places import snapshot
 from tests.hostile.runner import Job, Outcome, Worker, broken_promises, sandbox
 
@@ -116,7 +116,14 @@ def run_case(case: Case, worker: Worker, materials: Mapping[str, str]) -> Result
         after = snapshot(box)
         disk = os.fsencode(box / "work" / "disk")
         after = {path: said for path, said in after.items() if not (member.disk and path.startswith(disk))}
-        return Result(case, outcome, broken_promises(outcome, before, after, must=member.must))
+        return Result(case, outcome, broken_promises(outcome, before, after, must=_must(case, materials)))
+
+
+def _must(case: Case, materials: Mapping[str, str]) -> Must:
+    """Return what has to come of a case: only a file out of the valid call itself must be accepted by another name."""
+    must = case.member.must
+    own = own_file(case.argument, CALLS[case.argument.command], case.member, materials)
+    return "either" if must == "accept" and own is None else must
 
 
 def prepare(case: Case, box: Path, materials: Mapping[str, str]) -> Job:
@@ -142,25 +149,34 @@ def changes_for(argument: Argument, call: Call, member: Member) -> Mapping[str, 
 
 def valid_file(argument: Argument, call: Call, member: Member, materials: Mapping[str, str]) -> Path | None:
     """Return the file that the valid call has in the place of an argument, or another of its kind."""
-    kind = "records" if "records" in member.fits else argument.kind
-    if kind not in VALID:
+    own = own_file(argument, call, member, materials)
+    kind = _kind(argument, member)
+    if own is not None or kind not in VALID:
+        return own
+    bundled = _bundled(argument) if kind == "model" else None
+    return bundled if bundled is not None and bundled.exists() else Path(materials[VALID[kind]])
+
+
+def own_file(argument: Argument, call: Call, member: Member, materials: Mapping[str, str]) -> Path | None:
+    """Return the file that the valid call has in the place of an argument, or None where it has none there."""
+    kind = _kind(argument, member)
+    if kind not in VALID or kind in ("records", "notes", "patches"):
         return None
     changed = changes_for(argument, call, member)
     held = {**call.positionals, **call.flags, **{k: v for k, v in changed.items() if v is not None}}.get(argument.field)
     first = held[0] if isinstance(held, tuple) and held else held
-    if isinstance(first, str) and kind != "records" and "notes" not in kind:
-        path = Path(materials.get(first.strip("{}"), first))
-        if kind == "model" and path.is_dir():
-            path /= "best.keras"
-        elif kind == "model" and not path.exists():
-            path = BUNDLED / f"{first}.keras"
-        if path.exists():
-            return path
-    if kind == "model":
-        bundled = _bundled(argument)
-        if bundled.exists():
-            return bundled
-    return Path(materials[VALID[kind]])
+    if not isinstance(first, str):
+        return None
+    path = Path(materials.get(first.strip("{}"), first))
+    if kind == "model" and path.is_dir():
+        path /= "best.keras"
+    elif kind == "model" and not path.exists():
+        path = BUNDLED / f"{first}.keras"
+    return path if path.exists() else None
+
+
+def _kind(argument: Argument, member: Member) -> str:
+    return "records" if "records" in member.fits else argument.kind
 
 
 def _bundled(argument: Argument) -> Path:
