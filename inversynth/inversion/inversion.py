@@ -21,6 +21,7 @@ from inversynth.patches.patch import Patch, render_patch
 from inversynth.search.search import Level, Refinement, SearchInterrupted, StageReport, refine
 
 if TYPE_CHECKING:
+    from generators.analysis.musical_measures import MusicalMeasures
     from generators.parameters import ParameterSpace
     from generators.synth import Synth
     from models.model_files import LoadedModel, ModelCard
@@ -114,7 +115,8 @@ def conclude(
     model: str = "",
 ) -> Inversion:
     """Render and score what a search found for a sound, with oscillators that start as the synth's do."""
-    verdict = assess(found) if found.stages else None
+    from generators.analysis.musical_measures import musical_measures  # brings Numba, which --help need not wait for
+
     patch = Patch(
         synth.space,
         found.values,
@@ -126,27 +128,35 @@ def conclude(
         level_db=found.level_db,
         determined=found.determined,
         refinement=found.record(),
-        alternatives=found.alternatives if verdict and verdict.word != WORDS[-1] else (),  # none of a mere sketch
-        verdict=verdict.record() if verdict else {},
+        root=synth.root,
     )
     audio = np.pad(render_patch(patch), (found.offset, 0))[: synth.samples]
-    scores = score(target.audio, audio, synth.sample_rate)
+    measures = musical_measures(target.audio, audio, synth.sample_rate)
+    verdict = assess(measures, found.budget, target.source)
+    scores = score(target.audio, audio, synth.sample_rate, measures)
     classes = None if truth is None else synth.space.check_classes(truth)
     if classes is not None:
         scores |= score_classes(classes, found.probabilities, synth.space)
-    return Inversion(target, replace(patch, scores=scores), audio, classes, assumptions)
+    others = found.alternatives if verdict.word != WORDS[-1] else ()  # none of what is not like the sound
+    patch = replace(patch, scores=scores, verdict=verdict.record(), alternatives=others)
+    return Inversion(target, patch, audio, classes, assumptions)
 
 
-def score(target: NDArray[Any], match: NDArray[Any], sample_rate: int) -> dict[str, float]:
+def score(
+    target: NDArray[Any], match: NDArray[Any], sample_rate: int, measures: "MusicalMeasures | None" = None
+) -> dict[str, float]:
     """Measure how similar two sounds are: the measures of `audio_metrics`, pitch in cents, attack and end in ms.
 
-    `pitch_cents` is missing where one of them has no pitch. Shapes: (samples,) each.
+    `pitch_cents` is missing where one of them has no pitch.
+
+    Args: measures: of these two sounds, where they are known already.
+    Shapes: (samples,) each.
     """
     from generators.analysis import audio_metrics
     from generators.analysis.musical_measures import musical_measures
 
     found = {name: float(one[0]) for name, one in audio_metrics.evaluate(target, match, sample_rate).items()}
-    found |= musical_measures(target, match, sample_rate).scores()
+    found |= (measures or musical_measures(target, match, sample_rate)).scores()
     return {name: round(value, 6) for name, value in found.items()}
 
 

@@ -1,55 +1,74 @@
-"""Can this synth make this sound? A verdict from how far the best patch of a search is from it.
+"""How near did a match come? A verdict in four grades, a sentence of what differs, and what to try next.
 
-The measure is the distance of the patch found (`inversynth.search.objective`), at any level: 0 is equal, 1 as far as
-silence. A sound of the synth ends near 0 unless the search has failed, one of another synth does not. The thresholds
-were set on sounds of `fm`, of other synthesis and of instruments; docs/refinement.md states how often they err, and
-`python -m benchmarks.verdict` measures it anew.
+The grade follows the log-mel distance between a sound and the patch found (`generators.analysis.distance`), at the rate
+of the synth, and nothing else: a nearer match never has a worse grade. How often grades are right is measured by
+`python -m benchmarks.verdict`; docs/refinement.md has its table.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from inversynth.search.search import Refinement
+from inversynth.inversion.differences import describe_differences
 
-WORDS = ("reachable", "doubtful", "out of reach")
+if TYPE_CHECKING:
+    from generators.analysis.musical_measures import MusicalMeasures
 
-REACHABLE = 0.1
-"""Distance up to which a sound counts as made by the synth."""
+WORDS = ("reachable", "close", "similar", "far")
+"""Grades from near to far; `reachable`: the synth makes the sound itself. `doubtful` and `out of reach` stand in
+patches of earlier versions, which judged by another distance."""
 
-DOUBTFUL = 0.45
-"""Distance from which on it counts as out of reach."""
+THRESHOLDS = (1.5, 4.0, 8.0)
+"""Log-mel distance in dB up to which each grade but the last is given. Yardsticks: an exact match in noise of 40 dB SNR
+lies at 0.1 dB (worst of 100: 1.4), one DX7 voice by two emulators at 3.7, a random algorithm at 7.7, an unrelated voice
+at 15.8."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of `WORDS`, the distance that it rests on, and a sentence for the reader."""
+    """One of `WORDS`, the log-mel distance in dB that it rests on, a sentence of what differs, and what to try next."""
 
     word: str
     distance: float
     sentence: str
+    hint: str = ""
 
     def record(self) -> dict[str, Any]:
         """What `patch.json` keeps."""
         return {
             "word": self.word,
             "distance": round(self.distance, 6),
-            "thresholds": [REACHABLE, DOUBTFUL],
+            "thresholds": list(THRESHOLDS),
             "sentence": self.sentence,
+            "hint": self.hint,
         }
 
 
-def assess(found: Refinement) -> Verdict:
-    """Return whether the synth can make a sound, by the result of a search for it."""
-    distance = found.distance
-    if distance <= REACHABLE:
-        return Verdict(WORDS[0], distance, "The synthesizer can make this sound, or one that is hard to tell from it.")
-    if distance < DOUBTFUL:
-        return Verdict(WORDS[1], distance, "The synthesizer comes near; something of the sound may be beyond it.")
-    if found.budget != "full":
-        return Verdict(
-            WORDS[2],
-            distance,
-            "No patch found so far sounds like it. If a longer search (--budget full) finds none either, the "
-            "synthesizer cannot make this sound.",
+def grade(distance: float) -> str:
+    """Return the grade of a log-mel distance in dB, one of `WORDS`."""
+    return next((word for word, most in zip(WORDS, THRESHOLDS, strict=False) if distance <= most), WORDS[-1])
+
+
+def assess(measures: "MusicalMeasures", budget: str, source: Mapping[str, Any] | None = None) -> Verdict:
+    """Judge a match by how it differs from its target.
+
+    Args: budget: of the search that found it. source: what is known of the target's file (`Target.source`).
+    """
+    word = grade(measures.log_mel_distance)
+    hint = next_step(word, budget, source or {})
+    return Verdict(word, measures.log_mel_distance, describe_differences(measures), hint)
+
+
+def next_step(word: str, budget: str, source: Mapping[str, Any]) -> str:
+    """Say in a sentence what may bring the match nearer; nothing where it is as near as it gets."""
+    if word == "reachable":
+        return ""
+    if budget == "none":
+        return "No search was run: try --budget fast."
+    if budget == "fast":
+        return "A longer search may come nearer: try --budget full."
+    if source.get("left_out"):
+        return (
+            "The file goes on: another moment (--start SECOND) or every note by itself (--every_onset) may come nearer."
         )
-    return Verdict(WORDS[2], distance, "The synthesizer cannot make this sound: take the patch for a sketch at most.")
+    return "The whole budget is spent: this synth may not have the sound. Another one may (--model)."

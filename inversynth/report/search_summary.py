@@ -6,10 +6,15 @@ from typing import Any
 from inversynth.patches.patch import Alternative, Patch
 from inversynth.report.controls import format_value
 
-KINDS = {"reachable": "good", "doubtful": "", "out of reach": "poor"}
-"""Verdicts, and how they are marked."""
-
-TITLES = {"reachable": "Within reach.", "doubtful": "Doubtful.", "out of reach": "Out of reach."}
+GRADES = {
+    "reachable": ("good", "The synth makes this sound."),
+    "close": ("near", "Close to it."),
+    "similar": ("fair", "Similar, and no more."),
+    "far": ("poor", "Not like it."),
+    "doubtful": ("fair", "Doubtful."),
+    "out of reach": ("poor", "Out of reach."),
+}
+"""How each verdict is marked, and its title; the last two stand in patches of earlier versions."""
 
 MOST_CHANGES = 8
 """Parameters named of an alternative, the most changed first; the rest is counted."""
@@ -18,25 +23,32 @@ MOST_CHANGES = 8
 def verdict(patch: Patch) -> dict[str, str] | None:
     """Return the verdict of a patch: kind, title, sentence and basis, or None where there is none."""
     word = str(patch.verdict.get("word", ""))
-    if word not in KINDS:
+    if word not in GRADES:
         return None
-    basis = f"Distance {_number(patch.verdict, 'distance'):.3f}, where 0 is equal and 1 is as far as silence."
-    left = patch.refinement.get("residual_db")
-    if isinstance(left, int | float):
-        basis += f" Of the waveform {left:.1f} dB are left."
+    if "log_mel_distance" in patch.scores:
+        basis = (
+            f"It rests on the log-mel distance: {patch.scores['log_mel_distance']:.1f} dB, where 0 is the same sound."
+        )
+    else:  # of an earlier version
+        basis = f"Distance {_number(patch.verdict, 'distance'):.3f}, where 0 is equal and 1 is as far as silence."
     if abs(patch.level_db) >= 0.05:
         louder = "louder" if patch.level_db > 0 else "quieter"
         basis += f" The sound is {abs(patch.level_db):.1f} dB {louder} than the synthesizer makes it."
     return {
-        "kind": KINDS[word],
-        "title": TITLES[word],
+        "word": word,
+        "kind": GRADES[word][0],
+        "title": GRADES[word][1],
         "sentence": str(patch.verdict.get("sentence", "")),
+        "hint": str(patch.verdict.get("hint", "")),
         "basis": basis,
     }
 
 
 def stages(patch: Patch) -> list[dict[str, str]]:
-    """Return a row for each stage of the search: what it spent beside what it declares."""
+    """Return a row for each stage of the search: what it spent beside what it declares.
+
+    `seconds` is empty, but for patches of earlier versions, which recorded them.
+    """
     from inversynth.search.stages import STAGES
 
     rows = []

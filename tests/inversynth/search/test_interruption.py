@@ -90,4 +90,4 @@ def test_demo_writes_no_truncated_search(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_verdict_benchmark_prints_no_row_of_a_truncated_search(capsys: pytest.CaptureFixture[str]) -> None:
     assert verdict.main(["--num", "2"]) == 130
-    assert "| fm |" not in capsys.readouterr().out
+    assert "of `fm`" not in capsys.readouterr().out

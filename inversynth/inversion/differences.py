@@ -1,0 +1,143 @@
+"""What a match gets right and wrong, in one plain sentence made of measurements.
+
+"Pitch right, attack 40 ms late, the top octave is missing": pitch first, then time, then colour, and only what differs
+by more than a listener would overlook.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from inversynth.report.controls import nearest_note_name
+
+if TYPE_CHECKING:
+    from generators.analysis.musical_measures import MusicalMeasures, OctaveBand
+
+IN_TUNE = 15.0
+"""Cents within which a pitch counts as right: the tracker itself strays by up to 8."""
+
+SEMITONES = 100.0
+"""Cents from which on a difference is named in semitones, and in octaves where it is near a whole number of them."""
+
+AT_ONCE = 10.0
+"""Milliseconds within which two attacks count as simultaneous."""
+
+AS_LONG = 80.0
+"""Milliseconds within which two sounds count as equally long: a tenth of the amplitude is hard to hear earlier."""
+
+WEAK, MISSING = 6.0, 15.0
+"""Decibels by which an octave must differ to be called weak or strong, and missing or added."""
+
+HEARD = -35.0
+"""Decibels below the whole sound from which on an octave is heard beside the others."""
+
+LIKE_ENVELOPE = 0.9
+"""Envelope cosine below which the loudness takes another course: a held tone against one that falls by 20 dB has 0.85."""
+
+DETAIL = 1.5
+"""Log-mel distance in dB from which on something must differ, even where no clause says what."""
+
+
+def describe_differences(found: "MusicalMeasures") -> str:
+    """Return one sentence: what of pitch, time and colour is right, and what is not."""
+    pitch, timed, coloured = _pitch(found), list(_timing(found)), list(_colour(found.octaves))
+    clauses = [pitch] if pitch else []
+    right = not timed
+    if not timed:
+        clauses.append("attack right")
+    clauses += timed
+    clauses += coloured
+    if not coloured and found.log_mel_distance > DETAIL:
+        clauses.append("the tone differs in detail")
+    elif not coloured and right:
+        clauses.append("tone right")
+    sentence = ", ".join(clauses)
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def describe_pitch(cents: float) -> str:
+    """Write a difference of pitch: `30 cents sharp`, `3 semitones low`, `an octave low`."""
+    size = abs(cents)
+    if size < SEMITONES:
+        return f"{size:.0f} cents {'sharp' if cents > 0 else 'flat'}"
+    way = "high" if cents > 0 else "low"
+    octaves = round(size / 1200.0)
+    if octaves and abs(size - 1200.0 * octaves) <= 50.0:
+        return f"{'an octave' if octaves == 1 else f'{octaves} octaves'} too {way}"
+    semitones = round(size / 100.0)
+    return f"{'a semitone' if semitones == 1 else f'{semitones} semitones'} too {way}"
+
+
+def _pitch(found: "MusicalMeasures") -> str:
+    if found.target_note is None:
+        return "" if found.match_note is None else f"a pitch ({_name(found.match_note)}) that the target does not have"
+    if found.match_note is None:
+        return f"no clear pitch where the target plays {_name(found.target_note)}"
+    cents = found.pitch_cents
+    if cents is None:
+        cents = 100.0 * (found.match_note - found.target_note)
+    return "pitch right" if abs(cents) <= IN_TUNE else f"pitch {describe_pitch(cents)}"
+
+
+def _name(midi: float) -> str:
+    """Name the nearest note."""
+    return nearest_note_name(440.0 * 2.0 ** ((round(midi) - 69) / 12.0))
+
+
+def _timing(found: "MusicalMeasures") -> Iterator[str]:
+    if abs(found.attack_ms) > AT_ONCE:
+        yield f"attack {_milliseconds(found.attack_ms)} {'late' if found.attack_ms > 0 else 'early'}"
+    if abs(found.end_ms) > AS_LONG:
+        ends = "fades {} too late" if found.end_ms > 0 else "fades {} too soon"
+        yield ends.format(_milliseconds(found.end_ms))
+    elif found.envelope_cosine < LIKE_ENVELOPE:
+        yield "its loudness takes another course"
+
+
+def _milliseconds(value: float) -> str:
+    size = abs(value)
+    return f"{size:.0f} ms" if size < 100.0 else f"{10 * round(size / 10.0)} ms"
+
+
+def _colour(bands: "tuple[OctaveBand, ...]") -> Iterator[str]:
+    """Name the one range of neighbouring octaves that differs most to the ear."""
+    heard = [(place, band, _judge(band)) for place, band in enumerate(bands)]
+    ranges = []
+    for word, group in groupby(heard, key=lambda one: one[2]):
+        members = list(group)
+        if word:
+            weight = sum(_weight(band) for _, band, _ in members)
+            ranges.append((weight, members[0][0], members[-1][0], word))
+    if ranges:
+        _, first, last, word = max(ranges)
+        yield f"{_range(bands, first, last)} {word}"
+
+
+def _judge(band: "OctaveBand") -> str:
+    difference = band.match - band.target
+    if max(band.match, band.target) < HEARD or abs(difference) < WEAK:
+        return ""
+    if difference < 0:
+        return "is missing" if difference < -MISSING else "is too weak"
+    return "is added" if difference > MISSING and band.target < HEARD else "is too strong"
+
+
+def _weight(band: "OctaveBand") -> float:
+    """Weigh a difference by how loud its octave is among the others."""
+    return min(abs(band.match - band.target), 2 * MISSING) * (max(band.match, band.target) - HEARD)
+
+
+def _range(bands: "tuple[OctaveBand, ...]", first: int, last: int) -> str:
+    low, high = _hertz(bands[first].low), _hertz(bands[last].high)
+    top, bottom = last == len(bands) - 1, first == 0
+    if top and first == last:
+        return "the top octave"
+    if top:
+        return f"everything above {low}"
+    if bottom:
+        return f"everything below {high}"
+    return f"the range from {low} to {high}"
+
+
+def _hertz(frequency: float) -> str:
+    return f"{frequency / 1000.0:.2g} kHz" if frequency >= 1000.0 else f"{frequency:.0f} Hz"
