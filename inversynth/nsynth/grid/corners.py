@@ -1,5 +1,6 @@
 """The four corners: folders of notes named `<sound>_<note>.wav`; all faults of all folders are found at once."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -89,22 +90,26 @@ def _check_folder(folder: Path, fit: Fit) -> Corner:
 
 
 def _check_file(file: Path, fit: Fit, seen: dict[bytes, Path]) -> list[str]:
-    """Return what is wrong with the header or the samples of a sound; `seen` holds the samples of the folder so far."""
+    """Return what is wrong with the header or the samples of a sound, of which no more than a note is read.
+
+    Args:
+        seen: the sounds of the folder so far, by the hash of their samples.
+    """
     wrong, info = check_sound(file, fit)
     if info is None:
         return wrong
     if info.format not in ("WAV", "WAVEX"):
         wrong.append(f"a {info.format} file")
     try:
-        audio = read_audio(file).audio
+        audio = read_audio(file, length=(fit.samples + 1) / info.sample_rate).audio
     except AudioError:
         return [*wrong, "damaged"]
-    if len(audio) != info.frames:
+    if len(audio) != min(info.frames, fit.samples + 1):
         wrong.append(f"{len(audio)} samples where its header says {info.frames}")
     if not len(audio) or float(abs(audio).max()) < SILENCE_PEAK:
         wrong.append("silent")
-    else:
-        other = seen.setdefault(audio.tobytes(), file)
+    elif len(audio) <= fit.samples:
+        other = seen.setdefault(hashlib.sha256(audio.tobytes()).digest(), file)
         if other != file:
             wrong.append(f"the same samples as {other.name}")
     return wrong

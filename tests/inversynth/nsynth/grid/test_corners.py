@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from generators.audio import read_audio
 from generators.notes.folder import Fit
+from inversynth.nsynth.grid import corners
 from inversynth.nsynth.grid.corners import check_corners
 from inversynth.nsynth.grid.points import PLACES, corner_weights, grid_points, mixture_stem
 from inversynth.nsynth.grid.trim import BACK, FADE, cut_note, level_note, onset, samples_needed
@@ -41,10 +43,10 @@ def faults(folders, pitches=None):
 
 
 def test_folders_as_they_must_be_have_no_fault(folders):
-    corners = check_corners(folders, FIT)
+    found = check_corners(folders, FIT)
     assert not faults(folders)
-    assert tuple(corner.sound for corner in corners) == SOUNDS
-    assert all(tuple(corner.notes) == NOTES for corner in corners)
+    assert tuple(corner.sound for corner in found) == SOUNDS
+    assert all(tuple(corner.notes) == NOTES for corner in found)
     assert not faults(folders[:1])
 
 
@@ -107,6 +109,20 @@ def test_a_fault_is_found(folders, wrong):
     harm, expected = WRONG[wrong]
     harm(folders)
     assert expected in faults(folders)
+
+
+def test_no_more_than_a_note_is_read_of_a_long_sound(folders, monkeypatch):
+    longest = []
+
+    def spied(path, **limits):
+        longest.append(len(read_audio(path, **limits).audio))
+        return read_audio(path, **limits)
+
+    monkeypatch.setattr(corners, "read_audio", spied)
+    for note in NOTES:  # alike up to the length of a note, but not the same
+        soundfile.write(folders[1] / f"flute_{note}.wav", np.append(np.full(100_000, 0.5), note / 128), RATE)
+    assert faults(folders) == [f"flute/flute_{note}.wav: 100001 samples" for note in NOTES]
+    assert max(longest) == SAMPLES + 1
 
 
 def test_all_faults_are_found_at_once(folders):
