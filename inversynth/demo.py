@@ -21,7 +21,7 @@ from inversynth.inversion.inversion import invert
 from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import read_target
 from inversynth.report.index import write_index
-from inversynth.report.report import describe
+from inversynth.report.report import describe_match
 
 
 class DemoSettings(Settings):
@@ -61,9 +61,7 @@ def run_demo(directory: Path, budget: str = "full") -> Path:
     index = directory / "index.html"
     for example, inversion in invert_examples(budget):
         write_inversion(inversion, directory / inversion.target.name, index)
-        print(f"{inversion.target.name}: {example.summary}\n  {describe(inversion.patch.scores)}", flush=True)
-        if inversion.patch.verdict:
-            print(f"  {inversion.patch.verdict['sentence']}", flush=True)
+        print(f"{inversion.target.name}: {example.summary}\n  {describe_match(inversion.patch)}", flush=True)
         if inversion.truth is not None:
             print(f"  {_knobs_found(inversion)}", flush=True)
     write_index(index)

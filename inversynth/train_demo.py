@@ -23,7 +23,7 @@ from inversynth.evaluation.scores import Evaluation, write_scores
 from inversynth.inversion.inversion import invert, learned_normalised
 from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import read_target
-from inversynth.report.report import describe, summarise
+from inversynth.report.report import describe_match, summarise
 from inversynth.report.tables import text_table
 from models.backend import start_keras
 from models.model_files import LoadedModel, load_model
@@ -82,7 +82,7 @@ def run_train_demo(directory: Path, num_examples: int = 8000, epochs: int = 8, m
     _print("4 of 4  Invert a new sound.")
     inversion, report = _invert(trained, directory / "new_sound")
     _print(f"        {summarise(inversion.patch, inversion.truth)}")
-    _print(f"        {describe(inversion.patch.scores)}\n")
+    _print(f"        {describe_match(inversion.patch)}\n")
     _print(
         f"Done in {_minutes(time.perf_counter() - started)}. Open the report to hear both sounds and see the settings:"
     )
@@ -115,10 +115,13 @@ def _score_table(evaluation: Evaluation) -> str:
                 {"chance": "random settings", "oracle": "true settings"}.get(result.kind, result.name),
                 f"{overall['mpr'].value:.1f}",
                 f"{100 * overall['top1'].value:.1f} %",
-                *(f"{sounds[name]['mean'].value:.1f}" for name in ("stft_pcc", "ft_pcc", "f_delta")),
+                *(
+                    f"{sounds[name]['mean'].value:.1f}"
+                    for name in ("log_mel_distance", "stft_pcc", "ft_pcc", "f_delta")
+                ),
             ]
         )
-    return text_table([f"{evaluation.n} sounds", "MPR", "exact", "STFT PCC", "FT PCC", "F-delta"], rows)
+    return text_table([f"{evaluation.n} sounds", "MPR", "exact", "log-mel dB", "STFT PCC", "FT PCC", "F-delta"], rows)
 
 
 def _minutes(seconds: float) -> str:

@@ -6,7 +6,7 @@ in one report, with spectrograms on one scale and scores.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -85,20 +85,31 @@ def check_fit(card: "ModelCard", dataset: Dataset) -> None:
 
 def render_comparison(comparisons: Sequence[Comparison], card: "ModelCard", dataset: Dataset, remark: str = "") -> str:
     """Return the report as HTML."""
-    scores = [comparison.inversion.patch.scores for comparison in comparisons]
-    means = {
-        name: float(np.mean([one[name] for one in scores])) for name in scores[0] if all(name in one for one in scores)
-    }
+    scores = mean_scores([comparison.inversion.patch.scores for comparison in comparisons])
     return report.render(
         "comparison.html",
         title=f"{dataset.path.stem}, {len(comparisons)} row{'' if len(comparisons) == 1 else 's'}",
         model=card.model,
         remark=remark,
-        tiles=report.tiles(means),
+        tiles=report.tiles(scores),
+        paper_tiles=report.paper_tiles(scores),
         rows=[_view(comparison) for comparison in comparisons],
         colours=charts.colour_stops(),
         assumptions=describe_assumptions(card),
     )
+
+
+def mean_scores(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Average the scores of several sounds; differences that have a sign (cents, ms) by their size.
+
+    A score that some sounds do not have, as pitch has none where nothing is pitched, is averaged over the others.
+    """
+    names = dict.fromkeys(name for one in scores for name in one)
+    signed = ("pitch_cents", "attack_ms", "end_ms")
+    return {
+        name: float(np.mean([abs(one[name]) if name in signed else one[name] for one in scores if name in one]))
+        for name in names
+    }
 
 
 def write_comparison(
@@ -117,9 +128,10 @@ def write_comparison(
 def _view(comparison: Comparison) -> dict[str, Any]:
     inversion, rate = comparison.inversion, comparison.inversion.target.sample_rate
     sounds = [inversion.target.audio, comparison.regenerated, inversion.audio]
-    limits = charts.decibel_limits(sounds)
     titles = ("Original", "Regenerated", "Reconstructed")
     players, _ = report.embed_sounds(sounds, rate)
+    named = {f"row {comparison.row}, {title.lower()}": sound for title, sound in zip(titles, sounds, strict=True)}
+    drawings, limits = report.log_mel_pictures(named, rate, size=(3.2, 2.1))
     return {
         "row": comparison.row,
         "limits": limits,
@@ -128,15 +140,14 @@ def _view(comparison: Comparison) -> dict[str, Any]:
                 "name": title,
                 "kind": kind,
                 "player": player,
-                "drawing": charts.draw_spectrogram(
-                    sound, rate, limits, f"Spectrogram of row {comparison.row}, {title.lower()}", size=(3.2, 2.1)
-                ),
+                "drawing": drawing,
             }
-            for title, kind, player, sound in zip(titles, ("target", "", "match"), players, sounds, strict=True)
+            for title, kind, player, drawing in zip(titles, ("target", "", "match"), players, drawings, strict=True)
         ],
         "same": comparison.is_same,
         "difference": f"{comparison.difference:.2g}",
-        "tiles": report.tiles(inversion.patch.scores),
+        "tiles": [*report.tiles(inversion.patch.scores), *report.paper_tiles(inversion.patch.scores)[:3]],
+        "sentence": str(inversion.patch.verdict.get("sentence", "")),
         "summary": report.summarise(inversion.patch, inversion.truth),
         "knobs": [knob for knobs in panels(inversion.patch, inversion.truth).values() for knob in knobs],
     }

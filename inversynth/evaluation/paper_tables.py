@@ -55,9 +55,9 @@ def _table_3(evaluation: Evaluation) -> str:
 def _table_4(evaluation: Evaluation) -> str:
     paper = printed("table4_reconstruction.csv")
     scores = ["STFT PCC mean", "median", "FT PCC mean", "median", "F-delta mean", "median"]
-    head = ["row", "", *scores, "s a sound", "renders"]
+    head = ["row", "", "log-mel distance, dB, mean", "median", *scores, "s a sound", "renders"]
     rows = [
-        [name, "printed", *(f"{column[measure]:.2f}" for measure in _MEASURES), "", ""]
+        [name, "printed", "", "", *(f"{column[measure]:.2f}" for measure in _MEASURES), "", ""]
         for name, column in paper.items()
     ]
     rows += [[f"**{result.name}**", "ours", *_reconstruction(result)] for result in evaluation.results]
@@ -69,7 +69,7 @@ _MEASURES = ("stft_pcc_mean", "stft_pcc_median", "ft_pcc_mean", "ft_pcc_median",
 
 def _reconstruction(result: Result) -> list[str]:
     cells = []
-    for measure in _MEASURES:
+    for measure in ("log_mel_distance_mean", "log_mel_distance_median", *_MEASURES):
         name, statistic = measure.rsplit("_", 1)
         estimate = result.reconstruction[name][statistic]
         decimals = 2 if name != "f_delta" else 1

@@ -137,12 +137,17 @@ def _print_fault(fault: InversynthError) -> str:
 
 def _write(inversion: "Inversion", folder: Path, index: Path) -> None:
     from inversynth.inversion.result import write_inversion
-    from inversynth.report.report import describe
+    from inversynth.report.report import describe_match
 
     report = write_inversion(inversion, folder, index)
-    print(f"{inversion.target.name}: {describe(inversion.patch.scores)} -> {report}")
-    if inversion.patch.verdict:
-        print(f"  {inversion.patch.verdict['sentence']}")
+    print(f"{inversion.target.name}: {describe_match(inversion.patch)} -> {report}")
+    if inversion.patch.verdict.get("hint"):
+        print(f"  {inversion.patch.verdict['hint']}")
+
+
+def print_remarks(target: "Target") -> None:
+    """Print in one line what a sound plays, and what to beware of."""
+    print(" ".join([f"{target.name}:", *target.remarks]), flush=True)
 
 
 def print_stage(report: "StageReport") -> None:

@@ -26,13 +26,13 @@ AS_LONG = 80.0
 """Milliseconds within which two sounds count as equally long: a tenth of the amplitude is hard to hear earlier."""
 
 WEAK, MISSING = 6.0, 15.0
-"""Decibels by which an octave must differ to be called weak or strong, and missing or added."""
+"""Decibels by which an octave must differ to be too much or too little, and by which it is missing."""
 
 HEARD = -35.0
 """Decibels below the whole sound from which on an octave is heard beside the others."""
 
 LIKE_ENVELOPE = 0.9
-"""Envelope cosine below which the loudness takes another course: a held tone against one that falls by 20 dB has 0.85."""
+"""Envelope cosine below which the loudness takes another course; a held tone and one that falls by 20 dB have 0.85."""
 
 DETAIL = 1.5
 """Log-mel distance in dB from which on something must differ, even where no clause says what."""
@@ -101,25 +101,24 @@ def _milliseconds(value: float) -> str:
 
 def _colour(bands: "tuple[OctaveBand, ...]") -> Iterator[str]:
     """Name the one range of neighbouring octaves that differs most to the ear."""
-    heard = [(place, band, _judge(band)) for place, band in enumerate(bands)]
     ranges = []
-    for word, group in groupby(heard, key=lambda one: one[2]):
+    for judged, group in groupby(enumerate(bands), key=lambda one: _judge(one[1])):
         members = list(group)
-        if word:
-            weight = sum(_weight(band) for _, band, _ in members)
-            ranges.append((weight, members[0][0], members[-1][0], word))
+        if judged:
+            ranges.append((sum(_weight(band) for _, band in members), members[0][0], members[-1][0], judged))
     if ranges:
-        _, first, last, word = max(ranges)
-        yield f"{_range(bands, first, last)} {word}"
+        _, first, last, judged = max(ranges)
+        yield judged.format(_range(bands, first, last))
 
 
 def _judge(band: "OctaveBand") -> str:
+    """Return what to say of a range of such octaves, or nothing where they are as loud as in the target."""
     difference = band.match - band.target
     if max(band.match, band.target) < HEARD or abs(difference) < WEAK:
         return ""
-    if difference < 0:
-        return "is missing" if difference < -MISSING else "is too weak"
-    return "is added" if difference > MISSING and band.target < HEARD else "is too strong"
+    if difference > 0:
+        return "too much of {}"
+    return "{} is missing" if difference < -MISSING else "too little of {}"
 
 
 def _weight(band: "OctaveBand") -> float:
@@ -133,11 +132,15 @@ def _range(bands: "tuple[OctaveBand, ...]", first: int, last: int) -> str:
     if top and first == last:
         return "the top octave"
     if top:
-        return f"everything above {low}"
+        return f"all above {low}"
     if bottom:
-        return f"everything below {high}"
+        return f"all below {high}"
     return f"the range from {low} to {high}"
 
 
 def _hertz(frequency: float) -> str:
-    return f"{frequency / 1000.0:.2g} kHz" if frequency >= 1000.0 else f"{frequency:.0f} Hz"
+    """Write a frequency as people say it: 512 Hz, 4 kHz for 4,096 Hz, 5.5 kHz."""
+    if frequency < 1000.0:
+        return f"{frequency:.0f} Hz"
+    whole = round(frequency / 1000.0)
+    return f"{whole} kHz" if abs(frequency - 1000.0 * whole) < 0.03 * frequency else f"{frequency / 1000.0:.2g} kHz"

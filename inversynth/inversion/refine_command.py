@@ -55,14 +55,14 @@ def _run(settings: RefineSettings) -> None:
 
 def _write(found: Inversion, settings: RefineSettings) -> None:
     from inversynth.report.index import write_index
-    from inversynth.report.report import describe
+    from inversynth.report.report import describe_match
 
     index = settings.output_dir / INDEX
     report = write_inversion(found, settings.output_dir / (settings.sound.stem or "sound"), index)
     record = found.patch.refinement
     print(
-        f"{found.target.name}: distance {record['start_distance']:.3f} -> {record['distance']:.3f}, "
-        f"{describe(found.patch.scores)} -> {report}"
+        f"{found.target.name}: distance {record['start_distance']:.2f} -> {record['distance']:.2f}, "
+        f"{describe_match(found.patch)} -> {report}"
     )
     print(f"all reports: {write_index(index)}")
 

@@ -15,7 +15,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.analysis.spectrogram import FFT_LENGTH, HOP_LENGTH, frame_count, log_spectrogram
+from generators.analysis.mel import mel_filters
+from generators.analysis.spectrogram import (
+    FFT_LENGTH,
+    HOP_LENGTH,
+    frame_count,
+    hann_window,
+    log_spectrogram,
+    power_spectrogram,
+)
 from models.neurosynth.plots import outline
 
 RANGE = 80.0
@@ -30,6 +38,25 @@ several frames; 64 s at the paper's rate stay as they are."""
 
 BLOCK_FRAMES = 1024
 """Frames of a long sound that are transformed at once, 8 MB of them."""
+
+MEL_WINDOW, MEL_STEP = 0.06, 0.004
+"""Seconds of a window of a log-mel picture, to the nearest power of two of samples, and between its columns: partials
+of a C3 stand apart, and an attack is no wider than a few pixels."""
+
+MEL_BANDS = 80
+"""Mel bands of such a picture up to half the rate: the narrowest still hold a bin."""
+
+MEL_ROWS, LOWEST_ROW = 160, 50.0
+"""Rows of a log-mel picture, and hertz of the lowest; they are evenly spaced on a logarithmic axis."""
+
+MEL_COLUMNS = 1024
+"""Columns of a log-mel picture at most; longer sounds take wider steps."""
+
+MEL_FLOOR = 1e-12
+"""Power that counts as silence in a log-mel picture (-120 dB)."""
+
+OCTAVE_TICKS = (100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 20000.0)
+"""Hertz at which the logarithmic axis is labelled."""
 
 ZOOM = 0.02
 """Seconds in the close-up of two waveforms: nine periods of the lowest carrier (440 Hz)."""
@@ -114,12 +141,59 @@ def draw_spectrogram(
     margins = 0.55 * POINTS, 0.22 * POINTS, 0.08 * POINTS, 0.2 * POINTS
     panel = Panel(width, height, *margins, (0.0, len(audio) / sample_rate), (0.0, sample_rate / 2.0))
     image = base64.b64encode(spectrogram_png(audio, limits)).decode()
-    (left, right), (bottom, top) = panel.x(panel.x_range), panel.y(panel.y_range)
-    drawn = (
-        f'<image href="data:image/png;base64,{image}" x="{left:.2f}" y="{top:.2f}" width="{right - left:.2f}" '
-        f'height="{bottom - top:.2f}" preserveAspectRatio="none"/>'
-    )
-    return _chart(panel, label, [drawn], _seconds, _hertz, "Hz", y_steps=5, grid=False)
+    return _chart(panel, label, [_image(panel, image)], _seconds, _hertz, "Hz", y_steps=5, grid=False)
+
+
+def draw_log_mel(
+    audio: NDArray[Any],
+    sample_rate: int,
+    limits: tuple[float, float],
+    label: str,
+    size: tuple[float, float] = (4.4, 2.55),
+) -> str:
+    """Draw one log-mel picture: level by pitch, on a logarithmic axis of hertz, over seconds.
+
+    Shapes: audio (samples,). `limits` are the decibels of the darkest and the brightest colour, `size` is width and
+    height in inches, `label` the alternative text.
+    """
+    width, height = (POINTS * side for side in size)
+    margins = 0.55 * POINTS, 0.22 * POINTS, 0.08 * POINTS, 0.2 * POINTS
+    ends = math.log2(LOWEST_ROW), math.log2(sample_rate / 2.0)
+    panel = Panel(width, height, *margins, (0.0, len(audio) / sample_rate), ends)
+    image = base64.b64encode(log_mel_png(audio, sample_rate, limits)).decode()
+    octaves = [(math.log2(hertz), f"{hertz:,.0f}") for hertz in OCTAVE_TICKS if ends[0] <= math.log2(hertz) <= ends[1]]
+    return _chart(panel, label, [_image(panel, image)], _seconds, _hertz, "Hz", grid=False, y_ticks=octaves)
+
+
+def log_mel_png(audio: NDArray[Any], sample_rate: int, limits: tuple[float, float]) -> bytes:
+    """Return a log-mel picture as a PNG of MEL_ROWS rows; frequencies rise upwards. Shapes: audio (samples,)."""
+    low, high = limits
+    share = np.clip((log_mel_columns(audio, sample_rate).T - low) / (high - low), 0.0, 1.0)
+    return _indexed_png(np.minimum(256 * share[::-1], 255).astype(np.uint8))
+
+
+def log_mel_columns(audio: NDArray[Any], sample_rate: int) -> Floats:
+    """Return mel levels in dB at frequencies that are evenly spaced on a logarithmic axis.
+
+    0 dB is a full-scale sine. Shapes: (samples,) -> (columns, MEL_ROWS).
+    """
+    window = 2 ** round(math.log2(MEL_WINDOW * sample_rate))
+    step = min(max(round(MEL_STEP * sample_rate), -(-len(audio) // MEL_COLUMNS)), window)
+    power = power_spectrogram(np.asarray(audio, np.float32)[np.newaxis], window, step)[0]
+    weights = mel_filters(MEL_BANDS, window, sample_rate, htk=True)
+    scale = (hann_window(window).sum() / 2.0) ** 2  # the power of a full-scale sine in its bin
+    levels = 10.0 * np.log10(np.maximum(power @ weights / scale, MEL_FLOOR))
+    bins = np.arange(len(weights)) * (sample_rate / window)
+    centres = (bins @ weights) / weights.sum(axis=0)
+    rows = np.geomspace(LOWEST_ROW, sample_rate / 2.0, MEL_ROWS)
+    return np.stack([np.interp(np.log(rows), np.log(centres), column) for column in levels])
+
+
+def log_mel_limits(sounds: Iterable[NDArray[Any]], sample_rate: int) -> tuple[float, float]:
+    """Return the colour scale that log-mel pictures share: from the loudest point, up to 5 dB above, down by 80 dB."""
+    loudest = max(float(log_mel_columns(sound, sample_rate).max()) for sound in sounds)
+    top = 5.0 * math.ceil(loudest / 5.0)
+    return top - RANGE, top
 
 
 def draw_waveforms(target: NDArray[Any], match: NDArray[Any], sample_rate: int, label: str) -> str:
@@ -213,18 +287,25 @@ def _chart(
     y_label: str,
     y_steps: int = 4,
     grid: bool = True,
+    y_ticks: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """Return axes as an inline SVG with what is drawn in them; formats take a tick and the step between ticks."""
+    """Return axes as an inline SVG with what is drawn in them; formats take a tick and the step between ticks.
+
+    `y_ticks`, places and words, stand on the vertical axis in place of round numbers.
+    """
     lines, words = [], []
     (left, right), (bottom, top) = panel.x(panel.x_range), panel.y(panel.y_range)
     x_ticks, x_step = ticks(*panel.x_range, 6)
     for place, x in zip(x_ticks, panel.x(x_ticks), strict=True):
         lines.append(f"M{x:.2f} {bottom:.2f}V{top:.2f}")
         words.append(_text(float(x), bottom + 10.0, "middle", x_format(place, x_step)))
-    y_ticks, y_step = ticks(*panel.y_range, y_steps)
-    for place, y in zip(y_ticks, panel.y(y_ticks), strict=True):
+    if not y_ticks:
+        places, y_step = ticks(*panel.y_range, y_steps)
+        y_ticks = [(place, y_format(place, y_step)) for place in places]
+    for place, word in y_ticks:
+        y = float(panel.y(place))
         lines.append(f"M{left:.2f} {y:.2f}H{right:.2f}")
-        words.append(_text(left - 4.0, float(y) + 3.0, "end", y_format(place, y_step)))
+        words.append(_text(left - 4.0, y + 3.0, "end", word))
     if y_label:
         words.append(_text(8.8, top, "end", y_label, f' transform="rotate(-90 8.8 {top:.2f})"'))
     net = f'<path d="{"".join(lines)}" style="fill: none; stroke: var(--line); stroke-width: 0.6"/>' if grid else ""
@@ -232,6 +313,15 @@ def _chart(
         f'<svg class="plot" role="img" aria-label="{escape(label)}" viewBox="0 0 {panel.width:.2f} {panel.height:.2f}">'
     )
     return "\n".join(part for part in (head, net, *drawn, *words, "</svg>") if part)
+
+
+def _image(panel: Panel, encoded: str) -> str:
+    """Return a PNG, base64, that fills the axes."""
+    (left, right), (bottom, top) = panel.x(panel.x_range), panel.y(panel.y_range)
+    return (
+        f'<image href="data:image/png;base64,{encoded}" x="{left:.2f}" y="{top:.2f}" width="{right - left:.2f}" '
+        f'height="{bottom - top:.2f}" preserveAspectRatio="none"/>'
+    )
 
 
 def ticks(low: float, high: float, most: int) -> tuple[list[float], float]:

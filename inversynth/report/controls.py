@@ -1,24 +1,29 @@
 """The knobs of a patch, ready to be drawn: texts, geometry and SVG paths.
 
-A knob turns by 270 degrees, clockwise from lower left. Beside it stands the distribution of its classes, as bars.
+A knob turns by 270 degrees, clockwise from lower left. Beside it stand how much it is heard (`audibility`) and the
+distribution of its classes, as bars.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.parameters import Floats
+from generators.parameters import Floats, ParameterSpace
 from generators.registry import find_synth
 from inversynth.patches.patch import Patch
+from inversynth.report.audibility import HEARD
 
 STRIP = (96.0, 26.0)
 """Width and height of a distribution's drawing, in its own units."""
 
 STRIP_FULL = 0.25
 """Probability that reaches the top of a strip whose classes all lie below it, so that flat ones stay visibly flat."""
+
+CERTAIN, LIKELY = 0.95, 0.5
+"""Probabilities of a class from which on it is called certain, and likely: then no other can be as probable."""
 
 GROUPS = {"ADSR": "Envelope", "Amplitude LFO": "Gate"}
 """Titles of panels, where the reporting group's own name says less."""
@@ -56,6 +61,10 @@ class Knob:
     truth_spot: tuple[float, float] | None
     steps_off: int | None
     free: bool = False
+    part: str = ""
+    certainty: str = ""
+    heard: str = ""
+    heard_share: float = 0.0
 
 
 def panels(patch: Patch, truth: NDArray[Any] | None = None) -> dict[str, list[Knob]]:
@@ -65,16 +74,46 @@ def panels(patch: Patch, truth: NDArray[Any] | None = None) -> dict[str, list[Kn
 
     An oscillator that the synth declares is a part, named by its waveform; other parameters go by their group.
     """
+    found: dict[str, list[Knob]] = {}
+    for column, part in enumerate(part_names(patch.space)):
+        found.setdefault(part, []).append(replace(_knob(patch, column, truth), part=part))
+    return found
+
+
+def ranked_knobs(patch: Patch, audibility: Floats, truth: NDArray[Any] | None = None) -> tuple[list[Knob], list[Knob]]:
+    """Return the knobs that are heard, the most audible first, and those that are not, in the order of the space.
+
+    Shapes: audibility (parameters,), from `knob_audibility`.
+    """
+    knobs = [knob for members in panels(patch, truth).values() for knob in members]
+    places = {name: column for column, name in enumerate(patch.space.names)}
+    most = max(float(audibility.max()), HEARD)
+    marked = [
+        replace(knob, heard=f"{change:.1f} dB", heard_share=round(change / most, 3))
+        for knob, change in ((knob, float(audibility[places[knob.name]])) for knob in knobs)
+    ]
+    order = sorted(marked, key=lambda knob: -float(audibility[places[knob.name]]))
+    heard = [knob for knob in order if audibility[places[knob.name]] >= HEARD]
+    return heard, [knob for knob in marked if audibility[places[knob.name]] < HEARD]
+
+
+def part_names(space: ParameterSpace) -> list[str]:
+    """Return the part of the synth that each parameter belongs to, (parameters,) names."""
     waveforms = {
         name: oscillator.waveform.capitalize()
-        for oscillator in find_synth(patch.space.synth).oscillators
+        for oscillator in find_synth(space.synth).oscillators
         for name in oscillator.parameters
     }
-    found: dict[str, list[Knob]] = {}
-    for column, parameter in enumerate(patch.space.parameters):
-        group = GROUPS.get(parameter.group, parameter.group) or "Parameters"
-        found.setdefault(waveforms.get(parameter.name, group), []).append(_knob(patch, column, truth))
-    return found
+    groups = [GROUPS.get(parameter.group, parameter.group) or "Parameters" for parameter in space.parameters]
+    return [waveforms.get(name, group) for name, group in zip(space.names, groups, strict=True)]
+
+
+def describe_certainty(distribution: Floats | None, number: int) -> str:
+    """Say how sure a class is by its distribution; nothing where another class is more probable."""
+    if distribution is None or float(distribution[number]) < float(distribution.max()):
+        return ""
+    probability = float(distribution[number])
+    return "certain" if probability >= CERTAIN else "likely" if probability >= LIKELY else "one of several"
 
 
 def _knob(patch: Patch, column: int, truth: NDArray[Any] | None) -> Knob:
@@ -101,6 +140,7 @@ def _knob(patch: Patch, column: int, truth: NDArray[Any] | None) -> Knob:
         truth_spot=None if true is None else knob_tip(true / max(last, 1), radius=19.0),
         steps_off=None if true is None else abs(number - true),
         free=patch.determined is not None and not bool(patch.determined[column]),
+        certainty=describe_certainty(distribution, number),
     )
 
 

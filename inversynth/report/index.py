@@ -6,7 +6,7 @@ from there, with small spectrograms of target.wav and match.wav.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from generators.audio import read_audio
@@ -26,12 +26,14 @@ class Row:
     """One report of the page.
 
     Attributes: name is its folder's, link its address from the page. thumbnails: data URIs of target and match.
+    nearness: the key to sort by, the log-mel distance in dB; reports of earlier versions, which have another distance,
+    come after all others.
     kind, verdict: how the verdict is marked and its words. details: what else is known, in words.
     """
 
     name: str
     link: str
-    distance: float = math.inf
+    nearness: tuple[bool, float] = (True, math.inf)
     file: str = ""
     kind: str = ""
     verdict: str = ""
@@ -43,7 +45,7 @@ class Row:
 
 def write_index(path: Path, faults: Sequence[str] = ()) -> Path:
     """Write the page that lists all reports below its folder, nearest first, and names sounds at fault."""
-    found = sorted(find_reports(path.parent), key=lambda pair: (pair[1].distance, pair[1].name))
+    found = sorted(find_reports(path.parent), key=lambda pair: (pair[1].nearness, pair[1].name))
     rows = [
         _with_thumbnails(row, folder) if place < MAX_THUMBNAILS else row for place, (folder, row) in enumerate(found)
     ]
@@ -65,11 +67,10 @@ def find_reports(folder: Path) -> Iterator[tuple[Path, Row]]:
 
 
 def _row(name: str, link: str, patch: Patch) -> Row:
-    shown, recorded = verdict(patch), patch.refinement.get("distance")
-    distance = float(recorded) if isinstance(recorded, int | float) else math.inf
+    shown, distance = verdict(patch), patch.scores.get("log_mel_distance")
+    recorded = patch.refinement.get("distance")
+    earlier = float(recorded) if isinstance(recorded, int | float) else math.inf
     details = [f"{patch.space.synth}, model {patch.model}" if patch.model else patch.space.synth]
-    if math.isfinite(distance):
-        details.append(f"distance {distance:.3f}")
     if patch.refinement.get("budget"):
         details.append(f"budget {patch.refinement['budget']}")
     if patch.refinement.get("interrupted"):
@@ -77,7 +78,7 @@ def _row(name: str, link: str, patch: Patch) -> Row:
     return Row(
         name,
         link,
-        distance,
+        (True, earlier) if distance is None else (False, distance),
         str(patch.source.get("file", "")),
         shown["kind"] if shown else "",
         shown["title"] if shown else "",
@@ -88,11 +89,12 @@ def _row(name: str, link: str, patch: Patch) -> Row:
 
 
 def _with_thumbnails(row: Row, folder: Path) -> Row:
-    """Add spectrograms of target and match on one colour scale; a sound that cannot be read has none."""
+    """Add log-mel pictures of target and match on one colour scale; a sound that cannot be read has none."""
     try:
-        sounds = [read_audio(folder / name).audio for name in ("target.wav", "match.wav")]
+        sounds = [read_audio(folder / name) for name in ("target.wav", "match.wav")]
     except InversynthError:
         return row
-    limits = charts.decibel_limits(sounds)
-    images = [data_uri("image/png", charts.spectrogram_png(sound, limits, pairs=True)) for sound in sounds]
-    return Row(**{**vars(row), "thumbnails": images})
+    rate = sounds[0].sample_rate
+    limits = charts.log_mel_limits([sound.audio for sound in sounds], rate)
+    images = [data_uri("image/png", charts.log_mel_png(sound.audio, rate, limits)) for sound in sounds]
+    return replace(row, thumbnails=images)

@@ -23,7 +23,8 @@ from generators import __version__
 from generators.files import write_text
 from inversynth.patches.patch import Patch, render_patch
 from inversynth.report import charts, search_summary
-from inversynth.report.controls import panels
+from inversynth.report.audibility import knob_audibility
+from inversynth.report.controls import LIKELY, ranked_knobs
 
 if TYPE_CHECKING:
     import jinja2
@@ -37,9 +38,6 @@ PLAYED_PEAK = 0.9
 
 PART = 1 << 18
 """Samples of a sound that are embedded at once."""
-
-CERTAIN = 0.5
-"""Probability from which on a parameter counts as certain: no other class can then be as likely."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,16 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
     """Return the report of one inversion as HTML; `back` is the address of the page that lists all reports."""
     target, patch, match = inversion.target, inversion.patch, inversion.audio
     rate = target.sample_rate
-    limits = charts.decibel_limits([target.audio, match])
+    pictured, limits = log_mel_pictures({"the target": target.audio, "the match": match}, rate)
+    paper_limits = charts.decibel_limits([target.audio, match])
     others = [render_patch(replace(patch, values=o.values, level_db=o.level_db)) for o in patch.alternatives]
     players, gain = embed_sounds([target.audio, match, *others], rate)
     seconds = f"{len(target.audio) / rate:g} s"
+    verdict = search_summary.verdict(patch)
+    heard, unheard = ranked_knobs(patch, knob_audibility(patch), inversion.truth)
+    shows_probabilities = patch.probabilities is not None and (
+        inversion.truth is not None or verdict is None or verdict["word"] == "reachable"
+    )
     return render(
         "report.html",
         title=target.name,
@@ -73,34 +77,60 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
         patch=patch,
         players=players,
         gain=gain,
-        summary=summarise(patch, inversion.truth),
-        tiles=tiles(patch.scores),
+        lead=search_summary.lead(patch),
+        summary=summarise(patch if shows_probabilities else replace(patch, probabilities=None), inversion.truth),
+        tiles=tiles(patch.scores, rate),
+        paper_tiles=paper_tiles(patch.scores),
         more=further_scores(patch.scores),
-        spectrograms=[
-            charts.draw_spectrogram(target.audio, rate, limits, f"Spectrogram of the target over {seconds}"),
-            charts.draw_spectrogram(match, rate, limits, f"Spectrogram of the match over {seconds}"),
-        ],
+        pictures=pictured,
         limits=limits,
         colours=charts.colour_stops(),
+        spectrograms=[
+            charts.draw_spectrogram(target.audio, rate, paper_limits, f"Spectrogram of the target over {seconds}"),
+            charts.draw_spectrogram(match, rate, paper_limits, f"Spectrogram of the match over {seconds}"),
+        ],
+        paper_limits=paper_limits,
         waveforms=charts.draw_waveforms(
             target.audio, match, rate, f"Waveforms of target and match over {seconds}, overlaid"
         ),
         close_up=charts.draw_close_up(
             target.audio, match, rate, "Waveforms of target and match at the target's loudest moment"
         ),
-        panels=panels(patch, inversion.truth),
-        verdict=search_summary.verdict(patch),
-        alternatives=search_summary.alternatives(patch, players[2:]),
+        heard=heard,
+        unheard=unheard,
+        verdict=verdict,
+        alternatives=search_summary.alternatives(patch, players[2:], _distances(target.audio, others, rate)),
         budget=patch.refinement.get("budget", ""),
         spent=search_summary.spent(patch),
         stages=search_summary.stages(patch),
         has_free=patch.determined is not None and not bool(patch.determined.all()),
         knows_truth=inversion.truth is not None,
-        has_probabilities=patch.probabilities is not None,
+        shows_probabilities=shows_probabilities,
         treatment=target.treatment,
         assumptions=inversion.assumptions,
         patch_uri=data_uri("application/json", patch.to_json().encode()),
     )
+
+
+def log_mel_pictures(
+    sounds: Mapping[str, NDArray[Any]], sample_rate: int, size: tuple[float, float] = (9.6, 3.4)
+) -> tuple[list[str], tuple[float, float]]:
+    """Draw log-mel pictures of sounds, by name, on one colour scale; returns them and the scale's ends in dB."""
+    limits = charts.log_mel_limits(sounds.values(), sample_rate)
+    drawn = [
+        charts.draw_log_mel(
+            audio, sample_rate, limits, f"Log-mel picture of {name} over {len(audio) / sample_rate:g} s", size
+        )
+        for name, audio in sounds.items()
+    ]
+    return drawn, limits
+
+
+def _distances(target: NDArray[Any], sounds: Sequence[NDArray[Any]], sample_rate: int) -> list[float]:
+    """Return the log-mel distance of each sound from the target, dB."""
+    from generators.analysis.audio_metrics import log_mel_distance
+
+    return [float(log_mel_distance(target, sound, sample_rate)[0]) for sound in sounds]
 
 
 def render(template: str, **context: Any) -> str:
@@ -165,13 +195,13 @@ def _parts(sound: charts.Samples) -> Iterator[NDArray[Any]]:
 
 
 def summarise(patch: Patch, truth: NDArray[Any] | None) -> str:
-    """Summarise in a sentence or two how certain the network is and, where the truth is known, how accurate."""
+    """Summarise in a sentence or two how certain the knobs are and, where the truth is known, how many are right."""
     count = len(patch.space)
     words = []
     if patch.probabilities is not None:
         best = [float(patch.probabilities[part].max()) for part in patch.space.slices]
-        certain = sum(probability >= CERTAIN for probability in best)
-        words.append(f"The model is certain of {certain} of {count} parameters ({CERTAIN:.0%} or more on one class).")
+        certain = sum(probability >= LIKELY for probability in best)
+        words.append(f"{certain} of {count} knobs have one value that is more likely than all others together.")
     if truth is not None:
         steps = np.abs(patch.classes.astype(int) - truth.astype(int))
         right = int((steps == 0).sum())
@@ -181,8 +211,33 @@ def summarise(patch: Patch, truth: NDArray[Any] | None) -> str:
     return " ".join(words)
 
 
-def tiles(scores: Mapping[str, float]) -> list[Tile]:
-    """Return the scores that stand large on a page, in the order of the paper."""
+def tiles(scores: Mapping[str, float], sample_rate: int = 0) -> list[Tile]:
+    """Return the scores that stand large on a page: a musician's three and, where the truth is known, MPR.
+
+    Patches of earlier versions have the measures of the paper alone. `sample_rate` is named beside the distance.
+    """
+    if "log_mel_distance" not in scores:
+        return paper_tiles(scores)
+    at = f" at {sample_rate:,} Hz" if sample_rate else ""
+    cents = scores.get("pitch_cents")
+    found = [
+        Tile(
+            "Log-mel distance",
+            f"{scores['log_mel_distance']:.1f} dB",
+            f"how far apart to the ear{at}; 0 is the same sound, 4 is close, unrelated sounds lie around 15",
+        ),
+        Tile("Pitch", "\N{EN DASH}" if cents is None else _signed_cents(cents), _pitch_words(cents)),
+        Tile(
+            "Envelope",
+            f"{100.0 * scores['envelope_cosine']:.0f} %",
+            "likeness of the loudness over time; 100 % is the same course",
+        ),
+    ]
+    return found + [tile for tile in paper_tiles(scores) if tile.name == "MPR"]
+
+
+def paper_tiles(scores: Mapping[str, float]) -> list[Tile]:
+    """Return the scores of the InverSynth paper, in its order."""
     known = {
         "stft_pcc": ("STFT PCC", "{:.2f}", "similarity of the spectrograms; 100 is the same. Lenient"),
         "ft_pcc": ("FT PCC", "{:.2f}", "similarity of the whole spectrum; 100 is the same. Strict about pitch"),
@@ -192,19 +247,43 @@ def tiles(scores: Mapping[str, float]) -> list[Tile]:
     return [Tile(name, form.format(scores[key]), words) for key, (name, form, words) in known.items() if key in scores]
 
 
+def _signed_cents(cents: float) -> str:
+    whole = round(cents)
+    return f"{whole:+d} cents".replace("-", "\N{MINUS SIGN}") if whole else "0 cents"
+
+
+def _pitch_words(cents: float | None) -> str:
+    if cents is None:
+        return "target or match has no single pitch to compare"
+    if round(cents) == 0:
+        return "the same pitch; a semitone is 100 cents"
+    return f"the match is {'higher' if cents > 0 else 'lower'}; a semitone is 100 cents"
+
+
 def describe(scores: Mapping[str, float]) -> str:
     """Write the main scores of one sound on one line."""
     return ", ".join(f"{tile.name} {tile.number}" for tile in tiles(scores))
+
+
+def describe_match(patch: Patch) -> str:
+    """Write on one line how near the match of a patch is, and what differs: for a terminal."""
+    verdict = search_summary.verdict(patch)
+    if verdict is None:
+        return describe(patch.scores)
+    distance = patch.scores.get("log_mel_distance")
+    near = "" if distance is None else f" ({distance:.1f} dB)"
+    return f"{verdict['word']}{near}. {verdict['sentence']}"
 
 
 def further_scores(scores: Mapping[str, float]) -> list[str]:
     """Return the other measures of two sounds, each as words and a number."""
     from generators.analysis.audio_metrics import MEASURES
 
+    shown = ("log_mel_distance", "stft_pcc", "ft_pcc", "f_delta", "envelope_cosine")
     return [
         f"{measure.title} {scores[name]:.{measure.decimals}f}"
         for name, measure in MEASURES.items()
-        if name in scores and name not in ("stft_pcc", "ft_pcc", "f_delta")
+        if name in scores and name not in shown
     ]
 
 

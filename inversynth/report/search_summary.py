@@ -25,23 +25,29 @@ def verdict(patch: Patch) -> dict[str, str] | None:
     word = str(patch.verdict.get("word", ""))
     if word not in GRADES:
         return None
-    if "log_mel_distance" in patch.scores:
-        basis = (
-            f"It rests on the log-mel distance: {patch.scores['log_mel_distance']:.1f} dB, where 0 is the same sound."
-        )
-    else:  # of an earlier version
+    basis = ""
+    if "log_mel_distance" not in patch.scores:  # of an earlier version
         basis = f"Distance {_number(patch.verdict, 'distance'):.3f}, where 0 is equal and 1 is as far as silence."
     if abs(patch.level_db) >= 0.05:
         louder = "louder" if patch.level_db > 0 else "quieter"
-        basis += f" The sound is {abs(patch.level_db):.1f} dB {louder} than the synthesizer makes it."
+        basis += f" The sound is {abs(patch.level_db):.1f} dB {louder} than the synthesizer makes it by itself."
     return {
         "word": word,
         "kind": GRADES[word][0],
         "title": GRADES[word][1],
         "sentence": str(patch.verdict.get("sentence", "")),
         "hint": str(patch.verdict.get("hint", "")),
-        "basis": basis,
+        "basis": basis.strip(),
     }
+
+
+def lead(patch: Patch) -> str:
+    """Return in a sentence what made the match."""
+    synth = f"with the synthesizer “{patch.space.synth}”"
+    budget = str(patch.refinement.get("budget", ""))
+    searched = "" if budget in ("", "none") else f"a search (budget {budget})"
+    makers = " and ".join(word for word in (patch.model, searched) if word)
+    return f"How near {makers} came to this sound {synth}." if makers else f"This sound {synth}."
 
 
 def stages(patch: Patch) -> list[dict[str, str]]:
@@ -62,8 +68,8 @@ def stages(patch: Patch) -> list[dict[str, str]]:
                 "summary": known.summary,
                 "renders": f"{_number(stage, 'renders'):,.0f} (about {known.renders:,})",
                 "seconds": f"{_number(stage, 'seconds'):.2f} (about {known.seconds:g})" if "seconds" in stage else "",
-                "left": f"{_number(stage, 'residual_db'):.1f} dB",
-                "distance": f"{_number(stage, 'distance'):.3f}",
+                "explained": _explained(_number(stage, "residual_db")),
+                "distance": _distance(patch, _number(stage, "distance")),
             }
         )
     return rows
@@ -77,11 +83,11 @@ def spent(patch: Patch) -> str:
     return words + (", interrupted" if record.get("interrupted") else "")
 
 
-def alternatives(patch: Patch, uris: Sequence[str]) -> list[dict[str, Any]]:
-    """Return each alternative with its player's address, its distance in words, and what it changes."""
+def alternatives(patch: Patch, uris: Sequence[str], distances: Sequence[float]) -> list[dict[str, Any]]:
+    """Return each alternative with its player's address, its log-mel distance in words, and what it changes."""
     found = []
-    for number, (other, uri) in enumerate(zip(patch.alternatives, uris, strict=True), start=1):
-        words = f"Distance {other.distance:.3f}; of the waveform {other.residual_db:.1f} dB are left."
+    for number, (other, uri, distance) in enumerate(zip(patch.alternatives, uris, distances, strict=True), start=1):
+        words = f"{distance:.1f} dB from the target."
         found.append({"name": f"Alternative {number}", "uri": uri, "words": words, "changes": changes(patch, other)})
     return found
 
@@ -100,6 +106,19 @@ def changes(patch: Patch, other: Alternative) -> list[tuple[str, str]]:
     if len(order) > MOST_CHANGES:
         rows.append(("and", f"{len(order) - MOST_CHANGES} more"))
     return rows
+
+
+def _explained(residual_db: float) -> str:
+    """Return the share of the waveform's energy that a patch explains, by what it leaves in dB."""
+    share = 100.0 * (1.0 - 10.0 ** (residual_db / 10.0))
+    if not share > 0.0:  # also where the number is missing
+        return "none"
+    return f"{share:.0f} %" if share < 99.0 else f"{min(share, 99.9999):.4g} %"
+
+
+def _distance(patch: Patch, distance: float) -> str:
+    """Write the distance of a search: log-mel, in dB; patches of earlier versions have another one, without unit."""
+    return f"{distance:.2f} dB" if "log_mel_distance" in patch.scores else f"{distance:.3f}"
 
 
 def _number(card: Mapping[str, Any], name: str) -> float:

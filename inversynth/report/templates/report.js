@@ -1,3 +1,24 @@
+// One switch between target and match: it shows the picture of one and plays it, from where the other was.
+(() => {
+  const figures = [...document.querySelectorAll(".ab figure")];
+  const buttons = [...document.querySelectorAll(".switch button")];
+  const players = figures.map((figure) => figure.querySelector("audio"));
+  const show = (chosen) => {
+    figures.forEach((figure, place) => { figure.hidden = place !== chosen; });
+    buttons.forEach((button, place) => button.setAttribute("aria-pressed", place === chosen));
+  };
+  buttons.forEach((button, place) => button.addEventListener("click", () => {
+    const other = players[1 - place];
+    const playing = !other.paused && !other.ended;
+    players[place].currentTime = playing ? other.currentTime : 0;
+    show(place);
+    players[place].play();
+  }));
+  players.forEach((player, place) => player.addEventListener("play", () => show(place)));
+  document.querySelector(".switch").hidden = false;
+  document.querySelector(".ab").classList.add("switched");
+  show(0);
+})();
 // Blind test: A and B are drawn anew after every guess; with the share of pure guesses that would do as well.
 (() => {
   const panel = document.querySelector(".blind");

@@ -13,7 +13,7 @@ from generators.errors import DatasetError, ModelError
 from generators.generate import generate_dataset
 from generators.registry import build_synth
 from generators.synth import Synth
-from inversynth.evaluation.compare import compare_rows, main, render_comparison, write_comparison
+from inversynth.evaluation.compare import compare_rows, main, mean_scores, render_comparison, write_comparison
 from models.model_files import load_model, read_card, save_model
 
 
@@ -64,8 +64,8 @@ def test_comparison_shows_three_sounds_a_row_and_needs_nothing_else(
         report = write_comparison(tmp_path / "out", comparisons, model.card, dataset)
     assert len(page.all("audio")) == 6
     assert [svg["aria-label"] for svg in page.all("svg")][:2] == [
-        "Spectrogram of row 0, original",
-        "Spectrogram of row 0, regenerated",
+        "Log-mel picture of row 0, original over 0.25 s",
+        "Log-mel picture of row 0, regenerated over 0.25 s",
     ]
     assert "A remark." in page.text
     assert page.text.count("regenerated as it was") == 2
@@ -82,7 +82,7 @@ def test_door_compares_the_rows_that_are_named(
 ) -> None:
     assert main(["--model", str(model_file), "--dataset", str(sines), "--rows", "1,5"]) == 0
     printed = capsys.readouterr().out
-    assert printed.splitlines()[0].startswith("row 1: STFT PCC")
+    assert printed.splitlines()[0].startswith("row 1: Log-mel distance ")
     assert "row 5:" in printed
     assert printed.splitlines()[-1] == "output/comparison/report.html"
 
@@ -160,3 +160,8 @@ def test_model_of_other_sounds_and_unfinished_rows_are_refused(
         dataset.done[1] = False
         with pytest.raises(DatasetError, match=r"row 1 of .* is not finished"):
             compare_rows(dataset, [1], model)
+
+
+def test_means_take_differences_by_size_and_leave_out_what_is_missing() -> None:
+    scores = [{"pitch_cents": -100.0, "stft_pcc": 90.0}, {"pitch_cents": 50.0, "stft_pcc": -10.0}, {"stft_pcc": 10.0}]
+    assert mean_scores(scores) == {"pitch_cents": 75.0, "stft_pcc": 30.0}

@@ -81,7 +81,7 @@ def test_an_equal_sound_is_said_to_be_right_in_all() -> None:
         (note(begin=0.14), ", attack 40 ms late"),
         (note(begin=0.04), ", attack 60 ms early"),
         (note(decay=9.0), "too soon"),
-        (note(partials=4), ", everything above 1 kHz is missing."),
+        (note(partials=4), ", all above 1 kHz is missing."),
         (np.random.default_rng(1).standard_normal(RATE), "No clear pitch where the target plays A3, "),
     ],
 )
@@ -92,8 +92,8 @@ def test_what_was_changed_is_what_is_said(match: np.ndarray, words: str) -> None
 def test_the_top_octave_alone_is_called_so() -> None:
     low, high = np.sin(2 * np.pi * 500 * TIME), 0.5 * np.sin(2 * np.pi * 6000 * TIME)
     assert "the top octave is missing" in said(low, low + high)
-    assert "the top octave is added" in said(low + high, low)
-    assert "the top octave is too weak" in said(low + 0.4 * high, low + high)
+    assert "too much of the top octave" in said(low + high, low)
+    assert "too little of the top octave" in said(low + 0.4 * high, low + high)
 
 
 def test_a_pitch_that_the_target_lacks_is_named() -> None:

@@ -81,6 +81,29 @@ def test_drawings_are_well_formed_in_the_colours_of_the_page_and_say_what_they_a
     assert words[-6:] == ["0", "1,000", "2,000", "3,000", "4,000", "Hz"]
 
 
+def test_a_log_mel_picture_shows_a_tone_at_its_pitch_on_a_logarithmic_axis() -> None:
+    rows = np.geomspace(charts.LOWEST_ROW, 8192.0, charts.MEL_ROWS)
+    time = np.arange(16384) / 16384
+    for hertz in (220.0, 880.0, 3520.0):
+        columns = charts.log_mel_columns(np.sin(2 * np.pi * hertz * time), 16384)
+        assert columns.shape[1] == charts.MEL_ROWS
+        middle = columns[len(columns) // 2]
+        assert abs(np.log2(rows[middle.argmax()] / hertz)) < 1 / 12  # within a semitone, as wide as a band
+        assert middle.max() == pytest.approx(0.0, abs=4.0)  # dB of full scale; a band sums a main lobe
+        assert middle[np.abs(np.log2(rows / hertz)) > 1.0].max() < -40.0
+
+
+def test_log_mel_pictures_share_a_scale_and_are_no_wider_than_a_page_needs() -> None:
+    loud = np.sin(np.arange(40 * RATE) / 5.0)
+    low, high = charts.log_mel_limits([loud, 0.01 * loud], RATE)
+    assert (low, high) == charts.log_mel_limits([0.01 * loud, loud], RATE)
+    assert high - low == charts.RANGE
+    assert len(charts.log_mel_columns(loud, RATE)) <= charts.MEL_COLUMNS
+    drawing = charts.draw_log_mel(loud[:RATE], RATE, (low, high), "a tone")
+    words = [text.text for text in ElementTree.fromstring(drawing).iter("text")]
+    assert words[-6:] == ["100", "200", "500", "1,000", "2,000", "Hz"]
+
+
 def test_a_close_up_passes_through_every_sample_at_its_height() -> None:
     sound = np.zeros(RATE, np.float32)
     sound[4000] = 1.0
@@ -97,6 +120,7 @@ def test_a_close_up_passes_through_every_sample_at_its_height() -> None:
 def test_silence_is_drawn_too() -> None:
     silence = np.zeros(RATE, np.float32)
     for drawing in (
+        charts.draw_log_mel(silence, RATE, charts.log_mel_limits([silence], RATE), "silence"),
         charts.draw_spectrogram(silence, RATE, charts.decibel_limits([silence]), "silence"),
         charts.draw_waveforms(silence, silence, RATE, "silence"),
         charts.draw_close_up(silence, silence, RATE, "silence"),

@@ -20,10 +20,19 @@ from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import Target
 from inversynth.patches.patch import Alternative, Patch, patch_from_json
 from inversynth.report import charts, plots
-from inversynth.report.controls import format_value, knob_path, knob_tip, nearest_note_name, panels
+from inversynth.report.audibility import HEARD, knob_audibility, neighbours
+from inversynth.report.controls import (
+    describe_certainty,
+    format_value,
+    knob_path,
+    knob_tip,
+    nearest_note_name,
+    panels,
+    ranked_knobs,
+)
 from inversynth.report.figures import to_svg
 from inversynth.report.index import write_index
-from inversynth.report.report import embed_sounds, render_report
+from inversynth.report.report import describe_match, embed_sounds, render_report, tiles
 
 
 @pytest.fixture
@@ -59,7 +68,7 @@ def test_report_can_be_read_without_eyes(found: Inversion, read_page: Callable) 
     page = read_page(render_report(found))
     assert page.elements[0] == ("html", {"lang": "en"})
     drawings = page.all("svg")
-    assert len(drawings) == 4 + 2 * 23
+    assert len(drawings) == 6 + 2 * 23
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in drawings)
     assert all(player["aria-label"] and "controls" in player for player in page.all("audio"))
     headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
@@ -132,23 +141,29 @@ def test_index_leads_to_each_report_and_names_the_faults(tmp_path: Path, found: 
     assert any(link.get("href") == "../index.html" for link in back)
 
 
-def test_index_lists_earlier_reports_nearest_first(tmp_path: Path, found: Inversion, read_page: Callable) -> None:
-    words = {"far": (0.7, "out of reach"), "near": (0.01, "reachable"), "notes/001": (0.2, "doubtful")}
+def test_index_lists_reports_nearest_first_and_those_of_earlier_versions_last(
+    tmp_path: Path, found: Inversion, read_page: Callable
+) -> None:
+    words = {"far": (9.0, "far"), "near": (0.1, "reachable"), "notes/001": (2.0, "close"), "like": (6.0, "similar")}
     for name, (distance, word) in words.items():
         verdict = {"word": word, "distance": distance, "sentence": f"It is {word}."}
-        patch = replace(found.patch, refinement={"distance": distance, "budget": "fast"}, verdict=verdict)
+        scores = {"log_mel_distance": distance, "envelope_cosine": 0.5}
+        patch = replace(found.patch, refinement={"budget": "fast"}, verdict=verdict, scores=scores)
         write_inversion(replace(found, patch=patch), tmp_path / name)
-    write_inversion(found, tmp_path / "unsearched")
+    for name, (distance, word) in {"old far": (0.7, "out of reach"), "old near": (0.01, "reachable")}.items():
+        verdict = {"word": word, "distance": distance, "sentence": f"It is {word}."}
+        patch = replace(found.patch, refinement={"distance": distance}, verdict=verdict, scores={"stft_pcc": 90.0})
+        write_inversion(replace(found, patch=patch), tmp_path / name)
     write_inversion(found, tmp_path / "broken")
     (tmp_path / "broken" / "patch.json").write_text("{}")
     html = write_index(tmp_path / "index.html").read_text()
-    links = ["near", "notes/001", "far", "unsearched", "broken"]
-    page = read_page(html, links=tuple(f"{name}/report.html" for name in links))
+    links = ["near", "notes/001", "like", "far", "old near", "old far", "broken"]
+    page = read_page(html, links=tuple(f"{name.replace(' ', '%20')}/report.html" for name in links))
     shown = [link["href"] for link in page.all("a") if link.get("href") != "#main" and "tabindex" not in link]
-    assert shown == [f"{name}/report.html" for name in links]
+    assert [link.replace("%20", " ") for link in shown] == [f"{name}/report.html" for name in links]
     badges = [span["class"] for span in page.all("span") if (span.get("class") or "").startswith("badge")]
-    assert badges == ["badge good", "badge ", "badge poor"]
-    assert "5 sounds" in page.text
+    assert badges == ["badge good", "badge near", "badge fair", "badge poor", "badge good", "badge poor"]
+    assert "7 sounds" in page.text
     assert "must have schema" in page.text  # of the broken one
 
 
@@ -208,30 +223,118 @@ def test_report_tells_what_the_search_found_out(found: Inversion, fm: Synth, rea
     plain = render_report(found)
     assert "The search" not in plain
     assert "Other settings" not in plain
-    other = Alternative(fm.space.classes_to_values(sample_classes(fm.space, 0, 1, seed=6)[0]), 0.02, -31.0, -10.0)
-    stage = {"name": "pick", "renders": 1234, "seconds": 0.2, "residual_db": -61.5, "distance": 0.01}
+    other = Alternative(fm.space.classes_to_values(sample_classes(fm.space, 0, 1, seed=6)[0]), 2.0, -31.0, -10.0)
+    stage = {"name": "pick", "renders": 1234, "seconds": 0.2, "residual_db": -3.01, "distance": 1.5}
     patch = replace(
         found.patch,
         level_db=-10.0,
         determined=np.arange(23) != 5,
         alternatives=(other,),
         refinement={"budget": "full", "renders": 1300, "seconds": 0.3, "residual_db": -61.5, "stages": [stage, {}]},
-        verdict={"word": "out of reach", "distance": 0.7, "sentence": "No <chance>."},
+        verdict={"word": "far", "distance": 9.0, "sentence": "No <chance>.", "hint": "Try <more>."},
     )
     html = render_report(replace(found, patch=patch_from_json(patch.to_json())))
     page = read_page(html)
     assert len(page.all("audio")) == 3
     for words in (
-        "Out of reach.",
+        "Not like it.",
         "No &lt;chance&gt;.",
+        "Try &lt;more&gt;.",
         "10.0 dB quieter",
         "1,234 (about 2,000)",
-        "-61.5 dB",
+        "<td>1.50 dB</td><td>50 %</td>",
         "Alternative 1",
         "1,300 renders in 0.30 s",
     ):
         assert words in html
     assert html.count('class="knob free"') == html.count("free: not audible") == 1
+
+
+def test_verdict_and_pictures_stand_above_every_number(found: Inversion) -> None:
+    body = render_report(found).partition("<body>")[2]
+    places = [body.index(part) for part in ('class="grade"', 'aria-label="Log-mel picture', 'class="number"')]
+    assert places == sorted(places)
+    assert body.count("Log-mel picture of the") == 2
+    assert body.index("Log-mel distance") < body.index("STFT PCC")
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"), [("reachable", True), ("close", False), ("far", False), ("doubtful", False)]
+)
+def test_probabilities_are_shown_only_where_the_synth_makes_the_sound(found: Inversion, word: str, shown: bool) -> None:
+    verdict = {"word": word, "distance": 1.0, "sentence": "It is."}
+    unknown = replace(found, truth=None, patch=replace(found.patch, verdict=verdict))
+    html = render_report(unknown)
+    assert ('class="strip"' in html) is shown
+    assert ("have one value that is more likely" in html) is shown
+    assert not re.search(r"<small>\d+ %</small>", html)  # certainty is said in words
+
+
+def test_certainty_is_said_of_the_most_probable_class_alone() -> None:
+    distribution = np.array([0.02, 0.97, 0.01])
+    assert describe_certainty(distribution, 1) == "certain"
+    assert describe_certainty(distribution, 0) == ""
+    assert describe_certainty(np.array([0.6, 0.4]), 0) == "likely"
+    assert describe_certainty(np.array([0.4, 0.35, 0.25]), 0) == "one of several"
+    assert describe_certainty(None, 0) == ""
+
+
+def test_knobs_stand_in_the_order_in_which_they_are_heard(found: Inversion, fm: Synth) -> None:
+    moved = knob_audibility(found.patch)
+    heard, unheard = ranked_knobs(found.patch, moved)
+    assert len(heard) + len(unheard) == len(fm.space)
+    changes = [moved[fm.space.index(knob.name)] for knob in heard]
+    assert changes == sorted(changes, reverse=True)
+    assert changes[-1] >= HEARD
+    assert all(moved[fm.space.index(knob.name)] < HEARD for knob in unheard)
+    assert heard[0].heard == f"{moved.max():.1f} dB"
+    assert heard[0].heard_share == 1.0
+    html = render_report(found)
+    names = [f'<span class="name">{knob.name}</span>' for knob in [*heard, *unheard]]
+    places = [html.index(name) for name in names]
+    assert places == sorted(places)
+
+
+def test_a_knob_without_effect_is_not_heard_and_one_that_stops_the_sound_is() -> None:
+    synth = build_synth("fm", 16384, 0.25)
+    values = synth.space.classes_to_values(sample_classes(synth.space, 0, 1, seed=5)[0])
+    for name in ("A_saw", "A_tri", "A_sqr"):
+        values[synth.space.index(name)] = synth.space.parameters[synth.space.index(name)].low
+    values[synth.space.index("A_sin")] = synth.space.parameters[synth.space.index("A_sin")].high
+    moved = knob_audibility(Patch(synth.space, values, 16384, 0.25))
+    assert moved[synth.space.index("f_sin")] > 1.0 > moved[synth.space.index("B_saw")]
+    assert moved[synth.space.index("f_sin")] > 5 * moved[synth.space.index("f_saw")]
+
+
+def test_neighbours_move_one_knob_by_one_class_within_its_range() -> None:
+    sine = build_synth("sine").space
+    patch = Patch(sine, sine.classes_to_values([0, 1, 2, 1]), 16384, 1.0)
+    columns, rows = neighbours(patch)
+    assert columns.tolist() == [0, 1, 1, 2, 3, 3]
+    steps = np.abs(sine.values_to_classes(rows).astype(int) - patch.classes.astype(int))
+    assert (steps.sum(axis=1) == 1).all()
+    assert (steps.argmax(axis=1) == columns).all()
+
+
+def test_the_headline_holds_a_musicians_three_figures() -> None:
+    scores = {"log_mel_distance": 2.94, "envelope_cosine": 0.973, "pitch_cents": -12.4, "stft_pcc": 90.0, "mpr": 99.0}
+    assert [(tile.name, tile.number) for tile in tiles(scores)] == [
+        ("Log-mel distance", "2.9 dB"),
+        ("Pitch", "\N{MINUS SIGN}12 cents"),
+        ("Envelope", "97 %"),
+        ("MPR", "99.00"),
+    ]
+    unpitched = {name: value for name, value in scores.items() if name != "pitch_cents"}
+    assert tiles(unpitched)[1].number == "\N{EN DASH}"
+    assert "no single pitch" in tiles(unpitched)[1].words
+    assert [tile.name for tile in tiles({"stft_pcc": 90.0, "ft_pcc": 80.0})] == ["STFT PCC", "FT PCC"]  # earlier
+
+
+def test_a_match_is_described_on_one_line_by_grade_distance_and_differences(found: Inversion) -> None:
+    verdict = {"word": "close", "distance": 2.94, "sentence": "Pitch right, attack 40 ms late."}
+    patch = replace(found.patch, verdict=verdict, scores={"log_mel_distance": 2.94, "envelope_cosine": 1.0})
+    assert describe_match(patch) == "close (2.9 dB). Pitch right, attack 40 ms late."
+    assert describe_match(replace(patch, verdict={})).startswith("Log-mel distance 2.9 dB, Pitch")
 
 
 def test_report_shows_seconds_of_the_search_where_an_earlier_version_kept_them(found: Inversion) -> None:
@@ -254,6 +357,7 @@ def test_report_shows_seconds_of_the_search_where_an_earlier_version_kept_them(f
 def test_blind_test_plays_the_sounds_of_the_page(found: Inversion, read_page: Callable) -> None:
     html = render_report(found)
     page = read_page(html)
-    assert [button.get("data-guess") for button in page.all("button")] == [None, None, "0", "1"]
+    buttons = [button for button in page.all("button") if "aria-pressed" not in button]
+    assert [button.get("data-guess") for button in buttons] == [None, None, "0", "1"]
     keys = [player.get("data-key") for player in page.all("audio")]
     assert keys[:2] == ["1", "2"]  # where its script finds target and match
