@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from inversynth.report.charts import COLUMNS, Samples, decibel_columns, decibel_limits, greatest_peak
 from inversynth.report.controls import format_value, on_circle
 from inversynth.report.figures import PAGE, Palette
+from models.figure_text import figure_text
 from models.neurosynth.plots import outline
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from inversynth.patches.patch import Patch
 
+
+LONGEST_NAME = 40
+"""Characters of a parameter under its knob."""
 
 COLOURS = "magma"
 """Rises evenly in lightness, so that it also reads in grey and in print."""
@@ -118,7 +122,7 @@ def knob_panel(
             steps = max(patch.space.sizes[column] - 1, 1)
             axes.plot(*on_circle(x, y, 0.40, int(truth[column]) / steps), "o", color=palette.target, markersize=4)
         axes.text(
-            *(x, y + 0.44, parameter.name),
+            *(x, y + 0.44, figure_text(parameter.name, LONGEST_NAME)),
             **centred,
             fontsize=9,
             fontweight="bold",

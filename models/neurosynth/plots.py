@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.files import written_whole
+from models.figure_text import figure_text
 from models.training.curves import COLOURS
 
 IDEAL, OUTPUT = COLOURS["training"], COLOURS["validation"]
@@ -41,7 +42,7 @@ def draw_shapes(basic: ArrayLike, output: ArrayLike, ideal: ArrayLike, titles: S
         _draw(right, meant, IDEAL, "ideal", wide=True)
         _draw(right, after, OUTPUT, "output", filled=False)
         # A title is a user's words: nothing in it is mathematics.
-        left.set_title(title, loc="left", fontsize=9, parse_math=False)
+        left.set_title(figure_text(title), loc="left", fontsize=9, parse_math=False)
         right.set_title(f"mean absolute error {np.mean(np.abs(after - meant)):.4f}", loc="right", fontsize=9)
         peak = max(float(np.fmax.reduce(np.abs(sound), initial=0.0)) for sound in (before, after, meant)) or 1.0
         left.set_ylim(-1.08 * peak, 1.08 * peak)

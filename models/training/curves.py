@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generators.errors import shown
 from generators.files import written_whole
+from models.figure_text import figure_text
 from models.training.runs import best_epoch, epoch_row
 
 PANELS = (
@@ -18,9 +18,6 @@ PANELS = (
     ("latent", "latents from the prior"),
     ("discriminator_accuracy", "discriminator accuracy"),
 )
-LONGEST_TITLE = 120
-"""Characters of a title; a run may have a longer name."""
-
 COLOURS = {"training": "#8a8f98", "validation": "#1f5fa8"}
 """Grey for training, blue for validation; distinguishable without colour vision."""
 
@@ -36,7 +33,7 @@ def draw_curves(history: Sequence[Mapping[str, float]], title: str, paths: Seque
     best = best_epoch(history)
     for number, (name, label) in enumerate(panels, start=1):
         _draw_panel(figure.add_subplot(1, len(panels), number), history, name, label, best)
-    figure.suptitle(shown(title, LONGEST_TITLE), fontsize=11, parse_math=False)
+    figure.suptitle(figure_text(title), fontsize=11, parse_math=False)
     for path in paths:
         with written_whole(path) as partial:
             # Without a date in it, equal histories give equal files.

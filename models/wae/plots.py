@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from generators.errors import ModelError
 from generators.files import written_whole
+from models.figure_text import figure_text, without_formulas
 from models.training.splits import evenly_spaced
 from models.wae.conditions import SEMITONES, note_labels
 
@@ -31,6 +32,9 @@ NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 HUES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 """Of Okabe and Ito, distinguishable with every common kind of colour vision."""
+
+LONGEST_LABEL = 40
+"""Characters of a style in a legend."""
 
 MARKERS = "o^sDvP*X"
 """Distinguish classes of the same hue."""
@@ -88,13 +92,13 @@ def draw_grid(columns: Mapping[str, NDArray[np.floating[Any]]], attributes: Sequ
         for column, (name, points) in enumerate(columns.items()):
             place = row * width + column + 1 if across else row + 1
             axes = _panel(figure, (rows, width, place), points)
-            _scatter(axes, points, attribute)
+            drawn = _scatter(axes, points, attribute)
             if not across or row == 0:
-                axes.set_title(name if across else attribute.title, fontsize=10, color=INK)
-        handles, labels = axes.get_legend_handles_labels()
-        axes.legend(
-            handles,
-            labels,
+                title = figure_text(name if across else attribute.title)
+                axes.set_title(title, fontsize=10, color=INK, parse_math=False)
+        legend = axes.legend(
+            drawn,
+            [figure_text(name, LONGEST_LABEL) for name in attribute.names],
             title=attribute.title if across else None,
             loc="center left" if across else "upper center",
             bbox_to_anchor=(1.08, 0.5) if across else (0.5, -0.02),
@@ -105,6 +109,7 @@ def draw_grid(columns: Mapping[str, NDArray[np.floating[Any]]], attributes: Sequ
             handletextpad=0.2,
             columnspacing=0.8,
         )
+        without_formulas(legend)
     return figure
 
 
@@ -178,8 +183,11 @@ def _panel(figure: "Figure", place: tuple[int, int, int], points: NDArray[np.flo
     return axes
 
 
-def _scatter(axes: Any, points: NDArray[np.floating[Any]], attribute: Attribute) -> None:
+def _scatter(axes: Any, points: NDArray[np.floating[Any]], attribute: Attribute) -> list[Any]:
+    """Draw the points of each number of an attribute; returns what stands for each in a legend."""
     deep = {"depthshade": False} if points.shape[1] == 3 else {}
-    for number, (name, (colour, marker)) in enumerate(attribute.looks()):
-        shown = points[attribute.numbers == number]
-        axes.scatter(*shown.T, s=9, color=[colour], marker=marker, label=name, linewidths=0, alpha=0.85, **deep)
+    drawn = []
+    for number, (_, (colour, marker)) in enumerate(attribute.looks()):
+        chosen = points[attribute.numbers == number]
+        drawn.append(axes.scatter(*chosen.T, s=9, color=[colour], marker=marker, linewidths=0, alpha=0.85, **deep))
+    return drawn
