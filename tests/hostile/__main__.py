@@ -1,6 +1,7 @@
 """Run hostile cases and say what does not hold.
 
-`python -m tests.hostile --all`, a sample of `--seconds 120`, `--only REGEX` or `--list`.
+`python -m tests.hostile --all`, a sample of `--seconds 120`, `--only REGEX` or `--list`. With `--results FILE` the same
+command goes on where it was stopped, and runs again what failed.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.hostile.cases import Case, Result, all_cases, run_case, sample
+from tests.hostile.commands import CALLS
 from tests.hostile.page import publish
 from tests.hostile.prepared import prepared
 from tests.hostile.runner import Worker
@@ -39,8 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="name the cases, and run none")
     parser.add_argument("--seed", type=int, default=0, help="draws the sample")
     parser.add_argument("--materials", type=Path, help="folder of what valid calls need; made once, kept if named")
-    parser.add_argument("--results", type=Path, help="where each case goes as a line of JSON")
-    parser.add_argument("--skip", type=int, default=0, help="cases to pass over at the beginning")
+    parser.add_argument(
+        "--results", type=Path, help="where each case goes as a line of JSON; those in it are not rerun"
+    )
     parser.add_argument("--crossed", action="store_true", help="every argument with every member that fits it")
     options = parser.parse_args(argv)
     cases = all_cases(options.seed, crossed=options.crossed)
@@ -54,23 +57,41 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(ascii(case.name)[1:-1])
         return 0
     seconds = None if options.all or options.only else options.seconds
+    chosen = list(chosen)
+    passed = earlier(options.results)
+    rows = [row(case) for case in chosen if case.name in passed]
     with tempfile.TemporaryDirectory(prefix="hostile-worker-") as folder, Worker(Path(folder)) as worker:
         materials = prepared(worker, options.materials or Path(folder) / "materials")
-        results = []
-        for result in run_all(list(chosen)[options.skip :], worker, materials, seconds):
-            results.append(result)
+        for result in run_all([case for case in chosen if case.name not in passed], worker, materials, seconds):
+            rows.append(row(result.case, failed=bool(result.faults)))
             report(result, options.results)
-    failed = sum(bool(result.faults) for result in results)
-    print(f"{len(results)} cases, {failed} failed")
+    failed = sum(failed for _, _, failed in rows)
+    print(f"{len(rows)} cases, {failed} failed")
     if options.all:
         fuzzed = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-n", "0", str(Path(__file__).with_name("test_parsers.py"))],
             env={**os.environ, "HOSTILE_EXAMPLES": str(EXAMPLES)},
             check=False,
         )
-        publish("hostile", table(results))
+        publish("hostile", table(rows))
         return int(failed > 0 or fuzzed.returncode != 0)
     return int(failed > 0)
+
+
+Row = tuple[str, int, bool]
+"""Of a case that ran: its command, its group, and whether it failed."""
+
+
+def row(case: Case, *, failed: bool = False) -> Row:
+    """Return what the table counts of a case."""
+    return case.argument.command, case.member.group, failed
+
+
+def earlier(path: Path | None) -> set[str]:
+    """Return the names of the cases that passed when they last ran, by a file of results."""
+    lines = path.read_text().splitlines() if path and path.is_file() else []
+    last = {line["case"]: line["faults"] for line in map(json.loads, lines)}
+    return {name for name, faults in last.items() if not faults}
 
 
 def run_all(
@@ -102,23 +123,22 @@ def report(result: Result, path: Path | None) -> None:
             file.write(json.dumps(line) + "\n")
 
 
-def table(results: Sequence[Result]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Return a table in Markdown: cases of each command and group, and how many of them failed."""
     tried: Counter[tuple[str, int]] = Counter()
     failed: Counter[tuple[str, int]] = Counter()
-    for result in results:
-        at = result.case.argument.command, result.case.member.group
-        tried[at] += 1
-        failed[at] += bool(result.faults)
-    commands = list(dict.fromkeys(result.case.argument.command for result in results))
-    rows = ["| command | " + " | ".join(KINDS.values()) + " | all |", "|---|" + "---|" * (len(KINDS) + 1)]
+    for command, group, fails in rows:
+        tried[command, group] += 1
+        failed[command, group] += fails
+    commands = [name for name in CALLS if any(command == name for command, _, _ in rows)]
+    lines = ["| command | " + " | ".join(KINDS.values()) + " | all |", "|---|" + "---|" * (len(KINDS) + 1)]
     for command in commands:
         cells = [_cell(tried[command, kind], failed[command, kind]) for kind in KINDS]
         total = [sum(counts[command, kind] for kind in KINDS) for counts in (tried, failed)]
-        rows.append(f"| {command} | " + " | ".join([*cells, _cell(*total)]) + " |")
+        lines.append(f"| {command} | " + " | ".join([*cells, _cell(*total)]) + " |")
     cells = [_cell(*(sum(counts[each, kind] for each in commands) for counts in (tried, failed))) for kind in KINDS]
-    rows.append("| all | " + " | ".join([*cells, _cell(len(results), sum(failed.values()))]) + " |")
-    return "\n".join(rows)
+    lines.append("| all | " + " | ".join([*cells, _cell(len(rows), sum(failed.values()))]) + " |")
+    return "\n".join(lines)
 
 
 def _cell(tried: int, failed: int) -> str:

@@ -11,6 +11,7 @@ import faulthandler
 import gc
 import importlib
 import json
+import logging
 import os
 import pkgutil
 import resource
@@ -61,6 +62,9 @@ def serve(jobs: TextIO, replies: TextIO) -> None:
 
 def load_everything() -> None:
     """Import each module that a command may need, so that none is charged for it."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # as `models.backend` does; it also computes, which no fork outlives
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     import keras  # noqa: F401
     import librosa
     import matplotlib.pyplot  # noqa: F401

@@ -132,7 +132,7 @@ def readable() -> Iterator[Member]:
         yield Member(f"place/flipped-head-{seed}", 8, FILES, _flipped(seed + 100, 256, 4))
     for name, odd in ODD_NAMES.items():
         yield Member(f"name/{name}", 3, FILES, _named(odd), "accept")
-    yield Member("name/of-255", 3, FILES, lambda place: copied(place, _longest(place, 255)), "accept")
+    yield Member("name/of-255", 3, FILES, lambda place: copied(place, _longest(place, 255)))  # outputs add to it
     yield Member("name/of-200-letters", 3, FILES, lambda place: copied(place, _longest(place, 200)), "accept")
 
 
