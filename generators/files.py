@@ -153,10 +153,13 @@ def check_writable(path: str | os.PathLike[str], fault: type[InversynthError] = 
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a UTF-8 text file, whole or not at all. Raises InversynthError where it cannot."""
+    """Write a UTF-8 text file, whole or not at all; what UTF-8 cannot write, such as half a surrogate, becomes `?`.
+
+    Raises: InversynthError where it cannot be written.
+    """
     path = Path(path)
     with writing(path), written_whole(path, durable=True) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="replace")
     return path
 
 

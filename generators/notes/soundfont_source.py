@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.errors import DatasetError, ParameterError, unknown
+from generators.errors import DatasetError, ParameterError, shown, unknown
 from generators.notes.general_midi import PITCHED, PROGRAMS, program_number
 from generators.notes.labels import note_table
 from generators.notes.soundfont import SoundFont, general_midi_font
@@ -75,7 +75,7 @@ def soundfont_source(
         return np.stack([render_note(font, *played[number], **options) for number in numbers])  # type: ignore[arg-type]
 
     facts = {
-        **{"kind": "soundfont", "soundfont": font.path.name, "soundfont_hash": font.digest},
+        **{"kind": "soundfont", "soundfont": shown(font.path.name), "soundfont_hash": font.digest},
         **{"rendering": RENDERING, "held": held, "gain": gain},
     }
     source = NoteSource(note_table(rows), sample_rate, samples, facts, read)
