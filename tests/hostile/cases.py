@@ -3,6 +3,7 @@
 import os
 import random
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,13 @@ from tests.hostile.places import snapshot
 from tests.hostile.runner import Job, Outcome, Worker, broken_promises, sandbox
 
 MEETINGS = 1
-"""Arguments of each kind that a member meets at least, where it does not meet all."""
+"""Arguments of each kind that a member of a reader meets at least."""
+
+TURNS = 3
+"""Of the members that are for every argument, each argument meets one in so many; which, follows from the seed."""
+
+FEW = 3 * TURNS
+"""Members of a kind up to which every argument meets all of them."""
 
 VALID = {
     **{"dataset": "sine", "sound": "sound", "model": "model_file", "midi": "midi", "soundfont": "soundfont"},
@@ -65,7 +72,8 @@ def all_arguments() -> list[Argument]:
 def all_cases(seed: int = 0, *, crossed: bool = False) -> list[Case]:
     """Return all cases in the order of the table.
 
-    Members that are not for every argument are dealt out in turn, as the seed begins; or where all are `crossed`, every
+    Members that test a reader are dealt out in turn, as the seed begins, for arguments of a kind share their reader.
+    Of those that test what a command makes of a value, each argument meets a third. Where all are `crossed`, every
     argument meets every member that fits it.
     """
     found = []
@@ -73,15 +81,22 @@ def all_cases(seed: int = 0, *, crossed: bool = False) -> list[Case]:
     for argument in all_arguments():
         by_kind.setdefault(argument.kind, []).append(argument)
     by_kind["records"] = [argument for argument in by_kind["notes"] if argument.field == "notes_from"]
+    everywhere = Counter(kind for member in corpus() if member.everywhere for kind in member.fits)
     dealt = dict.fromkeys(by_kind, seed)
+    turn = dict.fromkeys(by_kind, seed)
     for member in corpus():
         for kind in member.fits:
             fitting = by_kind.get(kind, [])
-            if crossed or member.everywhere or len(fitting) <= MEETINGS or kind == ".env":
-                chosen = fitting if kind != ".env" else [fitting[(dealt[kind] + i) % len(fitting)] for i in range(6)]
-                dealt[kind] += 6 if kind == ".env" else 0
+            if kind == ".env":
+                chosen = [fitting[(dealt[kind] + i) % len(fitting)] for i in range(6)]
+                dealt[kind] += 6
+            elif crossed or (member.everywhere and (everywhere[kind] <= FEW or len(fitting) < TURNS)):
+                chosen = fitting
+            elif member.everywhere:
+                chosen = fitting[turn[kind] % TURNS :: TURNS]
+                turn[kind] += 1
             else:
-                chosen = [fitting[(dealt[kind] + i) % len(fitting)] for i in range(MEETINGS)]
+                chosen = [fitting[(dealt[kind] + i) % len(fitting)] for i in range(min(MEETINGS, len(fitting)))]
                 dealt[kind] += MEETINGS
             found += [Case(argument, member) for argument in chosen]
     order = {name: place for place, name in enumerate(CALLS)}
