@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators import __version__
-from generators.audio import MOST_SAMPLES, SAMPLE_RATES
+from generators.audio import LOUDEST, MOST_SAMPLES, SAMPLE_RATES
 from generators.errors import DatasetError, ParameterError, os_reason, unknown
 from generators.files import (
     check_readable_file,
@@ -418,7 +418,7 @@ class Dataset:
     ) -> tuple[NDArray[Any], ...]:
         """Return columns by name, of some rows in the order asked for.
 
-        Raises: DatasetError for a row or a column that the file lacks.
+        Raises: DatasetError for a row or a column that the file lacks, and for samples that are no sound.
         """
         known = {"audio": self.audio, "classes": self.classes, "values": self.values}
         known |= {**self.companions, **self.labels}
@@ -426,9 +426,14 @@ class Dataset:
             if name not in known:
                 raise DatasetError(f"{self.path}: {unknown('column', name, known)}")
         if isinstance(rows, slice):
-            return tuple(known[name][rows] for name in names)
-        rows = self._check_rows(rows)
-        return tuple(known[name].rows(rows) for name in names)
+            columns = [known[name][rows] for name in names]
+        else:
+            rows = self._check_rows(rows)
+            columns = [known[name].rows(rows) for name in names]
+        for name, column in zip(names, columns, strict=True):
+            if name == "audio" or name in self.companions:
+                self._check_samples(column)
+        return tuple(columns)
 
     def read_crops(
         self, rows: Sequence[int] | NDArray[np.integer[Any]], starts: ArrayLike, length: int
@@ -448,7 +453,19 @@ class Dataset:
                 f"a crop lies within the {self.samples} samples of a sound of {self.path}. Received: {length} samples "
                 f"from {span}"
             )
-        return self.audio.crops(rows, places, length)
+        crops = self.audio.crops(rows, places, length)
+        self._check_samples(crops)
+        return crops
+
+    def _check_samples(self, audio: NDArray[np.floating[Any]]) -> None:
+        if not audio.size:
+            return
+        low, high = float(audio.min()), float(audio.max())  # NaN where there is any
+        if not (low >= -LOUDEST and high <= LOUDEST):
+            received = f"{low:.3g}..{high:.3g}" if math.isfinite(high - low) else "NaN or infinity"
+            raise DatasetError(
+                f"samples must be finite, within ±2^31. Received: {received} in {self.path}. Make it anew"
+            )
 
     def _check_rows(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
         rows = np.asarray(rows, np.int64)

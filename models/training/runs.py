@@ -10,14 +10,14 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from generators import __version__
 from generators.errors import RunError
-from generators.files import locked, written_whole
+from generators.files import locked, made_folders, written_whole
 from generators.json_reader import JsonError, read_json_object
 from models.model_files import BEST, ModelCard, read_card
 
@@ -164,11 +164,22 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from training in this folder; the lock ends with the process in any case."""
-        self._make()
+        """Keep other processes from training in this folder; the lock ends with the process in any case.
+
+        Where the block fails before an epoch of a new run is finished, the run is removed again.
+        """
         message = f"{{holder}} trains in {self.path}. Wait for it, or choose another --run_name"
-        with locked(self.path / ".lock", message, RunError):
-            yield
+        with ExitStack() as stack:
+            with _refusing_files(self.path):
+                stack.enter_context(made_folders(self.path))
+            stack.enter_context(locked(self.path / ".lock", message, RunError))
+            new = not self.settings_file.exists()
+            try:
+                yield
+            except Exception:
+                if new and self.settings_file.exists() and not any(run.last.is_file() for run in (self, *self.folds())):
+                    self._clear()
+                raise
 
     def write_history(self, history: History) -> None:
         """Write history.csv with all digits."""
@@ -180,12 +191,8 @@ class Run:
             partial.write_text(text.getvalue(), encoding="utf-8")
 
     def _make(self) -> None:
-        try:
+        with _refusing_files(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise RunError(
-                f"{self.path} must be a folder. Received: a file in its place. Choose another name"
-            ) from None
 
     def _check(self, received: Mapping[str, Mapping[str, Any]]) -> None:
         stored = self.settings()
@@ -218,6 +225,15 @@ class Run:
             raise RunError(f"cannot read {path}: it {error}") from None
         except OSError as error:
             raise RunError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _refusing_files(path: Path) -> Iterator[None]:
+    """Raise RunError where the block finds a file in the place of a run's folder."""
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError):
+        raise RunError(f"{path} must be a folder. Received: a file in its place. Choose another name") from None
 
 
 def _is_row(row: Any) -> bool:

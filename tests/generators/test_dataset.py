@@ -68,6 +68,24 @@ def test_classes_that_the_space_lacks_are_found_before_any_work(tmp_path):
             dataset.check_finished()
 
 
+@pytest.mark.parametrize(
+    ("sample", "words"), [(np.nan, "NaN or infinity"), (-np.inf, "NaN or infinity"), (1e38, r"1e\+38")]
+)
+def test_samples_that_are_no_sound_are_refused_where_they_are_read(tmp_path, sample, words):
+    with Dataset.create(tmp_path / "d.hdf5", card()) as dataset:
+        fill(dataset, slice(0, 10))
+        dataset.audio[7] = [0.0] * 399 + [sample]
+        assert len(dataset.read([0, 6, 8])[0]) == 3
+        for read in (
+            lambda: dataset.read([7]),
+            lambda: dataset.read(slice(5, 9)),
+            lambda: dataset.read_crops([7], 399, 1),
+        ):
+            with pytest.raises(DatasetError, match=rf"within ±2\^31. Received: .*{words}"):
+                read()
+        dataset.read_crops([7], 0, 399)
+
+
 def test_cards_name_their_difference():
     assert card().difference(card()) == ""
     assert card().difference(card(seed=2)) == "seed 1 against 2"
