@@ -13,6 +13,9 @@ from inversynth.patches.patch import Patch
 HEARD = 0.1
 """Distance in dB below which a knob counts as unheard: listeners miss a step of 0.1 dB in every band."""
 
+ROUNDING = 1e-9
+"""Part of a knob's range by which a position may lie outside of it."""
+
 
 def knob_audibility(patch: Patch) -> Floats:
     """Return by how many dB the sound of a patch moves when each knob moves by one class, (parameters,).
@@ -36,14 +39,17 @@ def knob_audibility(patch: Patch) -> Floats:
 def neighbours(patch: Patch) -> tuple[NDArray[np.intp], Floats]:
     """Return patches in which one knob is moved by one class, and the column of that knob.
 
+    A value between two levels moves to between the next two.
     Shapes: (n,) and (n, parameters); a knob at an end of its range has one neighbour, one without a choice none.
     """
+    position = patch.space.values_to_unit(patch.values)
     columns, rows = [], []
-    for column, (parameter, number) in enumerate(zip(patch.space.parameters, patch.classes, strict=True)):
-        for other in (int(number) - 1, int(number) + 1):
-            if 0 <= other < len(parameter.levels):
-                row = np.array(patch.values, np.float64)
-                row[column] = parameter.levels[other]
+    for column, size in enumerate(patch.space.sizes):
+        for step in (-1.0 / (size - 1), 1.0 / (size - 1)) if size > 1 else ():
+            moved = np.array(position, np.float64)
+            moved[column] += step
+            if -ROUNDING <= moved[column] <= 1.0 + ROUNDING:
                 columns.append(column)
-                rows.append(row)
-    return np.array(columns, np.intp), np.array(rows).reshape(len(rows), len(patch.space))
+                rows.append(np.clip(moved, 0.0, 1.0))
+    units = np.array(rows).reshape(len(rows), len(patch.space))
+    return np.array(columns, np.intp), patch.space.unit_to_values(units)

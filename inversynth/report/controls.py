@@ -25,6 +25,9 @@ STRIP_FULL = 0.25
 CERTAIN, LIKELY = 0.95, 0.5
 """Probabilities of a class from which on it is called certain, and likely: then no other can be as probable."""
 
+ON_LEVEL = 1e-3
+"""Classes by which a value may be off a level that it stands on: printed values are rounded."""
+
 GROUPS = {"ADSR": "Envelope", "Amplitude LFO": "Gate"}
 """Titles of panels, where the reporting group's own name says less."""
 
@@ -62,6 +65,7 @@ class Knob:
     steps_off: int | None
     free: bool = False
     part: str = ""
+    place: str = ""
     certainty: str = ""
     heard: str = ""
     heard_share: float = 0.0
@@ -108,6 +112,14 @@ def part_names(space: ParameterSpace) -> list[str]:
     return [waveforms.get(name, group) for name, group in zip(space.names, groups, strict=True)]
 
 
+def describe_place(position: float, last: int) -> str:
+    """Say where among its classes 0 to `last` a knob stands, by its position in 0..1: on one, or between two."""
+    below = math.floor(position * last + ON_LEVEL)
+    if position * last - below <= ON_LEVEL:
+        return f"class {below}/{last}"
+    return f"between {below} and {below + 1} of {last}"
+
+
 def describe_certainty(distribution: Floats | None, number: int) -> str:
     """Say how sure a class is by its distribution; nothing where another class is more probable."""
     if distribution is None or float(distribution[number]) < float(distribution.max()):
@@ -140,6 +152,7 @@ def _knob(patch: Patch, column: int, truth: NDArray[Any] | None) -> Knob:
         truth_spot=None if true is None else knob_tip(true / max(last, 1), radius=19.0),
         steps_off=None if true is None else abs(number - true),
         free=patch.determined is not None and not bool(patch.determined[column]),
+        place=describe_place(position, last),
         certainty=describe_certainty(distribution, number),
     )
 

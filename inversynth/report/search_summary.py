@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from generators.dsp.units import midi_to_hz
+from generators.synth import A4
 from inversynth.patches.patch import Alternative, Patch
-from inversynth.report.controls import format_value
+from inversynth.report.controls import format_value, nearest_note_name
 
 GRADES = {
     "reachable": ("good", "The synth makes this sound."),
@@ -43,11 +45,20 @@ def verdict(patch: Patch) -> dict[str, str] | None:
 
 def lead(patch: Patch) -> str:
     """Return in a sentence what made the match."""
-    synth = f"with the synthesizer “{patch.space.synth}”"
+    synth = f"with the synthesizer “{patch.space.synth}”" + (
+        f" at root {name_root(patch.root)}" if patch.root != A4 else ""
+    )
     budget = str(patch.refinement.get("budget", ""))
     searched = "" if budget in ("", "none") else f"a search (budget {budget})"
     makers = " and ".join(word for word in (patch.model, searched) if word)
     return f"How near {makers} came to this sound {synth}." if makers else f"This sound {synth}."
+
+
+def name_root(root: float) -> str:
+    """Name a root, a MIDI number: its nearest note and how far it is from it in cents."""
+    cents = round(100.0 * (root - round(root)))
+    note = nearest_note_name(float(midi_to_hz(round(root))))
+    return f"{note} {cents:+d} cents".replace("-", "\N{MINUS SIGN}") if cents else note
 
 
 def stages(patch: Patch) -> list[dict[str, str]]:

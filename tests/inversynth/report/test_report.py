@@ -23,6 +23,7 @@ from inversynth.report import charts, plots
 from inversynth.report.audibility import HEARD, knob_audibility, neighbours
 from inversynth.report.controls import (
     describe_certainty,
+    describe_place,
     format_value,
     knob_path,
     knob_tip,
@@ -33,6 +34,7 @@ from inversynth.report.controls import (
 from inversynth.report.figures import to_svg
 from inversynth.report.index import write_index
 from inversynth.report.report import describe_match, embed_sounds, render_report, tiles
+from inversynth.report.search_summary import name_root
 
 
 @pytest.fixture
@@ -314,6 +316,26 @@ def test_neighbours_move_one_knob_by_one_class_within_its_range() -> None:
     steps = np.abs(sine.values_to_classes(rows).astype(int) - patch.classes.astype(int))
     assert (steps.sum(axis=1) == 1).all()
     assert (steps.argmax(axis=1) == columns).all()
+
+
+def test_a_knob_between_two_classes_says_so_and_moves_by_a_whole_one(found: Inversion, fm: Synth) -> None:
+    assert describe_place(3 / 15, 15) == "class 3/15"
+    assert describe_place(3.4 / 15, 15) == "between 3 and 4 of 15"
+    assert describe_place(1.0, 15) == "class 15/15"
+    assert describe_place(0.0, 0) == "class 0/0"
+    units = np.full(23, 3.4 / 15)
+    patch = replace(found.patch, values=fm.space.unit_to_values(units))
+    columns, rows = neighbours(patch)
+    steps = fm.space.values_to_unit(rows) - units
+    np.testing.assert_allclose(np.abs(steps).sum(axis=1), 1 / 15, atol=1e-9)
+    assert len(columns) == 2 * 23
+    assert render_report(replace(found, patch=patch)).count("between 3 and 4 of 15</small>") == 23
+
+
+def test_a_root_other_than_a4_is_named(found: Inversion) -> None:
+    assert "at root" not in render_report(found)
+    assert "at root C3." in render_report(replace(found, patch=replace(found.patch, root=48.0)))
+    assert name_root(47.88) == "C3 \N{MINUS SIGN}12 cents"
 
 
 def test_the_headline_holds_a_musicians_three_figures() -> None:
