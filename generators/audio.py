@@ -6,11 +6,13 @@ Whatever a header promises, memory is bounded; of a file that ends early, what c
 
 import contextlib
 import io
+import logging
 import os
 import struct
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import AudioError, os_reason
 from generators.files import check_readable_file, written_whole
+
+log = logging.getLogger(__name__)
 
 SILENCE_PEAK = 1e-5
 """Largest absolute sample (-100 dB of full scale) below which a sound counts as silent."""
@@ -89,13 +93,17 @@ class Sound:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself: `frames` are samples a channel, `subtype` how they are stored (`PCM_16`)."""
+    """What a file says of itself: `frames` are samples a channel, `subtype` how they are stored (`PCM_16`).
+
+    `comment` is what its writer noted in it.
+    """
 
     format: str
     sample_rate: int
     channels: int
     frames: int
     subtype: str
+    comment: str = ""
 
 
 class AudioFile:
@@ -106,7 +114,8 @@ class AudioFile:
 
     def __init__(self, path: Path, file: soundfile.SoundFile) -> None:
         self.path, self._file = path, file
-        self.header = Header(file.format, file.samplerate, file.channels, max(file.frames, 0), file.subtype)
+        frames, comment = max(file.frames, 0), file.comment
+        self.header = Header(file.format, file.samplerate, file.channels, frames, file.subtype, comment)
         endings = {"OGG": _ogg_is_cut, "WAV": _wav_is_cut, "WAVEX": _wav_is_cut}
         self.cut = file.format in endings and endings[file.format](path)
         self._place = 0
@@ -163,7 +172,7 @@ class AudioFile:
 
 @contextlib.contextmanager
 def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioFile]:
-    """Open a sound to read it in blocks.
+    """Open a sound to read it in blocks; a file that turns out to end early is noted in the log.
 
     Raises: AudioError for what is no regular file, no audio, or beyond the bounds of rate and channels.
     """
@@ -182,7 +191,16 @@ def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioFile]:
             raise AudioError(
                 f"a sound has at most {MOST_CHANNELS} channels. Received: {file.channels} in {path}. Mix them down"
             )
-        yield AudioFile(path, file)
+        audio = AudioFile(path, file)
+        yield audio
+        if audio.cut:
+            _note_cut(path)
+
+
+@lru_cache(maxsize=1000)
+def _note_cut(path: Path) -> None:
+    """Log that a file is not whole; once, for commands read a sound more than once."""
+    log.warning("%s ends before its sound does: what could be decoded is used", path)
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
@@ -437,20 +455,29 @@ def write_audio(
     Raises: AudioError where the folder cannot be made or written.
     """
     path = Path(path)
-    try:
-        with written_whole(path) as partial:
-            flac = path.suffix.lower() == ".flac"
-            subtype, kind = "PCM_16" if flac or bits == 16 else "FLOAT", "FLAC" if flac else "WAV"
-            with soundfile.SoundFile(system_path(partial), "w", sample_rate, 1, subtype, format=kind) as file:
-                if comment:
-                    file.comment = comment
-                file.write(np.asarray(audio, np.float32))
-            clear_write_time(partial)
-    except (OSError, soundfile.LibsndfileError, AssertionError) as error:  # soundfile asserts that all was written
-        raise AudioError(
-            f"cannot write {path}: {_reason(error)}. Name a folder with room that you may write to"
-        ) from None
+    with writing_audio(path), written_whole(path) as partial:
+        flac = path.suffix.lower() == ".flac"
+        subtype, kind = "PCM_16" if flac or bits == 16 else "FLOAT", "FLAC" if flac else "WAV"
+        with soundfile.SoundFile(system_path(partial), "w", sample_rate, 1, subtype, format=kind) as file:
+            if comment:
+                file.comment = comment
+            file.write(np.asarray(audio, np.float32))
+        clear_write_time(partial)
     return path
+
+
+@contextlib.contextmanager
+def writing_audio(path: str | os.PathLike[str], place: str = "a folder") -> Iterator[None]:
+    """Raise what soundfile and the system raise while a file is written as an AudioError, in one line.
+
+    Args:
+        place: what to name instead, for the message: an --output.
+    """
+    try:
+        yield
+    except (OSError, soundfile.LibsndfileError, AssertionError) as error:  # soundfile asserts that all was written
+        message = f"cannot write {path}: {_reason(error)}. Name {place} with room that you may write to"
+        raise AudioError(message) from None
 
 
 def clear_write_time(path: str | os.PathLike[str]) -> None:

@@ -16,7 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from generators.errors import AudioError
+from generators.errors import AudioError, os_reason
 from generators.files import check_readable_file
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def read_midi(path: str | os.PathLike[str]) -> MidiFile:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise AudioError(f"cannot read {path} as a MIDI file. Received: {error.strerror or error}") from None
+        raise AudioError(f"cannot read {path} as a MIDI file. Received: {os_reason(error)}") from None
     try:
         file = _Reader(data).read()
     except ValueError as error:

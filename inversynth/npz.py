@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.archives import ArchiveError, NoArchiveError, open_archive, reading_archive
-from generators.errors import DatasetError, shown
+from generators.errors import DatasetError, os_reason, shown
 from generators.files import writing, written_whole
 from generators.json_reader import JsonError, read_bounded
 
@@ -152,4 +152,4 @@ def _reading(path: Path, content: Content) -> Iterator[None]:
     except FileNotFoundError:
         raise DatasetError(f"no such {content.name}: {path}") from None
     except OSError as error:
-        raise DatasetError(f"{path} must be {content.form}. Received: {error.strerror or error}") from None
+        raise DatasetError(f"{path} must be {content.form}. Received: {os_reason(error)}") from None

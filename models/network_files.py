@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from generators.archives import ArchiveError, NoArchiveError, open_archive, read_member
-from generators.errors import ModelError, shown
+from generators.errors import ModelError, os_reason, shown
 from generators.files import scratch_folder
 from generators.json_reader import MAX_BYTES, JsonError, parse_json
 from models.backend import explained_wait, start_keras
@@ -200,7 +200,7 @@ def open_model_file(path: Path) -> Iterator[zipfile.ZipFile]:
     except ArchiveError as error:
         raise ModelError(f"{path} is damaged: it {error}. Copy it again, or train it again") from None
     except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror or error}") from None
+        raise ModelError(f"cannot read {path}: {os_reason(error)}") from None
 
 
 def check_members(archive: zipfile.ZipFile, path: Path) -> None:

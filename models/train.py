@@ -13,7 +13,7 @@ from typing import Any
 
 from generators.command import run_command
 from generators.dataset import Dataset
-from generators.errors import DatasetError, ParameterError
+from generators.errors import DatasetError, ParameterError, os_reason
 from generators.parameters import ParameterSpace
 from models.macros.patch_sets import ReadPatches
 from models.registry import find_recipe
@@ -88,7 +88,7 @@ def read_parameters(path: Path) -> ParameterSpace:
     try:
         return ParameterSpace.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = os_reason(error) if isinstance(error, OSError) else "it is no UTF-8 text"
         raise ParameterError(f"cannot read parameters_file {path}: {reason}") from None
 
 

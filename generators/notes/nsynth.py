@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.audio import read_audio
-from generators.errors import AudioError, DatasetError
+from generators.errors import AudioError, DatasetError, os_reason
 from generators.json_reader import JsonError, parse_json, read_bounded
 from generators.notes.labels import FAMILIES, MOST_NOTES, QUALITIES, SOURCES, SPLITS, note_table
 from generators.notes.source import NoteSource
@@ -95,7 +95,7 @@ def _read_folder(part: Path, samples: int, digest: Any) -> list[tuple[dict[str, 
     except JsonError as error:
         raise DatasetError(f"cannot read {part / EXAMPLES} as JSON: it {error}") from None
     except OSError as error:
-        raise DatasetError(f"cannot read {part / EXAMPLES}: {error.strerror or error}") from None
+        raise DatasetError(f"cannot read {part / EXAMPLES}: {os_reason(error)}") from None
     if not isinstance(examples, dict) or not all(isinstance(note, dict) for note in examples.values()):
         raise DatasetError(f"{part / EXAMPLES} maps names of notes to their labels. Received: something else")
     if len(examples) > MOST_NOTES:

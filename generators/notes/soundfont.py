@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.errors import AudioError, ParameterError, unknown
+from generators.errors import AudioError, ParameterError, os_reason, unknown
 from generators.files import check_readable_file
 
 MOST_BYTES = 1 << 30
@@ -100,7 +100,7 @@ class SoundFont:
         try:
             self._bytes = self.path.read_bytes()
         except OSError as error:
-            raise AudioError(f"cannot open {self.path}: {error.strerror or error}. Name an SF2 or SF3 file") from None
+            raise AudioError(f"cannot open {self.path}: {os_reason(error)}. Name an SF2 or SF3 file") from None
         self._decode = lru_cache(DECODED)(self._decoded)
         try:
             self._read()

@@ -15,7 +15,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.errors import DatasetError
+from generators.errors import DatasetError, os_reason
 from generators.files import check_readable_file
 
 LENGTH, CHECKSUM = 8, 4
@@ -58,7 +58,7 @@ def scan_records(path: str | os.PathLike[str]) -> Iterator[tuple[Record, bytes]]
     try:
         file = path.open("rb")
     except OSError as error:
-        raise DatasetError(f"cannot open {path}: {error.strerror or error}") from None
+        raise DatasetError(f"cannot open {path}: {os_reason(error)}") from None
     with file:
         offset = number = 0
         while head := file.read(LENGTH + CHECKSUM):
@@ -74,7 +74,7 @@ def read_record(record: Record) -> bytes:
     try:
         file = record.path.open("rb")
     except OSError as error:
-        raise DatasetError(f"cannot open {record.path} again: {error.strerror or error}") from None
+        raise DatasetError(f"cannot open {record.path} again: {os_reason(error)}") from None
     with file:
         file.seek(record.offset)
         return _data(file, record)[0]

@@ -17,7 +17,7 @@ from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.command import run_command
 from generators.dataset import Dataset
-from generators.errors import ModelError, ParameterError, RunError, unknown
+from generators.errors import ModelError, ParameterError, RunError, os_reason, unknown
 from generators.files import write_text
 from generators.settings import Settings
 from inversynth.evaluation.conditions import find_condition
@@ -157,7 +157,7 @@ def _check_writable(output: Path) -> None:
             if path.is_dir():
                 raise IsADirectoryError(None, "it is a folder", path)
     except OSError as error:
-        what, why = error.filename or output, error.strerror or error
+        what, why = error.filename or output, os_reason(error)
         raise RunError(f"cannot write {what}: {why}. Name an --output that you may write to") from None
 
 

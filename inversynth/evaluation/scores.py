@@ -8,7 +8,7 @@ from typing import Any
 
 from generators import __version__
 from generators.analysis.audio_metrics import MEASURES
-from generators.errors import RunError
+from generators.errors import RunError, os_reason
 from generators.files import written_whole
 from inversynth.evaluation.bootstrap import LEVEL, RESAMPLES, Estimate
 from inversynth.report.tables import csv_text, text_table
@@ -154,7 +154,7 @@ def write_scores(path: Path, evaluation: Evaluation) -> tuple[Path, Path]:
                 partial.write_text(text, encoding="utf-8")
         except OSError as error:
             raise RunError(
-                f"cannot write {target}: {error.strerror or error}. Name an --output that you may write to"
+                f"cannot write {target}: {os_reason(error)}. Name an --output that you may write to"
             ) from None
     return targets
 

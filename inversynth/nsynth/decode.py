@@ -17,12 +17,11 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import soundfile
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.audio import write_audio
-from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError
+from generators.audio import read_header, write_audio
+from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError, os_reason
 from generators.settings import Settings
 from inversynth.commands import run_for_each
 from inversynth.inputs import MidiNote, check_inputs_kept, model_loader, sound_paths
@@ -60,9 +59,10 @@ class Decoder:
 
     def is_decoded(self, codes: Codes, path: Path) -> bool:
         """Return whether a file holds these codes, decoded in this very way."""
-        with suppress(soundfile.LibsndfileError, OSError), soundfile.SoundFile(path) as file:
+        with suppress(AudioError):
+            found = read_header(path)
             expected = self.record(codes), codes.samples, self.codec.sample_rate
-            return (file.comment, file.frames, file.samplerate) == expected
+            return (found.comment, found.frames, found.sample_rate) == expected
         return False
 
     def check_pitch(self, codes: Codes) -> Codes:
@@ -193,7 +193,7 @@ def check_writable(folder: Path) -> None:
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        reason = error.strerror or error
+        reason = os_reason(error)
         raise AudioError(f"cannot write {folder}: {reason}. Name a folder with room that you may write to") from None
 
 

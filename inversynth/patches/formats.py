@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators import __version__
-from generators.errors import InversynthError, ParameterError, shown
+from generators.errors import InversynthError, ParameterError, os_reason, shown
 from generators.files import write_text, written_whole
 from generators.parameters import ParameterSpace
 from generators.registry import find_synth
@@ -140,7 +140,7 @@ def write_controls(path: str | os.PathLike[str], patch: Patch) -> Path:
         with written_whole(path) as partial:
             MidiFile(type=0, tracks=[track]).save(partial)
     except OSError as error:
-        raise InversynthError(f"cannot write {path}: {error.strerror or error}. Name another --output") from None
+        raise InversynthError(f"cannot write {path}: {os_reason(error)}. Name another --output") from None
     return path
 
 

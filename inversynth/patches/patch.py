@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators import __version__
-from generators.errors import ParameterError, shown
+from generators.errors import ParameterError, os_reason, shown
 from generators.files import check_readable_file, write_text
 from generators.parameters import Floats, ParameterSpace
 from generators.synth import A4, Synth
@@ -184,7 +184,7 @@ def read_patch_text(path: str | os.PathLike[str], encoding: str = "utf-8") -> st
     except UnicodeDecodeError as error:
         raise ParameterError(f"cannot read {path} as a patch: it must be UTF-8. Received: {error.reason}") from None
     except OSError as error:
-        raise ParameterError(f"cannot read {path} as a patch: {error.strerror or error}") from None
+        raise ParameterError(f"cannot read {path} as a patch: {os_reason(error)}") from None
 
 
 def patch_from_json(text: str, label: str = "a patch") -> Patch:

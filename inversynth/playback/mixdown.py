@@ -9,8 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from generators.audio import clear_write_time, system_path
-from generators.errors import AudioError
+from generators.audio import clear_write_time, system_path, writing_audio
 from generators.files import written_whole
 
 Audio = NDArray[np.float32]
@@ -57,26 +56,22 @@ def write_mix(
     Returns: the gain applied. Raises: AudioError where it cannot be written.
     """
     path = Path(path)
-    try:
-        with written_whole(path) as partial:
-            loudest = 0.0
-            with _float_wav(partial, sample_rate) as file:
-                for piece in pieces:
-                    file.write(piece)
-                    loudest = max(loudest, float(np.abs(piece).max(initial=0.0)))
-            clear_write_time(partial)
-            if keep_level or not loudest or (peak is None and loudest <= 1.0):
-                return 1.0
-            divisor = loudest / (peak or 1.0)
-            with written_whole(partial) as scaled, _float_wav(scaled, sample_rate) as file:
-                for piece in soundfile.blocks(system_path(partial), BLOCK, dtype="float32"):
-                    file.write(piece / np.float32(divisor))
-                file.close()
-                clear_write_time(scaled)
-            return 1.0 / divisor
-    except (OSError, soundfile.LibsndfileError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"cannot write {path}: {reason}. Name an --output with room that you may write to") from None
+    with writing_audio(path, "an --output"), written_whole(path) as partial:
+        loudest = 0.0
+        with _float_wav(partial, sample_rate) as file:
+            for piece in pieces:
+                file.write(piece)
+                loudest = max(loudest, float(np.abs(piece).max(initial=0.0)))
+        clear_write_time(partial)
+        if keep_level or not loudest or (peak is None and loudest <= 1.0):
+            return 1.0
+        divisor = loudest / (peak or 1.0)
+        with written_whole(partial) as scaled, _float_wav(scaled, sample_rate) as file:
+            for piece in soundfile.blocks(system_path(partial), BLOCK, dtype="float32"):
+                file.write(piece / np.float32(divisor))
+            file.close()
+            clear_write_time(scaled)
+        return 1.0 / divisor
 
 
 def _float_wav(path: Path, sample_rate: int) -> Any:

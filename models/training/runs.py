@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from generators import __version__
-from generators.errors import RunError
+from generators.errors import RunError, os_reason
 from generators.files import locked, made_folders, written_whole
 from generators.json_reader import JsonError, read_json_object
 from models.model_files import BEST, ModelCard, read_card
@@ -224,7 +224,7 @@ class Run:
         except JsonError as error:
             raise RunError(f"cannot read {path}: it {error}") from None
         except OSError as error:
-            raise RunError(f"cannot read {path}: {error.strerror or error}") from None
+            raise RunError(f"cannot read {path}: {os_reason(error)}") from None
 
 
 @contextmanager

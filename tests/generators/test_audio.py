@@ -237,6 +237,12 @@ def test_the_content_decides_the_format_under_any_name(tmp_path, name):
     assert len(read_audio(tmp_path / name).audio) == 1000
 
 
+def test_a_comment_is_read_with_the_header(tmp_path):
+    write_audio(tmp_path / "a.wav", TONE, RATE, comment="made by a test")
+    assert read_header(tmp_path / "a.wav").comment == "made by a test"
+    assert read_header(write_audio(tmp_path / "b.wav", TONE, RATE)).comment == ""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="bytes that are not UTF-8 are names on POSIX only")
 def test_a_sound_is_written_under_a_name_that_is_not_utf8(tmp_path):
     path = write_audio(tmp_path / "\udcff" / "\udcfe.wav", TONE, RATE)
@@ -247,16 +253,19 @@ def test_a_sound_is_written_under_a_name_that_is_not_utf8(tmp_path):
     ("name", "part"),
     [("a.flac", 0.5), ("a.flac", 0.95), ("a.mp3", 0.5), ("a.mp3", 0.95), ("a.ogg", 0.95), ("a.wav", 0.5)],
 )
-def test_what_can_be_decoded_of_a_cut_file_is_used(tmp_path, capfd, name, part):
+def test_what_can_be_decoded_of_a_cut_file_is_used(tmp_path, capfd, caplog, name, part):
     tone = 0.3 * np.sin(np.arange(160_000) / 10)
     soundfile.write(tmp_path / name, tone, 16000)
     assert not read_audio(tmp_path / name).cut
+    assert caplog.messages == []
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[: round(part * len(content))])
     sound = read_audio(tmp_path / name)
     assert sound.cut
     assert 0.45 * len(tone) < len(sound.audio) < len(tone)
     np.testing.assert_allclose(sound.audio, tone[: len(sound.audio)], atol=0.03)
+    read_audio(tmp_path / name)
+    assert caplog.messages == [f"{tmp_path / name} ends before its sound does: what could be decoded is used"]
     assert capfd.readouterr() == ("", "")
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from generators.errors import DatasetError
+from generators.audio import read_header
+from generators.errors import AudioError, DatasetError
 from generators.files import writing, written_whole
 from generators.json_reader import JsonError, read_json_object
 from inversynth.nsynth.grid.points import CORNERS, corner_weights, grid_points, mixture_stem
@@ -120,14 +120,11 @@ class Job:
 
     def is_rendered(self, note: GridNote, folder: Path) -> bool:
         """Return whether the WAV file of a note is there, complete."""
-        path = self.path_of(note, folder)
-        if not path.is_file():
-            return False
         try:
-            info = soundfile.info(path)
-        except (soundfile.LibsndfileError, RuntimeError, OSError):
+            found = read_header(self.path_of(note, folder))
+        except AudioError:
             return False
-        return (info.samplerate, info.frames, info.channels) == (self.sample_rate, self.samples, 1)
+        return (found.sample_rate, found.frames, found.channels) == (self.sample_rate, self.samples, 1)
 
     def card(self) -> dict[str, Any]:
         """Return everything that the notes follow from, as JSON can hold it."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
+from generators.audio import read_audio
 from generators.errors import AudioError, DatasetError, shown
 from generators.files import scratch_folder, writing
 from generators.json_reader import read_json_object
@@ -24,6 +24,9 @@ from inversynth.report import report
 SCHEMA = "inversynth-pad/1"
 LOOP = {"how": "ping-pong", "start": 0.2, "end": 0.41}
 """Loop of a held note, as fractions of its length (published)."""
+
+FULL_SCALE = 1 << 15
+"""Of integers of 16 bits, as which notes are written."""
 
 PAGE = "pad.html"
 SCRIPTS = "pad"
@@ -113,10 +116,10 @@ def open_pad(path: str | Path) -> tuple[dict[str, Any], NDArray[np.int16]]:
 
 def _read(path: Path) -> NDArray[np.int16]:
     try:
-        audio, _ = soundfile.read(path, dtype="int16")
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        raise AudioError(f"cannot read {path}. Received: {error}. Remove it, and run the same command again") from None
-    return np.asarray(audio, np.int16)
+        audio = read_audio(path).audio
+    except AudioError as error:
+        raise AudioError(f"{error}. Remove it, and run the same command again") from None
+    return np.clip(np.rint(audio * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)  # exact for 16 bits
 
 
 def _write(path: Path, text: str) -> None:

@@ -33,11 +33,16 @@ def test_a_run_with_an_epoch_is_kept(tmp_path: Path) -> None:
     assert run.settings_file.is_file()
 
 
-def test_an_interrupted_run_is_kept(tmp_path: Path) -> None:
-    run = Run(tmp_path / "C1")
-    with pytest.raises(KeyboardInterrupt), run.locked():
+def interrupt(run: Run) -> None:
+    with run.locked():
         run.begin({"seed": 0}, {"rows": 4}, resume=True)
         raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_is_kept(tmp_path: Path) -> None:
+    run = Run(tmp_path / "C1")
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(run)
     assert run.settings_file.is_file()
 
 
@@ -54,7 +59,7 @@ def test_a_run_that_was_there_and_the_files_of_others_are_kept(tmp_path: Path) -
 def test_a_file_in_the_place_of_a_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "C1").touch()
     with (
-        pytest.raises(RunError, match="must be a folder. Received: a file in its place"),
+        pytest.raises(RunError, match=r"must be a folder. Received: a file in its place"),
         Run(tmp_path / "C1").locked(),
     ):
         pass
