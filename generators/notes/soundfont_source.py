@@ -41,7 +41,7 @@ def soundfont_source(
     """List the notes of a SoundFont, without those that no region covers.
 
     Args:
-        path: an SF2 file; by default the General MIDI font that pretty_midi ships.
+        path: an SF2 or SF3 file; by default the General MIDI font that pretty_midi ships.
         instruments: programs of General MIDI by name or number, or presets as bank:number; by default all that have a
             pitch. families, sources, styles: names to keep of them.
         held, length: seconds until the release, and in total. sample_rate: hertz. gain: factor.

@@ -47,6 +47,9 @@ ATTACK = 0.010
 HELD = 3.0
 """Longest hold of a note in seconds (published): that of the notes of the NSynth dataset."""
 
+MOST_NOTES = 50_000
+"""Notes of a piece, each of which the network decodes; a symphony in one file has fewer."""
+
 
 @dataclass(frozen=True)
 class Performance:
@@ -161,6 +164,10 @@ def _run(settings: MidiSettings) -> None:
     notes = playable(
         score, gansynth.notes, transpose=settings.transpose, skip_unknown=settings.skip_unknown, name=model.label
     )
+    if len(notes) > MOST_NOTES:
+        raise AudioError(
+            f"a piece has at most {MOST_NOTES:,} notes. Received: {len(notes):,} in {settings.midi}. Play a part of it"
+        )
     seconds = _length(notes, gansynth)
     performance = Performance(
         gansynth, _latent_path(settings, gansynth, seconds), settings.release, settings.batch_size

@@ -7,7 +7,6 @@ waveforms are small, and stay float32.
 """
 
 import io
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from generators.command import run_command
 from generators.errors import ModelError, SettingsError
 from generators.files import written_whole
 from generators.generate import render_rows
+from generators.json_reader import read_json_object
 from generators.registry import build_synth
 from generators.settings import Settings
 from inversynth.pretrained import FOLDER
@@ -65,7 +65,7 @@ def _run(settings: BundleSettings) -> None:
 def read_scores(path: Path) -> dict[str, Any]:
     """Read the scores of each method from an evaluation, reduced to those that a card holds. Raises ModelError."""
     try:
-        evaluation = json.loads(path.read_text(encoding="utf-8"))
+        evaluation = read_json_object(path)
         about = {"n": evaluation["n"], "seed": evaluation["dataset"]["seed"]}
         return {
             result["name"]: {

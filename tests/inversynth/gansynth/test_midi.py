@@ -244,7 +244,10 @@ def test_command_plays_a_file_the_same_by_seed_and_by_the_latents_that_it_wrote(
     assert not np.allclose(soundfile.read("out/song.wav")[0], audio / 2, atol=1e-3)
 
 
-def test_what_is_wrong_is_one_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_wrong_is_one_line(
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inversynth.gansynth.midi.MOST_NOTES", 3)
     song(40, 60)
     np.save("wide.npy", np.zeros((2, 9)))
     mido.MidiFile(tracks=[mido.MidiTrack()]).save("empty.mid")
@@ -255,6 +258,7 @@ def test_what_is_wrong_is_one_line(model: Path, capsys: pytest.CaptureFixture[st
         (["song.mid", "--latents", "wide.npy", "--seconds_per_instrument", "3"], "Keep one of them"),
         (["empty.mid"], "has notes that last"),
         (["none.mid"], "no such MIDI file"),
+        ([song(*[60] * 4)], "a piece has at most 3 notes. Received: 4 in song.mid. Play a part of it"),
     ):
         assert played(model, *words) == 2
         error = capsys.readouterr().err.splitlines()
