@@ -5,7 +5,8 @@ pitch moves, a note may begin. A logistic model of nine measurements at that pla
 synthetic melodies of SoundFont instruments, and `python -m benchmarks.pitch` prints how it does on others.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,8 +35,8 @@ WEIGHTS = (-0.94, 3.76, 0.48, 0.47, 2.08, 2.98, 0.3, 1.29, 0.89)
 BIAS = -7.21
 """Of the logistic model; the order is that of `Place.measurements`."""
 
-ATTACK = 0.17
-"""Units of 6 dB by which the level rises at least where a note of the same pitch begins (1 dB)."""
+ATTACK = 1.0
+"""Decibels by which the level rises at least where a note of the same pitch begins."""
 
 WAVERING = 0.5
 """Semitones between the medians of 80 ms up to which a pitch only wavers: a vibrato of 40 cents either way."""
@@ -46,12 +47,16 @@ SALIENT = 0.5
 
 @dataclass(frozen=True)
 class Segment:
-    """One note: seconds of its start and end, its MIDI pitch with a fraction, and how certain the pitch is, 0..1."""
+    """One note: seconds of its start and end, its MIDI pitch with a fraction, and how certain the pitch is, 0..1.
+
+    `rise` is by how many dB the level rises where it begins, infinite for what sounds from the start.
+    """
 
     start: float
     end: float
     pitch: float
     confidence: float
+    rise: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -84,24 +89,24 @@ def segment_notes(audio: ArrayLike, sample_rate: int) -> list[Segment]:
     voiced = (voicing > VOICED) & (levels > levels.max() - AUDIBLE_DB)
     starts = [place for place in _places(power, levels, track, voicing) if place.score > 0.0]
     bounds = [round(place.time / STEP) for place in starts]
-    attacks = [place.measurements[6] > ATTACK for place in starts]
+    rises = [6.0 * place.measurements[6] for place in starts]
     if not voiced.any():
         return []
     if not bounds or np.argmax(voiced) < bounds[0] - SHORTEST / STEP:  # what sounds from the start begins there
         bounds.insert(0, int(np.argmax(voiced)))
-        attacks.insert(0, True)
+        rises.insert(0, math.inf)
     found: list[Segment] = []
-    for first, last, attack in zip(bounds, [*bounds[1:], len(track)], attacks, strict=True):
+    for first, last, rise in zip(bounds, [*bounds[1:], len(track)], rises, strict=True):
         inside = np.flatnonzero(voiced[first:last]) + first
         if len(inside) * STEP < SHORTEST:
             continue
         core = inside[min(len(inside) // 4, 5) :]  # behind the attack and what is left of the note before
         pitch, certain = mean_pitch(strength[core], levels[core])
         start, end = first * STEP, float(inside[-1] + 1) * STEP
-        if found and not attack and abs(pitch - found[-1].pitch) < WAVERING:  # neither louder nor another pitch
-            start, pitch, certain = found[-1].start, found[-1].pitch, found[-1].confidence
-            found.pop()
-        found.append(Segment(start, end, pitch, certain))
+        if found and rise <= ATTACK and abs(pitch - found[-1].pitch) < WAVERING:  # neither louder nor another pitch
+            found[-1] = replace(found[-1], end=end)
+            continue
+        found.append(Segment(start, end, pitch, certain, rise))
     return found
 
 

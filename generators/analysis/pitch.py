@@ -16,6 +16,8 @@ from generators.analysis.pitch_strength import (
     CERTAIN,
     STEP,
     VOICED,
+    exact_note,
+    exact_pitch,
     frame_levels,
     mean_pitch,
     pitch_strength,
@@ -69,7 +71,8 @@ def track_pitch(audio: ArrayLike, sample_rate: int) -> PitchTrack:
     confidence = np.asarray(np.clip((found - VOICED) / (CERTAIN - VOICED), 0.0, 1.0), np.float64)
     voiced = (found > VOICED) & (levels > levels.max() - AUDIBLE_DB)
     times = np.arange(len(path), dtype=np.float64) * STEP
-    return PitchTrack(times, _refined(strength, path), voiced, confidence)
+    frequency, _ = exact_pitch(audio, sample_rate, _refined(strength, path), np.arange(len(path)))
+    return PitchTrack(times, frequency, voiced, confidence)
 
 
 def find_note(audio: ArrayLike, sample_rate: int) -> NotePitch | None:
@@ -81,8 +84,13 @@ def find_note(audio: ArrayLike, sample_rate: int) -> NotePitch | None:
     if not sound.any():
         return None
     strength = pitch_strength(sound, sample_rate)
-    midi, confidence = mean_pitch(strength, frame_levels(sound, sample_rate, len(strength)))
-    return NotePitch(midi, confidence) if confidence >= LEAST_CERTAIN else None
+    levels = frame_levels(sound, sample_rate, len(strength))
+    midi, confidence = mean_pitch(strength, levels)
+    if confidence < LEAST_CERTAIN:
+        return None
+    return NotePitch(
+        exact_note(sound, sample_rate, midi, np.flatnonzero(levels > levels.max() - AUDIBLE_DB)), confidence
+    )
 
 
 def estimate_pitch(audio: NDArray[np.floating[Any]], sample_rate: int) -> NDArray[np.float64]:

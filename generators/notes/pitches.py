@@ -4,6 +4,8 @@ import re
 
 from generators.errors import ParameterError
 
+NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
 
 def note_number(name: str) -> int:
     """Return the MIDI number of a note name such as A4 (69), C#3, Bb2. Raises ParameterError."""
@@ -20,9 +22,8 @@ def note_number(name: str) -> int:
 
 def note_name(pitch: int) -> str:
     """Return the name of a MIDI number: 69 is A4, 49 is C#3."""
-    import librosa
-
-    return str(librosa.midi_to_note(pitch, unicode=False))
+    octave, place = divmod(pitch, 12)
+    return f"{NAMES[place]}{octave - 1}"
 
 
 def midi_number(text: str) -> int:

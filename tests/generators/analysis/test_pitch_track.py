@@ -33,6 +33,22 @@ def test_notes_from_c2_to_c7_are_found_within_15_cents(midi, rate):
     assert note.confidence > 0.4
 
 
+@pytest.mark.parametrize("hertz", [55.0, 110.0, 220.0, 440.0, 1000.0, 2000.0, 4000.0])
+@pytest.mark.parametrize("rate", [16384, 44100])
+def test_sine_is_measured_to_a_cent(hertz, rate):
+    tone = 0.5 * np.sin(2 * np.pi * hertz * np.arange(rate) / rate)
+    assert find_note(tone, rate).midi == pytest.approx(69 + 12 * np.log2(hertz / 440), abs=0.01)
+    track = track_pitch(tone, rate)
+    assert abs(1200 * np.log2(np.median(track.frequency[track.voiced]) / hertz)) < 1.0
+
+
+def test_pitch_of_a_glide_is_that_on_which_it_settles():
+    time = np.arange(RATE) / RATE
+    hertz = 110 * (1 + 0.12 * np.exp(-time / 0.05))  # two semitones down, as a drum
+    glide = np.sin(2 * np.pi * np.cumsum(hertz) / RATE) * np.exp(-4 * time)
+    assert find_note(glide, RATE).midi == pytest.approx(45, abs=0.3)
+
+
 @pytest.mark.parametrize("midi", [40, 57, 72])
 def test_a_missing_fundamental_and_odd_harmonics_keep_their_pitch(midi):
     time = np.arange(RATE) / RATE
