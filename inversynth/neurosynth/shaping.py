@@ -38,7 +38,7 @@ QUIETEST = 1e-3
 """Least local level relative to the peak, -60 dB: quieter parts are not amplified to full scale."""
 
 BLOCK = 2**20
-"""Samples between two updates of a batch's progress bar: under a second of work."""
+"""Samples between two updates of a batch's progress bar, under a second of work, and of a sound measured at once."""
 
 BATCH = Content("batch", "an .npz file of plain arrays")
 
@@ -68,7 +68,15 @@ class Shaped:
     @property
     def envelope_error(self) -> float:
         """Mean absolute error of the RMS in windows of 11 samples, relative to the peak."""
-        return envelope_errors(*(sound[np.newaxis] for sound in (self.output, self.ideal, self.basic)))["env_rms"]
+        windows, total = len(self.output) - WINDOW + 1, 0.0
+        for start in range(0, windows, BLOCK):
+            parts = (sound[np.newaxis, start : start + BLOCK + WINDOW - 1] for sound in self._sounds)
+            total += min(BLOCK, windows - start) * envelope_errors(*parts)["env_rms"]
+        return total / windows
+
+    @property
+    def _sounds(self) -> tuple[NDArray[np.float32], ...]:
+        return self.output, self.ideal, self.basic
 
 
 def local_level(audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:

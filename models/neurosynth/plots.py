@@ -35,15 +35,17 @@ def draw_shapes(basic: ArrayLike, output: ArrayLike, ideal: ArrayLike, titles: S
     figure = Figure(figsize=(9.0, 0.5 + 1.35 * len(titles)), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(titles), 2, sharex=True, sharey="row", squeeze=False)
-    arrays = (np.asarray(sounds, np.float64) for sounds in (basic, output, ideal))
+    arrays = (np.asarray(sounds, np.float32) for sounds in (basic, output, ideal))
     for (left, right), title, *sounds in zip(panels, titles, *arrays, strict=True):
-        before, after, meant = (np.where(np.isfinite(sound), sound, np.nan) for sound in sounds)
+        before, after, meant = map(_with_gaps, sounds)
         _draw(left, before, IDEAL, "input")
         _draw(right, meant, IDEAL, "ideal", wide=True)
         _draw(right, after, OUTPUT, "output", filled=False)
         # A title is a user's words: nothing in it is mathematics.
         left.set_title(figure_text(title), loc="left", fontsize=9, parse_math=False)
-        right.set_title(f"mean absolute error {np.mean(np.abs(after - meant)):.4f}", loc="right", fontsize=9)
+        right.set_title(
+            f"mean absolute error {np.mean(np.abs(after - meant), dtype=np.float64):.4f}", loc="right", fontsize=9
+        )
         peak = max(float(np.fmax.reduce(np.abs(sound), initial=0.0)) for sound in (before, after, meant)) or 1.0
         left.set_ylim(-1.08 * peak, 1.08 * peak)
         for axes in (left, right):
@@ -56,6 +58,10 @@ def draw_shapes(basic: ArrayLike, output: ArrayLike, ideal: ArrayLike, titles: S
         axes.set_xlabel("sample", fontsize=8)
     with written_whole(path) as partial:
         figure.savefig(partial, format="png", dpi=120, metadata={"Software": None})
+
+
+def _with_gaps(audio: Floats) -> Floats:
+    return audio if np.all(np.isfinite(audio)) else np.where(np.isfinite(audio), audio, np.nan)
 
 
 def outline(audio: Floats, columns: int) -> tuple[Floats, Floats]:

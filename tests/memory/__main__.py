@@ -61,19 +61,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def peak_of(name: str, place: Path, seconds: float = LONG) -> Peak:
-    """Measure one command on both sounds, which are made where they are missing."""
-    peaks, fault = [], ""
-    for length in (SHORT, seconds):
+    """Measure one command on the short sound and on the longest that it accepts, up to `seconds`.
+
+    The sounds are made where they are missing. What exceeds `seconds` must be refused, with less memory.
+    """
+    known, fault = COMMANDS[name], ""
+    refuses = known.longest is not None and known.longest < seconds
+    lengths = [SHORT, *([known.longest] if refuses and known.longest else []), seconds]
+    peaks = []
+    for length in lengths:
         folder = place / f"{length:g}"
         if not folder.exists():
             make_materials(folder, length)
-        refuses = COMMANDS[name].refuses and length == seconds
-        peak, code, words = measure([sys.executable, "-m", "inversynth", *COMMANDS[name].words(folder)])
+        peak, code, words = measure([sys.executable, "-m", "inversynth", *known.words(folder)])
         peaks.append(peak)
-        if code != (2 if refuses else 0) and not (code == 2 and COMMANDS[name].refuses):
-            fault = f"exit {code} on {length:g} s: {words[-400:]}"
+        if code != (2 if refuses and length == seconds else 0):
+            fault = fault or f"exit {code} on {length:g} s: {words[-400:]}"
         shutil.rmtree(folder / "out", ignore_errors=True)
-    return Peak(name, peaks[0], peaks[1], fault)
+    return Peak(name, peaks[0], max(peaks[1:]), fault)
 
 
 def measure(words: Sequence[str]) -> tuple[float, int, str]:
@@ -100,7 +105,8 @@ def row(one: Peak) -> str:
 
 def table(found: Sequence[Peak]) -> str:
     """Return the table of docs/reliability.md."""
-    head = f"| command | 1 s, MB | {LONG / 60:.0f} min at {RATE // 1000} kHz, MB | above | bound | why |"
+    long = f"{LONG / 60:.0f} min at {RATE // 1000} kHz"
+    head = f"| command | 1 s, MB | {long}, or the longest accepted, MB | above | bound | why |"
     return "\n".join([head, "|---|--:|--:|--:|--:|---|", *map(row, found)])
 
 

@@ -27,13 +27,14 @@ SCALE = (0, 2, 4, 5, 7, 9, 11, 12)
 class Measured:
     """A command: its words for a material folder, what it may take on the long sound above the short one, and why.
 
-    `refuses` holds where the long sound exceeds a limit of the command, which then ends with one line.
+    `longest`: seconds of the longest sound that it accepts, where that is less than LONG: it is measured on that one,
+    and on the long one must end with one line. 0 where it accepts sounds of one length alone.
     """
 
     words: Callable[[Path], Sequence[str]]
     bound: int
     reason: str
-    refuses: bool = False
+    longest: float | None = None
 
 
 def _sound(folder: Path) -> str:
@@ -53,11 +54,16 @@ COMMANDS: dict[str, Measured] = {
     ),
     "shape": Measured(
         lambda at: _quick(["shape", _sound(at)], at),
-        60,
-        "refuses more than 4,194,304 samples; up to there each takes 1.2 kB",
-        refuses=True,
+        300,
+        "refuses more than 4,194,304 samples; holds a block of 65,536 in the network, and the whole in a few arrays",
+        longest=(1 << 22) / RATE,
     ),
-    "encode": Measured(lambda at: _quick(["encode", _sound(at)], at), 60, "refuses more than 120 s", refuses=True),
+    "encode": Measured(
+        lambda at: _quick(["encode", _sound(at)], at),
+        650,
+        "refuses more than 120 s, which the network takes at once",
+        longest=120.0,
+    ),
     "decode": Measured(
         lambda at: _quick(["decode", _sound(at)], at, "--length", "0.1"), 60, "reads no more than --length"
     ),
@@ -69,8 +75,8 @@ COMMANDS: dict[str, Measured] = {
     "grid": Measured(
         lambda at: ["grid", *(str(at / f"corner_{x}") for x in "abcd"), "--check", "--output_dir", str(at / "out")],
         60,
-        "takes sounds of one length, and refuses others by their header",
-        refuses=True,
+        "takes sounds of one length, and reads no more of others",
+        longest=0,
     ),
     "wae reconstruct": Measured(
         lambda at: _quick(["wae", "reconstruct", _sound(at)], at, "--note", "60"), 60, STREAMED
@@ -113,9 +119,13 @@ def make_materials(folder: Path, seconds: float) -> Path:
     (folder / "sounds").mkdir(parents=True, exist_ok=True)
     write_notes(folder / "sound_60.wav", seconds)
     (folder / "sounds" / "sound_60.wav").symlink_to(folder / "sound_60.wav")
-    for name in "abcd":
-        (folder / f"corner_{name}").mkdir()
-        (folder / f"corner_{name}" / f"{name}_60.wav").symlink_to(folder / "sound_60.wav")
+    for number, name in enumerate("abcd"):
+        corner = folder / f"corner_{name}" / f"{name}_60.wav"
+        corner.parent.mkdir()
+        if seconds > SHORT:
+            corner.symlink_to(folder / "sound_60.wav")
+        else:
+            _write_corner(corner, number)
     (folder / "song.mid").write_bytes(score(seconds))
     (folder / "points").write_text(str(max(2, round(seconds))))
     from generators.registry import build_synth
@@ -126,6 +136,17 @@ def make_materials(folder: Path, seconds: float) -> Path:
     patch = Patch(space=synth.space, values=values, sample_rate=synth.sample_rate, length=synth.length)
     (folder / "patch.json").write_text(patch.to_json(), encoding="utf-8")
     return folder
+
+
+def _write_corner(path: Path, harmonics: int) -> None:
+    """Write a note as the bundled NSynth takes it."""
+    from inversynth.pretrained import find_model
+    from models.model_files import read_card
+
+    card = read_card(find_model("nsynth"))
+    time = np.arange(card.samples) / card.sample_rate
+    note = sum(np.sin(2 * np.pi * 261.6 * (1 + k) * time) for k in range(1 + harmonics)) / 8
+    soundfile.write(path, note, card.sample_rate, subtype="PCM_16")
 
 
 def write_notes(path: Path, seconds: float) -> None:

@@ -14,6 +14,7 @@ from inversynth.neurosynth import shaping
 from inversynth.neurosynth.shape import ShapeSettings
 from inversynth.neurosynth.shaping import local_level
 from models.model_files import ModelCard, save_model
+from models.neurosynth.metrics import envelope_errors
 
 SYNTH = build_synth("envelope", 16384, 128 / 16384)
 SUSTAINS = (1.0, 0.7, 0.4)
@@ -94,6 +95,15 @@ def test_errors_are_those_of_the_sound_at_a_peak_of_one(here: Path, turner: Path
     assert words[0] == words[1]
     error = np.abs(np.arange(400) / 400 - 0.4).sum() / 1000
     assert f"mean absolute error {error:.4f}, envelope error 0.1" in words[0]
+
+
+def test_the_envelope_error_is_measured_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    shaped = shaping.Shaped(*rng.uniform(-1, 1, (3, 5000)).astype(np.float32), peak=1.0)
+    whole = envelope_errors(*(sound[np.newaxis] for sound in (shaped.output, shaped.ideal, shaped.basic)))["env_rms"]
+    for block in (5000, 999, 11):
+        monkeypatch.setattr(shaping, "BLOCK", block)
+        assert shaped.envelope_error == pytest.approx(whole, rel=1e-9)
 
 
 def test_silence_stays_silent(here: Path, turner: Path) -> None:
