@@ -18,7 +18,7 @@ from pydantic import Field
 from generators.audio import normalise_peak, write_audio
 from generators.command import run_command
 from generators.dataset import Dataset
-from generators.errors import DatasetError, ModelError
+from generators.errors import DatasetError, ModelError, one_line
 from generators.files import write_text
 from generators.settings import Settings
 from inversynth.evaluation.evaluator import choose_rows, dataset_synth
@@ -91,7 +91,7 @@ def render_comparison(comparisons: Sequence[Comparison], card: "ModelCard", data
         title=f"{dataset.path.stem}, {len(comparisons)} row{'' if len(comparisons) == 1 else 's'}",
         model=card.model,
         remark=remark,
-        tiles=report.tiles(scores),
+        tiles=report.tiles(scores, averaged=True),
         paper_tiles=report.paper_tiles(scores),
         rows=[_view(comparison) for comparison in comparisons],
         colours=charts.colour_stops(),
@@ -146,7 +146,7 @@ def _view(comparison: Comparison) -> dict[str, Any]:
         ],
         "same": comparison.is_same,
         "difference": f"{comparison.difference:.2g}",
-        "tiles": [*report.tiles(inversion.patch.scores), *report.paper_tiles(inversion.patch.scores)[:3]],
+        "tiles": [*report.tiles(inversion.patch.scores), *report.paper_tiles(inversion.patch.scores)],
         "sentence": str(inversion.patch.verdict.get("sentence", "")),
         "summary": report.summarise(inversion.patch, inversion.truth),
         "knobs": [knob for knobs in panels(inversion.patch, inversion.truth).values() for knob in knobs],
@@ -195,7 +195,7 @@ def _run(settings: CompareSettings) -> None:
         path = write_comparison(settings.output_dir, comparisons, card, dataset, remark)
     for comparison in comparisons:
         print(f"row {comparison.row}: {report.describe(comparison.inversion.patch.scores)}")
-    print(path)
+    print(one_line(path))
     changed = [comparison for comparison in comparisons if not comparison.is_same]
     if changed:
         raise DatasetError(

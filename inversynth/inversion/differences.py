@@ -4,6 +4,7 @@
 by more than a listener would overlook.
 """
 
+import math
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -28,8 +29,8 @@ AS_LONG = 80.0
 WEAK, MISSING = 6.0, 15.0
 """Decibels by which an octave must differ to be too much or too little, and by which it is missing."""
 
-HEARD = -35.0
-"""Decibels below the whole sound from which on an octave is heard beside the others."""
+HEARD = -30.0
+"""Decibels from the target's loudest octave down to which another is heard beside it, both A-weighted."""
 
 LIKE_ENVELOPE = 0.9
 """Envelope cosine below which the loudness takes another course; a held tone and one that falls by 20 dB have 0.85."""
@@ -101,29 +102,38 @@ def _milliseconds(value: float) -> str:
 
 def _colour(bands: "tuple[OctaveBand, ...]") -> Iterator[str]:
     """Name the one range of neighbouring octaves that differs most to the ear."""
+    weights = [a_weighting((band.low * band.high) ** 0.5) for band in bands]
+    loudest = max(band.target + weight for band, weight in zip(bands, weights, strict=True))
+    heard = [
+        max(band.target, band.match) + weight - loudest - HEARD for band, weight in zip(bands, weights, strict=True)
+    ]
     ranges = []
-    for judged, group in groupby(enumerate(bands), key=lambda one: _judge(one[1])):
-        members = list(group)
+    for judged, group in groupby(range(len(bands)), key=lambda place: _judge(bands[place], heard[place])):
+        places = list(group)
         if judged:
-            ranges.append((sum(_weight(band) for _, band in members), members[0][0], members[-1][0], judged))
+            effect = sum(min(abs(bands[k].match - bands[k].target), 2 * MISSING) * heard[k] for k in places)
+            ranges.append((effect, places[0], places[-1], judged))
     if ranges:
         _, first, last, judged = max(ranges)
         yield judged.format(_range(bands, first, last))
 
 
-def _judge(band: "OctaveBand") -> str:
-    """Return what to say of a range of such octaves, or nothing where they are as loud as in the target."""
+def _judge(band: "OctaveBand", heard: float) -> str:
+    """Return what to say of a range of such octaves, or nothing where they are as loud as in the target, or unheard."""
     difference = band.match - band.target
-    if max(band.match, band.target) < HEARD or abs(difference) < WEAK:
+    if heard < 0.0 or abs(difference) < WEAK:
         return ""
     if difference > 0:
         return "too much of {}"
     return "{} is missing" if difference < -MISSING else "too little of {}"
 
 
-def _weight(band: "OctaveBand") -> float:
-    """Weigh a difference by how loud its octave is among the others."""
-    return min(abs(band.match - band.target), 2 * MISSING) * (max(band.match, band.target) - HEARD)
+def a_weighting(frequency: float) -> float:
+    """Return by how many dB a frequency counts more than 1 kHz to the ear: IEC 61672-1, weighting A."""
+    square = frequency * frequency
+    gain = 12194.0**2 * square**2 / ((square + 20.6**2) * (square + 12194.0**2))
+    gain /= ((square + 107.7**2) * (square + 737.9**2)) ** 0.5
+    return 20.0 * math.log10(gain) + 2.0
 
 
 def _range(bands: "tuple[OctaveBand, ...]", first: int, last: int) -> str:

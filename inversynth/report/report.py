@@ -211,53 +211,57 @@ def summarise(patch: Patch, truth: NDArray[Any] | None) -> str:
     return " ".join(words)
 
 
-def tiles(scores: Mapping[str, float], sample_rate: int = 0) -> list[Tile]:
+def tiles(scores: Mapping[str, float], sample_rate: int = 0, averaged: bool = False) -> list[Tile]:
     """Return the scores that stand large on a page: a musician's three and, where the truth is known, MPR.
 
-    Patches of earlier versions have the measures of the paper alone. `sample_rate` is named beside the distance.
+    Patches of earlier versions have the measures of the paper alone.
+
+    Args:
+        sample_rate: Hz, named beside the distance. averaged: of several sounds, whose pitches differ by so many cents
+            up or down.
     """
+    mpr = (
+        [Tile("MPR", f"{scores['mpr']:.2f}", "mean percentile rank of the true settings; 50 is chance, 100 perfect")]
+        if "mpr" in scores
+        else []
+    )
     if "log_mel_distance" not in scores:
-        return paper_tiles(scores)
+        return [*paper_tiles(scores), *mpr]
     at = f" at {sample_rate:,} Hz" if sample_rate else ""
-    cents = scores.get("pitch_cents")
-    found = [
-        Tile(
-            "Log-mel distance",
-            f"{scores['log_mel_distance']:.1f} dB",
-            f"how far apart to the ear{at}; 0 is the same sound, 4 is close, unrelated sounds lie around 15",
-        ),
-        Tile("Pitch", "\N{EN DASH}" if cents is None else _signed_cents(cents), _pitch_words(cents)),
-        Tile(
-            "Envelope",
-            f"{100.0 * scores['envelope_cosine']:.0f} %",
-            "likeness of the loudness over time; 100 % is the same course",
-        ),
-    ]
-    return found + [tile for tile in paper_tiles(scores) if tile.name == "MPR"]
+    distance = Tile(
+        "Log-mel distance",
+        f"{scores['log_mel_distance']:.1f} dB",
+        f"how far apart to the ear{at}; 0 is the same sound, 4 is close, unrelated sounds lie around 15",
+    )
+    likeness = Tile(
+        "Envelope",
+        f"{100.0 * scores['envelope_cosine']:.0f} %",
+        "likeness of the loudness over time; 100 % is the same course",
+    )
+    return [distance, _pitch_tile(scores.get("pitch_cents"), averaged), likeness, *mpr]
 
 
 def paper_tiles(scores: Mapping[str, float]) -> list[Tile]:
-    """Return the scores of the InverSynth paper, in its order."""
+    """Return the scores of two sounds in the InverSynth paper, in its order."""
     known = {
         "stft_pcc": ("STFT PCC", "{:.2f}", "similarity of the spectrograms; 100 is the same. Lenient"),
         "ft_pcc": ("FT PCC", "{:.2f}", "similarity of the whole spectrum; 100 is the same. Strict about pitch"),
         "f_delta": ("F-delta", "{:.1f}", "distance of the spectrograms in dB; 0 is the same"),
-        "mpr": ("MPR", "{:.2f}", "mean percentile rank of the true settings; 50 is chance, 100 perfect"),
     }
     return [Tile(name, form.format(scores[key]), words) for key, (name, form, words) in known.items() if key in scores]
 
 
-def _signed_cents(cents: float) -> str:
-    whole = round(cents)
-    return f"{whole:+d} cents".replace("-", "\N{MINUS SIGN}") if whole else "0 cents"
-
-
-def _pitch_words(cents: float | None) -> str:
+def _pitch_tile(cents: float | None, averaged: bool) -> Tile:
     if cents is None:
-        return "target or match has no single pitch to compare"
-    if round(cents) == 0:
-        return "the same pitch; a semitone is 100 cents"
-    return f"the match is {'higher' if cents > 0 else 'lower'}; a semitone is 100 cents"
+        return Tile("Pitch", "\N{EN DASH}", "target or match has no single pitch to compare")
+    if averaged:
+        return Tile("Pitch", f"{cents:.0f} cents", "off, up or down, where both have a pitch; a semitone is 100 cents")
+    whole = round(cents)
+    if whole == 0:
+        return Tile("Pitch", "0 cents", "the same pitch; a semitone is 100 cents")
+    way = "higher" if whole > 0 else "lower"
+    number = f"{whole:+,d} cents".replace("-", "\N{MINUS SIGN}")
+    return Tile("Pitch", number, f"the match is {way}; a semitone is 100 cents")
 
 
 def describe(scores: Mapping[str, float]) -> str:

@@ -7,7 +7,7 @@ from generators.analysis.musical_measures import musical_measures
 from generators.fm_generator import FmSynth
 from generators.registry import build_synth
 from generators.sampling import sample_classes
-from inversynth.inversion.differences import describe_differences, describe_pitch
+from inversynth.inversion.differences import a_weighting, describe_differences, describe_pitch
 from inversynth.inversion.inversion import conclude
 from inversynth.inversion.target import Target
 from inversynth.inversion.verdict import THRESHOLDS, WORDS, assess, grade, next_step
@@ -94,6 +94,14 @@ def test_the_top_octave_alone_is_called_so() -> None:
     assert "the top octave is missing" in said(low, low + high)
     assert "too much of the top octave" in said(low + high, low)
     assert "too little of the top octave" in said(low + 0.4 * high, low + high)
+
+
+def test_a_rumble_that_nobody_hears_is_not_named() -> None:
+    tone, rumble = np.sin(2 * np.pi * 500 * TIME), np.sin(2 * np.pi * 45 * TIME)
+    assert "64 Hz" not in said(tone, tone + 0.05 * rumble)  # -26 dB, and 30 dB less to the ear
+    assert "all below 64 Hz is missing" in said(tone, tone + 1.2 * rumble)
+    assert a_weighting(1000.0) == pytest.approx(0.0, abs=0.01)
+    assert a_weighting(100.0) == pytest.approx(-19.1, abs=0.1)  # the table of the standard
 
 
 def test_a_pitch_that_the_target_lacks_is_named() -> None:

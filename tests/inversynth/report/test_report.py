@@ -346,6 +346,7 @@ def test_the_headline_holds_a_musicians_three_figures() -> None:
         ("Envelope", "97 %"),
         ("MPR", "99.00"),
     ]
+    assert tiles(scores | {"pitch_cents": 12.4}, averaged=True)[1].number == "12 cents"
     unpitched = {name: value for name, value in scores.items() if name != "pitch_cents"}
     assert tiles(unpitched)[1].number == "\N{EN DASH}"
     assert "no single pitch" in tiles(unpitched)[1].words
