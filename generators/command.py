@@ -6,6 +6,7 @@ too.
 """
 
 import contextlib
+import copy
 import errno
 import logging
 import os
@@ -16,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
-from generators.errors import FULL, InversynthError, os_reason, shown
+from generators.errors import FULL, InversynthError, one_line, os_reason, shown
 from generators.settings import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -100,9 +101,12 @@ def _termination_interrupts() -> Iterator[None]:
 
 
 class _ShownFormatter(logging.Formatter):
-    """Formats a log line without characters that control a terminal."""
+    """Formats a log line without characters that control a terminal; a path in it has no ends of lines either."""
 
     def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.args, tuple):
+            record = copy.copy(record)
+            record.args = tuple(one_line(arg) if isinstance(arg, os.PathLike) else arg for arg in record.args or ())
         return "\n".join(shown(line) for line in super().format(record).split("\n"))
 
 
@@ -113,18 +117,13 @@ class _ShownOutput:
         self._output = output
 
     def write(self, text: str) -> int:
-        shown_parts = (
-            part if part in "\n\t" else shown(part, len(part) * LONGEST_ESCAPE) for part in _PARTS.findall(text)
-        )
+        shown_parts = (part if part in "\n\t" else one_line(part) for part in _PARTS.findall(text))
         self._output.write("".join(shown_parts))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._output, name)
 
-
-LONGEST_ESCAPE = 10
-"""Characters of the longest escape, `\\U0001d173`: of what a command prints, nothing is left out."""
 
 _PARTS = re.compile(r"[\n\t]|[^\n\t]+")
 

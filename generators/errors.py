@@ -62,6 +62,16 @@ def shown(text: str | os.PathLike[str], longest: int = LONGEST_MESSAGE) -> str:
     return _shortened(escaped, longest) if len(escaped) > longest else escaped
 
 
+def one_line(text: str | os.PathLike[str]) -> str:
+    """Return text of any length as one line to print: `shown`, of which nothing is left out."""
+    text = os.fspath(text)
+    return shown(text, len(text) * LONGEST_ESCAPE)
+
+
+LONGEST_ESCAPE = 10
+"""Characters of the longest escape, `\\U0001d173`."""
+
+
 def _shortened(text: str, longest: int) -> str:
     end = longest // 3
     return text[: longest - end - len(ELLIPSIS)] + ELLIPSIS + text[-end:]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from generators.errors import SettingsError
+from generators.errors import SettingsError, one_line
 from generators.settings import Settings
 from inversynth.report.audio_page import PAGE_FILE, AudioPage, finite, write_audio_page
 
@@ -57,6 +57,6 @@ def write_and_list(page: AudioPage, settings: AudioPageSettings) -> None:
     folder = settings.output_dir
     path = write_audio_page(page, folder, pictures=settings.pictures, page=settings.page)
     for clip in page.sounds:
-        print(f"{clip.name}: {clip.caption} -> {folder / clip.name}.wav")
+        print(one_line(f"{clip.name}: {clip.caption} -> {folder / clip.name}.wav"))
     if path:
-        print(path)
+        print(one_line(path))

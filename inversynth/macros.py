@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from generators.audio import write_audio
 from generators.command import run_command
+from generators.errors import one_line
 from generators.files import write_text
 from generators.parameters import ParameterSpace
 from generators.settings import Settings
@@ -213,7 +214,7 @@ def _run(settings: MacrosSettings) -> None:
     path = write_controls(settings.output_dir, turned, controls)
     for control in turned:
         print(f"macro {control.number} ({100 * control.effect:.0f} % of the variance): {describe(control)}")
-    print(path)
+    print(one_line(path))
 
 
 if __name__ == "__main__":

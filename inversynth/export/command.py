@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
-from generators.errors import SettingsError
+from generators.errors import SettingsError, one_line
 from generators.settings import Settings
 from inversynth.inputs import check_inputs_kept
 
@@ -71,7 +71,7 @@ def _export_patch(settings: ExportSettings) -> None:
         check_inputs_kept([output], [patch])
     if output.suffix.lower() != suffix:
         raise SettingsError(f"--output must end in {suffix} for --format {settings.format}. Received: {output}")
-    print(f"{patch} -> {write_any_patch(output, read_any_patch(patch), settings.format)}")
+    print(one_line(f"{patch} -> {write_any_patch(output, read_any_patch(patch), settings.format)}"))
 
 
 def _default_name(patch: Path, suffix: str) -> str:
@@ -110,7 +110,8 @@ def _export_network(settings: ExportSettings) -> None:
     output = settings.output_dir / (settings.output or f"{what.name}{form.suffix}")
     done = export(what, read_card(path), settings.format, output)
     batch = "any number of examples at once" if form.batch is None else f"{form.batch} example at once"
-    print(f"{done.path}: {done.bytes / 1e6:.1f} MB, {batch}\n{done.description}: inputs and outputs")
+    print(one_line(f"{done.path}: {done.bytes / 1e6:.1f} MB, {batch}"))
+    print(one_line(f"{done.description}: inputs and outputs"))
     print(f"largest difference from Keras: {done.difference:.1e} (at most {done.tolerance:.1e})")
 
 

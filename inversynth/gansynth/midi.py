@@ -20,7 +20,7 @@ from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.audio import normalise_peak
 from generators.command import run_command
-from generators.errors import AudioError, SettingsError
+from generators.errors import AudioError, SettingsError, one_line
 from inversynth.audio_command import SHARED, write_and_list
 from inversynth.gansynth.latent_path import LatentPath, draw_latent_path, random_latent_path
 from inversynth.gansynth.latents import read_latents, write_latents
@@ -181,7 +181,7 @@ def _run(settings: MidiSettings) -> None:
         write_latents(path.with_name(f"{path.stem}.latents.npz"), performance.latent_path.keys, gansynth)
     if (seconds + gansynth.seconds) * gansynth.sample_rate > MOST_EMBEDDED:
         log.info("no spectrogram and no page: %.0f minutes are too long", seconds / 60)
-        print(f"{path.stem}: {count_notes(len(notes))} -> {path}")
+        print(one_line(f"{path.stem}: {count_notes(len(notes))} -> {path}"))
         return
     write_and_list(_page(model, performance, notes, WrittenSound(path), settings), settings)
 

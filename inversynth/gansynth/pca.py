@@ -16,7 +16,7 @@ from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
 from generators.command import run_command
-from generators.errors import SettingsError
+from generators.errors import SettingsError, one_line
 from generators.notes.pitches import note_name
 from generators.settings import Numbers
 from inversynth.audio_command import SHARED, with_bar, write_and_list
@@ -164,7 +164,9 @@ def _directions(settings: PcaSettings, model: LabelledModel) -> Directions:
         found = find_directions(gansynth, note, settings.components, settings.samples, settings.seed, bar.update)
     path = write_directions(settings.output_dir / f"{model.label}{ENDING}", found)
     total = 100 * float(found.shares.sum())
-    print(f"{len(found)} directions hold {total:.1f} % of the variance of {found.samples:,} latents -> {path}")
+    print(
+        one_line(f"{len(found)} directions hold {total:.1f} % of the variance of {found.samples:,} latents -> {path}")
+    )
     return found
 
 

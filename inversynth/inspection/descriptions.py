@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from generators.dataset import Dataset
 from generators.dsp.units import amplitude_to_decibels
+from generators.errors import one_line, shown
 from generators.parameters import ParameterSpace
 from inversynth.inspection.presets import Preset, recipe_at
 from inversynth.report.tables import text_table
@@ -246,7 +247,7 @@ def _layers(model: "keras.Model") -> "list[keras.layers.Layer]":
 def _dataset_text(d: Mapping[str, Any]) -> str:
     state = "finished" if d["done"] == d["num_examples"] else "unfinished; the same command resumes it"
     lines = [
-        f"dataset {d['path']}",
+        f"dataset {one_line(d['path'])}",
         f"  synth {d['synth']}, {d['length']:g} s at {d['sample_rate']} Hz, seed {d['seed']}, "
         f"{d['sampling_method']} sampling{', peaks at 1' if d['normalise'] else ''}",
         f"  {d['done']:,} of {d['num_examples']:,} rows ({state}); {_duration(d['duration'])} of sound, "
@@ -281,7 +282,7 @@ def _most_frequent(counts: Mapping[str, int]) -> str:
 def _model_file_text(d: Mapping[str, Any]) -> str:
     training = {name: value for name, value in d["training"].items() if not isinstance(value, dict)}
     lines = [
-        f"model file {d['path']} ({_bytes(d['file_bytes'])})",
+        f"model file {one_line(d['path'])} ({_bytes(d['file_bytes'])})",
         f"  {d['model']} for synth {d['synth']} ({len(d['space']['parameters'])} parameters, "
         f"{d['space']['size']} classes), {d['length']:g} s at {d['sample_rate']} Hz; by {d['software']}",
         f"  features: {_pairs(d['features'])}",
@@ -294,7 +295,7 @@ def _model_file_text(d: Mapping[str, Any]) -> str:
 
 def _run_text(d: Mapping[str, Any]) -> str:
     lines = [
-        f"run {d['path']}",
+        f"run {one_line(d['path'])}",
         f"  settings: {_pairs(d['settings'])}",
         f"  data: {_pairs(d['data'])}",
         f"  {d['epochs']} epochs done{': ' if d['last_epoch'] else ''}{_pairs(d['last_epoch'])}",
@@ -362,7 +363,8 @@ def _scores_line(scores: Mapping[str, Any]) -> str:
 
 def _pairs(values: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
+        f"{shown(name)} {value:.4g}" if isinstance(value, float) else f"{shown(name)} {shown(str(value))}"
+        for name, value in values.items()
     )
 
 

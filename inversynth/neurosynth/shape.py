@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.errors import InversynthError, SettingsError
+from generators.errors import InversynthError, SettingsError, one_line
 from generators.settings import Settings
 from inversynth.commands import run_for_each
 from inversynth.inputs import check_inputs_kept, model_loader
@@ -51,9 +51,8 @@ def _run(settings: ShapeSettings, on_error: Callable[[InversynthError], None]) -
     levels = settings.attack, settings.sustain, settings.release
     load = model_loader(settings.model, LOADER)
     for path, shaped in shape_files(settings.sounds, load, levels, settings.output_dir, on_error):
-        print(
-            f"{path.stem}: mean absolute error {shaped.error:.4f}, envelope error {shaped.envelope_error:.4f} -> {path}"
-        )
+        errors = f"mean absolute error {shaped.error:.4f}, envelope error {shaped.envelope_error:.4f}"
+        print(one_line(f"{path.stem}: {errors} -> {path}"))
 
 
 def _run_batch(settings: ShapeSettings, batch: Path) -> None:
@@ -67,7 +66,7 @@ def _run_batch(settings: ShapeSettings, batch: Path) -> None:
     basic, label = read_batch(batch)
     out = shape_batch(load(), basic, label)
     write_arrays(output, out=out)
-    print(f"{len(out):,} sounds of {out.shape[1]:,} samples -> {output}")
+    print(one_line(f"{len(out):,} sounds of {out.shape[1]:,} samples -> {output}"))
 
 
 def _check(settings: ShapeSettings) -> None:

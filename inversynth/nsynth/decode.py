@@ -21,7 +21,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.audio import read_header, write_audio
-from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError, os_reason
+from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError, one_line, os_reason
 from generators.settings import Settings
 from inversynth.commands import run_for_each
 from inversynth.inputs import MidiNote, check_inputs_kept, model_loader, sound_paths
@@ -278,7 +278,8 @@ def decode_and_print(settings: DecodingSettings, decoder: Decoder, sounds: Seque
     with logging_redirect_tqdm():
         options = {"batch_size": settings.batch_size, "resume": settings.resume}
         for codes, path, already in decode_files(decoder, sounds, **options):  # type: ignore[arg-type]
-            tqdm.write(f"{codes.name}: {describe_codes(codes)}{', already decoded' if already else ''} -> {path}")
+            note = ", already decoded" if already else ""
+            tqdm.write(one_line(f"{codes.name}: {describe_codes(codes)}{note} -> {path}"))
 
 
 if __name__ == "__main__":

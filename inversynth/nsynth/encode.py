@@ -16,7 +16,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.audio import Sound, read_audio, resample
-from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError
+from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError, one_line
 from generators.settings import Settings
 from inversynth.commands import run_for_each
 from inversynth.inputs import MidiNote, log_conversion, model_loader, sound_paths, unique_names
@@ -178,7 +178,7 @@ def _run(settings: EncodeSettings, on_error: Callable[[InversynthError], None]) 
     with logging_redirect_tqdm():
         for written, codes in encode_files(paths, reader, settings.output_dir, on_error, bare=settings.npy):
             note = "no note" if codes.pitch is None else f"note {codes.pitch}"
-            tqdm.write(f"{codes.name}: {describe_codes(codes)}, {note} -> {written}")
+            tqdm.write(one_line(f"{codes.name}: {describe_codes(codes)}, {note} -> {written}"))
 
 
 if __name__ == "__main__":

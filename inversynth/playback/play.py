@@ -23,7 +23,7 @@ from pydantic_settings import CliPositionalArg
 from generators.audio import write_audio
 from generators.command import run_command
 from generators.dsp.units import midi_to_hz
-from generators.errors import AudioError, ParameterError, SettingsError
+from generators.errors import AudioError, ParameterError, SettingsError, one_line
 from generators.notes.pitches import note_name, note_number
 from generators.oscillator_spec import oscillator_columns
 from generators.parameters import Floats
@@ -267,12 +267,12 @@ def _run(settings: PlaySettings) -> None:
     instrument = Instrument(patch, settings.sample_rate, root_frequency(settings.root))
     score = read_score(settings.midi) if settings.midi is not None else _range(settings, instrument)
     if settings.separate:
-        print(f"{count_notes(len(play_separately(instrument, score, output)))} -> {output}")
+        print(one_line(f"{count_notes(len(play_separately(instrument, score, output)))} -> {output}"))
         return
     count, gain = play(instrument, score, output)
     if gain < 1.0:
         log.info("turned down by %.1f dB, to full scale", -20 * np.log10(gain))
-    print(f"{count_notes(count)} -> {output}")
+    print(one_line(f"{count_notes(count)} -> {output}"))
 
 
 def root_frequency(root: str) -> float | None:

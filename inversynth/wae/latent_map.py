@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from generators.command import run_command
-from generators.errors import ModelError
+from generators.errors import ModelError, one_line
 from generators.settings import Settings
 from inversynth.wae.session import load_model
 
@@ -70,13 +70,13 @@ def _run(settings: MapSettings) -> None:
     latents = {name: wae.encode_spectrograms(spectrograms) for name, wae in zip(names, wae_models, strict=True)}
     folder = settings.output_dir
     flat = {name: _to_plane(each, settings.seed) for name, each in latents.items()}
-    print(to_png(draw_grid(flat, attributes), folder / FLAT_FILE))
+    print(one_line(to_png(draw_grid(flat, attributes), folder / FLAT_FILE)))
     spaces = {name: in_space(each) for name, each in latents.items()}
-    print(to_png(draw_grid(spaces, attributes), folder / SPACE_FILE))
+    print(one_line(to_png(draw_grid(spaces, attributes), folder / SPACE_FILE)))
     for name, wae in zip(names, wae_models, strict=True):
         plots = sorted((wae.loaded.path.resolve().parent / "pictures").glob("epoch_*.png"))
         if plots:
-            print(animate(plots, folder / f"{name}.gif"))
+            print(one_line(animate(plots, folder / f"{name}.gif")))
 
 
 def _names(wae_models: "Sequence[WaeModel]") -> list[str]:

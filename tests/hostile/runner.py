@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.hostile.corpus.places import ODD_NAMES
 from tests.hostile.places import Snapshot, snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -289,6 +290,8 @@ def _wrong_lines(outcome: Outcome) -> list[str]:
             found.append(f"output: a traceback on {name}")
         if line := LIBRARY_LINE.search(RETRACING.sub("", text)):
             found.append(f"output: a library's line on {name}: {line[0][:40]!r}")
+        if os.fsdecode(ODD_NAMES["newline"]) in text:
+            found.append(f"output: an end of line in a name on {name}")
         if odd := UNPRINTABLE.search(text):
             found.append(f"output: {odd[0]!r} on {name}")
     if outcome.code == 2:

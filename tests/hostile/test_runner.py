@@ -45,6 +45,7 @@ def test_a_refusal_in_one_line_keeps_every_promise() -> None:
         (Outcome(2, b"", b"AudioError: " + b"a" * 3000), "output: a line of 3012 characters"),
         (Outcome(0, b"Traceback (most recent call last)\n", b""), "output: a traceback on standard output"),
         (Outcome(0, b"", b"I0000 00:00:17 1 port.cc:1] oneDNN\n"), "output: a library's line on standard error"),
+        (Outcome(0, b"1 note -> one\ntwo.wav\n", b""), "output: an end of line in a name on standard output"),
         (Outcome(0, b"", b"x.py:3: UserWarning: a\n"), "output: a library's line on standard error"),
     ],
 )

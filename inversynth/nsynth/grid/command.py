@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
-from generators.errors import AudioError, ModelError, ParameterError, SettingsError
+from generators.errors import AudioError, ModelError, ParameterError, SettingsError, one_line
 from generators.notes.folder import Fit
 from generators.notes.pitches import note_list
 from generators.parallel import available_cores
@@ -81,7 +81,7 @@ def _run(settings: GridSettings) -> None:
     pitches = pitches or tuple(sorted(corners[0].notes))
     if settings.check:
         notes = ", ".join(map(str, pitches))
-        print(f"no fault found in {', '.join(corner.sound for corner in corners)} at the notes {notes}")
+        print(one_line(f"no fault found in {', '.join(corner.sound for corner in corners)} at the notes {notes}"))
         return
     if settings.final_length > card.samples:
         raise SettingsError(
@@ -97,13 +97,13 @@ def _run(settings: GridSettings) -> None:
     folder, workers = settings.output_dir, settings.workers or available_cores()
     missing = render_shard(job, codec, corners, folder, shard, batch_size=settings.batch_size, workers=workers)
     if missing:
-        print(
-            f"shard {settings.shard} is done; {missing} of {len(job.mixtures)} notes are left to the others -> {folder}"
-        )
+        left = f"{missing} of {len(job.mixtures)} notes are left to the others"
+        print(one_line(f"shard {settings.shard} is done; {left} -> {folder}"))
         return
     page = build_pad(job, folder)
-    print(f"{len(job.mixtures)} notes at {len(job.notes)} places -> {folder / NOTES}, {folder / job.name}.bin")
-    print(page)
+    places = f"{folder / NOTES}, {folder / job.name}.bin"
+    print(one_line(f"{len(job.mixtures)} notes at {len(job.notes)} places -> {places}"))
+    print(one_line(page))
 
 
 def _check(settings: GridSettings) -> None:
