@@ -1,8 +1,12 @@
 """Messages name what is meant."""
 
+import logging
+from pathlib import Path
+
 import pytest
 
-from generators.errors import shown, unknown
+from generators.command import _ShownFormatter
+from generators.errors import one_line, shown, unknown
 
 
 @pytest.mark.parametrize(
@@ -32,3 +36,16 @@ def test_nothing_is_offered_where_nothing_is_near(known: tuple[str, ...]) -> Non
 )
 def test_text_is_shown_in_one_line_that_controls_nothing(text: str, line: str) -> None:
     assert shown(text) == line
+
+
+def test_a_line_to_print_has_no_ends_of_lines_and_leaves_nothing_out() -> None:
+    assert one_line(Path("one\ntwo", "n" * 5000)) == r"one\ntwo/" + "n" * 5000
+    assert one_line("\U000e0001" * 3000) == r"\U000e0001" * 3000
+    assert one_line("") == ""
+
+
+def test_a_path_in_the_log_takes_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    formatter = _ShownFormatter()
+    logging.getLogger("test").warning("%s has\n%d", Path("one\ntwo"), 3)
+    assert formatter.format(caplog.records[0]) == "one\\ntwo has\n3"
+    assert caplog.records[0].args == (Path("one\ntwo"), 3)
