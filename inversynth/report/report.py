@@ -77,7 +77,7 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
         patch=patch,
         players=players,
         gain=gain,
-        lead=search_summary.lead(patch),
+        lead=" ".join([search_summary.lead(patch), *map(str, target.source.get("remarks", ()))]),
         summary=summarise(patch if shows_probabilities else replace(patch, probabilities=None), inversion.truth),
         tiles=tiles(patch.scores, rate),
         paper_tiles=paper_tiles(patch.scores),

@@ -332,6 +332,12 @@ def test_a_knob_between_two_classes_says_so_and_moves_by_a_whole_one(found: Inve
     assert render_report(replace(found, patch=patch)).count("between 3 and 4 of 15</small>") == 23
 
 
+def test_what_the_sound_plays_stands_at_the_top(found: Inversion) -> None:
+    source = {**found.target.source, "remarks": ["It plays <A3>.", "More notes follow."]}
+    html = render_report(replace(found, target=replace(found.target, source=source)))
+    assert "It plays &lt;A3&gt;. More notes follow.</p>" in html.partition("</header>")[0]
+
+
 def test_a_root_other_than_a4_is_named(found: Inversion) -> None:
     assert "at root" not in render_report(found)
     assert "at root C3." in render_report(replace(found, patch=replace(found.patch, root=48.0)))
