@@ -118,6 +118,28 @@ def sample(cases: Sequence[Case], seed: int) -> Iterator[Case]:
                 del by_command[name]
 
 
+LENGTHY = ("train", "invert", "demo", "grid", "interpolate", "decode", "encode")
+"""Commands whose valid calls take seconds: in a short sample they meet what must be refused, which takes none."""
+
+
+def short_sample(cases: Sequence[Case], seed: int, count: int) -> list[Case]:
+    """Draw so many cases, among them each command, and each kind of argument with each group of members it meets."""
+    quick = [
+        case
+        for case in sample(cases, seed)
+        if case.member.must == "refuse" or not case.argument.command.startswith(LENGTHY)
+    ]
+    seen: set[object] = set()
+    first, others = [], []
+    for case in quick:
+        strata = {case.argument.command, (case.argument.kind, case.member.group)}
+        (others if strata <= seen else first).append(case)
+        seen |= strata
+    if len(first) > count:
+        raise ValueError(f"{len(first)} cases are needed for one of each. Received: {count}")
+    return [*first, *others][:count]
+
+
 def run_case(case: Case, worker: Worker, materials: Mapping[str, str]) -> Result:
     """Run a case in a sandbox of its own, and say which promises did not hold."""
     member = case.member

@@ -8,7 +8,7 @@ from pydantic_settings import CliPositionalArg
 
 from generators.settings import Settings
 from inversynth.cli import COMMANDS
-from tests.hostile.cases import all_arguments, all_cases, sample
+from tests.hostile.cases import all_arguments, all_cases, sample, short_sample
 from tests.hostile.commands import CALLS, Argument, arguments, classes, words
 from tests.hostile.corpus import corpus
 from tests.hostile.corpus.member import FILES, NUMBERS, OUTPUTS, TEXTS
@@ -76,6 +76,18 @@ def test_a_sample_follows_from_its_seed_and_begins_with_every_command() -> None:
     assert [case.name for case in first] != [case.name for case in other]
     assert {case.argument.command for case in first[: len(CALLS)]} == set(CALLS)
     assert sorted(case.name for case in first) == sorted(case.name for case in cases)
+
+
+def test_a_short_sample_has_every_command_kind_and_group() -> None:
+    cases = all_cases()
+    drawn = short_sample(cases, 0, 150)
+    assert [case.name for case in drawn] == [case.name for case in short_sample(cases, 0, 150)]
+    assert len({case.name for case in drawn}) == 150
+    assert {case.argument.command for case in drawn} == set(CALLS)
+    assert {case.member.group for case in drawn} == {case.member.group for case in cases}
+    assert {case.argument.kind for case in drawn} == {case.argument.kind for case in cases}
+    with pytest.raises(ValueError, match="cases are needed for one of each"):
+        short_sample(cases, 0, 20)
 
 
 class Unknown(Settings):
