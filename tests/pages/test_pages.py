@@ -51,6 +51,29 @@ def message(dom: str) -> str:
 
 
 @browser
+def test_one_switch_shows_target_or_match_in_the_same_place(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    page = PAGES["report.html"](tmp_path / "pages")
+    html = page.read_text(encoding="utf-8")
+    assert "<figure hidden" not in html  # without scripts both are there
+    assert shown(visit(page, tmp_path).dom) == ["true", "false"]
+    clicked = '<script>document.querySelectorAll(".switch button")[1].click()</script></body>'
+    opened = re.sub(r"<meta http-equiv.*", "", html).replace("</body>", clicked)
+    page.write_text(opened, encoding="utf-8")
+    assert shown(visit(page, tmp_path / "clicked").dom) == ["false", "true"]
+
+
+def shown(dom: str) -> list[str]:
+    """Return which button of a report's switch is pressed; the picture of that one alone is there."""
+    part = dom.partition('<div class="card ab switched">')[2].partition("</section>")[0]
+    assert 'class="switch unprinted" role="group" aria-label="Which sound is shown and played">' in part
+    pressed = re.findall(r'aria-pressed="(\w+)"', part)
+    hidden = [bool(mark) for mark in re.findall(r'<figure( hidden="")?>', part)]
+    assert hidden == [state == "false" for state in pressed]
+    return pressed
+
+
+@browser
 def test_what_slips_through_the_escaping_is_blocked_and_would_run_without_the_policy(tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
     page = PAGES["index.html"](tmp_path / "pages")
