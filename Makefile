@@ -25,7 +25,7 @@ demo: $(STAMP) ## invert five bundled sounds in less than a minute (ARGS=--train
 	$(VENV)/bin/python -m inversynth.demo $(ARGS)
 
 test: $(STAMP) ## run the tests, file by file on all cores (ARGS="-n 0 -k …": some of them, in one process)
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP) ## ruff, ruff format, mypy and the import contract
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" task check

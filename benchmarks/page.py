@@ -88,7 +88,7 @@ def replace_section(page: str, name: str, markdown: str) -> str:
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table with padded cells, so that it reads as well in a terminal; numbers stand to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(columns, *rows, strict=True)]
+    widths = [max(3, *map(len, column)) for column in zip(columns, *rows, strict=True)]  # a rule has three characters
     right = [all(re.match(r"^([\d,.\-–]|$)", row[i]) for row in rows) for i in range(len(columns))]
 
     def line(cells: Sequence[str]) -> str:

@@ -37,6 +37,23 @@ def settings_variables() -> set[str]:
     return named | {name for name in os.environ if name.startswith("INVERSYNTH_")}
 
 
+LONG_FIRST = ("test_readme.py", "kill/", "hostile/", "memory/", "models/", "pages/", "inversynth/")
+"""Files and folders of tests in which single files last longest. With them at the end, cores would wait for one."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files that last longest where several processes share the tests, in the order of the files."""
+    if not hasattr(config, "workerinput"):
+        return
+    tests = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(tests).as_posix() if item.path.is_relative_to(tests) else ""
+        return next((i for i, start in enumerate(LONG_FIRST) if name.startswith(start)), len(LONG_FIRST))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def outside_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Shut out the developer's settings; child processes import this checkout from wherever they run."""

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from benchmarks import machine
-from benchmarks.page import HEAD, SECTIONS, Section, publish, replace_section
+from benchmarks.page import HEAD, SECTIONS, Section, markdown_table, publish, replace_section
 
 
 def section(name, cell="1"):
@@ -24,6 +24,16 @@ def test_a_section_is_replaced_and_the_others_stay(tmp_path, capsys):
     assert text.count("<!-- ") == 2 * len(SECTIONS)
     assert "| that |    20 |" in capsys.readouterr().out
     assert replace_section(text, "dataset", section("dataset", "7,000").to_markdown()) == text
+
+
+def test_narrow_columns_have_a_rule_that_markdown_takes_for_one():
+    table = markdown_table(("a", "n", ""), [["x", "1", ""], ["", "22", ""]])
+    assert table.splitlines() == [
+        "| a   |   n |     |",
+        "| --- | --: | --: |",
+        "| x   |   1 |     |",
+        "|     |  22 |     |",
+    ]
 
 
 def test_a_section_says_how_it_was_measured():
