@@ -289,16 +289,24 @@ def _render_rows(
     progress: bool,
 ) -> None:
     card, offset = dataset.card, dataset.first_row
+    begun: list[slice] = []
 
     def render(rows: slice) -> dict[str, NDArray[Any]]:
         first, last = rows.start + offset, rows.stop + offset
         columns = render_columns(synth, first, last, card.seed, card.sampling_method, card.normalise)
         if wavefile_folder is not None:
+            begun.append(rows)
             for row, sound in zip(range(first, last), columns["audio"], strict=True):
                 write_audio(_wavefile(wavefile_folder, row), sound, card.sample_rate)
         return columns
 
-    fill_rows(dataset, render, todo, workers, progress)
+    try:
+        fill_rows(dataset, render, todo, workers, progress)
+    except (InversynthError, OSError):
+        for row in (row for rows in begun for row in range(rows.start, rows.stop) if not dataset.done[row]):
+            assert wavefile_folder is not None
+            _wavefile(wavefile_folder, row + offset).unlink(missing_ok=True)  # no row of the dataset goes with it
+        raise
 
 
 def fill_rows(

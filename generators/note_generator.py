@@ -157,8 +157,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.no
             *(_splits(source.table), done.rendered, done.seconds, speed),
         )
         if settings.wavefiles:
-            with Dataset(path) as dataset:
-                write_note_files(dataset, directory, settings.workers)
+            try:
+                with Dataset(path) as dataset:
+                    write_note_files(dataset, directory, settings.workers)
+            except AudioError as error:
+                raise AudioError(f"{error}. The dataset is finished and kept in {path}") from None
             log.info("WAV files: %s", directory)
 
     return run_command(NoteSettings, action, argv, prog)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from generators import fm_generator, registry, sine_generator
-from generators.audio import check_audible, read_audio
+from generators.audio import check_audible, read_audio, write_audio
 from generators.dataset import Dataset
 from generators.errors import AudioError, DatasetError, ParameterError
 from generators.fm_generator import FmSynth
@@ -201,6 +201,29 @@ def test_what_fails_before_its_first_row_leaves_nothing(folder, monkeypatch, fai
     with pytest.raises(AudioError):
         generate_dataset(path, synth, 50, wavefile_directory=sounds)
     assert list(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("room", [2, 45])
+def test_wavefiles_without_room_leave_none_but_those_of_finished_rows(folder, monkeypatch, room):
+    """Two files find room, which is less than a block, or 45 of 50."""
+    left = iter(range(room))
+
+    def write(path, *options):
+        if next(left, None) is None:
+            raise AudioError(f"cannot write {path}: the disk is full")
+        return write_audio(path, *options)
+
+    monkeypatch.setattr("generators.generate.BLOCK_SECONDS", 0.5)
+    monkeypatch.setattr("generators.generate.write_audio", write)
+    with pytest.raises(AudioError, match="the disk is full"):
+        generate_dataset(folder / "d.hdf5", SineSynth(4000, 0.1), 50, workers=1, wavefile_directory=folder / "w")
+    found = {path.name for path in folder.rglob("*.wav")}
+    if room == 2:
+        assert list(folder.iterdir()) == []
+    else:
+        with Dataset(folder / "d.hdf5") as dataset:
+            assert found == {f"d_{row:05d}.wav" for row in dataset.finished()}
+        assert 0 < len(found) < 45
 
 
 def test_a_failure_later_keeps_finished_rows(folder, monkeypatch):

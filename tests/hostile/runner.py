@@ -48,6 +48,9 @@ LIBRARY_LINE = re.compile(
 RETRACING = re.compile(r"^WARNING:tensorflow:.* triggered tf\.function retracing.*$", re.MULTILINE)
 """What TensorFlow says of a process that loads one model after another, as no command does but the worker."""
 
+KEPT = re.compile(rb"(is|are) finished and kept in ")
+"""Says that work was done before what failed, such as a dataset whose sounds find no room as WAV files."""
+
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 PROGRESS = re.compile(r"\d+%\||\d+examples|it/s|s/it|\?examples|\?it")
 
@@ -316,7 +319,7 @@ def _wrong_files(outcome: Outcome, before: Snapshot, after: Snapshot) -> list[st
     partial = [path for path in made if b".partial" in path]
     if partial:
         found.append(f"leftovers: {_names(partial)}")
-    elif outcome.code == 2 and made:
+    elif outcome.code == 2 and made and not KEPT.search(outcome.stderr):
         found.append(f"leftovers: {_names(made)}")
     return found
 

@@ -68,6 +68,15 @@ def test_leftovers_and_harm_are_named() -> None:
         assert said == ["harm: work/notes.txt changed or gone"]
 
 
+def test_finished_work_may_be_kept_where_the_error_says_so() -> None:
+    def partial(work: Path) -> None:
+        (work / ".a.partial.hdf5").touch()
+
+    said = Outcome(2, b"", b"AudioError: disk full. The dataset is finished and kept in a.hdf5\n")
+    assert faults(said, lambda work: (work / "a.hdf5").touch()) == []
+    assert faults(said, partial) == ["leftovers: work/.a.partial.hdf5"]
+
+
 def test_an_odd_name_is_found_on_disk_and_named_in_ascii() -> None:
     def change(work: Path) -> None:
         with open(os.fsencode(work) + b"/caf\xe9\n", "wb"):
