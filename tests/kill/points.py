@@ -95,7 +95,7 @@ def watched(killer: Killer) -> Iterator[None]:
                     middle = ((place.start or 0) + place.stop) // 2
                     part = value if getattr(value, "ndim", 0) == 0 else value[: middle - (place.start or 0)]
                     original(column, slice(place.start, middle), part)
-                    column.file.id.flush()
+                    h5py.h5f.flush(column.file.id)
 
             killer.around(f"row {column.name}", lambda: original(column, place, value), half)
 

@@ -1,13 +1,12 @@
 """The recipe of GANSynth: spectrograms of notes stage by stage, networks that grow, and a run from a dataset on."""
 
-import json
 from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from generators.dataset import Card, Dataset
+from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError, RunError, SettingsError
 from models.gansynth.data import NoteSpectrograms, open_spectrograms
 from models.gansynth.inference import load_gansynth
@@ -20,9 +19,8 @@ from models.train import train_from_settings
 from models.training.callbacks import averaged_weights
 from models.training.recipe import TrainingStage
 from models.training.runs import Run
-from tests.gansynth_models import SPACE
+from tests.gansynth_models import RATE, SAMPLES, SPACE, write_notes
 
-RATE, SAMPLES, COUNT = 8000, 160, 40
 SMOKE = SIZES["smoke"]
 SMALL = ("--size", "smoke", "--stable_images", "8", "--transition_images", "8", "--total_images", "48")
 SHORT = (*SMALL, "--epoch_images", "8", "--epochs", "2")
@@ -30,19 +28,7 @@ SHORT = (*SMALL, "--epoch_images", "8", "--epochs", "2")
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """Notes of MIDI 60, 61 and 62, at several levels: eight of ten to learn from, one to validate and one to test."""
-    path = tmp_path_factory.mktemp("notes") / "notes.hdf5"
-    options = json.dumps({"names": {"split": ["train", "valid", "test"]}})
-    labels = (("split", "uint8"),)
-    card = Card("notes", SPACE.to_json(), RATE, SAMPLES / RATE, 0, "listed", False, COUNT, options, (), labels)
-    pitch, level = 60 + np.arange(COUNT) % 3, np.linspace(0.1, 0.9, COUNT)
-    wave = np.sin(2 * np.pi * 440 * 2 ** ((pitch[:, None] - 69) / 12) * np.arange(SAMPLES) / RATE)
-    classes = np.stack([pitch, np.full(COUNT, 100)], axis=-1).astype(np.uint8)
-    columns = {"split": np.maximum(np.arange(COUNT) % 10 - 7, 0)}
-    with Dataset.create(path, card) as dataset:
-        audio = (level[:, None] * wave).astype(np.float32)
-        dataset.write(slice(None), audio, classes, classes.astype(np.float32), **columns)
-    return path
+    return write_notes(tmp_path_factory.mktemp("notes") / "notes.hdf5")
 
 
 @pytest.fixture
