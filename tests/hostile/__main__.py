@@ -50,17 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--crossed", action="store_true", help="every argument with every member that fits it")
     options = parser.parse_args(argv)
     cases = all_cases(options.seed, crossed=options.crossed)
-    chosen: Iterable[Case] = cases
-    if options.only:
-        chosen = [case for case in cases if re.search(options.only, case.name)]
-    else:
-        chosen = sample(cases, options.seed)
+    matching = [case for case in cases if not options.only or re.search(options.only, case.name)]
+    chosen = list(sample(matching, options.seed))
     if options.list:
         for case in sorted(chosen, key=lambda case: case.name):
             print(ascii(case.name)[1:-1])
         return 0
     seconds = options.seconds or (None if options.all or options.only else SAMPLE)
-    chosen = list(chosen)
     passed = earlier(options.results)
     rows = [row(case) for case in chosen if case.name in passed]
     with tempfile.TemporaryDirectory(prefix="hostile-worker-") as folder, Worker(Path(folder)) as worker:
