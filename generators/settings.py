@@ -52,6 +52,9 @@ LARGEST = 10**9
 """Largest size of a number, either way, where neither its field nor `LIMITS` says another: no count of rows or
 examples reaches it, and products of two still fit into 64 bits."""
 
+SMALLEST = 1e-30
+"""Smallest size of a number other than 0: networks compute in float32, whose numbers below 1e-38 become 0."""
+
 LIMITS: Mapping[str, int] = {
     "seed": 2**63 - 1,  # HDF5 stores it as a signed integer of 64 bits
     "workers": 256,  # threads, each with a stack and a buffer of its own; no machine gains from more
@@ -198,6 +201,8 @@ class Settings(BaseSettings):
                 continue
             if not math.isfinite(number):
                 raise ValueError("must be a finite number")
+            if 0.0 < abs(number) < SMALLEST:
+                raise ValueError(f"must be 0, or at least {SMALLEST:g} either way")
             if number > limit and not any(isinstance(bound, (Le, Lt)) for bound in field.metadata):
                 raise ValueError(f"must be at most {limit}")
             if number < -limit and not any(isinstance(bound, (Ge, Gt)) for bound in field.metadata):

@@ -14,7 +14,7 @@ from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
 from generators.errors import LONGEST_MESSAGE, DatasetError, SettingsError, shown
-from generators.settings import ENV_BYTES, LARGEST, Numbers, Settings, Words, is_numeric
+from generators.settings import ENV_BYTES, LARGEST, LIMITS, Numbers, Settings, Words, is_numeric
 
 
 class Toy(Settings):
@@ -138,7 +138,6 @@ def test_a_bad_flag_is_reported_in_one_line(argv, message):
         ("9" * 5000, "must be written in up to 64 digits, as 1000 or 0.5 or 1e-4"),
         ("nan", "must be a finite number"),
         ("Infinity", "must be a finite number"),
-        (str(LARGEST + 1), f"must be at most {LARGEST}"),
     ],
 )
 def test_a_number_is_written_plainly_and_bounded(folder, value, rule):
@@ -148,6 +147,23 @@ def test_a_number_is_written_plainly_and_bounded(folder, value, rule):
     (folder / ".env").write_text(f"FACTOR={value}\n")
     with pytest.raises(SettingsError, match=f"^factor {rule}. Received: FACTOR="):
         toy()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "rule"),
+    [
+        ("--count", str(LARGEST + 1), f"count must be at most {LARGEST}"),
+        ("--factor", f"-{LARGEST + 1}", f"factor must be at least -{LARGEST}"),
+        ("--epochs", str(LIMITS["epochs"] + 1), "epochs must be at most 1000000"),
+        ("--factor", "1e-320", "factor must be 0, or at least 1e-30 either way"),
+        ("--factor", "-9e-31", "factor must be 0, or at least 1e-30 either way"),
+    ],
+)
+def test_a_number_is_neither_vast_nor_vanishing(flag, value, rule):
+    with pytest.raises(SettingsError, match=f"^{rule}. Received: {flag}"):
+        toy(f"{flag}={value}")
+    assert toy("--factor=-0.0").factor == 0.0
+    assert toy("--factor=1e-30").factor == 1e-30
 
 
 def test_a_number_may_carry_a_sign_and_an_exponent():
