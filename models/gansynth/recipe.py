@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from generators.parameters import ParameterSpace
 from models.backend import start_keras
-from models.gansynth.presets import GANSYNTH, PRESETS, find_size, growth_of
+from models.gansynth.presets import GANSYNTH, PRESETS, GanSynthPreset, find_size, growth_of
 from models.gansynth.schedule import blocks_of
 from models.notes.settings import NoteTrainingSettings
 from models.training.recipe import (
@@ -94,6 +94,7 @@ class GanSynthSettings(NoteTrainingSettings):
     """Train GANSynth on a dataset of notes, which all have one length."""
 
     renamed: ClassVar = {"alike": "minibatch_std_group"}
+    presets: ClassVar = PRESETS
 
     model: str = Field(GANSYNTH, description=GANSYNTH)
     size: Literal["release", "release-low", "tiny", "smoke"] = Field(
@@ -133,18 +134,17 @@ class GanSynthSettings(NoteTrainingSettings):
     pitch_weight: float = Field(10.0, ge=0, description="weight of the pitch cross-entropy in both losses")
     penalty_weight: float = Field(10.0, ge=0, description="weight of the gradient penalty in the critic's loss")
 
+    def of_preset(self, preset: GanSynthPreset) -> dict[str, Any]:
+        return super().of_preset(preset) | {
+            "latent": preset.latent,
+            "stable_images": preset.growth.stable,
+            "transition_images": preset.growth.transition,
+            "total_images": preset.growth.total if self.progressive else preset.single_images,
+            "epoch_images": preset.epoch_images,
+        }
+
     @model_validator(mode="after")
-    def _follow_the_size(self) -> Self:
-        preset = PRESETS[self.size]
-        self.follow(
-            latent=preset.latent,
-            stable_images=preset.growth.stable,
-            transition_images=preset.growth.transition,
-            total_images=preset.growth.total if self.progressive else preset.single_images,
-            epoch_images=preset.epoch_images,
-            batch_size=preset.batch_size,
-            learning_rate=preset.learning_rate,
-        )
+    def _follow_the_images(self) -> Self:
         self.follow(epochs=max(1, self.total_images // self.epoch_images))
         return self
 

@@ -6,14 +6,14 @@ input.
 
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from generators.errors import ModelError
 from generators.parameters import ParameterSpace
 from models.backend import start_keras
-from models.mcnn.presets import MCNN, PRESETS, find_preset, find_size
+from models.mcnn.presets import MCNN, PRESETS, McnnPreset, find_preset, find_size
 from models.notes.settings import NoteTrainingSettings
 from models.training.recipe import Recipe, check_channels_last, cosine_adam, defaults_of
 from models.training.settings import EarlyStopping, EpochLength, MixedPrecision
@@ -64,6 +64,8 @@ def build_from_preset(
 class McnnSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSettings):
     """Train MCNN, which renders mel magnitudes, on a dataset of notes."""
 
+    presets: ClassVar = PRESETS
+
     model: str = Field(MCNN, description=MCNN)
     size: Literal["paper", "small", "tiny", "smoke"] = Field(
         "tiny", description="size of network and mel magnitudes; segment, weights, batch_size, epochs and rate follow"
@@ -87,17 +89,9 @@ class McnnSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSetti
         description="of Adam, with cosine decay; from 100,000 steps on as published",
     )
 
-    @model_validator(mode="after")
-    def _follow_the_size(self) -> Self:
-        preset = PRESETS[self.size]
-        self.follow(
-            segment=preset.segment,
-            batch_size=preset.batch_size,
-            epochs=preset.epochs,
-            learning_rate=preset.learning_rate,
-            **{f"{name}_weight": getattr(preset, name) for name in WEIGHTS},
-        )
-        return self
+    def of_preset(self, preset: McnnPreset) -> dict[str, Any]:
+        weights = {f"{name}_weight": getattr(preset, name) for name in WEIGHTS}
+        return super().of_preset(preset) | {"segment": preset.segment, "epochs": preset.epochs} | weights
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":

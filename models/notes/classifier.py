@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from generators.errors import ModelError
 from generators.notes.labels import FAMILIES, QUALITIES, SOURCES
@@ -22,10 +22,9 @@ from generators.parameters import ParameterSpace
 from models.backend import predict_in_batches, start_keras
 from models.inference import TrainedModel, load_model_named
 from models.model_files import LoadedModel
-from models.notes.settings import NoteTrainingSettings
-from models.notes.spectral_encoder import PITCHES, PRESETS, SOURCE, find_preset
+from models.notes.settings import SpectralTrainingSettings
+from models.notes.spectral_encoder import PITCHES, SOURCE, find_preset
 from models.training.recipe import Recipe, check_channels_last, cosine_adam, defaults_of, layer_seeds
-from models.training.settings import EarlyStopping, EpochLength, MixedPrecision
 
 if TYPE_CHECKING:
     import keras
@@ -145,22 +144,10 @@ def build_classifier(
     return keras.Model(audio, logits(encode_spectrogram(spectrogram, preset, seeds)), name="note_classifier")
 
 
-class ClassifierSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSettings):
+class ClassifierSettings(SpectralTrainingSettings):
     """Train a classifier of notes, by which reconstructed notes are measured, on a dataset of notes."""
 
     model: str = Field(NOTE_CLASSIFIER, description=NOTE_CLASSIFIER)
-    size: Literal["full", "tiny", "short"] = Field(
-        "tiny", description="how large it is; batch_size and learning_rate follow, where they are not set"
-    )
-    epochs: int = Field(20, ge=1, description="passes over the notes")
-    batch_size: int = Field(PRESETS["tiny"].batch_size, ge=1, description="notes per step; 8 for full")
-    learning_rate: float = Field(PRESETS["tiny"].learning_rate, gt=0, description="of Adam; 1e-4 for full")
-
-    @model_validator(mode="after")
-    def _follow_the_size(self) -> Self:
-        preset = PRESETS[self.size]
-        self.follow(batch_size=preset.batch_size, learning_rate=preset.learning_rate)
-        return self
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":

@@ -6,18 +6,17 @@ spectrogram, whose phases are found by Griffin-Lim. In two sizes: the published 
 
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from generators.parameters import ParameterSpace
 from models.backend import start_keras
-from models.notes.settings import NoteTrainingSettings
-from models.notes.spectral_encoder import PRESETS, SOURCE, find_preset
+from models.notes.settings import SpectralTrainingSettings
+from models.notes.spectral_encoder import SOURCE, find_preset
 from models.nsynth.presets import NSYNTH_BASELINE
 from models.training.recipe import Recipe, check_channels_last, defaults_of
-from models.training.settings import EarlyStopping, EpochLength, MixedPrecision
 
 if TYPE_CHECKING:
     import keras
@@ -46,23 +45,10 @@ def build_baseline(
     return build_spectral_autoencoder(find_preset(size), samples, sample_rate, seed)
 
 
-class BaselineSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSettings):
+class BaselineSettings(SpectralTrainingSettings):
     """Train the spectral baseline of NSynth on a dataset of notes."""
 
     model: str = Field(NSYNTH_BASELINE, description=NSYNTH_BASELINE)
-    size: Literal["full", "tiny", "short"] = Field(
-        "tiny",
-        description="size of spectrogram and networks; batch_size and learning_rate follow, where they are not set",
-    )
-    epochs: int = Field(20, ge=1, description="passes over the notes")
-    batch_size: int = Field(PRESETS["tiny"].batch_size, ge=1, description="notes per step; 8 for full")
-    learning_rate: float = Field(PRESETS["tiny"].learning_rate, gt=0, description="of Adam; 1e-4 for full")
-
-    @model_validator(mode="after")
-    def _follow_the_size(self) -> Self:
-        preset = PRESETS[self.size]
-        self.follow(batch_size=preset.batch_size, learning_rate=preset.learning_rate)
-        return self
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":

@@ -8,15 +8,15 @@ them, and silence is learned first.
 
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from generators.parameters import ParameterSpace
 from models.backend import start_keras
 from models.notes.settings import NoteTrainingSettings
 from models.notes.spectral_encoder import SOURCE
-from models.nsynth.presets import NSYNTH, PRESETS, find_preset
+from models.nsynth.presets import NSYNTH, PRESETS, NSynthPreset, find_preset
 from models.training.recipe import Recipe, check_channels_last, defaults_of
 from models.training.settings import EarlyStopping, EpochLength, MixedPrecision
 
@@ -57,6 +57,8 @@ def build_nsynth(
 class NSynthSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSettings):
     """Train the WaveNet autoencoder of NSynth on a dataset of notes."""
 
+    presets: ClassVar = PRESETS
+
     model: str = Field(NSYNTH, description=NSYNTH)
     size: Literal["full", "medium", "tiny", "smoke"] = Field(
         "tiny",
@@ -84,17 +86,12 @@ class NSynthSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSet
         description="noise on the inputs of training, in mu-law classes, up to this standard deviation; 0 for others",
     )
 
-    @model_validator(mode="after")
-    def _follow_the_size(self) -> Self:
-        preset = PRESETS[self.size]
-        self.follow(
-            crop=preset.crop,
-            batch_size=preset.batch_size,
-            learning_rate=preset.learning_rate,
-            jitter=preset.jitter,
-            epochs=max(1, preset.steps // (self.steps_per_epoch or STEPS_PER_EPOCH)),
-        )
-        return self
+    def of_preset(self, preset: NSynthPreset) -> dict[str, Any]:
+        return super().of_preset(preset) | {
+            "crop": preset.crop,
+            "jitter": preset.jitter,
+            "epochs": max(1, preset.steps // (self.steps_per_epoch or STEPS_PER_EPOCH)),
+        }
 
 
 def _open(settings: Any, stack: ExitStack, read_patches: Any = None) -> "tuple[Source, str]":

@@ -9,17 +9,17 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from generators.parameters import ParameterSpace
 from models.backend import start_keras
 from models.notes.settings import NoteTrainingSettings
 from models.training.recipe import AdversarialTraining, Recipe, check_channels_last, defaults_of
 from models.training.settings import EpochLength, MixedPrecision
-from models.wae.presets import PRESETS, WAE, find_preset
+from models.wae.presets import PRESETS, WAE, WaePreset, find_preset
 from models.wae.schedule import ADVERSARY_WEIGHT, discriminator_adam, halving_adam
 from models.wae.variants import STORED_NAMES, find_variant
 
@@ -94,6 +94,7 @@ class WaeSettings(EpochLength, MixedPrecision, NoteTrainingSettings):
     renamed_flags: ClassVar = {"kind": "variant"}
     renamed_variables: ClassVar = {"wae_kind": "variant"}
     renamed: ClassVar = {"alpha": "adversary_weight", "form": "adversary_loss"}
+    presets: ClassVar = PRESETS
 
     model: str = Field(WAE, description=WAE)
     variant: Literal["ae", "vae", "wae-mmd", "wae-note", "wae-style", "wae-fader"] = Field(
@@ -125,16 +126,8 @@ class WaeSettings(EpochLength, MixedPrecision, NoteTrainingSettings):
     )
     print_interval: int = Field(5, ge=1, description="epochs between two validations, checkpoints and plots")
 
-    @model_validator(mode="after")
-    def _follow_the_size(self) -> Self:
-        preset = PRESETS[self.size]
-        self.follow(
-            latent=preset.latent,
-            epochs=preset.epochs,
-            batch_size=preset.batch_size,
-            learning_rate=preset.learning_rate,
-        )
-        return self
+    def of_preset(self, preset: WaePreset) -> dict[str, Any]:
+        return super().of_preset(preset) | {"latent": preset.latent, "epochs": preset.epochs}
 
     @property
     def kind(self) -> str:
