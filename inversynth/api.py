@@ -19,9 +19,10 @@ from generators.errors import AudioError, ModelError
 from generators.registry import build_synth, register_synth
 from inversynth.inversion.inversion import invert as invert_target
 from inversynth.inversion.inversion import learned_normalised
+from inversynth.inversion.notes import fit_sound, read_sound
 from inversynth.inversion.refine import refine_patch
 from inversynth.inversion.result import Inversion
-from inversynth.inversion.target import Target, fit_target, read_target
+from inversynth.inversion.target import Target
 from inversynth.patches.patch import Patch, read_patch, render_patch, write_patch
 from inversynth.pretrained import DEFAULT, find_model, load_estimator
 from models.inference import NoteModel, TrainedModel
@@ -212,8 +213,8 @@ def _target(
     normalise: bool,
 ) -> Target:
     if isinstance(sound, str | os.PathLike):
-        return read_target(sound, rate, length, start, normalise)
-    return fit_target(Sound(_array(sound), _rate(sample_rate), 1), rate, length, start, normalise)
+        return read_sound(sound, rate, length, start, normalise)
+    return fit_sound(Sound(_array(sound), _rate(sample_rate), 1), rate, length, start, normalise)
 
 
 def _audio(sound: str | os.PathLike[str] | ArrayLike, sample_rate: int | None, rate: int) -> Audio:

@@ -88,6 +88,7 @@ def _invert_sounds(
     options: dict[str, Any] = {"budget": settings.budget, "continuous": settings.continuous, "progress": print_stage}
     try:
         for target, folder in _targets(settings, card, faults):
+            print_remarks(target)
             model = model or load()
             try:
                 probabilities = estimate(target, model)
@@ -109,7 +110,7 @@ def _invert_sounds(
 def _targets(settings: InvertSettings, card: "ModelCard", faults: list[str]) -> "Iterator[tuple[Target, Path]]":
     """Yield sounds made ready for a model, with the folder of each; print sounds at fault, and add them to `faults`."""
     from inversynth.inversion.inversion import learned_normalised
-    from inversynth.inversion.target import read_notes, read_target
+    from inversynth.inversion.notes import read_notes, read_sound
 
     normalised = learned_normalised(card)
     for path, name in zip(settings.sounds, name_folders(settings.sounds), strict=True):
@@ -119,7 +120,7 @@ def _targets(settings: InvertSettings, card: "ModelCard", faults: list[str]) -> 
                 for target in read_notes(path, card.sample_rate, card.length, normalised):
                     yield target, folder / target.name.rpartition("-")[2]
             else:
-                yield read_target(path, card.sample_rate, card.length, settings.start, normalised), folder
+                yield read_sound(path, card.sample_rate, card.length, settings.start, normalised), folder
         except AudioError as fault:
             faults.append(_print_fault(fault))
 

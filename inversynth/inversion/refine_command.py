@@ -13,9 +13,8 @@ from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.command import run_command
 from generators.settings import Settings
-from inversynth.inversion.command import INDEX, print_stage
+from inversynth.inversion.command import INDEX, print_remarks, print_stage
 from inversynth.inversion.result import Inversion, InversionInterrupted, write_inversion
-from inversynth.inversion.target import read_target
 
 
 class RefineSettings(Settings):
@@ -40,11 +39,13 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth refine") -> 
 
 
 def _run(settings: RefineSettings) -> None:
+    from inversynth.inversion.notes import read_sound
     from inversynth.inversion.refine import refine_patch
     from inversynth.patches.patch import read_patch
 
     patch = read_patch(settings.patch)
-    target = read_target(settings.sound, patch.sample_rate, patch.length, settings.start)
+    target = read_sound(settings.sound, patch.sample_rate, patch.length, settings.start)
+    print_remarks(target)
     try:
         found = refine_patch(target, patch, settings.budget, continuous=settings.continuous, progress=print_stage)
     except InversionInterrupted as stop:

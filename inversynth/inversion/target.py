@@ -3,11 +3,10 @@
 Files of any length are searched for their onset in blocks, and only what is analysed is ever held.
 """
 
-import itertools
 import math
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +39,6 @@ SHORTEST_SILENCE = 0.02
 AUDIBLE = 40.0
 """Decibels below the loudest frame of a file under which rises are not taken for notes."""
 
-APART = 0.1
-"""Seconds between notes, at least: sixteenths at 150 beats a minute."""
-
-STEP = 4
-"""Frames (20 ms) within which a level rises where a note begins."""
-
-RISE = 6.0
-"""Decibels by which it rises more than around it: a note as loud as the rest of the one before."""
-
 GUARD = 0.05
 """Seconds read beyond the end of a piece before its rate is changed, so that the filter meets no edge."""
 
@@ -70,6 +60,11 @@ class Target:
         """What was done to the sound, one sentence each."""
         return tuple(self.source.get("treatment", ()))
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What it plays and what to beware of, one sentence each (`inversynth.inversion.notes`)."""
+        return tuple(self.source.get("remarks", ()))
+
 
 def read_target(
     path: str | os.PathLike[str], sample_rate: int, length: float, start: float | None = None, normalise: bool = False
@@ -87,7 +82,7 @@ def read_target(
         raise AudioError(f"{path} lasts {outline.length:.2f} s, and --start must lie within. Received: {start:g}")
     begin = find_start(outline, length) if start is None else start
     chosen = "" if start is None else "as asked"
-    return _cut(path, outline, begin, begin + length, sample_rate, length, chosen, normalise)
+    return cut_target(path, outline, begin, begin + length, sample_rate, length, chosen, normalise)
 
 
 def fit_target(
@@ -111,24 +106,7 @@ def fit_target(
     return _fit(piece, "sound", outline, begin, begin + length, sample_rate, length, chosen, normalise)
 
 
-def read_notes(
-    path: str | os.PathLike[str], sample_rate: int, length: float, normalise: bool = False
-) -> Iterator[Target]:
-    """Read a sound note by note: each from its onset until the next begins, fitted like `read_target`'s.
-
-    What is held at once is one note and a level for every 5 ms of the file. The targets are named after the file and
-    numbered from 1. Raises: AudioError for a sound that cannot be read or is silent.
-    """
-    path = Path(path)
-    outline = measure_levels(path)
-    onsets = find_onsets(outline.levels, outline.frame)
-    for number, (begin, following) in enumerate(itertools.pairwise([*onsets, outline.length]), start=1):
-        end = min(following, begin + length)
-        note = _cut(path, outline, begin, end, sample_rate, length, f"as note {number} of {len(onsets)}", normalise)
-        yield replace(note, name=f"{note.name}-{number:03}")
-
-
-def _cut(
+def cut_target(
     path: Path,
     outline: "Outline",
     begin: float,
@@ -257,32 +235,6 @@ def find_onset(levels: NDArray[np.floating[Any]], frame: float = FRAME) -> float
         threshold = max(threshold, min(background + ABOVE_NOISE, loudest - LOUD))
     onset = int(np.argmax(levels >= threshold)) * frame
     return onset if onset >= SHORTEST_SILENCE else 0.0
-
-
-def find_onsets(levels: NDArray[np.floating[Any]], frame: float = FRAME) -> list[float]:
-    """Return the seconds at which notes begin, the first being `find_onset`'s.
-
-    Peaks of how much louder each frame is than 20 ms before, found by librosa; levels more than 40 dB below the
-    loudest are ignored. Notes are 0.1 s apart at least.
-    """
-    import librosa
-
-    first = find_onset(levels, frame)
-    audible = np.maximum(levels, levels.max() - AUDIBLE)
-    back = np.concatenate([np.full(STEP, audible[0]), audible[:-STEP]])[: len(audible)]
-    rises = np.maximum(audible - back, 0.0)
-    wait = round(APART / frame)
-    peaks = librosa.onset.onset_detect(
-        onset_envelope=rises,
-        sr=1.0 / frame,
-        hop_length=1,
-        units="frames",
-        wait=wait,
-        delta=RISE,
-        pre_max=wait // 2,
-        normalize=False,
-    )
-    return [first, *(float(peak) * frame for peak in peaks if float(peak) * frame >= first + APART)]
 
 
 def _sentences(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from generators.errors import AudioError
 from generators.notes.pitches import note_name
 from inversynth.inputs import log_conversion
-from inversynth.inversion.target import AUDIBLE, FRAME, Target, read_notes, read_target
+from inversynth.inversion.notes import read_notes
+from inversynth.inversion.target import AUDIBLE, FRAME, Target, read_target
 
 if TYPE_CHECKING:
     from models.wae.inference import WaeModel

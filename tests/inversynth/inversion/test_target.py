@@ -11,7 +11,7 @@ from generators.errors import AudioError
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.synth import Synth
-from inversynth.inversion.target import FRAME, find_onset, measure_levels, read_notes, read_target
+from inversynth.inversion.target import FRAME, find_onset, measure_levels, read_target
 from tests.inversynth.sounds import RATE, bad_sounds, save, tone
 
 
@@ -133,23 +133,3 @@ def test_fault_of_a_sound_is_named(tmp_path: Path) -> None:
     for name, message in bad_sounds(tmp_path).items():
         with pytest.raises(AudioError, match=message):
             read_target(tmp_path / name, RATE, 1.0)
-
-
-def test_every_note_of_a_long_sound_is_found_and_ends_where_the_next_begins(tmp_path: Path) -> None:
-    rng = np.random.default_rng(4)
-    begins = np.array([0.5, 0.9, 2.1, 2.35, 5.0])
-    audio = 1e-4 * rng.standard_normal(8 * RATE)
-    for begin, hertz in zip(begins, (220.0, 330.0, 440.0, 550.0, 660.0), strict=True):
-        note = tone(1.5, hertz=hertz) * np.exp(-4.0 * np.arange(round(1.5 * RATE)) / RATE)
-        audio[round(begin * RATE) :][: len(note)] += note
-    notes = list(read_notes(save(tmp_path / "tune.wav", audio), RATE, 1.0))
-    assert [note.name for note in notes] == [f"tune-{number:03}" for number in range(1, 6)]
-    np.testing.assert_allclose([note.source["start"] for note in notes], begins, atol=0.011)
-    assert all(len(note.audio) == RATE for note in notes)
-    assert np.abs(notes[2].audio[round(0.26 * RATE) :]).max() == 0.0  # the fourth note has begun
-    assert np.abs(notes[4].audio[round(0.9 * RATE) :]).max() > 0.0
-    assert "as note 3 of 5" in " ".join(notes[2].treatment)
-
-
-def test_a_steady_sound_is_one_note(tmp_path: Path) -> None:
-    assert len(list(read_notes(save(tmp_path / "a.wav", tone(3.0)), RATE, 1.0))) == 1
