@@ -65,6 +65,9 @@ EMPHASIS_DB = 35.0
 BLOCKS = 160
 """Blocks of samples in which the rise is fitted: one sample each where the background is faint."""
 
+EDGE = 64
+"""Samples beside a piece that are shifted with it: the ripple of its edges falls to 1/200 over them."""
+
 
 @dataclass(frozen=True)
 class Onset:
@@ -378,3 +381,34 @@ def _envelope(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float6
 
     window = np.hanning(max(round(FRAME * sample_rate) | 1, 3))
     return np.sqrt(np.maximum(oaconvolve(np.square(sound), window / window.sum(), mode="same"), 0.0))
+
+
+def cut(recording: ArrayLike, position: float, samples: int, polarity: int = 1) -> NDArray[np.float32]:
+    """Cut a piece that begins between two samples out of a recording, and zeros where it reaches beyond.
+
+    Between samples the piece is shifted by its spectrum; at whole samples it is the recording's own, bit for bit.
+    Shapes: recording (any,) -> (samples,) float32.
+    """
+    sound = np.asarray(recording, np.float32)
+    first = int(np.floor(position))
+    fraction = position - first
+    if fraction == 0.0:
+        piece = _padded(sound, first, samples)
+    else:
+        import scipy.fft
+
+        wide = _padded(sound, first - EDGE, samples + 2 * EDGE).astype(np.float64)
+        fade = np.sin(0.5 * np.pi * (np.arange(EDGE // 2) + 0.5) / (EDGE // 2)) ** 2
+        wide[: len(fade)] *= fade
+        wide[-len(fade) :] *= fade[::-1]
+        size = scipy.fft.next_fast_len(len(wide) + EDGE, real=True)
+        spectrum = scipy.fft.rfft(wide, size) * np.exp(2j * np.pi * fraction * np.fft.rfftfreq(size))
+        piece = scipy.fft.irfft(spectrum, size)[EDGE : EDGE + samples].astype(np.float32)
+    return piece if polarity > 0 else -piece
+
+
+def _padded(sound: NDArray[np.float32], first: int, samples: int) -> NDArray[np.float32]:
+    """Return samples from `first` on, zeros where there are none."""
+    inside = sound[max(first, 0) : max(first + samples, 0)]
+    before = min(max(-first, 0), samples)
+    return np.pad(inside, (before, samples - before - len(inside)))

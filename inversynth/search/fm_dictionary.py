@@ -125,6 +125,10 @@ class Dictionary:
             list((map if pool is None else pool.map)(work, range(WINDOWS)))
         return out.reshape(count, parts, len(harmonics), WINDOWS, -1)
 
+    def modulations(self) -> Any:
+        """Return what modulation adds to a fundamental: exp(i phase), (windows, window / STRIDES[0], v * b) complex."""
+        return self._rotations[0][:, 0] + np.complex64(1j) * self._rotations[0][:, 1]
+
     def _rotation(self, sway: Floats, n: int) -> Audio:
         """Return cosine and sine of n times the phase that modulation adds, (windows, 2, window / stride, v * b).
 

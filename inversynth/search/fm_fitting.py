@@ -78,6 +78,10 @@ class PatchFitting:
         atoms = self.renderer.pass_through(waves, classes)
         return self.target - self.gains(atoms, classes, oscillators) @ atoms
 
+    def match(self, patch: Candidate) -> Audio:
+        """Return the sound of a patch as it is compared, (samples,): at the level that fits, where that is free."""
+        return self.target - self.remainder(patch.classes, self.renderer.waves(patch), self.everything)
+
     def is_noise(self, patch: Candidate) -> bool:
         """Tell whether what a patch leaves is strong at the top of the spectrum, where the synth has little energy."""
         if self.renderer.emphasis:

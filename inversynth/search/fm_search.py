@@ -77,6 +77,10 @@ class OscillatorSearch:
     def samples(self) -> int:
         return self.renderer.samples
 
+    def listen(self, target: Audio) -> None:
+        """Search for another sound from now on, (samples,): what depends on the length alone is kept."""
+        self.fitting = PatchFitting(self.renderer, target, self.fitting.any_level)
+
     # --- building and improving a patch ----------------------------------------------------------------------------
 
     def build(self, start: Classes, trust: bool = False) -> Candidate:
