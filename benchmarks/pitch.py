@@ -76,15 +76,25 @@ RECORDED = {
     "bass_voxy_hit_c": 35.97,
     "bass_woodsy_c": 35.96,
     "bd_boom": 34.6,
+    "bd_gas": 31.31,
+    "bd_klub": 31.95,
+    "bd_pure": 30.14,
     "drum_tom_mid_soft": 46.76,
+    "elec_bell": 59.93,
     "elec_blip": 74.12,
     "elec_blip2": 73.87,
     "elec_fuzz_tom": 40.01,
     "elec_ping": 81.07,
+    "elec_tick": 84.01,
     "guit_harmonics": 70.93,
+    "tabla_ghe2": 41.76,
+    "tabla_ghe3": 41.5,
     "tabla_ghe5": 41.88,
     "tabla_ghe6": 42.07,
+    "tabla_ghe7": 41.76,
+    "tabla_na": 80.15,
     "tabla_na_o": 63.04,
+    "tabla_na_s": 80.42,
     "tabla_tas1": 72.99,
     "tabla_tas2": 73.18,
     "tabla_tas3": 73.0,
@@ -92,7 +102,10 @@ RECORDED = {
     "tabla_tun2": 63.25,
     "tabla_tun3": 63.25,
 }
-"""Pitched recordings of Sonic Pi: the MIDI note of their fundamental, or of the strongest mode of a drum."""
+"""Pitched recordings of Sonic Pi: the MIDI note of their fundamental, or of the strongest mode of a drum.
+
+Drums are those of which one mode stands alone at its pitch, beside the sidebands of its own glide. Bells are left out,
+and what sounds at several pitches (cowbell, glass hum, fifths) or glides all the time (guitar slide)."""
 
 
 class PitchSettings(Settings):

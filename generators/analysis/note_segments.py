@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.analysis.mel import mel_filters
-from generators.analysis.pitch_strength import STEP, STEPS, VOICED, mean_pitch, pitch_strength, strongest_path
+from generators.analysis.pitch_strength import (
+    STEP,
+    STEPS,
+    VOICED,
+    exact_note,
+    mean_pitch,
+    pitch_strength,
+    strongest_path,
+)
 
 Floats = NDArray[np.float64]
 
@@ -106,7 +114,7 @@ def segment_notes(audio: ArrayLike, sample_rate: int) -> list[Segment]:
         if found and rise <= ATTACK and abs(pitch - found[-1].pitch) < WAVERING:  # neither louder nor another pitch
             found[-1] = replace(found[-1], end=end)
             continue
-        found.append(Segment(start, end, pitch, certain, rise))
+        found.append(Segment(start, end, exact_note(sound, sample_rate, pitch, core), certain, rise))
     return found
 
 

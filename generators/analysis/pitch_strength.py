@@ -246,6 +246,7 @@ def _measure_partials(sound: Any, sample_rate: float, places: Any, hertz: Any, p
         frequency = hertz[k]
         half = max(int(PERIODS * sample_rate / frequency / 2.0), 8)
         apart = max(half // 2, 1)
+        turn_c, turn_s = np.cos(np.pi / half), np.sin(np.pi / half)
         total, weight = 0.0, 0.0
         for harmonic in range(1, PARTIALS + 1):
             if harmonic * frequency > 0.45 * sample_rate:
@@ -256,13 +257,15 @@ def _measure_partials(sound: Any, sample_rate: float, places: Any, hertz: Any, p
             for number in range(2):
                 first = places[k] - half - apart // 2 + number * apart
                 c, s = 1.0, 0.0
+                window_c, window_s = 1.0, 0.0
                 for j in range(2 * half + 1):
                     place = first + j
                     if 0 <= place < len(sound):
-                        value = sound[place] * (0.5 - 0.5 * np.cos(np.pi * j / half))
+                        value = sound[place] * (0.5 - 0.5 * window_c)
                         sums[number, 0] += value * c
                         sums[number, 1] -= value * s
                     c, s = c * step_c - s * step_s, s * step_c + c * step_s
+                    window_c, window_s = window_c * turn_c - window_s * turn_s, window_s * turn_c + window_c * turn_s
             real = sums[1, 0] * sums[0, 0] + sums[1, 1] * sums[0, 1]
             imaginary = sums[1, 1] * sums[0, 0] - sums[1, 0] * sums[0, 1]
             # each window counts its phase from its own beginning: what is left over `apart` samples is the true turn
