@@ -30,6 +30,9 @@ VALID = {
 }
 """The material that a hostile file of a kind is made from, where the valid call has none in that place."""
 
+EMPTY = "place/empty-name"
+"""The member that is an empty text."""
+
 BUNDLED = Path(__file__).resolve().parents[2] / "inversynth" / "pretrained"
 
 
@@ -153,12 +156,18 @@ def run_case(case: Case, worker: Worker, materials: Mapping[str, str]) -> Result
         after = snapshot(box)
         disk = os.fsencode(box / "work" / "disk")
         after = {path: said for path, said in after.items() if not (member.disk and path.startswith(disk))}
-        return Result(case, outcome, broken_promises(outcome, before, after, must=_must(case, materials)))
+        return Result(case, outcome, broken_promises(outcome, before, after, must=must_of(case, materials)))
 
 
-def _must(case: Case, materials: Mapping[str, str]) -> Must:
-    """Return what has to come of a case: only a file out of the valid call itself must be accepted by another name."""
+def must_of(case: Case, materials: Mapping[str, str]) -> Must:
+    """Return what has to come of a case.
+
+    Only a file out of the valid call itself must be accepted by another name, and an empty text need not be refused
+    where it is the default, which names nothing.
+    """
     must = case.member.must
+    if case.member.name == EMPTY and case.argument.kind != ".env":
+        return "either" if classes()[case.argument.command].model_fields[case.argument.field].default == "" else must
     own = own_file(case.argument, CALLS[case.argument.command], case.member, materials)
     return "either" if must == "accept" and own is None else must
 

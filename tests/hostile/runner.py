@@ -125,6 +125,7 @@ class Worker:
         }
         for path in printed:
             path.write_bytes(b"")
+        crashed = len(self.crashes.read_text(errors="replace")) if self.crashes.exists() else 0
         started = time.monotonic()
         self._process.stdin.write(json.dumps(content).encode() + b"\n")
         self._process.stdin.flush()
@@ -136,7 +137,8 @@ class Worker:
             if job.disk:
                 subprocess.run(["umount", "-l", str(job.disk)], capture_output=True, check=False)
             code = int(reply["died"])
-            return Outcome(code, out, err, ended=ended or f"died of {_signal_name(code)}", seconds=seconds)
+            place = self.crashes.read_text(errors="replace")[crashed:] if self.crashes.exists() else ""
+            return Outcome(code, out, err, place, ended or f"died of {_signal_name(code)}", seconds=seconds)
         if reply["base"] > self._base + MEMORY:  # what earlier commands left behind would hide what later ones take
             os.kill(self._child, signal.SIGKILL)
             self._await()
@@ -207,9 +209,9 @@ class Worker:
                 ended = f"hung: no work in {IDLE_SECONDS:g} s"
             elif self._memory() > self._base + KILLED_AT:
                 ended = f"took more than {KILLED_AT / 1e9:.1f} GB"
-            if ended:
+            if ended:  # faulthandler answers SIGABRT with where it is
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._child, signal.SIGKILL)
+                    os.kill(self._child, signal.SIGABRT if ended.startswith("hung") else signal.SIGKILL)
 
     def _cpu(self) -> float:
         try:

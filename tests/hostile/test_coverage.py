@@ -8,7 +8,7 @@ from pydantic_settings import CliPositionalArg
 
 from generators.settings import Settings
 from inversynth.cli import COMMANDS
-from tests.hostile.cases import all_arguments, all_cases, sample, short_sample
+from tests.hostile.cases import EMPTY, all_arguments, all_cases, must_of, sample, short_sample
 from tests.hostile.commands import CALLS, Argument, arguments, classes, words
 from tests.hostile.corpus import corpus
 from tests.hostile.corpus.member import FILES, NUMBERS, OUTPUTS, TEXTS
@@ -76,6 +76,13 @@ def test_a_sample_follows_from_its_seed_and_begins_with_every_command() -> None:
     assert [case.name for case in first] != [case.name for case in other]
     assert {case.argument.command for case in first[: len(CALLS)]} == set(CALLS)
     assert sorted(case.name for case in first) == sorted(case.name for case in cases)
+
+
+def test_an_empty_text_may_be_accepted_only_where_it_is_the_default() -> None:
+    cases = [case for case in all_cases(crossed=True) if case.member.name == EMPTY]
+    found = {(case.argument.command, case.argument.name): must_of(case, {}) for case in cases}
+    assert found["gansynth interpolate", "--compare"] == "either"
+    assert found["gansynth interpolate", "--model"] == found["invert", "SOUNDS"] == "refuse"
 
 
 def test_a_short_sample_has_every_command_kind_and_group() -> None:
