@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
-from generators.errors import FULL, InversynthError, one_line, os_reason, shown
+from generators.errors import FULL, InversynthError, error_line, one_line, os_reason, shown
 from generators.settings import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -147,5 +147,5 @@ WRITING = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG})
 
 
 def _fault(message: str) -> int:
-    print(shown(re.sub(r"[ \t\r\n]+", " ", message).strip(" ")), file=sys.stderr)
+    print(error_line(message), file=sys.stderr)
     return EXIT_FAULT

@@ -68,6 +68,11 @@ def one_line(text: str | os.PathLike[str]) -> str:
     return shown(text, len(text) * LONGEST_ESCAPE)
 
 
+def error_line(message: str) -> str:
+    """Return a message in one line of bounded length, as a command prints it on standard error."""
+    return shown(re.sub(r"[ \t\r\n]+", " ", message).strip(" "))
+
+
 LONGEST_ESCAPE = 10
 """Characters of the longest escape, `\\U0001d173`."""
 

@@ -114,8 +114,10 @@ def run_for_each(
     def on_error(error: "InversynthError") -> None:
         from tqdm import tqdm
 
+        from generators.errors import error_line
+
         errors.append(error)
-        tqdm.write(" ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)  # above a progress bar
+        tqdm.write(error_line(f"{type(error).__name__}: {error}"), file=sys.stderr)  # above a progress bar
 
     code = run_command(settings, lambda given: action(given, on_error), argv, prog, resumes=resumes)
     return code or (EXIT_FAULT if errors else 0)

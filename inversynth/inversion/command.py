@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.command import EXIT_FAULT, run_command
-from generators.errors import AudioError, InversynthError, SettingsError
+from generators.errors import AudioError, InversynthError, SettingsError, error_line
 from generators.settings import Settings
 from inversynth.inputs import unique_names
 
@@ -131,7 +131,7 @@ def name_folders(sounds: Sequence[Path]) -> list[str]:
 
 
 def _print_fault(fault: InversynthError) -> str:
-    message = " ".join(f"{type(fault).__name__}: {fault}".split())
+    message = error_line(f"{type(fault).__name__}: {fault}")
     print(message, file=sys.stderr)
     return message
 

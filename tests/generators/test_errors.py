@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from generators.command import _ShownFormatter
-from generators.errors import one_line, shown, unknown
+from generators.errors import error_line, one_line, shown, unknown
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,8 @@ def test_a_path_in_the_log_takes_one_line(caplog: pytest.LogCaptureFixture) -> N
     logging.getLogger("test").warning("%s has\n%d", Path("one\ntwo"), 3)
     assert formatter.format(caplog.records[0]) == "one\\ntwo has\n3"
     assert caplog.records[0].args == (Path("one\ntwo"), 3)
+
+
+def test_an_error_takes_one_line_that_controls_nothing() -> None:
+    assert error_line(" no such sound:\n  a\tb\x07 c ") == r"no such sound: a b\x07 c"
+    assert len(error_line("n" * 9000)) == 1000

@@ -148,3 +148,9 @@ def test_the_folder_of_a_system_lists_its_commands(system: str) -> None:
     listed = importlib.import_module(f"inversynth.{system}.commands").COMMANDS
     assert listed
     assert all(COMMANDS[command.name] is command and command.load() for command in listed)
+
+
+@pytest.mark.parametrize("command", ["encode", "invert", "shape"])
+def test_the_error_of_one_input_among_several_takes_one_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "none\x07\n.wav"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(r"no such sound: none\x07 .wav")

@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
-from generators.errors import AudioError, ModelError, ParameterError, SettingsError, one_line
+from generators.errors import AudioError, ModelError, ParameterError, SettingsError, error_line, one_line
 from generators.notes.folder import Fit
 from generators.notes.pitches import note_list
 from generators.parallel import available_cores
@@ -142,7 +142,7 @@ def _print_faults(corners: Sequence[Corner], fit: Fit) -> None:
     """Print all faults, a line each. Raises AudioError where there are any."""
     faults = [fault for corner in corners for fault in corner.faults]
     for fault in faults:
-        print(" ".join(fault.split()), file=sys.stderr)
+        print(error_line(fault), file=sys.stderr)
     if faults:
         count = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}, listed above"
         raise AudioError(
