@@ -5,6 +5,7 @@ import pytest
 import soundfile
 
 from benchmarks.conditions import CONDITIONS, RATE
+from benchmarks.inverted_conditions import calibration_error
 from benchmarks.pitch import Played, _f_measure, _matched
 from benchmarks.real_sounds import (
     METHODS,
@@ -17,6 +18,7 @@ from benchmarks.real_sounds import (
 from generators.analysis.alignment import fit_offset
 from generators.analysis.distance import LogMelDistance
 from generators.analysis.pitch import NotePitch, find_note
+from generators.audio import resample
 from generators.errors import AudioError
 from generators.fm_generator import FmSynth
 from generators.sampling import sample_classes
@@ -31,11 +33,22 @@ def fm_patch(seed=3):
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_a_condition_says_where_its_sound_begins(name):
     values, sound = fm_patch()
-    recorded, begin = CONDITIONS[name](sound, values, np.random.default_rng(1))
-    fit = fit_offset(recorded - recorded.mean() * ("offset" in name), sound, (round(begin) - 40, round(begin) + 40))
-    assert fit.offset == pytest.approx(begin, abs=0.2)
-    again, _ = CONDITIONS[name](sound, values, np.random.default_rng(1))
-    np.testing.assert_array_equal(recorded, again)
+    recorded = CONDITIONS[name](sound, values, np.random.default_rng(1))
+    audio = resample(recorded.audio.astype(np.float32), recorded.rate, RATE)
+    begin = round(recorded.begin)
+    fit = fit_offset(audio - audio.mean() * ("offset" in name), sound, (begin - 40, begin + 40))
+    assert fit.offset == pytest.approx(recorded.begin, abs=0.2)
+    assert fit.polarity == (-1 if "inverted" in name else 1)
+    again = CONDITIONS[name](sound, values, np.random.default_rng(1))
+    np.testing.assert_array_equal(recorded.audio, again.audio)
+
+
+def test_claims_are_calibrated_where_as_many_are_right():
+    right = np.arange(1000) % 10 < 8
+    assert calibration_error(np.full(1000, 0.8), right) == pytest.approx(0.0, abs=1e-9)
+    assert calibration_error(np.full(1000, 1.0), right) == pytest.approx(0.2)
+    both = np.concatenate([np.full(1000, 0.95), np.full(1000, 0.65)])  # wrong by 0.15 in either direction
+    assert calibration_error(both, np.tile(right, 2)) == pytest.approx(0.15)
 
 
 def test_bare_waveforms_keep_pitch_and_envelope():
@@ -75,7 +88,7 @@ def test_recordings_are_spread_over_a_folder_and_loops_are_left_out(tmp_path):
 def test_the_summary_counts_how_often_the_search_is_nearer():
     near, far = dict.fromkeys(METHODS, 5.0), dict.fromkeys(METHODS, 5.0)
     near["search"], far["search"] = 1.0, 9.0
-    rows = [Row("near", NotePitch(60.0, 0.9), 10, near), Row("far", None, 10, far)]
+    rows = [Row("near", NotePitch(60.0, 0.9), 10, 0.5, near, {}), Row("far", None, 10, 0.5, far, {})]
     lines = summary_table(rows).splitlines()
     assert any("all" in line and "nearest baseline" in line and "50 %" in line for line in lines)
     assert any("pitched" in line and "nearest baseline" in line and "100 %" in line for line in lines)
