@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from generators.audio import read_audio
-from generators.dataset import Dataset
+from generators.dataset import Dataset, dataset_path
 from generators.errors import DatasetError, ModelError
 from generators.generate import generate_dataset
 from generators.registry import build_synth
 from generators.synth import Synth
 from inversynth.evaluation.compare import compare_rows, main, mean_scores, render_comparison, write_comparison
+from inversynth.evaluation.evaluator import evaluate_methods
+from inversynth.evaluation.methods import chance
 from models.model_files import load_model, read_card, save_model
 
 
@@ -41,6 +43,20 @@ def test_regenerated_is_the_original_and_reconstructed_what_the_model_names(
     assert np.array_equal(first.inversion.audio, first.regenerated)
     assert np.array_equal(second.inversion.audio, first.regenerated)
     assert second.inversion.patch.scores["mpr"] < 80.0
+
+
+def test_shards_are_compared_and_evaluated_as_the_whole(tmp_path: Path, model_file: Path, sines: Path) -> None:
+    for number in (1, 2):
+        path = dataset_path(tmp_path, "parts", (number, 2))
+        generate_dataset(path, build_synth("sine", 8000, 0.25), 8, seed=3, shard=(number, 2))
+    parts, model = tmp_path / "parts.*of2.hdf5", load_model(model_file)
+    with Dataset(sines) as whole, Dataset(parts) as shards:
+        found = [compare_rows(dataset, [1, 6], model) for dataset in (whole, shards)]
+        scored = [evaluate_methods(each, [chance(each.space, 0)], bound_examples=0) for each in (whole, shards)]
+    for one, other in zip(*found, strict=True):
+        assert one.inversion.patch.scores == other.inversion.patch.scores
+        np.testing.assert_array_equal(one.regenerated, other.regenerated)
+    assert scored[0].results[0].groups == scored[1].results[0].groups
 
 
 def test_normalised_dataset_is_regenerated_normalised(tmp_path: Path, fm: Synth, oracle_of: Callable) -> None:
