@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.all:
         fuzzed = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-n", "0", str(Path(__file__).with_name("test_parsers.py"))],
-            env={**os.environ, "HOSTILE_EXAMPLES": str(EXAMPLES)},
+            env={"HOSTILE_EXAMPLES": str(EXAMPLES), **os.environ},
             check=False,
         )
         publish("hostile", f"{len(rows):,} of {len(cases):,} cases, {failed} failed.\n\n{table(rows)}")
