@@ -27,9 +27,13 @@ ENVELOPE_WINDOW, ENVELOPE_STEP = 0.010, 0.001
 LEAST_VOICED = 5
 """Frames of 10 ms that must have a pitch in a sound that has one, and in both sounds for their pitches to compare."""
 
-LEAST_CONFIDENCE = 0.2
-"""Mean confidence of its voiced frames from which on a sound has a pitch: a strength of 0.22, where bands of noise end
-(`generators.analysis.pitch_strength`)."""
+LEAST_CONFIDENCE = 0.4
+"""Mean confidence of its voiced frames from which on a sound has a pitch, a strength of 0.29: bands of noise reach 0.2,
+notes 0.4 (`generators.analysis.pitch_strength`)."""
+
+STEADY = 2.0
+"""Semitones within which the middle half of its pitches lie where a sound has one pitch, and of the differences where
+two pitches compare: chords jump between their notes by more, drums glide by more."""
 
 LOWEST_OCTAVE = 30.0
 """Hz below which no octave band begins; bands are halves of half the rate, so that each ends where the next begins."""
@@ -57,9 +61,9 @@ class MusicalMeasures:
 
     Attributes:
         log_mel_distance: dB, at the rate of the sounds. envelope_cosine: 0..1.
-        target_note, match_note: MIDI notes with a fraction, None where a sound has no single pitch.
+        target_note, match_note: MIDI notes with a fraction, None where a sound has no single steady pitch.
         pitch_cents: how much higher the match is, the median over the moments at which both have a pitch; None where
-            there are none.
+            there are few, or where the difference is not steady.
         attack_ms: how much later it is attacked, end_ms: how much longer it sounds.
         octaves: levels by octave band, from low to high.
     """
@@ -99,26 +103,38 @@ def musical_measures(target: ArrayLike, match: ArrayLike, sample_rate: int) -> M
         envelope_cosine=float(envelope_cosine(mine, theirs)[0]),
         target_note=notes[0],
         match_note=notes[1],
-        pitch_cents=None if None in notes else _pitch_cents(*tracks),
+        pitch_cents=_pitch_cents(*tracks) if all(map(_is_pitched, tracks)) else None,
         attack_ms=1000.0 * (attacks[1] - attacks[0]),
         end_ms=1000.0 * (ends[1] - ends[0]),
         octaves=_octaves(mine, theirs, sample_rate),
     )
 
 
+def _is_pitched(track: PitchTrack) -> bool:
+    voiced = track.voiced
+    return bool(voiced.sum() >= LEAST_VOICED and float(track.confidence[voiced].mean()) >= LEAST_CONFIDENCE)
+
+
 def _note(track: PitchTrack) -> float | None:
     """Return the median pitch of the voiced frames as a MIDI note, or None where a sound has no single pitch."""
-    voiced = track.voiced
-    if voiced.sum() < LEAST_VOICED or float(track.confidence[voiced].mean()) < LEAST_CONFIDENCE:
+    if not _is_pitched(track):
         return None
-    return float(hz_to_midi(np.median(track.frequency[voiced])))
+    notes = hz_to_midi(track.frequency[track.voiced])
+    return float(np.median(notes)) if _spread(notes) <= STEADY else None
 
 
 def _pitch_cents(target: PitchTrack, match: PitchTrack) -> float | None:
     both = target.voiced & match.voiced
     if both.sum() < LEAST_VOICED:
         return None
-    return float(np.median(1200.0 * np.log2(match.frequency[both] / target.frequency[both])))
+    semitones = 12.0 * np.log2(match.frequency[both] / target.frequency[both])
+    return float(np.median(100.0 * semitones)) if _spread(semitones) <= STEADY else None
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """Return how far apart the quartiles of some values are."""
+    low, high = np.quantile(values, (0.25, 0.75))
+    return float(high - low)
 
 
 def _attack_and_end(sound: NDArray[np.float64], sample_rate: int) -> tuple[float, float]:

@@ -158,7 +158,7 @@ def print_stage(report: "StageReport") -> None:
     declared = STAGES[report.name]
     print(
         f"  {report.name:<9} {report.renders:>6,} renders (about {declared.renders:,}), {report.seconds:5.2f} s (about "
-        f"{declared.seconds:g}), {report.residual_db:6.1f} dB left: {declared.summary}",
+        f"{declared.seconds:g}), {report.distance:5.2f} dB away: {declared.summary}",
         flush=True,
     )
 

@@ -35,8 +35,8 @@ HEARD = -30.0
 LIKE_ENVELOPE = 0.9
 """Envelope cosine below which the loudness takes another course; a held tone and one that falls by 20 dB have 0.85."""
 
-DETAIL = 1.5
-"""Log-mel distance in dB from which on something must differ, even where no clause says what."""
+DETAIL = 0.5
+"""Log-mel distance in dB beyond which something differs, even where no clause says what; nearer is the same sound."""
 
 
 def describe_differences(found: "MusicalMeasures") -> str:
@@ -70,14 +70,14 @@ def describe_pitch(cents: float) -> str:
 
 
 def _pitch(found: "MusicalMeasures") -> str:
-    if found.target_note is None:
-        return "" if found.match_note is None else f"a pitch ({_name(found.match_note)}) that the target does not have"
-    if found.match_note is None:
-        return f"no clear pitch where the target plays {_name(found.target_note)}"
-    cents = found.pitch_cents
-    if cents is None:
-        cents = 100.0 * (found.match_note - found.target_note)
-    return "pitch right" if abs(cents) <= IN_TUNE else f"pitch {describe_pitch(cents)}"
+    cents, target, match = found.pitch_cents, found.target_note, found.match_note
+    if cents is None and target is not None and match is not None:
+        cents = 100.0 * (match - target)
+    if cents is not None:
+        return "pitch right" if abs(cents) <= IN_TUNE else f"pitch {describe_pitch(cents)}"
+    if target is not None:
+        return f"no clear pitch where the target plays {_name(target)}"
+    return "" if match is None else f"a steady pitch ({_name(match)}) where the target has none"
 
 
 def _name(midi: float) -> str:

@@ -231,7 +231,7 @@ def tiles(scores: Mapping[str, float], sample_rate: int = 0, averaged: bool = Fa
     distance = Tile(
         "Log-mel distance",
         f"{scores['log_mel_distance']:.1f} dB",
-        f"how far apart to the ear{at}; 0 is the same sound, 4 is close, unrelated sounds lie around 15",
+        f"how far apart to the ear{at}; 0 is the same sound, up to 3 is close, beyond 6 is another sound",
     )
     likeness = Tile(
         "Envelope",

@@ -45,6 +45,16 @@ def test_noise_has_no_pitch_and_none_is_compared() -> None:
     assert (found.target_note is None, found.match_note is None) == (False, True)
 
 
+def test_a_glide_has_no_note_but_is_compared_with_another_glide() -> None:
+    def glide(first: float) -> np.ndarray:
+        return np.sin(2 * np.pi * first * 0.5 / np.log(2) * (np.exp2(2 * TIME) - 1.0))  # two octaves in a second
+
+    found = musical_measures(glide(200.0), glide(200.0 * 2 ** (1 / 12)), RATE)
+    assert (found.target_note, found.match_note) == (None, None)
+    assert found.pitch_cents == pytest.approx(100.0, abs=15.0)
+    assert musical_measures(glide(200.0), note(400.0, decay=0.0), RATE).pitch_cents is None
+
+
 @pytest.mark.parametrize("late", [0.040, -0.040])
 def test_a_late_attack_is_measured_in_milliseconds(late: float) -> None:
     found = musical_measures(note(440.0, begin=0.1), note(440.0, begin=0.1 + late), RATE)

@@ -49,7 +49,7 @@ def test_command_refines_a_patch_into_the_folder_of_an_inversion(
     printed = capsys.readouterr().out
     assert "pick" in printed
     assert "renders (about 2,000)" in printed
-    assert "dB left" in printed
+    assert "dB away" in printed
     found = read_patch(tmp_path / "out" / "bell" / "patch.json")
     assert sorted(path.name for path in (tmp_path / "out" / "bell").iterdir()) == [
         "match.wav",

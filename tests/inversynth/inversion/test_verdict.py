@@ -104,9 +104,9 @@ def test_a_rumble_that_nobody_hears_is_not_named() -> None:
     assert a_weighting(100.0) == pytest.approx(-19.1, abs=0.1)  # the table of the standard
 
 
-def test_a_pitch_that_the_target_lacks_is_named() -> None:
+def test_a_pitch_that_the_target_does_not_have_is_named() -> None:
     noise = np.random.default_rng(1).standard_normal(RATE)
-    assert said(note(), noise).startswith("A pitch (A3) that the target does not have, ")
+    assert said(note(), noise).startswith("A steady pitch (A3) where the target has none, ")
 
 
 def test_a_far_match_is_never_said_to_be_right_in_all() -> None:
