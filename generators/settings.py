@@ -122,18 +122,18 @@ def is_numeric(annotation: Any) -> bool:
     return annotation in (int, float) or (get_origin(annotation) is not Literal and any(map(is_numeric, parts)))
 
 
-VEIL = "\ue000argument:"
-"""Begins a positional on its way through pydantic-settings; a character of private use, which no one types."""
+ENCODED = "\ue000argument:"
+"""Begins a positional argument that is encoded on its way through pydantic-settings; U+E000 is for private use."""
 
 
-def _veil(text: str) -> str:
+def _encode_argument(text: str) -> str:
     """Write any text in letters and digits that no parser takes for anything else."""
-    return f'"{VEIL}{text.encode("utf-8", "surrogatepass").hex()}"'
+    return f'"{ENCODED}{text.encode("utf-8", "surrogatepass").hex()}"'
 
 
-def _unveiled(item: Any) -> Any:
-    if isinstance(item, str) and item.startswith(VEIL):
-        return bytes.fromhex(item.removeprefix(VEIL)).decode("utf-8", "surrogatepass")
+def _decode_argument(item: Any) -> Any:
+    if isinstance(item, str) and item.startswith(ENCODED):
+        return bytes.fromhex(item.removeprefix(ENCODED)).decode("utf-8", "surrogatepass")
     return item
 
 
@@ -191,7 +191,9 @@ class Settings(BaseSettings):
         name = str(info.field_name)
         field = cls.model_fields[name]
         if not is_numeric(field.annotation):
-            return _bounded_list(parse([_unveiled(item) for item in value] if isinstance(value, list) else value))
+            return _bounded_list(
+                parse([_decode_argument(item) for item in value] if isinstance(value, list) else value)
+            )
         for text in (value,) if isinstance(value, str) else ():
             _check_digits(text)
         parsed = _bounded_list(parse(value))
@@ -417,12 +419,12 @@ class _Variables(EnvSettingsSource):
 def _add_argument(fields: Mapping[str, FieldInfo], container: Any, *names: str, **options: Any) -> argparse.Action:
     """Add an argument to argparse, with a placeholder and a default that show no Python.
 
-    Each of several positionals is veiled: pydantic-settings would split "a,b.wav" at its comma, take a folder `60` for
+    Each of several positionals is encoded: pydantic-settings would split "a,b.wav" at its comma, take a folder `60` for
     a number, and double the escapes of quotes and tabs.
     """
     is_flag = any(name.startswith("-") for name in names)
     if options.get("nargs") in ("*", "+") and not is_flag:
-        options["type"] = _veil
+        options["type"] = _encode_argument
     name = options.get("dest", names[0]).lstrip("-")
     field = fields.get(name)
     if field is not None:

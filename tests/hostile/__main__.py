@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="draws the sample")
     parser.add_argument("--materials", type=Path, help="folder of what valid calls need; made once, kept if named")
     parser.add_argument(
-        "--results", type=Path, help="where each case goes as a line of JSON; those in it are not rerun"
+        "--results", type=Path, help="where each case goes as a line of JSON; those that passed are not run again"
     )
     parser.add_argument("--crossed", action="store_true", help="every argument with every member that fits it")
     options = parser.parse_args(argv)

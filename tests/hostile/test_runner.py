@@ -1,11 +1,13 @@
 """The runner notices each way in which a command can break its promises: commands that do so on purpose are caught."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.hostile.__main__ import earlier, table
 from tests.hostile.page import PAGE, publish
 from tests.hostile.places import full_disk, snapshot
 from tests.hostile.runner import Job, Outcome, Worker, broken_promises, sandbox
@@ -94,6 +96,22 @@ def test_a_table_goes_between_its_marks_alone(tmp_path: Path) -> None:
     assert after.partition("<!-- kills -->")[0] == before.partition("<!-- kills -->")[0]
     with pytest.raises(LookupError, match="has no marks of 'others'"):
         publish("others", "", page)
+
+
+def test_what_passed_is_kept_and_what_failed_last_runs_again(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    outcomes = {"a": [[], []], "b": [["crash"], []], "c": [[], ["hung"]]}
+    lines = [{"case": name, "faults": each[turn]} for turn in (0, 1) for name, each in outcomes.items()]
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert earlier(results) == {"a", "b"}
+    assert earlier(tmp_path / "none.jsonl") == earlier(None) == set()
+
+
+def test_the_table_counts_cases_and_failures_by_command_and_group() -> None:
+    lines = table([("play", 3, False), ("play", 3, True), ("start", 9, False)]).splitlines()
+    assert [line.split(" | ")[0] for line in lines] == ["| command", "|---" * 10 + "|", "| start", "| play", "| all"]
+    assert lines[3] == "| play |  | 2, 1 failed |  |  |  |  |  |  | 2, 1 failed |"
+    assert lines[4].endswith("| 1 | 3, 1 failed |")
 
 
 def test_a_disk_gets_full(tmp_path: Path) -> None:
