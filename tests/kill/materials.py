@@ -17,7 +17,6 @@ def make_materials(folder: Path) -> dict[str, str]:
     """Make all of it in a folder, which must exist; returns the path of each by its name."""
     found = {
         "fm_sound": _fm_sound(folder / "fm.wav"),
-        "tone": _write_sound(folder / "tone.wav", 0.4 * _tone(60, 8000, 4000), 8000),
         "sine": _dataset(folder / "sine.hdf5"),
         "notes": write_notes(folder / "notes.hdf5"),
         "wavenet": _wavenet(folder / "smoke.keras"),
