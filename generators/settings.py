@@ -201,7 +201,7 @@ class Settings(BaseSettings):
         for number in parsed if isinstance(parsed, (list, tuple)) else (parsed,):
             if isinstance(number, bool) or not isinstance(number, (int, float)):
                 continue
-            if not math.isfinite(number):
+            if isinstance(number, float) and not math.isfinite(number):
                 raise ValueError("must be a finite number")
             if 0.0 < abs(number) < SMALLEST:
                 raise ValueError(f"must be 0, or at least {SMALLEST:g} either way")
@@ -381,6 +381,11 @@ class Settings(BaseSettings):
     @classmethod
     def _explain_flags(cls, message: str) -> str:
         message = message.removeprefix("error parsing CLI: ")
+        unreadable = re.search(r'(?:error parsing value for field "|Parsing error encountered for )(\w+)', message)
+        if unreadable:
+            return (
+                f"--{unreadable[1]} must be items with commas between them, all brackets and quotes closed. See --help"
+            )
         unrecognized = re.search(r"unrecognized arguments: (\S+)", message)
         if not unrecognized:
             return f"{message}. See --help"

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -186,6 +187,21 @@ class Lists(Settings):
 
     numbers: Numbers = ()
     words: Words = ()
+    rows: list[int] = []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("9" * 400, "rows must be at most 1000000000. Received: --rows"),
+        ("[1", "--rows must be items with commas between them, all brackets and quotes closed. See --help"),
+        ("1_0", "--rows must be items with commas between them"),
+        ('"', "--rows must be items with commas between them"),
+    ],
+)
+def test_a_list_that_cannot_be_read_is_refused_in_our_words(value, words):
+    with pytest.raises(SettingsError, match=f"^{re.escape(words)}"):
+        Lists.parse([f"--rows={value}"])
 
 
 def test_a_list_has_a_bounded_number_of_bounded_items():
