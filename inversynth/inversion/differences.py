@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from inversynth.report.controls import nearest_note_name
+from generators.notes.pitches import note_name
 
 if TYPE_CHECKING:
     from generators.analysis.musical_measures import MusicalMeasures, OctaveBand
@@ -76,13 +76,8 @@ def _pitch(found: "MusicalMeasures") -> str:
     if cents is not None:
         return "pitch right" if abs(cents) <= IN_TUNE else f"pitch {describe_pitch(cents)}"
     if target is not None:
-        return f"no clear pitch where the target plays {_name(target)}"
-    return "" if match is None else f"a steady pitch ({_name(match)}) where the target has none"
-
-
-def _name(midi: float) -> str:
-    """Name the nearest note."""
-    return nearest_note_name(440.0 * 2.0 ** ((round(midi) - 69) / 12.0))
+        return f"no clear pitch where the target plays {note_name(round(target))}"
+    return "" if match is None else f"a steady pitch ({note_name(round(match))}) where the target has none"
 
 
 def _timing(found: "MusicalMeasures") -> Iterator[str]:
