@@ -187,7 +187,7 @@ class Lists(Settings):
 
     numbers: Numbers = ()
     words: Words = ()
-    rows: list[int] = []
+    rows: list[int] = Field([])
 
 
 @pytest.mark.parametrize(
