@@ -77,16 +77,16 @@ def _pitch(found: "MusicalMeasures") -> str:
         return "pitch right" if abs(cents) <= IN_TUNE else f"pitch {describe_pitch(cents)}"
     if target is not None:
         return f"no clear pitch where the target plays {note_name(round(target))}"
-    return "" if match is None else f"a steady pitch ({note_name(round(match))}) where the target has none"
+    return "" if match is None else f"one steady pitch ({note_name(round(match))}) where the target has none or several"
 
 
 def _timing(found: "MusicalMeasures") -> Iterator[str]:
-    if abs(found.attack_ms) > AT_ONCE:
+    late, long = abs(found.attack_ms) > AT_ONCE, abs(found.end_ms) > AS_LONG
+    if late:
         yield f"attack {_milliseconds(found.attack_ms)} {'late' if found.attack_ms > 0 else 'early'}"
-    if abs(found.end_ms) > AS_LONG:
-        ends = "fades {} too late" if found.end_ms > 0 else "fades {} too soon"
-        yield ends.format(_milliseconds(found.end_ms))
-    elif found.envelope_cosine < LIKE_ENVELOPE:
+    if long:
+        yield f"fades {_milliseconds(found.end_ms)} too {'late' if found.end_ms > 0 else 'soon'}"
+    if not late and not long and found.envelope_cosine < LIKE_ENVELOPE:
         yield "its loudness takes another course"
 
 

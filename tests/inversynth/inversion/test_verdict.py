@@ -106,7 +106,7 @@ def test_a_rumble_that_nobody_hears_is_not_named() -> None:
 
 def test_a_pitch_that_the_target_does_not_have_is_named() -> None:
     noise = np.random.default_rng(1).standard_normal(RATE)
-    assert said(note(), noise).startswith("A steady pitch (A3) where the target has none, ")
+    assert said(note(), noise).startswith("One steady pitch (A3) where the target has none or several, ")
 
 
 def test_a_far_match_is_never_said_to_be_right_in_all() -> None:
