@@ -11,14 +11,14 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from math import ceil, gcd
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.audio import Header, Sound, read_audio, read_header, resample
+from generators.audio import RINGING, Header, read_audio, read_header, resample
 from generators.errors import AudioError, DatasetError, InversynthError, ParameterError
 from generators.files import check_readable_file
 from generators.notes.labels import MOST_NOTES, TYPES, note_table
@@ -253,18 +253,21 @@ def checked_labels(labels: dict[str, Any], place: str) -> dict[str, Any]:
 
 def _piece(file: Path, start: int, fit: Fit) -> NDArray[np.float32]:
     """Read the piece of a sound that begins at a sample, (samples,)."""
-    if fit.convert:
-        sound = _converted(str(file), fit.sample_rate)
-        audio = sound[start : start + fit.samples]
+    rate = read_header(file).sample_rate if fit.convert else fit.sample_rate
+    if rate == fit.sample_rate:
+        audio = read_audio(file, start=start / rate, length=fit.samples / rate).audio
     else:
-        audio = read_audio(file, start=start / fit.sample_rate, length=fit.samples / fit.sample_rate).audio
+        audio = _converted(file, rate, start, fit)
     out = np.zeros(fit.samples, np.float32)
     out[: len(audio)] = audio[: fit.samples]
     return out
 
 
-@lru_cache(maxsize=4)
-def _converted(file: str, sample_rate: int) -> NDArray[np.float32]:
-    """Read a whole sound at another rate; the pieces of a recording are cut one after the other."""
-    sound: Sound = read_audio(file)
-    return resample(sound.audio, sound.sample_rate, sample_rate)
+def _converted(file: Path, rate: int, start: int, fit: Fit) -> NDArray[np.float32]:
+    """Read a piece at another rate: no more is read than the piece, and what rings into it on either side."""
+    divisor = gcd(rate, fit.sample_rate)
+    unit, made = rate // divisor, fit.sample_rate // divisor  # of whole numbers of samples at both rates
+    margin = ceil(2 * RINGING / min(unit, made))  # what is farther away is below -110 dB
+    first, last = max(start // made - margin, 0), ceil((start + fit.samples) / made) + margin
+    sound = read_audio(file, start=first * unit / rate, length=(last - first) * unit / rate)
+    return resample(sound.audio, rate, fit.sample_rate)[start - first * made :]

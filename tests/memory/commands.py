@@ -99,8 +99,8 @@ COMMANDS: dict[str, Measured] = {
         lambda at: _quick(
             ["gansynth", "hallucinate"], at, "--points", (at / "points").read_text(), "--spacing", "1", "--steps", "0"
         ),
-        150,
-        "makes 1,200 s at most, which a page embeds",
+        250,
+        "makes 1,200 s at most, which it holds and a page embeds",
     ),
     "generate notes": Measured(
         lambda at: [
@@ -109,7 +109,7 @@ COMMANDS: dict[str, Measured] = {
             *("--dataset_directory", str(at / "out")),
         ],
         150,
-        "converts one recording at a time",
+        "converts one note at a time",
     ),
 }
 

@@ -7,8 +7,10 @@ import pytest
 import soundfile
 
 from generators import registry
+from generators.audio import read_audio, resample
 from generators.dataset import Dataset
 from generators.errors import AudioError, DatasetError, ParameterError
+from generators.notes import folder
 from generators.notes.folder import Fit, folder_source
 
 RATE, SAMPLES = 4000, 400
@@ -135,6 +137,25 @@ def test_other_rates_and_channels_are_converted_on_request(tmp_path):
     audio = folder_source(tmp_path, fit=Fit(RATE, SAMPLES, convert=True)).audio(slice(0, 1))[0]
     expected = 0.5 * np.sin(2 * np.pi * 200 * np.arange(SAMPLES) / RATE)
     np.testing.assert_allclose(audio[50:-50], expected[50:-50], atol=5e-3)
+
+
+@pytest.mark.parametrize("rate", [44100, 8011, 3000])
+def test_pieces_of_a_converted_recording_are_those_of_the_whole_and_read_alone(tmp_path, monkeypatch, rate):
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, 10 * rate).astype(np.float32)
+    soundfile.write(tmp_path / "take_60.wav", sound, rate, subtype="FLOAT")
+    whole = resample(sound, rate, RATE)
+    longest = []
+
+    def spied(path, **limits):
+        longest.append(len(read_audio(path, **limits).audio))
+        return read_audio(path, **limits)
+
+    monkeypatch.setattr(folder, "read_audio", spied)
+    source = folder_source(tmp_path, fit=Fit(RATE, SAMPLES, convert=True, chop=True))
+    pieces = source.audio(slice(0, 100))
+    assert len(pieces) == len(whole) // SAMPLES == 100
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=2e-5)
+    assert 0 < max(longest) < 4 * rate
 
 
 def test_other_sounds_make_another_dataset(tmp_path):

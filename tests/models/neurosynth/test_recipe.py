@@ -314,7 +314,7 @@ def test_interrupted_run_goes_on_with_both_optimisers(runs, monkeypatch):
 
 
 def test_error_falls_as_it_trains():
-    run = run_of("--epochs", "20", "--print_interval", "5", "--batch_size", "8", "--dsize", "256")
+    run = run_of("--epochs", "10", "--print_interval", "5", "--batch_size", "8", "--dsize", "256")
     first, last = run.history()[0], run.history()[-1]
     assert last["loss"] < 0.8 * first["loss"]
     assert last["critic_loss"] != first["critic_loss"]
