@@ -4,7 +4,7 @@ Recordings are one-shots of Sonic Pi's samples (Debian's sonic-pi-samples; each 
 freesound.org), prepared as `invert` prepares any file. Distances are log-mel distances at 16,384 Hz with the noise
 floor of the recording (`generators.analysis.distance`). Beside the search stand the network alone, the best of 1,000
 random patches, CMA-ES from the network's answer with as many renders as the search took, and a bare sine, saw and noise
-at the pitch of the sound under its own envelope.
+at the pitch of the sound under its own envelope. `--page FOLDER` writes a page on which all of them can be heard.
 """
 
 import sys
@@ -31,6 +31,7 @@ from generators.synth import Synth
 from inversynth.inversion.inversion import model_synth
 from inversynth.inversion.target import read_target
 from inversynth.pretrained import find_model
+from inversynth.report.audio_page import AudioPage, Clip, ClipRow, write_audio_page
 from inversynth.search.search import refine
 from models.model_files import load_model
 
@@ -55,24 +56,30 @@ METHODS = ("search", "network", "cma-es", *EASY)
 class RealSoundsSettings(Settings):
     """Compare the search with simple baselines on recordings."""
 
-    flags_only: ClassVar = frozenset({"recordings", "model", "budget", "num", "seed", "continuous"})
+    flags_only: ClassVar = frozenset({"recordings", "model", "budget", "num", "seed", "continuous", "page"})
 
     recordings: Path = Field(Path("/usr/share/sonic-pi/samples"), description="a folder of sounds (FLAC or WAV)")
     model: str = Field("inverter", description="the model whose answer the searches begin with")
     budget: Literal["fast", "full"] = Field("fast", description="of the search")
     num: int = Field(200, ge=1, description="recordings at most, evenly spread over the folder")
     seed: int = Field(4711, ge=0, description="of random patches, CMA-ES and noise")
-    continuous: CliToggleFlag[bool] = Field(False, description="finally move the knobs between their levels")
+    continuous: CliToggleFlag[bool] = Field(False, description="finally descend the gradient, too")
+    page: Path | None = Field(None, description="a folder for a page to listen to, with all sounds; by default none")
 
 
 @dataclass(frozen=True)
 class Row:
-    """The distances of one recording in dB by method, its pitch where it has one, and the renders of the search."""
+    """The distances of one recording in dB by method, its pitch where it has one, and what the search spent.
+
+    `sounds` are the recording, the sound found and the bare waveforms, by name, (samples,) each.
+    """
 
     name: str
     note: NotePitch | None
     renders: int
+    seconds: float
     distances: Mapping[str, float]
+    sounds: Mapping[str, Audio]
 
     @property
     def pitched(self) -> bool:
@@ -137,21 +144,24 @@ def measure_recordings(settings: RealSoundsSettings) -> Iterator[Row]:
         except AudioError as fault:
             print(fault, file=sys.stderr)
             continue
+        probabilities = np.asarray(model.predict(audio[np.newaxis]))[0]
+        found = refine(synth, audio, probabilities, settings.budget, level="fit", continuous=settings.continuous)
+        audio = audio if found.target is None else found.target
         measure = LogMelDistance(audio, synth.sample_rate).distance
         note = find_note(audio, synth.sample_rate)
-        probabilities = np.asarray(model.predict(audio[np.newaxis]))[0]
         start = synth.space.classes_to_values(synth.space.probabilities_to_classes(probabilities))
-        found = refine(synth, audio, probabilities, settings.budget, level="fit", continuous=settings.continuous)
         seed = settings.seed + number
         bare = bare_waveforms(audio, synth.sample_rate, note, np.random.default_rng(seed))
+        match = np.pad(synth.at_root(found.root).render(found.values), (found.offset, 0))[: synth.samples]
         distances = {
-            "search": float(measure(np.pad(synth.render(found.values), (found.offset, 0))[: synth.samples])),
+            "search": float(measure(match)),
             "network": float(measure(synth.render(start))),
             "cma-es": search_by_cma(synth, measure, start, found.renders, seed),
             **{name: float(measure(sound)) for name, sound in bare.items()},
             "random": float(measure(random).min()),
         }
-        yield Row(path.stem, note, found.renders, distances)
+        sounds = {"recording": audio, "search": match, **bare}
+        yield Row(path.stem, note, found.renders, found.seconds, distances, sounds)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -163,6 +173,33 @@ def _run(settings: RealSoundsSettings) -> None:
     rows = list(measure_recordings(settings))
     print(markdown_table(["recording", "note", "renders", *METHODS], [_cells(row) for row in rows]), "\n")
     print(summary_table(rows))
+    renders, seconds = (np.median([getattr(row, name) for row in rows]) for name in ("renders", "seconds"))
+    print(f"\nThe search took {renders:,.0f} renders and {seconds:.2f} s, medians.")
+    if settings.page is not None:
+        print(f"to listen: {write_page(rows, settings)}")
+
+
+def write_page(rows: Sequence[Row], settings: RealSoundsSettings) -> Path | None:
+    """Write a page with the recording, the sound found and the bare waveforms in each row, equally loud."""
+    lines = []
+    for row in rows:
+        clips = []
+        for name, sound in row.sounds.items():
+            caption = f"{name}, {row.distances[name]:.1f} dB" if name in row.distances else name
+            clips.append(Clip(f"{row.name}_{name}", equally_loud(sound), caption))
+        lines.append(ClipRow(row.name, clips))
+    lead = (
+        f"{len(rows)} recordings beside what the search of `fm` ({settings.budget}) and bare waveforms under the "
+        "recording's own envelope make of them, with log-mel distances at 16,384 Hz."
+    )
+    page = AudioPage("Recordings and their matches", lead, lines, 16384, maker="python -m benchmarks.real_sounds")
+    return write_audio_page(page, settings.page or Path(), pictures=False)
+
+
+def equally_loud(audio: Audio) -> Audio:
+    """Scale a sound to -20 dBFS RMS, or less where it would clip."""
+    rms = float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
+    return audio * np.float32(min(0.1 / max(rms, 1e-9), 0.99 / max(float(np.abs(audio).max()), 1e-9)))
 
 
 def _cells(row: Row) -> list[str]:

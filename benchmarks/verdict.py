@@ -71,8 +71,8 @@ def fm_sounds(condition: str, settings: VerdictSettings, model: LoadedModel) -> 
     values = synth.space.classes_to_values(sample_classes(synth.space, 0, settings.num, settings.seed))
     for row, sound in enumerate(synth.render(values)):
         rng = np.random.default_rng([settings.seed, row])
-        recorded, _ = CONDITIONS[condition](sound.astype(np.float64), values[row], rng)
-        yield prepare(recorded, synth.sample_rate, model)
+        recorded = CONDITIONS[condition](sound.astype(np.float64), values[row], rng)
+        yield prepare(recorded.audio, recorded.rate, model)
 
 
 def between_levels(settings: VerdictSettings, model: LoadedModel) -> Prepared:

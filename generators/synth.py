@@ -112,7 +112,7 @@ class Synth(abc.ABC):
         From A-1 to the root, in whole cents, at which the highest carrier at the greatest depth reaches half the rate:
         beyond it oscillators would alias, and `inversynth play` would silence them.
         """
-        if not self.transposes:
+        if not self.transposes or not self.oscillators:
             return A4, A4
         highest = max(
             max(self.space.levels(one.frequency)) + max(self.space.levels(one.depth)) for one in self.oscillators

@@ -99,7 +99,9 @@ def search_from(
     Raises: InversionInterrupted on Ctrl-C.
     """
     try:
-        found = refine(synth, target.audio, probabilities, budget, alternatives=True, **options)
+        found = refine(
+            synth, target.audio, probabilities, budget, alternatives=True, recording=target.recording, **options
+        )
     except SearchInterrupted as stop:
         best = conclude(target, synth, stop.best, assumptions, truth, model)
         raise InversionInterrupted(stop.best, best) from stop
@@ -117,6 +119,8 @@ def conclude(
     """Render and score what a search found for a sound, with oscillators that start as the synth's do."""
     from generators.analysis.musical_measures import musical_measures  # brings Numba, which --help need not wait for
 
+    if found.target is not None:
+        target = target.moved(found.target, found.begin, found.polarity)
     patch = Patch(
         synth.space,
         found.values,
@@ -128,7 +132,7 @@ def conclude(
         level_db=found.level_db,
         determined=found.determined,
         refinement=found.record(),
-        root=synth.root,
+        root=found.root,
     )
     audio = np.pad(render_patch(patch), (found.offset, 0))[: synth.samples]
     measures = musical_measures(target.audio, audio, synth.sample_rate)

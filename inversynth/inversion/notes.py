@@ -302,7 +302,7 @@ def _sentences(playing: Playing, analysed: float) -> list[str]:
     elif analysed < SHORTEST:
         sentences = [f"It lasts {1000.0 * analysed:.2g} ms, too short to have a pitch."]
     else:
-        sentences = ["It has no pitch that could be found, as noises and most drums have none."]
+        sentences = ["It has no steady pitch, as noise, most drums and glides have none."]
     if playing.later:
         sentences.append(
             f"More notes follow ({_names(playing.later)}). To invert each: --every_onset; another one: --start."

@@ -25,9 +25,9 @@ MIN_DIFFERENCE = 2
 DISTANCE_FACTOR = 1.25
 """Times the distance of the best patch that an alternative may have."""
 
-DISTANCE_SLACK = 0.02
-"""Distance beyond the best patch's that an alternative may always have, a fiftieth of that of silence: where a patch is
-exact, nothing lies within a factor of it."""
+DISTANCE_SLACK = 0.5
+"""Decibels beyond the distance of the best patch that an alternative may always have: where a patch is exact, nothing
+lies within a factor of it."""
 
 RENDERED_BEFORE = 32
 """Patches rendered on the way that are tried again, the nearest ones."""

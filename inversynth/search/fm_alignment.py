@@ -57,6 +57,9 @@ BUILDS = 12
 TRIED = 0.1
 """Samples around a beginning that was tried in which no other is."""
 
+LEFT = 0.01
+"""Part of the energy of a recording that lies behind a beginning, at least: the end of a click is none."""
+
 HOPELESS = 0.5
 """Energy left (-3 dB) by a patch above which it tells nothing of where it begins."""
 
@@ -277,6 +280,8 @@ class Alignment:
             if begin is None:
                 return
             tried.append((begin.position, begin.polarity))
+            if not self._lies_before_its_sound(begin.position):
+                continue
             placed = self._build(begin.position, begin.polarity, trusted, tried)
             if placed.candidate.residual < IN_PLACE and not placed.finished:
                 placed = self._build_beside(placed)
@@ -291,6 +296,10 @@ class Alignment:
                 trusted = found  # the filter turns phases: with a better one the places are better, too
                 begins = likely_begins(self._at(placed.position, 1).screening, self.recording, onset, found)
 
+    def _lies_before_its_sound(self, position: float) -> bool:
+        energy = np.square(self.recording, dtype=np.float64)
+        return bool(energy[max(round(position), 0) :].sum() > LEFT * energy.sum())
+
     def _build(self, position: float, polarity: int, classes: Classes, tried: list[tuple[float, int]]) -> Placed:
         """Build a patch at a place, and move and improve it, unless it is moved to a place that was tried."""
         search = self._at(position, polarity)
@@ -298,7 +307,8 @@ class Alignment:
         patch = search.build(classes)
         if patch.residual < HOPELESS:
             moved, turned = self._lay(search, patch, position)
-            if abs(moved - position) < TRIED or _is_new(moved, turned, tried):
+            new = abs(moved - position) < TRIED or _is_new(moved, turned, tried)
+            if new and self._lies_before_its_sound(moved):
                 patch, position, polarity = self._settle(patch, position, polarity)
                 tried.append((position, polarity))
         return self._placed(patch, position, polarity)

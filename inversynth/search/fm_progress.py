@@ -11,16 +11,15 @@ class OscillatorProgress:
     """The searches of one sound, kept from stage to stage, and the best that they have found.
 
     Attributes:
-        begin: sample at which the sound is taken to begin.
+        begin: sample of the target at which the sound is taken to begin.
         searches: by free phases, emphasis and beginning.
-        best: the candidate that leaves least, None before the first; aligned_begin: where it begins, if it was found by
-            trying beginnings. finished: whether nothing worth a search is left beside it.
+        best: the candidate that leaves least, None before the first. finished: whether nothing worth a search is left
+            beside it.
     """
 
     begin: int
     searches: dict[tuple[bool, float, int], OscillatorSearch] = field(default_factory=dict)
     best: Candidate | None = None
-    aligned_begin: int | None = None
     finished: bool = False
 
     @property

@@ -21,12 +21,6 @@ SOFT_START = 0.02
 """Seconds that a sound may last before it is loud enough to be more than zero in 16 bits: at attack 1 s, behind a
 low-pass that lets -40 dB pass, it rises by one step in 15 ms."""
 
-STRIDE = 3
-"""Samples between beginnings that are tried: the most that leaves the phase of a C6 within 70 degrees."""
-
-ALIGNED = 1e-3
-"""Energy left (-30 dB) that no beginning leaves which is wrong by a sample: at 1 kHz that alone would leave -8 dB."""
-
 WAYS = ("phases", "emphasis", "trust")
 """Of building anew: with phases free, on differences of samples, and from the globals found so far."""
 
@@ -36,6 +30,15 @@ of `fm` those with a q of 0.01 exceed it (19 dB), and no other."""
 
 UNEXPLAINED = 0.05
 """Energy left (-13 dB) above which a sound may have been made with other initial phases."""
+
+HOPELESS = 0.5
+"""Energy left (-3 dB) after a build above which no move follows: sounds of `fm` leave 0.12 at most (60 of them)."""
+
+MISPLACED = 0.25
+"""The same (-6 dB) of the first build, where the sound may begin elsewhere."""
+
+ALIGN_RENDERS = 6000
+"""Renders to look for the beginning, on top of the budget: six builds with their moves, four more than most need."""
 
 HARDLY_LESS = 0.9
 """Share of what was left (-0.5 dB) that a new start must fall below to count as a gain."""
@@ -57,49 +60,57 @@ def pick(state: SearchState) -> Iterator[None]:
     in the waveform itself little more than its lowest frequencies would count.
     """
     progress = _progress(state)
+    if _is_guess(state):
+        return
     yield from _choose_begin(state)
     search = _search(state)
     if search.screening.tilt(state.start) > TILTED:
         emphasised = _search(state, emphasis=EMPHASIS)
         found = None
-        for candidate in _follow(state, emphasised, _built(emphasised, state.start)):
+        for candidate in _follow(state, emphasised, _built(emphasised, state.start, most=MISPLACED)):
             found = candidate
             yield
         if found is not None:
             yield from _ticks(_follow(state, search, _refitted(search, found)))
         if progress.finished or state.exhausted():
             return
-    yield from _ticks(_follow(state, search, _built(search, state.start)))
+    yield from _ticks(_follow(state, search, _built(search, state.start, most=MISPLACED)))
 
 
 def align(state: SearchState) -> Iterator[None]:
-    """Look for the beginning in the silence before the first sample, where a soft one may lie below the last bit.
+    """Look for the beginning of a sound, to a fraction of a sample, and for its polarity.
 
-    First by what one oscillator explains, every few samples; then by building at the samples nearest to the best.
+    Ends at once where what has been found fits best where it is. Otherwise a patch is built at the likeliest beginnings
+    one after another; it is laid over the sound, which tells better where it begins, and improved there. What is found
+    is taken where it leaves less than anything before.
     """
-    progress = _progress(state)
-    begin, best = progress.begin, progress.best
-    if begin == 0 or best is None or best.residual < UNEXPLAINED or progress.finished:
+    from generators.analysis.alignment import find_onset
+    from inversynth.search.fm_alignment import IN_PLACE, Alignment
+
+    progress, last = _progress(state), state.allow(ALIGN_RENDERS)
+    if progress.finished:
         return
-    search = _search(state)
-    spent = search.atoms
-    earlier = np.arange(0, min(begin, round(SOFT_START * state.synth.sample_rate)) + 1, STRIDE)
-    sounds = [state.target[begin - back :][: search.samples] for back in earlier]
-    explained = search.screening.explained_by_one(sounds, state.start)
-    state.count_atoms(search.atoms - spent)
-    middle = int(earlier[int(explained.argmax())])
-    yield
-    for step in sorted(range(-STRIDE, STRIDE + 1), key=abs):
-        if state.exhausted() or not 0 <= middle + step <= begin:
-            continue
-        progress.begin = begin - middle - step
-        search = _search(state)
-        yield from _ticks(_follow(state, search, iter([search.build(state.start)]), aligning=True))
-        if progress.residual < ALIGNED:
+    recording = state.recording
+    alignment = Alignment(state.synth, recording.audio, state.posterior, state.pool, state.any_level)
+    if progress.best is not None and alignment.in_place(progress.best, recording.start + progress.begin):
+        return
+    onset = recording.onset or find_onset(recording.audio, state.synth.sample_rate)
+    spent, before = 0, progress.best
+    for placed in alignment.search(onset, state.start):
+        state.count_atoms(alignment.atoms - spent)
+        spent = alignment.atoms
+        if placed.candidate.residual < min(progress.residual, IN_PLACE):
+            state.place(placed.position, placed.polarity, placed.head)
+            progress.begin, progress.searches = state.offset, {}
+            progress.best, progress.finished = placed.candidate, placed.finished
+            state.offer(placed.candidate.classes, state.offset, None, placed.candidate.residual)
+        yield
+        if progress.finished or state.renders >= last:
             break
-    progress.begin = begin if progress.aligned_begin is None else progress.aligned_begin
-    search = _search(state)
-    yield from _ticks(_follow(state, search, search.descend(progress.best or best)))
+    if progress.best is not None and progress.best is not before:
+        search = _search(state)
+        search.limit = search.atoms + ATOMS_A_RENDER * max(last - state.renders, ALIGN_RENDERS // 4)
+        yield from _ticks(_follow(state, search, _refitted(search, progress.best)))
 
 
 def restart(state: SearchState) -> Iterator[None]:
@@ -156,10 +167,8 @@ def _search(state: SearchState, free_phase: bool = False, emphasis: float = 0.0)
     return search
 
 
-def _follow(
-    state: SearchState, search: "OscillatorSearch", candidates: "Iterator[Candidate]", aligning: bool = False
-) -> "Iterator[Candidate]":
-    """Count what a search spends, offer what it finds, keep the best, and where `aligning` also where it begins."""
+def _follow(state: SearchState, search: "OscillatorSearch", candidates: "Iterator[Candidate]") -> "Iterator[Candidate]":
+    """Count what a search spends, offer what it finds, and keep the best."""
     progress, spent = _progress(state), search.atoms
     for candidate in candidates:
         state.count_atoms(search.atoms - spent)
@@ -169,8 +178,6 @@ def _follow(
             state.offer(candidate.classes, progress.begin, phases, candidate.residual)
             if progress.best is None or candidate.residual < progress.best.residual:
                 progress.best, progress.finished = candidate, search.finished(candidate)
-                if aligning:
-                    progress.aligned_begin = progress.begin
         yield candidate
     best = progress.best
     if state.any_level and best is not None and not search.emphasis and bool(best.phases.any()) == search.free_phase:
@@ -184,16 +191,25 @@ def _ticks(candidates: "Iterator[Candidate]") -> Iterator[None]:
         yield
 
 
-def _built(search: "OscillatorSearch", start: Classes, trust: bool = False) -> "Iterator[Candidate]":
+def _built(
+    search: "OscillatorSearch", start: Classes, trust: bool = False, most: float = HOPELESS
+) -> "Iterator[Candidate]":
+    """Build a patch, and improve one that leaves less than `most`."""
     candidate = search.build(start, trust=trust)
     yield candidate
-    yield from search.descend(candidate)
+    if candidate.residual < most:
+        yield from search.descend(candidate)
 
 
 def _refitted(search: "OscillatorSearch", candidate: "Candidate") -> "Iterator[Candidate]":
     candidate = search.fitting.refit(candidate)
     yield candidate
     yield from search.descend(candidate)
+
+
+def _is_guess(state: SearchState) -> bool:
+    """Tell whether a target was cut out of a sounding recording, where it is no more than a guess that it begins."""
+    return bool(state.recording.audio[: state.recording.start].any())
 
 
 def _choose_begin(state: SearchState) -> Iterator[None]:

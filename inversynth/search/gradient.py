@@ -1,7 +1,7 @@
 """Values between the levels: gradient descent (Adam) through the synth itself, from the best patch of a search.
 
 The synth is written over `keras.ops`, so its parameters can be the weights of a tiny model, trained on one sound. The
-loss is the distance of `inversynth.search.objective`: of magnitudes, since the waveforms of two notes a quarter tone
+loss is `SpectralLoss` of `inversynth.search.objective`, of magnitudes, since the waveforms of two notes a quarter tone
 apart have nothing in common. Engel et al. 2020 (DDSP, arXiv 2001.04643) train networks through a synth this way; here
 there is no network.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from generators.parameters import Floats
 from generators.synth import Synth
-from inversynth.search.objective import Objective
+from inversynth.search.objective import SpectralLoss
 
 STEPS = 80
 """Of Adam: enough to move a parameter by 0.8 of its range; the loss falls slowly after."""
@@ -39,9 +39,9 @@ def approach(
     start_keras()
     import keras
 
-    objective = Objective(target)
-    model = _model(keras, synth, synth.space.values_to_unit(values), objective if any_level else None)
-    model.compile(optimizer=keras.optimizers.Adam(RATE), loss=_loss(keras, objective), jit_compile=False)
+    loss = SpectralLoss(target)
+    model = _model(keras, synth, synth.space.values_to_unit(values), loss if any_level else None)
+    model.compile(optimizer=keras.optimizers.Adam(RATE), loss=_loss(keras, loss), jit_compile=False)
     nothing, sound = np.zeros((1, 1), np.float32), target[None]
     for done in range(0, steps, CHECKED):
         model.fit(nothing, sound, batch_size=1, epochs=min(CHECKED, steps - done), verbose=0)
@@ -49,7 +49,7 @@ def approach(
         yield synth.space.unit_to_values(np.clip(unit, 0.0, 1.0))
 
 
-def _model(keras: Any, synth: Synth, start: Floats, level: Objective | None) -> Any:
+def _model(keras: Any, synth: Synth, start: Floats, level: SpectralLoss | None) -> Any:
     """Return a model whose only weights are parameters in 0..1 and whose output is their sound, (1, samples).
 
     Args: level: whose target's level the sound is brought to.
@@ -84,6 +84,6 @@ def _model(keras: Any, synth: Synth, start: Floats, level: Objective | None) -> 
     return Parameters()
 
 
-def _loss(keras: Any, objective: Objective) -> Callable[[Any, Any], Any]:
-    """Return the objective's distance over `keras.ops`; it knows its target, and leaves the one passed to it aside."""
-    return lambda _, audio: sum(objective.terms(audio, keras.ops))
+def _loss(keras: Any, loss: SpectralLoss) -> Callable[[Any, Any], Any]:
+    """Return the loss over `keras.ops`; it knows its target, and leaves the one passed to it aside."""
+    return lambda _, audio: sum(loss.terms(audio, keras.ops))

@@ -1,9 +1,9 @@
-"""What a search minimises: the energy left of a sound, and the spectral distance between two sounds.
+"""What a search minimises: the energy left of a sound, and the log-mel distance between two sounds.
 
 `residual` compares waveforms: exact where a synth can make the very sound, and meaningless where phases differ.
-`Objective` compares magnitudes, in a long and a short window, so that it also ranks patches for sounds that no patch
-reproduces sample by sample; a refinement never makes it worse. Silence and level count: a quiet match of a loud sound
-is far from it. It is written over `xp`: NumPy for a search, `keras.ops` for gradients.
+`Objective` measures the log-mel distance (`generators.analysis.distance`), which also ranks patches for sounds that no
+patch reproduces sample by sample; a search never ends farther away than it began. Where the level of a sound is known,
+the difference of levels counts too. `SpectralLoss` is a smooth stand-in over `xp`, for gradients.
 """
 
 from collections.abc import Iterator
@@ -12,16 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from generators.analysis.distance import LogMelDistance
 from generators.analysis.spectrogram import magnitude_spectrogram
 
 WINDOWS = (2048, 512)
-"""Window lengths: two A4 semitones stand 26 Hz apart, three bins of the long one; the short one follows envelopes."""
+"""Window lengths of `SpectralLoss`: two A4 semitones stand 26 Hz apart, three bins of the long one; the short one
+follows envelopes."""
 
 FLOOR = 1e-3
 """Magnitude relative to the target's loudest (-60 dB) below which bins count as silent."""
 
 DECIBELS = 20.0
 """Difference of levels, averaged over bins, that weighs as much as losing all energy."""
+
+EXPLAINED = 0.05
+"""Energy left, relative to the sound (-13 dB), below which a patch explains its waveform: one made with other phases,
+or of another synth, leaves more."""
 
 ENOUGH = 1e-4
 """Energy left, relative to the sound (-40 dB), at which nothing new is begun."""
@@ -31,9 +37,6 @@ INAUDIBLE = 1e-6
 
 SILENT = np.float32(1e-12)
 """Energy below which a sound is not turned up."""
-
-CHUNK = 16
-"""Sounds measured at a time: their spectrograms take 4 MB for one second, which the last-level cache holds."""
 
 
 def residual(target: ArrayLike, match: ArrayLike) -> NDArray[np.float64]:
@@ -51,7 +54,36 @@ def decibels(energy: float) -> float:
 
 
 class Objective:
-    """Distance of sounds from one target: 0 is equal, about 1 is silence.
+    """Distance of sounds from one target, in dB; 0 is equal.
+
+    Args:
+        target: (samples,), not silent. sample_rate: Hz. any_level: whether sounds may have any level; otherwise the
+            difference of their levels in dB is added to the log-mel distance, which does not see it.
+    """
+
+    def __init__(self, target: ArrayLike, sample_rate: int, any_level: bool = False) -> None:
+        self.target = np.asarray(target, np.float32)
+        self.energy = np.float32(self.target @ self.target)
+        self.any_level = any_level
+        self._log_mel = LogMelDistance(self.target, sample_rate)
+
+    def distance(self, audio: ArrayLike) -> NDArray[np.float64]:
+        """Measure sounds. Shapes: (n, samples) -> (n,), (samples,) -> ()."""
+        sounds = np.asarray(audio, np.float32)
+        found = self._log_mel.distance(sounds)
+        if self.any_level:
+            return found
+        energy = np.einsum("...s,...s->...", sounds, sounds)
+        return found + np.abs(10.0 * np.log10(np.maximum(energy, SILENT) / self.energy))
+
+    def gains(self, audio: ArrayLike) -> NDArray[np.float32]:
+        """Return the factors that bring sounds to the energy of the target. Shapes: (n, samples) -> (n,)."""
+        sounds = np.asarray(audio)
+        return np.asarray(np.sqrt(self.energy / np.maximum(np.einsum("ns,ns->n", sounds, sounds), SILENT)))
+
+
+class SpectralLoss:
+    """A distance of sounds from one target that has gradients: 0 is equal, about 1 is silence.
 
     The mean, over a long and a short window, of the spectral convergence |S - S'| / |S| (Arik, Jun, Diamos 2018) and
     of the mean difference of levels in units of 20 dB, with everything 60 dB below the target's loudest bin held there.
@@ -62,18 +94,6 @@ class Objective:
         self.energy = np.float32(self.target @ self.target)
         self.spectra = [magnitude_spectrogram(self.target[None], n, n // 2)[0] for n in WINDOWS]
         self.floors = [max(float(spectrum.max()) * FLOOR, 1e-9) for spectrum in self.spectra]
-
-    def distance(self, audio: ArrayLike) -> NDArray[np.float64]:
-        """Measure sounds. Shapes: (n, samples) -> (n,), (samples,) -> ()."""
-        sounds = np.asarray(audio, np.float32)
-        if sounds.ndim == 1:
-            return np.asarray(self.distance(sounds[None])[0])
-        found = np.zeros(len(sounds))
-        for first in range(0, len(sounds), CHUNK):
-            part = sounds[first : first + CHUNK]
-            for term in self.terms(part):
-                found[first : first + len(part)] += term
-        return found
 
     def terms(self, audio: Any, xp: Any = np) -> Iterator[Any]:
         """Yield what each window contributes to the distance of sounds; their sum is the distance.

@@ -19,13 +19,13 @@ from threadpoolctl import threadpool_limits
 
 from generators.errors import AudioError, ParameterError, unknown
 from generators.parallel import available_cores
-from generators.synth import Synth
+from generators.synth import A4, Synth
 from inversynth.patches.patch import Alternative
 from inversynth.search.alternatives import find_alternatives
 from inversynth.search.objective import ENOUGH, Objective, decibels, residual
 from inversynth.search.posterior import class_posterior
 from inversynth.search.stages import BUDGETS, STAGES, Budget
-from inversynth.search.state import Classes, Floats, SearchStage, SearchState, StageReport
+from inversynth.search.state import Classes, Floats, Recording, SearchStage, SearchState, StageReport
 
 Level = Literal["known", "fit"]
 
@@ -43,9 +43,12 @@ class Refinement:
             oscillators at `phases` in cycles (None: at zero, where the synth's own begin).
         indistinguishable (size,) marks classes that change the sound by less than -60 dB when taken alone, and
             determined (p,) the parameters with no other such class; both are None where nothing was searched.
+        target (samples,) is the sound as it was compared in the end: from where it was found to begin, `begin` samples
+            into the one given, shifted by the fraction of a sample, and turned over where `polarity` is -1. Both are
+            the sound given, 0 and 1 where nothing else was found.
     `level_db` is how much louder than the synth's own the sound is, 0 where the level was known. `residual_db` compares
-    its waveform with the target's. `distance` and `start_distance` are `Objective.distance` of the patch found and of
-    the start, both rendered by the synth as it is.
+    its waveform with the target's. `distance` and `start_distance` are `Objective.distance`, in dB, of the patch found
+    and of the start, both rendered by the synth at `root`, a MIDI number.
     """
 
     classes: Classes
@@ -67,6 +70,10 @@ class Refinement:
     alternatives: tuple[Alternative, ...] = ()
     budget: str = "full"
     sample_rate: int = 1
+    root: float = A4
+    target: NDArray[np.float32] | None = None
+    begin: float = 0.0
+    polarity: int = 1
 
     def record(self) -> dict[str, Any]:
         """Return what was done, in plain numbers: what `patch.json` keeps. Seconds are not among them: they vary."""
@@ -86,6 +93,8 @@ class Refinement:
             "distance": round(self.distance, 6),
             "start_distance": round(self.start_distance, 6),
             "offset": round(self.offset / self.sample_rate, 6),
+            "begin": round(self.begin / self.sample_rate, 8),
+            "polarity": self.polarity,
             "phases": None if self.phases is None else [round(float(phase), 4) for phase in self.phases],
             "interrupted": self.interrupted,
             "stages": stages,
@@ -114,6 +123,7 @@ def refine(
     alternatives: bool = False,
     continuous: bool = False,
     progress: Callable[[StageReport], None] | None = None,
+    recording: Recording | None = None,
 ) -> Refinement:
     """Search for the patch that makes a sound.
 
@@ -124,7 +134,8 @@ def refine(
             most probable classes. level: "known" takes the amplitude of the sound as the synth's; "fit" finds patch and
             gain, for sounds of any level. seed: of what is drawn. workers: threads, by default one a core.
             alternatives: also look for clearly different patches that sound nearly the same. continuous: finally move
-            the parameters between their levels, where that comes nearer. progress: called after every stage.
+            the parameters between their levels, where that comes nearer. progress: called after every stage. recording:
+            what the target was cut from, where it may be found to begin elsewhere in it.
     Raises: AudioError for a target of another length, not finite or silent; ParameterError for unknown budgets and
         scores that do not fit the space; SearchInterrupted, with the best patch so far, on Ctrl-C.
     """
@@ -154,8 +165,12 @@ def refine(
         pool=pool,
         start=classes,
         classes=classes,
-        objective=Objective(scaled),
+        objective=Objective(scaled, synth.sample_rate, level == "fit"),
+        recording=Recording(scaled)
+        if recording is None
+        else replace(recording, audio=recording.audio * np.float32(scale)),
         any_level=level == "fit",
+        strict=limit is not None,
     )
     try:
         with threadpool_limits(1, user_api="blas"):  # the search splits its own work; waiting BLAS threads only burn
@@ -186,7 +201,7 @@ def _run_stages(
         state.between_levels = values
     reports: list[StageReport] = []
     for stage in stages:
-        spare = stage.name == "between" or not state.exhausted()  # what the budget counts are renders
+        spare = (stage.own_renders and not state.strict) or not state.exhausted()
         if not spare or (reports and state.residual < ENOUGH):
             continue
         spent, clock, interrupted = state.renders, time.perf_counter(), False
@@ -220,6 +235,8 @@ def _conclude(
     others: tuple[Alternative, ...] = ()
     if state.between_levels is not None:
         state.classes = space.values_to_classes(state.between_levels).astype(np.int64)
+        if state.best_synth.root != state.synth.root:  # what was prepared belongs to another root
+            state.synth, state.structured, state.tried = state.best_synth, {}, []
     if reports:
         try:
             indistinguishable, probabilities = class_posterior(state)
@@ -258,6 +275,10 @@ def _conclude(
         alternatives=others,
         budget=budget,
         sample_rate=state.synth.sample_rate,
+        root=state.synth.root,
+        target=state.target / np.float32(scale),
+        begin=float(state.offset) if state.begin is None else state.begin - state.recording.start,
+        polarity=state.polarity,
     )
 
 

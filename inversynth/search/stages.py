@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from inversynth.search import fm_stages
-from inversynth.search.objective import ENOUGH, residual
+from inversynth.search import fm_stages, matching
+from inversynth.search.objective import ENOUGH, EXPLAINED
 from inversynth.search.state import Classes, Floats, SearchStage, SearchState
 
 Budget = Literal["none", "fast", "full"]
@@ -33,6 +33,16 @@ classes keep the network's answer in reach, half the range covers all of it."""
 SAME_PATCH = 1e-12
 """Range of the distances of a population below which all of it has been rounded to one patch."""
 
+MATCH_RENDERS, MATCH_ON_RENDERS = 4000, 8000
+"""Renders of the first match, which takes two seconds, and of each later one; both on top of the budget."""
+
+MATCHED_AGAIN = 2
+"""Later matches, in the budget "full"."""
+
+NEAR = 0.5
+"""Log-mel distance in dB up to which a sound counts as made on the levels: in white noise 20 dB below it, an exact
+patch of `fm` lies at 0.2 dB."""
+
 ROUNDING = 1e-9
 """Distance by which a class must come nearer; less is float rounding, and could be won for ever."""
 
@@ -45,7 +55,7 @@ def _beam(state: SearchState) -> Iterator[None]:
     patches = likeliest(space.normalise_probabilities(state.posterior), space.slices, max(count, 1))
     for first in range(0, len(patches), BATCH):
         part = patches[first : first + BATCH]
-        distances = state.objective.distance(state.render(part))
+        distances = state.measure(state.render(part))
         state.remember(part, distances)
         state.offer(part[int(distances.argmin())])
         yield
@@ -67,7 +77,7 @@ def _evolve(state: SearchState) -> Iterator[None]:
             points = np.stack([optimiser.ask() for _ in range(optimiser.population_size)])
             patches = np.repeat(state.classes[None], len(points), axis=0)
             patches[:, movable] = np.rint(points * (sizes[movable] - 1)).astype(np.int64)
-            distances = state.objective.distance(state.render(patches))
+            distances = state.measure(state.render(patches))
             optimiser.tell(list(zip(points, distances.tolist(), strict=True)))
             if distances.min() < state.distance:
                 state.offer(patches[int(distances.argmin())])
@@ -86,12 +96,31 @@ def _vary(state: SearchState) -> Iterator[None]:
         for column, size in enumerate(space.sizes):
             variants = np.repeat(state.classes[None], size, axis=0)
             variants[:, column] = np.arange(size)
-            distances = state.objective.distance(state.render(variants, state.offset))
+            distances = state.measure(state.render(variants, state.offset))
             state.remember(variants, distances)
             best = int(distances.argmin())
             if distances[best] < state.distance - ROUNDING:
                 improved |= state.offer(variants[best], state.offset, state.phases)
             yield
+
+
+def _match(state: SearchState) -> Iterator[None]:
+    """Come near to a sound that no patch on the levels makes, between them and at any root."""
+    if _off_levels(state):
+        yield from matching.match(state, MATCH_RENDERS)
+
+
+def _match_on(state: SearchState) -> Iterator[None]:
+    """Match again from other draws, as long as renders are left."""
+    for _ in range(MATCHED_AGAIN):
+        if _off_levels(state):
+            state.seed += 1
+            yield from matching.match(state, MATCH_ON_RENDERS)
+
+
+def _off_levels(state: SearchState) -> bool:
+    """Tell whether a sound seems to be made by no patch on the levels."""
+    return state.residual >= EXPLAINED or (state.distance > NEAR and state.phases is None)
 
 
 def _between(state: SearchState) -> Iterator[None]:
@@ -102,12 +131,8 @@ def _between(state: SearchState) -> Iterator[None]:
     values = state.between_levels
     if values is None:
         values = state.synth.space.classes_to_values(state.classes)
-    for moved in gradient.approach(state.synth, target, values, state.any_level, gradient.STEPS):
-        audio = state.render_values(moved[None], state.offset)[0]
-        distance = float(state.objective.distance(audio))
-        if distance < state.distance:
-            state.between_levels, state.distance = moved, distance
-            state.residual = float(residual(state.target, audio))
+    for moved in gradient.approach(state.best_synth, target, values, state.any_level, gradient.STEPS):
+        state.take_between(state.best_synth, moved, state.offset)
         yield
 
 
@@ -117,9 +142,11 @@ STAGES: dict[str, SearchStage] = {
         SearchStage("beam", "the most probable patches (64 where there is structure)", 1024, 1.0, _beam),
         SearchStage("evolve", "CMA-ES over all parameters", 8000, 2.0, _evolve),
         SearchStage("turn", "every parameter by itself", 1000, 0.5, _vary),
-        SearchStage("between", "Adam, between the levels", 8, 20.0, _between),
+        SearchStage("match", "nearest in log-mel distance, at any root", MATCH_RENDERS, 2.5, _match, True),
+        SearchStage("match on", "the same again from other draws", 16000, 12.0, _match_on, True),
+        SearchStage("between", "Adam, between the levels", 8, 20.0, _between, True),
         SearchStage("pick", "oscillators one by one, then joint moves", 2000, 0.25, fm_stages.pick),
-        SearchStage("align", "the beginning of a sound after silence", 8000, 1.0, fm_stages.align),
+        SearchStage("align", "where the sound begins, and its polarity", 1500, 0.3, fm_stages.align, True),
         SearchStage("restart", "built anew from other globals or phases", 20000, 2.0, fm_stages.restart),
     )
 }
@@ -127,11 +154,11 @@ STAGES: dict[str, SearchStage] = {
 
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "none": (0, ()),
-    "fast": (2600, ("pick", "beam", "turn")),
-    "full": (24000, ("pick", "align", "beam", "restart", "evolve", "turn")),
+    "fast": (2600, ("pick", "align", "beam", "turn", "match")),
+    "full": (24000, ("pick", "align", "beam", "turn", "match", "restart", "evolve", "turn", "match on")),
 }
 """Renders allowed and stages, in order; a synth leaves out those that do not suit it. A stage that has begun ends its
-move, and the posterior costs 100 renders more."""
+move, stages with renders of their own come on top, and the posterior costs 100 more."""
 
 
 def likeliest(probabilities: Floats, slices: tuple[slice, ...], count: int) -> Classes:

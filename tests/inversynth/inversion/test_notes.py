@@ -13,7 +13,7 @@ from inversynth.inversion.notes import find_note_starts, fit_sound, pitch_words,
 from inversynth.inversion.target import measure_levels
 from tests.inversynth.sounds import RATE, save, tone
 
-NO_PITCH = "It has no pitch that could be found, as noises and most drums have none."
+NO_PITCH = "It has no steady pitch, as noise, most drums and glides have none."
 CHORD = (
     "Several pitches sound at once, as in a chord or a bell, and were matched as one sound. To match one note, give it "
     "alone, or --start where it sounds alone."

@@ -1,12 +1,15 @@
-"""One objective for search and gradients: NumPy equals Keras, and its gradient is finite."""
+"""The objective of a search, in dB at any or at a known level, and its smooth stand-in: NumPy equals Keras."""
 
 import numpy as np
 import pytest
 
+from generators.analysis.distance import log_mel_distance
 from generators.fm_generator import FmSynth
 from generators.sampling import sample_classes
-from inversynth.search.objective import Objective
+from inversynth.search.objective import Objective, SpectralLoss
 from models.backend import start_keras
+
+RATE = 16384
 
 
 @pytest.fixture(scope="module")
@@ -15,27 +18,47 @@ def sounds() -> np.ndarray:
     return synth.render_classes(sample_classes(synth.space, 0, 4, 9))
 
 
-def test_distance_over_keras_is_that_over_numpy(sounds: np.ndarray) -> None:
-    start_keras()
-    import keras
-
-    objective = Objective(sounds[0])
-    over_keras = sum(objective.terms(keras.ops.convert_to_tensor(sounds[1:]), keras.ops))
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(over_keras), objective.distance(sounds[1:]), rtol=1e-4)
+def test_at_any_level_the_distance_is_the_log_mel_distance(sounds: np.ndarray) -> None:
+    expected = log_mel_distance(sounds[0], sounds, RATE)
+    for level in (1.0, 0.1):
+        found = Objective(sounds[0], RATE, any_level=True).distance(level * sounds)
+        np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
-def test_gains_bring_sounds_to_the_level_of_the_target_over_both(sounds: np.ndarray) -> None:
-    start_keras()
-    import keras
+def test_at_a_known_level_its_difference_in_decibels_is_added(sounds: np.ndarray) -> None:
+    objective = Objective(sounds[0], RATE)
+    assert objective.distance(sounds[0]) == pytest.approx(0.0, abs=1e-5)
+    assert objective.distance(0.5 * sounds[0]) == pytest.approx(20.0 * np.log10(2.0), abs=1e-3)
+    assert objective.distance(2.0 * sounds[0]) == pytest.approx(20.0 * np.log10(2.0), abs=1e-3)
 
-    objective = Objective(sounds[0])
+
+def test_gains_bring_sounds_to_the_level_of_the_target(sounds: np.ndarray) -> None:
+    objective = Objective(sounds[0], RATE)
     gains = objective.gains(sounds[1:])
     np.testing.assert_allclose(np.square(sounds[1:] * gains[:, None]).sum(axis=1), objective.energy, rtol=1e-4)
-    over_keras = objective.gains(keras.ops.convert_to_tensor(sounds[1:]), keras.ops)
+    assert np.isfinite(objective.gains(np.zeros_like(sounds))).all()
+
+
+def test_silence_is_far_and_finite(sounds: np.ndarray) -> None:
+    for any_level in (True, False):
+        objective = Objective(sounds[0], RATE, any_level)
+        silence = float(objective.distance(np.zeros(len(sounds[0]), np.float32)))
+        assert np.isfinite(silence)
+        assert silence > objective.distance(sounds[1:]).max()
+
+
+def test_the_loss_over_keras_is_that_over_numpy(sounds: np.ndarray) -> None:
+    start_keras()
+    import keras
+
+    loss = SpectralLoss(sounds[0])
+    over_keras = sum(loss.terms(keras.ops.convert_to_tensor(sounds[1:]), keras.ops))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(over_keras), sum(loss.terms(sounds[1:])), rtol=1e-4)
+    gains = loss.gains(sounds[1:])
+    over_keras = loss.gains(keras.ops.convert_to_tensor(sounds[1:]), keras.ops)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(over_keras), gains, rtol=1e-5)
 
 
-def test_silence_is_about_one_away_and_never_turned_up(sounds: np.ndarray) -> None:
-    objective, silence = Objective(sounds[0]), np.zeros((1, sounds.shape[1]), np.float32)
-    assert 0.5 < objective.distance(silence)[0] < 2.0
-    assert np.isfinite(objective.gains(silence)).all()
+def test_the_loss_of_silence_is_about_one(sounds: np.ndarray) -> None:
+    silence = np.zeros((1, sounds.shape[1]), np.float32)
+    assert 0.5 < sum(SpectralLoss(sounds[0]).terms(silence))[0] < 2.0

@@ -73,8 +73,15 @@ def test_a_synth_of_other_names_is_searched_through_its_structure() -> None:
 
 
 def test_stages_are_those_that_the_synth_names() -> None:
-    assert [stage.name for stage in plan_stages(FmSynth(), "full")] == ["pick", "align", "beam", "restart"]
-    assert [stage.name for stage in plan_stages(SineSynth(), "full")] == ["beam", "evolve", "turn"]
+    assert [stage.name for stage in plan_stages(FmSynth(), "full")] == [
+        "pick",
+        "align",
+        "beam",
+        "match",
+        "restart",
+        "match on",
+    ]
+    assert [stage.name for stage in plan_stages(SineSynth(), "full")] == ["beam", "turn", "evolve", "turn"]
     assert [stage.name for stage in plan_stages(SineSynth(), "fast", continuous=True)] == ["beam", "turn", "between"]
 
 

@@ -1,0 +1,118 @@
+"""Sounds of oscillators are found wherever they begin in a recording: to a fraction of a sample, in either polarity."""
+
+import numpy as np
+import pytest
+
+from generators.analysis.alignment import Onset, cut
+from generators.fm_generator import FmSynth
+from generators.sampling import sample_classes
+from inversynth.search.fm_alignment import likely_begins
+from inversynth.search.fm_search import OscillatorSearch
+from inversynth.search.search import refine
+from inversynth.search.state import Recording
+
+LENGTH = 0.5
+"""Seconds; half of what the measures are taken on, for speed."""
+
+
+@pytest.fixture(scope="module")
+def synth():
+    return FmSynth(length=LENGTH)
+
+
+def sound(synth, row, seed=21):
+    classes = sample_classes(synth.space, 0, row + 1, seed)[row].astype(int)
+    return classes, synth.render_classes(classes)
+
+
+def posterior(synth, classes):
+    """Name the true classes, with some doubt."""
+    return np.maximum(synth.space.classes_to_one_hot(classes), 0.02)
+
+
+def in_noise(audio, before, after, seed=0, level=1e-4):
+    wide = np.pad(audio, (before, after))
+    return (wide + level * np.random.default_rng(seed).standard_normal(len(wide))).astype(np.float32)
+
+
+def test_a_piece_at_whole_samples_is_the_recording_itself():
+    recording = np.random.default_rng(0).standard_normal(500).astype(np.float32)
+    np.testing.assert_array_equal(cut(recording, 20, 100), recording[20:120])
+    np.testing.assert_array_equal(cut(recording, 20, 100, -1), -recording[20:120])
+    padded = cut(recording, -30, 600)
+    np.testing.assert_array_equal(padded[30:530], recording)
+    assert not padded[:30].any()
+    assert not padded[530:].any()
+
+
+def test_a_piece_between_samples_is_the_wave_between_them():
+    time, hertz = np.arange(4000), 0.11
+    recording = np.sin(2.0 * np.pi * hertz * time)
+    for position in (500.25, 731.5, 1000.999):
+        wanted = np.sin(2.0 * np.pi * hertz * (position + np.arange(800)))
+        assert np.abs(cut(recording, position, 800) - wanted).max() < 1e-3
+
+
+@pytest.mark.parametrize("polarity", [1, -1])
+def test_the_likeliest_beginning_is_the_true_one(synth, polarity):
+    """Of all within 128 samples of the guess and beyond, in both polarities."""
+    for row in (1, 2, 3, 6):
+        classes, audio = sound(synth, row)
+        recording = polarity * in_noise(audio, 3000, 3000)
+        search = OscillatorSearch(synth, audio, synth.space.normalise_probabilities(posterior(synth, classes)))
+        found = next(likely_begins(search.screening, recording, Onset(3050.0, 30.0, 1e-4), classes))
+        assert found.position == pytest.approx(3000.0, abs=1.0)
+        assert found.polarity == polarity
+
+
+@pytest.mark.parametrize(("row", "begin", "polarity"), [(2, 3000, 1), (6, 2500, -1)])
+def test_a_sound_after_noise_is_found_to_the_sample(synth, row, begin, polarity):
+    classes, audio = sound(synth, row)
+    recording = polarity * in_noise(audio, begin, 3000)
+    onset = Onset(begin + 40.0, 30.0, 1e-4)
+    start = round(onset.position)
+    found = refine(
+        synth,
+        cut(recording, start, synth.samples),
+        posterior(synth, classes),
+        "fast",
+        level="fit",
+        recording=Recording(recording, start, onset),
+    )
+    assert start + found.begin == pytest.approx(begin, abs=0.05)
+    assert found.polarity == polarity
+    np.testing.assert_allclose(found.target, polarity * recording[begin:][: synth.samples], atol=1e-3)
+    assert found.residual_db < -30.0
+
+
+def test_a_sound_that_began_between_two_samples_is_found_there(synth):
+    classes, audio = sound(synth, 2)
+    recording = cut(in_noise(audio, 3000, 3000, level=1e-6), 0.4, len(audio) + 5000)
+    onset = Onset(2980.0, 30.0, 1e-6)
+    found = refine(
+        synth,
+        cut(recording, 2980, synth.samples),
+        posterior(synth, classes),
+        "fast",
+        level="fit",
+        recording=Recording(recording, 2980, onset),
+    )
+    assert 2980 + found.begin == pytest.approx(2999.6, abs=0.02)
+    assert found.residual_db < -40.0
+
+
+def test_a_sound_that_began_before_the_recording_is_completed(synth):
+    classes, audio = sound(synth, 3)
+    late = np.pad(audio[16:], (0, 16))
+    found = refine(synth, late, posterior(synth, classes), "fast", level="fit")
+    assert found.begin == pytest.approx(-16.0, abs=0.05)
+    assert found.residual_db < -30.0
+
+
+def test_a_sound_that_begins_at_once_is_left_where_it_is(synth):
+    classes, audio = sound(synth, 0)
+    found = refine(
+        synth, audio, posterior(synth, classes), "fast", recording=Recording(audio, 0, Onset(25.0, 20.0, 0.0))
+    )
+    assert found.begin == 0.0
+    np.testing.assert_array_equal(found.target, audio)
