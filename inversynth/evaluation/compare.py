@@ -18,7 +18,7 @@ from pydantic import Field
 from generators.audio import normalise_peak, write_audio
 from generators.command import run_command
 from generators.dataset import Dataset
-from generators.errors import DatasetError, ModelError, one_line
+from generators.errors import DatasetError, ModelError, one_line, shown
 from generators.files import write_text
 from generators.settings import Settings
 from inversynth.evaluation.evaluator import choose_rows, dataset_synth
@@ -71,7 +71,7 @@ def compare_rows(dataset: Dataset, rows: Sequence[int], model: "LoadedModel") ->
         regenerated = synth.render_classes(classes)
         if dataset.card.normalise:
             regenerated = normalise_peak(regenerated)
-        target = Target(audio, synth.sample_rate, f"row {row}", {"dataset": dataset.path.name, "row": int(row)})
+        target = Target(audio, synth.sample_rate, f"row {row}", {"dataset": shown(dataset.path.name), "row": int(row)})
         comparisons.append(Comparison(int(row), invert(target, model, truth=classes), regenerated))
     return comparisons
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from generators.analysis import audio_metrics
 from generators.audio import normalise_peak
 from generators.dataset import Dataset
-from generators.errors import DatasetError, ModelError
+from generators.errors import DatasetError, ModelError, shown
 from generators.parallel import ordered_map
 from generators.parameters import ParameterSpace
 from generators.synth import Synth
@@ -86,7 +86,7 @@ def evaluate_methods(
         _measure(method, dataset, synth, rows, seed, batch_size, resamples, condition, progress) for method in methods
     )
     bound_rows = rows[np.sort(np.random.default_rng([seed, 2]).permutation(len(rows))[:bound_examples])]
-    card = {**asdict(dataset.card), "space": dataset.space.fingerprint, "file": dataset.path.name}
+    card = {**asdict(dataset.card), "space": dataset.space.fingerprint, "file": shown(dataset.path.name)}
     return Evaluation(
         card,
         len(rows),

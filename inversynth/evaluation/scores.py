@@ -151,7 +151,7 @@ def write_scores(path: Path, evaluation: Evaluation) -> tuple[Path, Path]:
     for target, text in zip(targets, (evaluation.to_json(), evaluation.to_csv()), strict=True):
         try:
             with written_whole(target) as partial:
-                partial.write_text(text, encoding="utf-8")
+                partial.write_text(text, encoding="utf-8", errors="replace")
         except OSError as error:
             raise RunError(
                 f"cannot write {target}: {os_reason(error)}. Name an --output that you may write to"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.audio import SILENCE_PEAK, Sound, check_audible, normalise_peak, open_audio, read_audio, resample
-from generators.errors import AudioError
+from generators.errors import AudioError, shown
 
 if TYPE_CHECKING:
     from generators.analysis.alignment import Onset
@@ -211,7 +211,7 @@ def _fit(
     if rumble:
         treatment.insert(0, "Rumble below 15 Hz was removed.")
     source = {
-        "file": name,
+        "file": shown(name),
         "sample_rate": outline.sample_rate,
         "channels": outline.channels,
         "length": round(outline.length, 6),

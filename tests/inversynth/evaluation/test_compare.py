@@ -1,5 +1,7 @@
 """Comparisons: regenerated sounds are the originals, and a dataset whose synth has changed is refused."""
 
+import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from generators.synth import Synth
 from inversynth.evaluation.compare import compare_rows, main, mean_scores, render_comparison, write_comparison
 from inversynth.evaluation.evaluator import evaluate_methods
 from inversynth.evaluation.methods import chance
+from inversynth.evaluation.scores import write_scores
 from models.model_files import load_model, read_card, save_model
 
 
@@ -57,6 +60,15 @@ def test_shards_are_compared_and_evaluated_as_the_whole(tmp_path: Path, model_fi
         assert one.inversion.patch.scores == other.inversion.patch.scores
         np.testing.assert_array_equal(one.regenerated, other.regenerated)
     assert scored[0].results[0].groups == scored[1].results[0].groups
+
+
+@pytest.mark.skipif(os.name != "posix", reason="bytes that are not UTF-8 are names on POSIX only")
+def test_a_dataset_of_a_name_that_is_not_utf8_is_evaluated(tmp_path: Path, sines: Path) -> None:
+    odd = sines.rename(tmp_path / "caf\udce9.hdf5")
+    with Dataset(odd) as dataset:
+        found = evaluate_methods(dataset, [chance(dataset.space, 0)], bound_examples=0)
+    write_scores(tmp_path / "scores.json", found)
+    assert json.loads((tmp_path / "scores.json").read_text())["dataset"]["file"] == r"caf\xe9.hdf5"
 
 
 def test_normalised_dataset_is_regenerated_normalised(tmp_path: Path, fm: Synth, oracle_of: Callable) -> None:
