@@ -41,23 +41,16 @@ DETAIL = 0.5
 
 def describe_differences(found: "MusicalMeasures") -> str:
     """Return one sentence: what of pitch, time and colour is right, and what is not."""
-    pitch, timed, coloured = _pitch(found), list(_timing(found)), list(_colour(found.octaves))
-    clauses = [pitch] if pitch else []
-    right = not timed
-    if not timed:
-        clauses.append("attack right")
-    clauses += timed
-    clauses += coloured
-    if not coloured and found.log_mel_distance > DETAIL:
-        clauses.append("the tone differs in detail")
-    elif not coloured and right:
-        clauses.append("tone right")
+    clauses = [_pitch(found)] if _pitch(found) else []
+    clauses += list(_timing(found)) or ["attack right"]
+    exact = found.log_mel_distance <= DETAIL
+    clauses += list(_colour(found.octaves)) or ["tone right" if exact else "the tone differs in detail"]
     sentence = ", ".join(clauses)
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def describe_pitch(cents: float) -> str:
-    """Write a difference of pitch: `30 cents sharp`, `3 semitones low`, `an octave low`."""
+    """Write a difference of pitch: `30 cents sharp`, `3 semitones too low`, `an octave too low`."""
     size = abs(cents)
     if size < SEMITONES:
         return f"{size:.0f} cents {'sharp' if cents > 0 else 'flat'}"
