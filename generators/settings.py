@@ -63,6 +63,7 @@ LIMITS: Mapping[str, int] = {
     "folds": 1000,  # each trains a network
     "epochs": 1_000_000,  # as many as a history is read with; the longest training of the papers has 400
     "steps_per_epoch": 1_000_000,  # of 64 examples, a hundred times the largest dataset here
+    "dsize": 10_000_000,  # examples of an epoch, of which some work grows with each; 2,048 are published
     "critic_steps": 1000,  # for one of the generator, of which five are published
     **dict.fromkeys(("conv_dim", "latent", "macros"), 4096),  # widths: a dense layer of two has 64 MB
     "final_length": 3_840_000,  # samples: four minutes at the 16 kHz of NSynth

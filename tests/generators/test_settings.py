@@ -167,6 +167,14 @@ def test_a_number_is_neither_vast_nor_vanishing(flag, value, rule):
     assert toy("--factor=1e-30").factor == 1e-30
 
 
+def test_sizes_of_a_training_are_bounded_by_name():
+    from models.neurosynth.recipe import NeuroSynthSettings
+
+    for name in ("epochs", "steps_per_epoch", "critic_steps", "dsize"):
+        with pytest.raises(SettingsError, match=f"^{name} must be at most {LIMITS[name]}"):
+            NeuroSynthSettings.parse([f"--{name}={LIMITS[name] + 1}"])
+
+
 def test_a_number_may_carry_a_sign_and_an_exponent():
     assert toy("--factor=-1e-4").factor == -1e-4
     assert toy("--epochs", "+7", "--count", "None").count is None
