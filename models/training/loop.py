@@ -128,6 +128,7 @@ def _fit(
                 log.info("%s: stage %d, %s weights", run.path, stage.number, f"{model.count_params():,}")
             elif last:
                 _load_progress(model, run)
+                training.start_epoch(done - 1)  # what is drawn can depend on it
                 write_consequences(model, run, card, history, _drawing(recipe, view))
                 log.info("%s goes on after epoch %d", run.path, done)
             else:
