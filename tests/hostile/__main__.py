@@ -114,7 +114,7 @@ def report(result: Result, path: Path | None) -> None:
         line = {"case": name, "faults": result.faults, "code": outcome.code, "seconds": round(outcome.seconds, 2)}
         line |= {"memory": outcome.memory, "stderr": outcome.stderr.decode("utf-8", "replace")[-600:]}
         line |= {
-            "fault": outcome.fault[-3000:],
+            "fault": outcome.fault[:3000] if outcome.ended else outcome.fault[-3000:],
             "command": result.case.argument.command,
             "group": result.case.member.group,
         }
