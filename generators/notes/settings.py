@@ -30,7 +30,9 @@ class NoteSettings(Settings):
         "audio, or TFRecord files, or a folder of these",
     )
     subset: Literal["gansynth"] | None = Field(None, description="for nsynth: gansynth takes acoustic, pitch 24 to 84")
-    soundfont: Path | None = Field(None, description="for soundfont: an SF2 or SF3 file; by default that of General MIDI")
+    soundfont: Path | None = Field(
+        None, description="for soundfont: an SF2 or SF3 file; by default that of General MIDI"
+    )
     instruments: Words = Field(
         (), description="names to take; for soundfont programs by name or number, or bank:number; by default all"
     )
