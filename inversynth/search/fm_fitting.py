@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from generators.fm.atoms import Audio, emphasise, shape
-from inversynth.search.fm_amplitude_fit import Classes, Floats, fit_amplitudes
+from inversynth.search.fm_amplitude_fit import Classes, Floats, fit_amplitudes, minimise_within
 from inversynth.search.fm_envelope_fit import Ramps, fit_envelope, ramp_atoms
 from inversynth.search.fm_rendering import AtomRenderer, Candidate
 
@@ -21,8 +21,10 @@ SMALLEST_GAIN = 1e-7
 SOLVED = 1e-8
 """Energy left (-80 dB) at which the patch is found and only rounding remains."""
 
-RESCALED = 0.5
-"""Share of what is left (-3 dB) to which another scale of the amplitudes must bring it to be preferred."""
+DOUBT_NOISE, DOUBT_MISMATCH = 3e-3, 0.2
+"""Share of what is left by which two scales of the amplitudes may differ and both be likely: where it is white noise,
+and where it is not, as when the sound was made or coded by other means. Of 40 sounds each (seed 4242) in noise of 40 dB
+SNR, as MP3, rendered at 44.1 kHz and independently 98, 98, 72 and 78 % of the amplitudes are right."""
 
 NOISE_POWER = 0.75
 """Power of the top quarter of the spectrum, relative to the whole, above which a remainder counts as white noise. White
@@ -226,21 +228,36 @@ class PatchFitting:
     def choose_scale(self, patch: Candidate) -> Candidate:
         """Scale all amplitudes of a patch found at any level to where they lie best on their levels.
 
-        The upper half of the levels is preferred, as it holds finer proportions: another scale must leave much less.
+        Of those that leave about as little the upper half of the levels is preferred, as it holds finer proportions.
         """
-        renderer, columns = self.renderer, self.renderer.columns
-        levels = renderer.amplitude_levels
-        last, current = len(levels) - 1, levels[patch.classes[columns.amplitudes]]
-        gram, inner = self.inner(renderer.pass_through(renderer.waves(patch), patch.classes))
-        scaled = np.array([current / current.max() * levels[top] for top in range(1, len(levels))])
-        step = (levels[last] - levels[0]) / last
-        sets = np.clip(np.rint((scaled - levels[0]) / step), 0, last).astype(np.int64)
-        along, norm = levels[sets] @ inner, np.einsum("si,ij,sj->s", levels[sets], gram, levels[sets])
-        left = 1.0 - np.square(np.maximum(along, 0.0)) / (norm * self.power)
-        best = int(left.argmin())
-        upper = sets.max(axis=1) > last // 2
+        columns = self.renderer.columns
+        sets, left = self.scales(patch)
+        best, upper = int(left.argmin()), sets.max(axis=1) > (len(self.renderer.amplitude_levels) - 1) // 2
         preferred = int(np.where(upper, left, np.inf).argmin())
-        chosen = best if left[best] < RESCALED * left[preferred] - SOLVED / 100 else preferred
+        chosen = best if left[preferred] > left[best] + self.doubt(patch) + SOLVED / 100 else preferred
         classes = patch.classes.copy()
         classes[columns.amplitudes] = sets[chosen]
         return Candidate(classes, float(left[chosen]), patch.phases)
+
+    def scales(self, patch: Candidate) -> tuple[Classes, Floats]:
+        """Return the amplitudes of a patch, and those that fit best unrounded, at every scale of their levels.
+
+        Shapes: classes (n, oscillators), all different, and the residuals that they leave, (n,).
+        """
+        renderer, columns = self.renderer, self.renderer.columns
+        levels = renderer.amplitude_levels
+        last = len(levels) - 1
+        gram, inner = self.inner(renderer.pass_through(renderer.waves(patch), patch.classes))
+        current = levels[patch.classes[columns.amplitudes]]
+        unrounded = current.astype(np.float64)
+        minimise_within(gram, inner, self.power, 0.0, np.inf, unrounded)
+        proportions = [each / each.max() for each in (current, unrounded) if each.max() > 0.0]
+        scaled = np.array([each * levels[top] for each in proportions for top in range(1, len(levels))])
+        step = (levels[last] - levels[0]) / last
+        sets = np.unique(np.clip(np.rint((scaled - levels[0]) / step), 0, last).astype(np.int64), axis=0)
+        along, norm = levels[sets] @ inner, np.einsum("si,ij,sj->s", levels[sets], gram, levels[sets])
+        return sets, 1.0 - np.square(np.maximum(along, 0.0)) / (norm * self.power)
+
+    def doubt(self, patch: Candidate) -> float:
+        """Return the energy, relative to the sound, by which patches like this one may differ and both be likely."""
+        return (DOUBT_NOISE if self.is_noise(patch) else DOUBT_MISMATCH) * patch.residual

@@ -10,6 +10,7 @@ pairs of oscillators among the best candidates of each. A round that changes not
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from inversynth.search.fm_amplitude_fit import Classes, Floats
 from inversynth.search.fm_fitting import SMALLEST_GAIN, SOLVED, PatchFitting
 from inversynth.search.fm_rendering import AtomRenderer, Candidate
 from inversynth.search.fm_screening import Screening
-from inversynth.search.objective import ENOUGH
+from inversynth.search.objective import ENOUGH, INAUDIBLE, TAIL
 
 STALLED = 1e-3
 """Share of what is left that a round must win to be followed by another: in white noise, eight times the energy that
@@ -225,6 +226,19 @@ class OscillatorSearch:
     def vary_each_parameter(self, classes: Classes, phases: Floats | None) -> Iterator[tuple[int, Audio]]:
         """Yield every column with the sounds (levels, samples) of a patch in which that parameter alone is varied."""
         return self.renderer.vary_each_parameter(classes, phases)
+
+    def weigh_scales(self, classes: Classes, phases: Floats | None) -> tuple[Classes, Classes, Floats] | None:
+        """Return the amplitudes of a patch at every scale, and how probable each is where the level is free.
+
+        Shapes: columns (m,), classes (n, m), probabilities (n,). None where the level is known.
+        """
+        if not self.fitting.any_level:
+            return None
+        patch = self.fitting.refit(self._candidate(classes, phases))
+        sets, left = self.fitting.scales(replace(patch, classes=classes))
+        worse = left - left.min()
+        weights = (1.0 + worse / max(self.fitting.doubt(patch), INAUDIBLE)) ** -TAIL
+        return self.columns.amplitudes, sets, weights / weights.sum()
 
     def refit_nearest(self, variants: Classes, classes: Classes, phases: Floats | None) -> Classes:
         """Refit the amplitudes of patches that share the oscillators of one; return those that leave least."""

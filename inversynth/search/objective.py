@@ -35,6 +35,10 @@ ENOUGH = 1e-4
 INAUDIBLE = 1e-6
 """Energy of a difference, relative to the sound (-60 dB), below which two sounds count as the same."""
 
+TAIL = 4.0
+"""Exponent of a likelihood, (1 + difference/scale)^-4: a class 10 dB above the scale keeps 1e-4, not e^-10, since it
+may be another parameter that is wrong."""
+
 SILENT = np.float32(1e-12)
 """Energy below which a sound is not turned up."""
 

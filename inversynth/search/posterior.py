@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from inversynth.search.objective import INAUDIBLE, residual
+from inversynth.search.objective import INAUDIBLE, TAIL, residual
 from inversynth.search.state import Floats, SearchState
 
 DOUBT = 3e-3
@@ -25,10 +25,6 @@ MAX_PASSES = 4
 
 WORTH = 0.9
 """Share of the energy left (-0.5 dB) below which a single class must bring it to be taken: less is rounding."""
-
-TAIL = 4.0
-"""Exponent of the likelihood, (1 + difference/scale)^-4: a class 10 dB above the scale keeps 1e-4, not e^-10, since it
-may be another parameter that is wrong."""
 
 
 def class_posterior(state: SearchState) -> tuple[NDArray[np.bool_], Floats]:
@@ -52,10 +48,34 @@ def class_posterior(state: SearchState) -> tuple[NDArray[np.bool_], Floats]:
     log = np.log(np.maximum(state.posterior, 1e-12)) - TAIL * np.log1p(worse / max(INAUDIBLE, DOUBT * state.residual))
     probabilities = np.exp(log)
     for column, part in enumerate(space.slices):
-        scores = probabilities[part]
-        scores[state.classes[column]] = max(scores[state.classes[column]], scores.max() * 1.0001)
-        probabilities[part] = scores / scores.sum()
+        probabilities[part] = _led_by(probabilities[part], state.classes[column])
+    _weigh_scales(state, probabilities)
     return change < INAUDIBLE, probabilities
+
+
+def _led_by(scores: Floats, best: int) -> Floats:
+    """Return scores scaled to a sum of 1, a little higher for the class of the patch than for any other."""
+    led = scores.copy()
+    led[best] = max(led[best], led.max() * 1.0001)
+    return led / led.sum()
+
+
+def _weigh_scales(state: SearchState, probabilities: Floats) -> None:
+    """Where the level is free, mix the probabilities of amplitudes at every scale of all of them together, in place.
+
+    Taken alone each would seem certain, but another level of the sound with all of them scaled may fit nearly as well.
+    """
+    search = state.structured.get(state.offset)
+    weighed = None if search is None else search.weigh_scales(state.classes, state.phases)
+    if weighed is None:
+        return
+    columns, sets, weights = weighed
+    own = np.all(sets == state.classes[columns], axis=1)
+    for place, column in enumerate(columns):
+        part = state.synth.space.slices[column]
+        mixed = probabilities[part] * float(weights[own].sum())
+        np.add.at(mixed, sets[~own, place], weights[~own])
+        probabilities[part] = _led_by(mixed, state.classes[column])
 
 
 def energies(audio: NDArray[np.float32], reference: NDArray[np.float32]) -> Floats:

@@ -76,6 +76,12 @@ class StructuredSearch(Protocol):
     def vary_each_parameter(self, classes: Classes, phases: Floats | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield every column with the sounds (levels, samples) of a patch in which that parameter alone is varied."""
 
+    def weigh_scales(self, classes: Classes, phases: Floats | None) -> tuple[Classes, Classes, Floats] | None:
+        """Return columns (m,) that scale together, their classes (n, m) at each scale, and how probable it is, (n,).
+
+        None where the level is known.
+        """
+
     def refit_nearest(self, variants: Classes, classes: Classes, phases: Floats | None) -> Classes:
         """Refit the amplitudes of patches that share the oscillators of one; return those that leave least."""
 

@@ -292,3 +292,23 @@ def test_the_level_of_a_synth_without_structure_is_found():
     found = refine(synth, 0.1 * synth.render_classes(classes), np.full(synth.space.size, 0.5), "fast", level="fit")
     np.testing.assert_array_equal(found.classes, classes)
     assert found.level_db == pytest.approx(-20.0, abs=0.01)
+
+
+def test_amplitudes_are_no_surer_than_their_common_scale():
+    """Amplitudes half as high with twice the gain sound almost alike, and in noise nothing tells them apart."""
+    synth = FmSynth(length=LENGTH)
+    classes, _ = sound(synth, 1)
+    amplitudes = synth.space.groups["Oscillator amplitudes"]
+    classes[list(amplitudes)] = [6, 12, 6, 12]
+    clean = synth.render_classes(classes)
+    noise = np.random.default_rng(5).standard_normal(len(clean)) * np.sqrt(np.mean(np.square(clean))) * 0.1
+    start = np.maximum(synth.space.classes_to_one_hot(classes), 0.02)
+    sure = {}
+    for level in ("fit", "known"):
+        found = refine(synth, clean + noise, start, "fast", level=level)
+        sure[level] = [found.probabilities[synth.space.slices[column]].max() for column in amplitudes]
+        np.testing.assert_array_equal(found.classes, synth.space.probabilities_to_classes(found.probabilities))
+        for part in synth.space.slices:
+            assert found.probabilities[part].sum() == pytest.approx(1.0)
+    assert max(sure["fit"]) < 0.9
+    assert min(sure["known"]) > 0.95
