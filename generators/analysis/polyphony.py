@@ -6,6 +6,8 @@ its partials are those of the lower one. Sounds that fall silent again and again
 of `fm` do, are no chords: their clusters of swept tones have no partials that last.
 """
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +32,14 @@ HIGHEST = 6000.0
 HARMONICS = 25
 """Of a comb; above, they lie as near to each other as partials to anything."""
 
-WEIGHTS = (10.77, -16.41, 12.4, 13.88)
-BIAS = -4.0
-"""Log odds of a chord by what one comb explains, pitch strength, what a second adds, and what each of two explains that
-the other does not. Fitted to 720 notes and chords of even programs of two SoundFonts, where a note called a chord
-counted twice."""
+WEIGHTS = (7.85, -13.1, 6.68, 13.77, 0.058)
+BIAS = -1.84
+"""Log odds of a chord by the first five of `Measurements`. Fitted to 720 notes and chords of even programs of two
+SoundFonts, where a note called a chord counted twice; the five were chosen by cross-validation over these programs."""
+
+CENTS, HERTZ = 22.0, 2.5
+"""By how much a partial may lie beside a harmonic of one of two notes, the greater of the two: a third of a bin of the
+windows, which partials of a chord keep; noise that a comb meets by chance does not."""
 
 GAP_WINDOW = 0.01
 """Seconds of the windows in which a sound may be seen to fall silent: a third of the fastest tremolo of `fm`."""
@@ -79,17 +84,22 @@ class Polyphony:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What decides: the share one comb explains, pitch strength, what a second comb adds, and the deepest gap in dB.
+    """What decides.
 
-    `alone` is the share that a comb of the best pair explains without the other, the smaller of the two: a second note
-    has partials of its own, while noise is spread over both. `lasting` says whether the partials are steady, more than
-    one, and apart, as those of drums and cymbals are not.
+    Attributes:
+        explained: share of the partials that one comb explains, 0..1. strength: of the strongest pitch. added: share
+            that a second comb explains beside the best one. alone: share that a comb of the best pair explains without
+            the other, the smaller of the two. left_db: the strongest partial that the best comb leaves, in dB of the
+            strongest of all.
+        gap: the deepest gap in dB. lasting: whether the partials are steady, more than one, and apart, as those of
+            drums and cymbals are not.
     """
 
     explained: float
     strength: float
     added: float
     alone: float
+    left_db: float
     gap: float
     lasting: bool
 
@@ -97,7 +107,8 @@ class Measurements:
 def find_polyphony(audio: ArrayLike, sample_rate: int) -> Polyphony:
     """Tell a note from a chord. Shapes: (samples,). Silence is neither."""
     found, pitches = measure(audio, sample_rate)
-    odds = float(np.dot(WEIGHTS, (found.explained, found.strength, found.added, found.alone))) + BIAS
+    deciding = (found.explained, found.strength, found.added, found.alone, found.left_db)
+    odds = float(np.dot(WEIGHTS, deciding)) + BIAS
     tonal = found.strength > LEAST_STRENGTH and found.explained + found.added > LEAST_EXPLAINED
     chord = odds > 0.0 and tonal and found.lasting and found.gap < GAP_DB and len(pitches) > 1
     return Polyphony(chord, float(1.0 / (1.0 + np.exp(-odds))), found.explained, found.explained + found.added, pitches)
@@ -106,7 +117,7 @@ def find_polyphony(audio: ArrayLike, sample_rate: int) -> Polyphony:
 def measure(audio: ArrayLike, sample_rate: int) -> tuple[Measurements, tuple[float, ...]]:
     """Measure what decides, and the MIDI notes of the best pair of combs (or of one)."""
     sound = np.asarray(audio, np.float64)
-    nothing = Measurements(0.0, 0.0, 0.0, 0.0, 0.0, False)
+    nothing = Measurements(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, False)
     if not len(sound) or not sound.any():
         return nothing, ()
     strength = pitch_strength(sound, sample_rate)
@@ -118,29 +129,51 @@ def measure(audio: ArrayLike, sample_rate: int) -> tuple[Measurements, tuple[flo
         return nothing, ()
     roots = _roots(mean, frequencies, amplitudes)
     shares = np.sqrt(amplitudes) / np.sqrt(amplitudes).sum()
-    combs = [_comb(root, frequencies) for root in roots]
-    present = [k for k, root in enumerate(roots) if _sounds(root, frequencies, amplitudes)]
+    present = [root for root in roots if _sounds(root, frequencies, amplitudes)]
+    gap = _gap(sound, sample_rate)
     if not present:
-        return Measurements(0.0, float(mean.max()), 0.0, 0.0, _gap(sound, sample_rate), lasting), ()
-    singles = np.array([shares[combs[k]].sum() for k in present])
-    close = [k for k, share in zip(present, singles, strict=True) if share > singles.max() - 0.04]
-    best = max(close, key=lambda k: roots[k])  # combs an octave lower explain everything, too
-    one = float(shares[combs[best]].sum())
-    both = alone = 0.0
-    pair: tuple[int, ...] = (best,)
-    for low in present:
-        for high in present:
-            ratio = roots[high] / roots[low]
-            if ratio > 1.04 and abs(np.log2(ratio / round(ratio))) > 0.03:
-                share = float(shares[combs[low] | combs[high]].sum())
-                if share > both:
-                    both, pair = share, (low, high)
+        return Measurements(0.0, float(mean.max()), 0.0, 0.0, 0.0, gap, lasting), ()
+    combs = {root: _comb(root, frequencies) for root in present}
+    best = _best(combs, shares)
+    left = float(amplitudes[~combs[best]].max(initial=0.0) / amplitudes.max())
+    strict = {root: _comb(root, frequencies, strict=True) for root in present}
+    pair, both = _best_pair(strict, shares)
+    alone = 0.0
     if len(pair) > 1:
-        first, second = (combs[k] for k in pair)
-        alone = float(min(shares[first & ~second].sum(), shares[second & ~first].sum()))
-    pitches = tuple(float(69.0 + 12.0 * np.log2(roots[k] / 440.0)) for k in pair)
-    added = float(np.clip(both - one, -1.0, 0.3))
-    return Measurements(one, float(mean.max()), added, alone, _gap(sound, sample_rate), lasting), pitches
+        low, high = (strict[root] for root in pair)
+        alone = float(min(shares[low & ~high].sum(), shares[high & ~low].sum()))
+    added = both - float(shares[strict[_best(strict, shares)]].sum())
+    pitches = tuple(float(69.0 + 12.0 * np.log2(root / 440.0)) for root in pair or (best,))
+    found = Measurements(
+        explained=float(shares[combs[best]].sum()),
+        strength=float(mean.max()),
+        added=float(np.clip(added, -1.0, 0.3)),
+        alone=alone,
+        left_db=float(20.0 * np.log10(max(left, 1e-3))),
+        gap=gap,
+        lasting=lasting,
+    )
+    return found, pitches
+
+
+def _best(combs: Mapping[float, NDArray[np.bool_]], shares: Floats) -> float:
+    """Return the root whose comb explains most; the highest of nearly equal ones, for lower octaves explain it, too."""
+    explained = {root: float(shares[comb].sum()) for root, comb in combs.items()}
+    most = max(explained.values())
+    return max(root for root, share in explained.items() if share > most - 0.04)
+
+
+def _best_pair(combs: Mapping[float, NDArray[np.bool_]], shares: Floats) -> tuple[tuple[float, ...], float]:
+    """Return the two roots, none a harmonic of the other, whose combs explain most, and how much; () without such."""
+    pair: tuple[float, ...] = ()
+    both = 0.0
+    for low, high in itertools.product(combs, combs):
+        ratio = high / low
+        if ratio > 1.04 and abs(np.log2(ratio / round(ratio))) > 0.03:
+            share = float(shares[combs[low] | combs[high]].sum())
+            if share > both:
+                pair, both = (low, high), share
+    return pair, both
 
 
 def _partials(sound: Floats, sample_rate: int) -> tuple[Floats, Floats, bool]:
@@ -190,11 +223,17 @@ def _roots(mean: Floats, frequencies: Floats, amplitudes: Floats) -> list[float]
     return roots
 
 
-def _comb(root: float, frequencies: Floats) -> NDArray[np.bool_]:
-    """Say which partials are harmonics of a root: within 29 to 60 cents, and sharper where strings are stiff."""
+def _comb(root: float, frequencies: Floats, strict: bool = False) -> NDArray[np.bool_]:
+    """Say which partials are harmonics of a root, and sharper where strings are stiff.
+
+    Within 29 to 60 cents, or `strict`: within 22 cents or 2.5 Hz.
+    """
     numbers = np.maximum(np.round(frequencies / root), 1.0)
     cents = 1200.0 * np.log2(frequencies / (numbers * root))
-    allowed = np.minimum(25.0 + 4.0 * numbers, 60.0)
+    if strict:
+        allowed = np.maximum(CENTS, 1200.0 * np.log2(1.0 + HERTZ / frequencies))
+    else:
+        allowed = np.minimum(25.0 + 4.0 * numbers, 60.0)
     near = (cents > -allowed) & (cents < allowed + 0.15 * np.square(numbers)) & (numbers <= HARMONICS)
     return np.asarray(near & (np.abs(frequencies - numbers * root) < 0.25 * root))
 

@@ -168,3 +168,12 @@ def test_sounds_of_fm_are_no_chords():
 def test_noise_and_silence_are_no_chords():
     assert not find_polyphony(np.random.default_rng(2).standard_normal(RATE), RATE).chord
     assert not find_polyphony(np.zeros(RATE), RATE).chord
+
+
+def test_a_kick_and_a_cymbal_are_no_chords():
+    time = np.arange(RATE) / RATE
+    kick = np.sin(2 * np.pi * (50 * time + 20 * (1 - np.exp(-20 * time)))) * np.exp(-8 * time)
+    rng = np.random.default_rng(2)
+    cymbal = sum(np.sin(2 * np.pi * f * time + f) for f in rng.uniform(300, 8000, 400)) * np.exp(-3 * time)
+    assert not find_polyphony(kick, RATE).chord
+    assert not find_polyphony(cymbal, RATE).chord

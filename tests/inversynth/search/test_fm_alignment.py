@@ -6,7 +6,8 @@ import pytest
 from generators.analysis.alignment import Onset, cut
 from generators.fm_generator import FmSynth
 from generators.sampling import sample_classes
-from inversynth.search.fm_alignment import likely_begins
+from inversynth.search import fm_alignment
+from inversynth.search.fm_alignment import Alignment, Begin, likely_begins
 from inversynth.search.fm_search import OscillatorSearch
 from inversynth.search.search import refine
 from inversynth.search.state import Recording
@@ -116,3 +117,11 @@ def test_a_sound_that_begins_at_once_is_left_where_it_is(synth):
     )
     assert found.begin == 0.0
     np.testing.assert_array_equal(found.target, audio)
+
+
+def test_no_beginning_lies_behind_the_sound(synth, monkeypatch):
+    click = np.zeros(synth.samples, np.float32)
+    click[:10] = np.hanning(10)
+    monkeypatch.setattr(fm_alignment, "likely_begins", lambda *_: [Begin(2000.0, 1, 1.0)])
+    search = Alignment(synth, click, np.ones(synth.space.size), None, True)
+    assert list(search.search(Onset(0.0, 80.0, 0.0), np.full(len(synth.space), 7))) == []
