@@ -53,7 +53,9 @@ class EvaluationSettings(Settings):
         [],
         description="search from the estimates of the inverter, else the first model: fast, full, or renders",
     )
-    condition: str = Field("clean", description="applied to the sounds: clean, noise (20 dB), late (50 ms) or phases")
+    condition: str = Field(
+        "clean", description="applied to the sounds: clean, noise, late, offset, quiet, 44.1kHz, 48kHz, mp3, phases"
+    )
     paper: CliToggleFlag[bool] = Field(
         False, description="Tables 3 and 4 of the paper, printed rows beside ours; searches fast and full"
     )
@@ -116,7 +118,8 @@ def _methods(
         model, synth = load_model(paths[first]), dataset_synth(dataset)
         for budget in budgets:
             renders = f"{budget} renders" if budget.isdigit() else budget
-            yield search(f"{names[first]} + {renders}", model, synth, budget)
+            any_level = find_condition(settings.condition).any_level
+            yield search(f"{names[first]} + {renders}", model, synth, budget, any_level)
     yield chance(dataset.space, settings.seed)
     yield oracle(dataset.space)
 

@@ -10,9 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis.alignment import cut
+from generators.audio import Sound
 from generators.parameters import Floats, ParameterSpace
 from generators.synth import Synth
-from inversynth.search.search import refine
+from inversynth.inversion.target import Target, fit_target
+from inversynth.search.search import Refinement, refine
 from models.model_files import LoadedModel
 
 SEARCHED_AT_ONCE = 4
@@ -51,25 +54,44 @@ def network(name: str, model: LoadedModel, batch_size: int = 64) -> Method:
     return Method(name, "model", lambda audio, classes: Prediction(model.predict(audio, batch_size)))
 
 
-def search(name: str, model: LoadedModel, synth: Synth, budget: str) -> Method:
-    """Search every sound from a model's estimate; the level of the sounds is taken as the synth's.
+def search(name: str, model: LoadedModel, synth: Synth, budget: str, any_level: bool = False) -> Method:
+    """Search every sound from a model's estimate, prepared as `inversynth invert` does.
 
     Args:
-        budget: its name, or a number of renders for the stages of the full one.
+        budget: its name, or a number of renders for the stages of the full one. any_level: whether the level of the
+            sounds may be any; by default it is taken as the synth's.
     """
     limit = int(budget) if budget.isdigit() else None
     budget = budget if limit is None else "full"
 
     def predict(audio: NDArray[np.float32], classes: NDArray[np.integer]) -> Prediction:
-        starts = model.predict(audio)
-        found = [refine(synth, sound, start, budget, limit=limit) for sound, start in zip(audio, starts, strict=True)]
+        targets = [fit_target(Sound(one, synth.sample_rate, 1), synth.sample_rate, synth.length) for one in audio]
+        starts = model.predict(np.stack([target.audio for target in targets]))
+        found = [
+            refine(
+                synth,
+                target.audio,
+                start,
+                budget,
+                limit=limit,
+                level="fit" if any_level else "known",
+                recording=target.recording,
+            )
+            for target, start in zip(targets, starts, strict=True)
+        ]
         return Prediction(
             np.stack([one.probabilities for one in found]),
-            np.stack([one.audio for one in found]),
+            np.stack([_in_place(one, target) for one, target in zip(found, targets, strict=True)]),
             sum(one.renders for one in found),
         )
 
     return Method(name, "search", predict, SEARCHED_AT_ONCE)
+
+
+def _in_place(found: Refinement, target: Target) -> NDArray[np.float32]:
+    """Return the sound found where it lies in the sound given, (samples,)."""
+    first = 0 if target.recording is None else target.recording.start
+    return cut(found.polarity * found.audio, -round(first + found.begin - found.offset), len(found.audio))
 
 
 def chance(space: ParameterSpace, seed: int) -> Method:

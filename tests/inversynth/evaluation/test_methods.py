@@ -11,7 +11,7 @@ from generators.generate import generate_dataset, render_rows
 from generators.registry import build_synth
 from generators.sine_generator import SineSynth
 from inversynth.evaluation.command import check_budgets
-from inversynth.evaluation.conditions import CONDITIONS, LATEST, NOISE_DB, apply_condition, find_condition
+from inversynth.evaluation.conditions import CONDITIONS, LATEST, NOISE_DB, OFFSET, apply_condition, find_condition
 from inversynth.evaluation.evaluator import evaluate_methods
 from inversynth.evaluation.methods import Method, Prediction, oracle, search
 
@@ -96,14 +96,23 @@ def test_noise_is_as_loud_as_it_says_and_answers_are_held_against_the_clean_soun
     np.testing.assert_allclose(10 * np.log10(ratio), NOISE_DB, atol=0.3)
 
 
-def test_late_sounds_begin_later_and_keep_their_length() -> None:
+def test_late_sounds_begin_later_in_dither_and_keep_their_length() -> None:
     audio, late, expected = conditioned("late")
-    np.testing.assert_array_equal(late, expected)
-    for sound, after in zip(audio, late, strict=True):
+    for sound, after, dithered in zip(audio, expected, late, strict=True):
         silence = next(n for n in range(len(sound)) if np.array_equal(after[n:], sound[: len(sound) - n]))
         assert silence <= LATEST * FM.sample_rate
         assert not after[:silence].any()
-    assert not np.array_equal(audio, late)
+        assert np.abs(dithered - after).max() <= 1.5 / 32768
+        assert silence < 20 or dithered[:silence].any()  # no digital silence gives the begin away
+    assert not np.array_equal(audio, expected)
+
+
+@pytest.mark.parametrize(("name", "level"), [("offset", -55.0), ("quiet", -30.0), ("44.1kHz", -45.0), ("mp3", -20.0)])
+def test_files_differ_little_from_what_they_hold(name: str, level: float) -> None:
+    _, given, expected = conditioned(name)
+    given = given - OFFSET if name == "offset" else given
+    left = np.square(given - expected).sum(1) / np.square(expected).sum(1)
+    assert np.all(10 * np.log10(left) < level)
 
 
 def test_random_phases_change_the_waveform_and_not_the_level() -> None:
