@@ -2,10 +2,10 @@
 
 Sounds that `fm` made, clean, late and in noise, should be called reachable: those that are not are misses. Sounds of
 other synthesis, instruments, recordings and noise should not be: those that are, are false alarms. Each is prepared,
-estimated by a network and searched as `inversynth invert` does it. Below stand trivial matches of the sounds that
-`fm` did not make (a bare sine, saw and noise under their envelope, and the best of 1,000 random patches), which no
-grade should flatter. What is printed are quantiles of the log-mel distance at 16,384 Hz and the share of each grade;
-docs/refinement.md quotes them.
+estimated by a network and searched as `inversynth invert` does it. Above stand the exact patches under noise, as near
+as any search can get; below, trivial matches of the sounds that `fm` did not make (a bare sine, saw and noise under
+their envelope, and the best of 1,000 random patches), which no grade should flatter. What is printed are quantiles of
+the log-mel distance at 16,384 Hz and the share of each grade; docs/refinement.md quotes them.
 """
 
 import sys
@@ -30,6 +30,7 @@ from generators.command import run_command
 from generators.errors import AudioError
 from generators.sampling import sample_classes
 from generators.settings import Settings
+from generators.synth import Synth
 from inversynth.inversion.inversion import estimate, invert_estimate, model_synth
 from inversynth.inversion.target import Target, fit_target, read_target
 from inversynth.inversion.verdict import WORDS, grade
@@ -44,6 +45,9 @@ MADE_BY_FM = {
     "of `fm`, late, 40 dB SNR": "late, noise 40 dB below",
 }
 """Groups of sounds that `fm` made, and what was done to them: names in `benchmarks.conditions`."""
+
+NOISES = (60.0, 40.0, 20.0)
+"""Decibels of SNR at which exact patches are measured."""
 
 RANDOM = 1000
 """Random patches, of which the nearest is a trivial match."""
@@ -112,6 +116,16 @@ def prepare(audio: NDArray[np.floating], sample_rate: int, model: LoadedModel) -
     return fit_target(Sound(np.asarray(audio, np.float32), sample_rate, 1), model.sample_rate, model.card.length)
 
 
+def exact_distances(synth: Synth, decibels: float, settings: VerdictSettings) -> list[float]:
+    """Return how far sounds of `fm` are from themselves under white noise so far below their RMS."""
+    rng, found = np.random.default_rng(settings.seed), []
+    for sound in synth.render_classes(sample_classes(synth.space, 0, settings.num, settings.seed)):
+        level = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) * 10.0 ** (-decibels / 20.0)
+        noisy = sound + level * rng.standard_normal(len(sound))
+        found.append(float(LogMelDistance(noisy, synth.sample_rate).distance(sound)))
+    return found
+
+
 def trivial_distances(target: Target, random: NDArray[np.float32], seed: int) -> dict[str, float]:
     """Return the distances of matches that cost nothing: bare waveforms, and the nearest of random patches."""
     measure = LogMelDistance(target.audio, target.sample_rate).distance
@@ -130,7 +144,9 @@ def _run(settings: VerdictSettings) -> None:
     model = load_model(find_model(settings.model))
     synth = model_synth(model.card)
     print(f"model {settings.model}, budget {settings.budget}, seed {settings.seed}\n")
-    rows: list[list[str]] = []
+    rows = [
+        _row(f"exact patches of `fm`, {snr:g} dB SNR", exact_distances(synth, snr, settings), "miss") for snr in NOISES
+    ]
     for name, condition in MADE_BY_FM.items():
         rows.append(_row(name, [*_distances(name, fm_sounds(condition, settings, model), settings, model)], "miss"))
     name = "of `fm`, knobs between their levels"
