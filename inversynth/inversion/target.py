@@ -192,7 +192,9 @@ def _fit(
     rumble = bool(np.abs(piece - np.float32(offset) - clean).max(initial=0.0) > SILENCE_PEAK)
     audio, samples = resample(clean, outline.sample_rate, sample_rate), round(length * sample_rate)
     if not np.abs(audio).max(initial=0.0) >= SILENCE_PEAK:
-        raise AudioError(f"a sound must be audible (peak above -100 dB). Received: a constant offset in {name}")
+        raise AudioError(
+            f"a sound must be audible (peak above -100 dB). Received: nothing but a constant offset in {name}"
+        )
     if chosen:
         first = round((begin - origin) * sample_rate)
         onset = Onset(float(first), ASKED * sample_rate, 0.0)

@@ -133,3 +133,33 @@ def test_fault_of_a_sound_is_named(tmp_path: Path) -> None:
     for name, message in bad_sounds(tmp_path).items():
         with pytest.raises(AudioError, match=message):
             read_target(tmp_path / name, RATE, 1.0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.05])
+def test_what_precedes_a_sound_is_kept_beside_it(tmp_path: Path, offset: float) -> None:
+    """After quiet dither, on an offset or not, a sound is cut near its begin, and the search may still move it."""
+    audio = np.concatenate([np.zeros(round(0.6 * RATE)), tone(2.0)]) + offset
+    audio += np.random.default_rng(0).triangular(-1.0, 0.0, 1.0, len(audio)) / 32768.0
+    target = read_target(save(tmp_path / "a.wav", audio, subtype="FLOAT"), RATE, 1.0)
+    assert target.source["start"] == pytest.approx(0.6, abs=0.005)
+    said = any(sentence.startswith("A constant offset of 0.05 was removed") for sentence in target.treatment)
+    assert said == (offset > 0.0)
+    recording = target.recording
+    assert recording is not None
+    np.testing.assert_array_equal(target.audio, recording.audio[recording.start :][:RATE])
+    assert 0.45 * RATE < recording.start < 0.55 * RATE
+    assert len(recording.audio) - recording.start > 1.2 * RATE
+    assert abs(float(recording.audio[: RATE // 4].mean())) < 1e-4
+
+
+def test_nothing_but_an_offset_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.wav", np.full(RATE, 0.05), subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"must be audible .* nothing but a constant offset in a\.wav"):
+        read_target(path, RATE, 1.0)
+
+
+def test_digital_silence_is_left_out_to_the_sample(tmp_path: Path, fm: Synth) -> None:
+    audio = fm.render_classes(sample_classes(fm.space, 0, 1, seed=0)[0])
+    path = save(tmp_path / "a.wav", np.concatenate([np.zeros(5000), audio]), subtype="FLOAT")
+    target = read_target(path, RATE, fm.length)
+    np.testing.assert_array_equal(target.audio, audio)
