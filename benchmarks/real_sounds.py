@@ -189,7 +189,7 @@ def write_page(rows: Sequence[Row], settings: RealSoundsSettings) -> Path | None
             clips.append(Clip(f"{row.name}_{name}", equally_loud(sound), caption))
         lines.append(ClipRow(row.name, clips))
     lead = (
-        f"{len(rows)} recordings beside what the search of `fm` ({settings.budget}) and bare waveforms under the "
+        f"{len(rows)} recordings beside what the search of fm ({settings.budget}) and bare waveforms under the "
         "recording's own envelope make of them, with log-mel distances at 16,384 Hz."
     )
     page = AudioPage("Recordings and their matches", lead, lines, 16384, maker="python -m benchmarks.real_sounds")

@@ -176,7 +176,9 @@ def test_knobs_move_between_their_levels_where_that_comes_nearer(monkeypatch: py
     assert [stage.name for stage in moved.stages][-1] == "between"
     assert moved.distance < 0.9 * plain.distance
     assert np.abs(moved.values - synth.space.classes_to_values(moved.classes)).max() > 1e-3
-    assert float(Objective(audio, synth.sample_rate).distance(synth.render(moved.values))) == pytest.approx(moved.distance, abs=1e-4)
+    assert float(Objective(audio, synth.sample_rate).distance(synth.render(moved.values))) == pytest.approx(
+        moved.distance, abs=1e-4
+    )
     exact = refine(synth, synth.render_classes(plain.classes), scores, "fast", continuous=True)
     assert [stage.name for stage in exact.stages] == ["beam"]  # nothing is left to move
 
