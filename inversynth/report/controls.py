@@ -87,13 +87,15 @@ def panels(patch: Patch, truth: NDArray[Any] | None = None) -> dict[str, list[Kn
 def ranked_knobs(patch: Patch, audibility: Floats, truth: NDArray[Any] | None = None) -> tuple[list[Knob], list[Knob]]:
     """Return the knobs that are heard, the most audible first, and those that are not, in the order of the space.
 
+    A knob that is heard is not called free, even if the search found another class of it to sound the same.
+
     Shapes: audibility (parameters,), from `knob_audibility`.
     """
     knobs = [knob for members in panels(patch, truth).values() for knob in members]
     places = {name: column for column, name in enumerate(patch.space.names)}
     most = max(float(audibility.max()), HEARD)
     marked = [
-        replace(knob, heard=f"{change:.1f} dB", heard_share=round(change / most, 3))
+        replace(knob, heard=f"{change:.1f} dB", heard_share=round(change / most, 3), free=knob.free and change < HEARD)
         for knob, change in ((knob, float(audibility[places[knob.name]])) for knob in knobs)
     ]
     order = sorted(marked, key=lambda knob: -float(audibility[places[knob.name]]))
@@ -117,7 +119,7 @@ def describe_place(position: float, last: int) -> str:
     below = math.floor(position * last + ON_LEVEL)
     if position * last - below <= ON_LEVEL:
         return f"class {below}/{last}"
-    return f"between {below} and {below + 1} of {last}"
+    return f"class {position * last:.1f}/{last}"
 
 
 def describe_certainty(distribution: Floats | None, number: int) -> str:

@@ -230,7 +230,7 @@ def test_report_tells_what_the_search_found_out(found: Inversion, fm: Synth, rea
     patch = replace(
         found.patch,
         level_db=-10.0,
-        determined=np.arange(23) != 5,
+        determined=np.arange(23) != knob_audibility(found.patch).argmin(),  # of no effect here
         alternatives=(other,),
         refinement={"budget": "full", "renders": 1300, "seconds": 0.3, "residual_db": -61.5, "stages": [stage, {}]},
         verdict={"word": "far", "distance": 9.0, "sentence": "No <chance>.", "hint": "Try <more>."},
@@ -250,6 +250,15 @@ def test_report_tells_what_the_search_found_out(found: Inversion, fm: Synth, rea
     ):
         assert words in html
     assert html.count('class="knob free"') == html.count("free: not audible") == 1
+
+
+def test_a_knob_that_is_heard_is_not_called_free(found: Inversion, fm: Synth) -> None:
+    moved = np.full(23, HEARD)
+    moved[5] = 0.0
+    heard, unheard = ranked_knobs(replace(found.patch, determined=np.zeros(23, bool)), moved)
+    assert [knob.name for knob in unheard] == [fm.space.names[5]]
+    assert unheard[0].free
+    assert not any(knob.free for knob in heard)
 
 
 def test_verdict_and_pictures_stand_above_every_number(found: Inversion) -> None:
@@ -320,7 +329,7 @@ def test_neighbours_move_one_knob_by_one_class_within_its_range() -> None:
 
 def test_a_knob_between_two_classes_says_so_and_moves_by_a_whole_one(found: Inversion, fm: Synth) -> None:
     assert describe_place(3 / 15, 15) == "class 3/15"
-    assert describe_place(3.4 / 15, 15) == "between 3 and 4 of 15"
+    assert describe_place(3.4 / 15, 15) == "class 3.4/15"
     assert describe_place(1.0, 15) == "class 15/15"
     assert describe_place(0.0, 0) == "class 0/0"
     units = np.full(23, 3.4 / 15)
@@ -329,7 +338,7 @@ def test_a_knob_between_two_classes_says_so_and_moves_by_a_whole_one(found: Inve
     steps = fm.space.values_to_unit(rows) - units
     np.testing.assert_allclose(np.abs(steps).sum(axis=1), 1 / 15, atol=1e-9)
     assert len(columns) == 2 * 23
-    assert render_report(replace(found, patch=patch)).count("between 3 and 4 of 15</small>") == 23
+    assert render_report(replace(found, patch=patch)).count("class 3.4/15</small>") == 23
 
 
 def test_what_the_sound_plays_stands_at_the_top(found: Inversion) -> None:
