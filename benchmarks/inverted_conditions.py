@@ -75,7 +75,7 @@ def measure_inversions(
             same = inversion.patch.classes == classes[row]
             right.append(same)
             found.append(same | _same_sound(synth, inversion.patch.values, sound))
-            chosen.append(inversion.patch.probabilities)
+            chosen.append(np.asarray(inversion.patch.probabilities))
             reachable.append(inversion.patch.verdict["word"] == WORDS[0])
             ranks.append(inversion.patch.scores["mpr"])
             off.append(abs(inversion.target.source["start"] * synth.sample_rate - recorded.begin))

@@ -5,7 +5,6 @@ dictionary (`inversynth.search.fm_dictionary`), weighted by the series of each w
 """
 
 import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -74,25 +73,6 @@ class Screening:
         parts = 2 if self.free_phase else 1
         renderer.atoms += len(sounds) * parts * renderer.count * len(dictionary) // SCREENED_PER_ATOM
         return best, phases
-
-    def explained_by_one(self, sounds: Sequence[Audio], classes: Classes) -> Floats:
-        """Return the energy that the best single oscillator explains of each sound, at any phase and envelope.
-
-        Only its fundamental is used. Shapes: r sounds (samples or fewer,) -> (r,).
-        """
-        renderer, dictionary = self.renderer, self.dictionary
-        filters, gate = renderer.filters[[renderer.filter_row(classes)]], self._gate(classes)
-        fundamental = np.array([1])
-        energy = dictionary.energies(power_response(filters, renderer.sample_rate), gate, fundamental)[0]
-        levels = self.likely_envelopes(classes).astype(np.float32)
-        energies = np.maximum(levels**2 @ energy, SMALLEST_ENERGY)
-        found = np.empty(len(sounds))
-        for row, sound in enumerate(sounds):
-            back = adjoint(sound, filters, gate[: len(sound)], pool=renderer.pool)
-            raw = dictionary.correlate(back, fundamental, True, renderer.pool)[0, :, 0]
-            found[row] = (np.square(levels @ raw).sum(axis=0) / energies).max()
-        renderer.atoms += len(sounds) * renderer.count * len(dictionary) // SCREENED_PER_ATOM
-        return found
 
     def tilt(self, classes: Classes) -> float:
         """Return how much more power a patch's low-pass lets through at 50 Hz than at the lowest carrier."""
