@@ -42,11 +42,15 @@ def held_out_rows(dataset: Dataset, paths: Sequence[Path]) -> NDArray[np.intp]:
 def _seen_rows(dataset: Dataset, path: Path) -> NDArray[np.intp]:
     """Return the rows that a model was trained on, or chosen by; all of its dataset's if no run records the split."""
     training, card = read_card(path).training, dataset.card
-    data = training.get("data", {})
+    recorded = training.get("data")
+    data = recorded if isinstance(recorded, dict) else {}
     identity = {"synth": card.synth, "seed": card.seed, "sampling_method": card.sampling_method}
     if any(data.get(name) != value for name, value in identity.items()):
         return np.empty(0, np.intp)
-    trained = shard_rows(int(data["num_examples"]), parse_shard(data.get("shard")))
+    count = data.get("num_examples")
+    if not isinstance(count, int) or count < 1:
+        raise ModelError(f"the card of {path} must say on how many sounds it was trained. Received: {count!r:.60}")
+    trained = shard_rows(count, parse_shard(data.get("shard")))
     first, count = trained.start - dataset.first_row, len(trained)
     run = Run(path.parent)
     settings = run.settings()["settings"] if run.settings_file.is_file() else {}

@@ -48,7 +48,7 @@ class NeuroSynth(WassersteinGAN):
         losses, start = [], 0
         for size in self.sizes:
             part = slice(start, start := start + size)
-            losses.append(keras.losses.categorical_crossentropy(one_hot[:, part], logits[:, part], from_logits=True))
+            losses.append(ops.categorical_crossentropy(one_hot[:, part], logits[:, part], from_logits=True))
         return ops.mean(sum(losses))
 
     def training_loss(self, means: dict[str, Any]) -> Any:

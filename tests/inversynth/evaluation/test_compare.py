@@ -17,6 +17,7 @@ from generators.registry import build_synth
 from generators.synth import Synth
 from inversynth.evaluation.compare import compare_rows, main, mean_scores, render_comparison, write_comparison
 from inversynth.evaluation.evaluator import evaluate_methods
+from inversynth.evaluation.held_out import held_out_rows
 from inversynth.evaluation.methods import chance
 from inversynth.evaluation.scores import write_scores
 from models.model_files import load_model, read_card, save_model
@@ -124,6 +125,23 @@ def test_door_draws_as_many_rows_as_are_asked_for(
     assert main(words) == 0
     assert capsys.readouterr().out == first
     assert first.count("row ") == 3
+
+
+@pytest.mark.parametrize("count", [-1, "many", None, 1e9, [4]])
+def test_a_card_that_does_not_say_on_how_many_sounds_it_was_trained_is_refused(
+    tmp_path: Path, model_file: Path, sines: Path, count: object
+) -> None:
+    data = {"synth": "sine", "seed": 3, "sampling_method": "random", "num_examples": count}
+    odd = tmp_path / "odd.keras"
+    save_model(load_model(model_file).model, odd, replace(read_card(model_file), training={"data": data}))
+    with Dataset(sines) as dataset, pytest.raises(ModelError, match="must say on how many sounds it was trained"):
+        held_out_rows(dataset, [odd])
+
+
+def test_a_card_whose_data_is_no_object_names_no_rows(tmp_path: Path, model_file: Path, sines: Path) -> None:
+    odd = tmp_path / "odd.keras"
+    save_model(load_model(model_file).model, odd, replace(read_card(model_file), training={"data": -1}))
+    assert main(["--model", str(odd), "--dataset", str(sines), "--rows", "1", "--output_dir", str(tmp_path / "o")]) == 0
 
 
 def test_report_says_whether_the_model_was_trained_on_the_rows(tmp_path: Path, model_file: Path, sines: Path) -> None:
