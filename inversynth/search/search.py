@@ -200,7 +200,11 @@ def _run_stages(
     if not np.allclose(values, state.synth.space.classes_to_values(state.classes)):
         state.between_levels = values
     reports: list[StageReport] = []
-    for stage in stages:
+    limit, shared = state.limit, plan_stages(state.synth, "fast")
+    for place, stage in enumerate(stages):
+        if not state.strict:  # a longer search first does what the fast one does
+            begins_alike = stages[: len(shared)] == shared and place < len(shared)
+            state.limit = min(limit, BUDGETS["fast"][0]) if begins_alike else limit
         spare = (stage.own_renders and not state.strict) or not state.exhausted()
         if not spare or (reports and state.residual < ENOUGH):
             continue

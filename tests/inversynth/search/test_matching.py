@@ -10,6 +10,7 @@ from generators.fm_generator import FmSynth
 from generators.sampling import sample_classes
 from generators.synth import A4, Synth
 from inversynth.inversion.target import read_target
+from inversynth.search import stages
 from inversynth.search.search import Refinement, refine
 
 RATE = 16384
@@ -69,3 +70,17 @@ def test_what_the_levels_make_stays_on_them() -> None:
     assert found.root == A4
     assert "match" not in {stage.name for stage in found.stages if stage.renders}
     np.testing.assert_array_equal(found.values, synth.space.classes_to_values(found.classes))
+
+
+@pytest.mark.parametrize("name", ["elec_bell"])
+def test_a_full_search_does_what_a_fast_one_does_and_goes_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "MATCH_RENDERS", 900)
+    monkeypatch.setattr(stages, "MATCH_ON_RENDERS", 300)
+    monkeypatch.setitem(stages.BUDGETS, "full", (3000, stages.BUDGETS["full"][1]))
+    synth = FmSynth(length=0.5)
+    target = read_target(RECORDINGS / f"{name}.flac", RATE, 0.5).audio
+    fast, full = (refine(synth, target, flat(synth), budget, level="fit") for budget in ("fast", "full"))
+    count = len(fast.stages)
+    assert [stage.distance for stage in full.stages[:count]] == [stage.distance for stage in fast.stages]
+    assert len(full.stages) > count
+    assert full.distance <= fast.distance
