@@ -159,9 +159,10 @@ BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "fast": (2600, _FAST),
     "full": (24000, (*_FAST, "pick", "restart", "evolve", "turn", "match on")),
 }
-"""Renders allowed and stages, in order; a synth leaves out those that do not suit it. "full" first does what "fast"
-does, with its renders, so that it never ends farther away, and then goes on. A stage that has begun ends its move, stages
-with renders of their own come on top, and the posterior costs 100 more."""
+"""Renders allowed and stages, in order; a synth leaves out those that do not suit it.
+
+"full" first does what "fast" does, with its renders, so that it never ends farther away, and then goes on. A stage that
+has begun ends its move, stages with renders of their own come on top, and the posterior costs 100 more."""
 
 
 def likeliest(probabilities: Floats, slices: tuple[slice, ...], count: int) -> Classes:
