@@ -13,6 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from generators.dsp.butterworth import butterworth, filter_both_ways, run_filter, steady_state
 from generators.errors import AudioError
 
 Floats = NDArray[np.floating]
@@ -141,14 +142,12 @@ def _offset(sound: NDArray[np.float64], sample_rate: int) -> tuple[float, float]
 
 def _rumble(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64] | None:
     """Return what lies below `RUMBLE`, without delay, where it goes on in a pause; None where it does not."""
-    from scipy.signal import butter, sosfiltfilt
-
     hop = max(round(0.01 * sample_rate), 1)
     if len(sound) < PAUSE * sample_rate:
         return None
     padding = min(sample_rate // 2, len(sound) - 1)
-    slow = np.asarray(sosfiltfilt(butter(4, RUMBLE, fs=sample_rate, output="sos"), sound, padlen=padding))
-    rest = sound - np.asarray(sosfiltfilt(butter(4, 2.0 * RUMBLE, fs=sample_rate, output="sos"), sound, padlen=padding))
+    slow = filter_both_ways(butterworth(4, RUMBLE, sample_rate, "lowpass"), sound, padding)
+    rest = sound - filter_both_ways(butterworth(4, 2.0 * RUMBLE, sample_rate, "lowpass"), sound, padding)
     places = np.arange(0, len(sound), hop)
     levels, slows = np.add.reduceat(np.square(rest), places), np.add.reduceat(np.square(slow), places)
     quiet = levels < levels.max() * 10.0 ** (-LOUD_DB / 10.0)
@@ -220,11 +219,9 @@ def _levels(sound: NDArray[np.float64], hop: int) -> NDArray[np.float64]:
 
 def _above_rumble(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
     """Take rumble away by a causal filter, which sends nothing ahead; before the start the sound goes on, mirrored."""
-    from scipy.signal import butter, sosfilt, sosfilt_zi
-
-    sections = butter(4, 2.0 * RUMBLE, "highpass", fs=sample_rate, output="sos")
+    sections = butterworth(4, 2.0 * RUMBLE, sample_rate, "highpass")
     wide = np.concatenate([2.0 * sound[0] - sound[1 : round(0.1 * sample_rate)][::-1], sound])
-    return np.asarray(sosfilt(sections, wide, zi=sosfilt_zi(sections) * wide[0])[0][len(wide) - len(sound) :])
+    return run_filter(sections, wide, steady_state(sections) * wide[0])[0][len(wide) - len(sound) :]
 
 
 def _background(sound: NDArray[np.float64], loud: int, hop: int, loudest: float) -> float:
@@ -377,10 +374,10 @@ def _between(product: NDArray[np.float64], lag: int, size: int) -> tuple[float, 
 
 def _envelope(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]:
     """Return the RMS in a sliding Hann window of 5 ms, without delay."""
-    from scipy.signal import oaconvolve
-
     window = np.hanning(max(round(FRAME * sample_rate) | 1, 3))
-    return np.sqrt(np.maximum(oaconvolve(np.square(sound), window / window.sum(), mode="same"), 0.0))
+    middle = len(window) // 2
+    power = np.convolve(np.square(sound), window / window.sum())[middle : middle + len(sound)]
+    return np.sqrt(np.maximum(power, 0.0))
 
 
 def cut(recording: ArrayLike, position: float, samples: int, polarity: int = 1) -> NDArray[np.float32]:

@@ -277,22 +277,22 @@ class _Levels:
     """Measures the level of a sound in frames of 5 ms, block by block, without offset and rumble."""
 
     def __init__(self, sample_rate: int) -> None:
-        from scipy.signal import butter, sosfilt_zi
+        from generators.dsp.butterworth import butterworth  # brings Numba, which --help need not wait for
 
         self.hop = max(1, round(FRAME * sample_rate))
         self.frame = self.hop / sample_rate
-        self._sections = butter(2, HIGH_PASS, "highpass", fs=sample_rate, output="sos")
-        self._rest, self._state = sosfilt_zi(self._sections), None
+        self._sections = butterworth(2, HIGH_PASS, sample_rate, "highpass")
+        self._state: NDArray[np.float64] | None = None
         self._means: list[NDArray[np.float64]] = []
 
     def add(self, mono: NDArray[np.float64]) -> None:
         """Measure a block, (samples,): a whole number of frames unless it is the last."""
-        from scipy.signal import sosfilt
+        from generators.dsp.butterworth import run_filter, steady_state
 
         if not len(mono):
             return
-        state = self._rest * mono[0] if self._state is None else self._state
-        filtered, self._state = sosfilt(self._sections, mono, zi=state)
+        state = steady_state(self._sections) * mono[0] if self._state is None else self._state
+        filtered, self._state = run_filter(self._sections, mono, state)
         starts = np.arange(0, len(mono), self.hop)
         self._means.append(np.add.reduceat(np.square(filtered), starts) / np.diff([*starts, len(mono)]))
 

@@ -192,10 +192,8 @@ def _prior(places: ArrayLike, onset: Onset) -> Floats:
 
 def _peaks(curve: Floats) -> Classes:
     """Return the places of the highest maxima, highest first."""
-    from scipy.signal import find_peaks
-
-    peaks, _ = find_peaks(np.concatenate([[-1.0], curve, [-1.0]]))
-    places = peaks - 1
+    wide = np.concatenate([[-1.0], curve, [-1.0]])
+    places = np.flatnonzero((curve > wide[:-2]) & (curve >= wide[2:]))
     return places[np.argsort(-curve[places])][:PEAKS].astype(np.int64)
 
 
