@@ -23,6 +23,8 @@ SMALLER = {
     "macros runs/macros_InverSynth": "macros runs/macros_InverSynth --positions 2",
     "demo --train": "demo --train --num_examples 40 --epochs 1",
     "--pitches 60:84:4": "--pitches 72",
+    "--budget full": "--budget none",
+    "inversynth invert examples/bell.flac --model": "inversynth invert examples/bell.flac --budget none --model",
 }
 """What the test asks less of than the README does, so that it ends in minutes: fewer examples, epochs and notes."""
 

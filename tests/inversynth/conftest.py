@@ -12,8 +12,18 @@ from numpy.typing import NDArray
 
 from generators.registry import build_synth
 from generators.synth import Synth
+from inversynth.search import stages
 from models.model_files import ModelCard
 from tests.inversynth.nsynth.toy_codec import Toy
+
+
+@pytest.fixture(autouse=True)
+def short_matches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give matches few renders where a test does not ask how near they come: a whole one takes seconds."""
+    if "search" not in request.path.parts:
+        monkeypatch.setattr(stages, "MATCH_RENDERS", 200)
+        monkeypatch.setattr(stages, "MATCH_ON_RENDERS", 100)
+
 
 VOID = {"meta", "link", "path", "rect", "circle", "col", "br", "image", "img", "input", "use"}
 
