@@ -299,8 +299,8 @@ def test_interrupted_run_goes_on_with_both_optimisers(runs, monkeypatch):
 
     finish = callbacks.write_consequences
 
-    def interrupt(model, run, card, history):
-        finish(model, run, card, history)
+    def interrupt(model, run, card, history, *others):
+        finish(model, run, card, history, *others)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(callbacks, "write_consequences", interrupt)

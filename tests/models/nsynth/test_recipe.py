@@ -212,8 +212,8 @@ def runs(path, tmp_path_factory):
 
     folder, finish = tmp_path_factory.mktemp("runs"), callbacks.write_consequences
 
-    def keep(model, run, card, history):
-        finish(model, run, card, history)
+    def keep(model, run, card, history, *others):
+        finish(model, run, card, history, *others)
         if len(history) == 1:
             shutil.copytree(run.path, folder / "killed" / run.name)
 
