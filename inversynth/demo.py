@@ -31,7 +31,7 @@ class DemoSettings(Settings):
     renamed: ClassVar = {"directory": "output_dir"}
 
     output_dir: Path = Field(Path("demo"), description="where everything is written")
-    budget: Literal["none", "fast", "full"] = Field("full", description="length of the search on each sound")
+    budget: Literal["none", "fast", "full"] = Field("fast", description="length of the search on each sound")
     train: CliToggleFlag[bool] = Field(
         False, description="render sounds, train a network, score it, and invert a new sound"
     )
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth demo") -> in
     return run_command(DemoSettings, action, argv, prog)
 
 
-def run_demo(directory: Path, budget: str = "full") -> Path:
+def run_demo(directory: Path, budget: str = "fast") -> Path:
     """Invert the examples, printing each result; returns the page that links to all reports."""
     started = time.perf_counter()
     print("inversynth: from a sound to the synthesizer settings that make it.\n", flush=True)

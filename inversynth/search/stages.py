@@ -34,7 +34,7 @@ SAME_PATCH = 1e-12
 """Range of the distances of a population below which all of it has been rounded to one patch."""
 
 MATCH_RENDERS, MATCH_ON_RENDERS = 4000, 8000
-"""Renders of the first match, which takes two seconds, and of each later one; both on top of the budget."""
+"""Renders of the first match, which takes four seconds, and of each later one; both on top of the budget."""
 
 MATCHED_AGAIN = 2
 """Later matches, in the budget "full"."""
@@ -142,8 +142,8 @@ STAGES: dict[str, SearchStage] = {
         SearchStage("beam", "the most probable patches (64 where there is structure)", 1024, 1.0, _beam),
         SearchStage("evolve", "CMA-ES over all parameters", 8000, 2.0, _evolve),
         SearchStage("turn", "every parameter by itself", 1000, 0.5, _vary),
-        SearchStage("match", "nearest in log-mel distance, at any root", MATCH_RENDERS, 2.5, _match, True),
-        SearchStage("match on", "the same again from other draws", 16000, 12.0, _match_on, True),
+        SearchStage("match", "nearest in log-mel distance, at any root", MATCH_RENDERS, 4.0, _match, True),
+        SearchStage("match on", "the same again from other draws", 16000, 16.0, _match_on, True),
         SearchStage("between", "Adam, between the levels", 8, 20.0, _between, True),
         SearchStage("pick", "oscillators one by one, then joint moves", 2000, 0.25, fm_stages.pick),
         SearchStage("align", "where the sound begins, and its polarity", 1500, 0.3, fm_stages.align, True),

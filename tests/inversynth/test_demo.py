@@ -16,7 +16,7 @@ from inversynth.patches.patch import read_patch
 def test_demo_inverts_all_examples_and_finds_the_knobs_of_the_synth(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--output_dir", str(tmp_path / "demo"), "--budget", "full"]) == 0
+    assert main(["--output_dir", str(tmp_path / "demo")]) == 0
     printed = capsys.readouterr().out
     assert (tmp_path / "demo" / "index.html").resolve().as_uri() in printed
     assert printed.count("  reachable (0.0 dB). ") == 2
