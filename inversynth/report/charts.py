@@ -137,9 +137,7 @@ def draw_spectrogram(
 
     Shapes: audio (samples,). `size` is width and height in inches; `label` the alternative text.
     """
-    width, height = (POINTS * side for side in size)
-    margins = 0.55 * POINTS, 0.22 * POINTS, 0.08 * POINTS, 0.2 * POINTS
-    panel = Panel(width, height, *margins, (0.0, len(audio) / sample_rate), (0.0, sample_rate / 2.0))
+    panel = _picture_panel(size, len(audio) / sample_rate, (0.0, sample_rate / 2.0))
     image = base64.b64encode(spectrogram_png(audio, limits)).decode()
     return _chart(panel, label, [_image(panel, image)], _seconds, _hertz, "Hz", y_steps=5, grid=False)
 
@@ -156,13 +154,18 @@ def draw_log_mel(
     Shapes: audio (samples,). `limits` are the decibels of the darkest and the brightest colour, `size` is width and
     height in inches, `label` the alternative text.
     """
-    width, height = (POINTS * side for side in size)
-    margins = 0.55 * POINTS, 0.22 * POINTS, 0.08 * POINTS, 0.2 * POINTS
     ends = math.log2(LOWEST_ROW), math.log2(sample_rate / 2.0)
-    panel = Panel(width, height, *margins, (0.0, len(audio) / sample_rate), ends)
+    panel = _picture_panel(size, len(audio) / sample_rate, ends)
     image = base64.b64encode(log_mel_png(audio, sample_rate, limits)).decode()
     octaves = [(math.log2(hertz), f"{hertz:,.0f}") for hertz in OCTAVE_TICKS if ends[0] <= math.log2(hertz) <= ends[1]]
     return _chart(panel, label, [_image(panel, image)], _seconds, _hertz, "Hz", grid=False, y_ticks=octaves)
+
+
+def _picture_panel(size: tuple[float, float], seconds: float, y_range: tuple[float, float]) -> Panel:
+    """Return the panel of a picture over `seconds`; `size` is its width and height in inches."""
+    width, height = (POINTS * side for side in size)
+    margins = 0.55 * POINTS, 0.22 * POINTS, 0.08 * POINTS, 0.2 * POINTS
+    return Panel(width, height, *margins, (0.0, seconds), y_range)
 
 
 def log_mel_png(audio: NDArray[Any], sample_rate: int, limits: tuple[float, float]) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inversynth.search.objective import EXPLAINED
 from inversynth.search.state import ATOMS_A_RENDER, Classes, SearchState
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ WAYS = ("phases", "emphasis", "trust")
 TILTED = 30.0
 """Power at 50 Hz over that at the lowest carrier (15 dB) above which differences are compared first. Of the low-passes
 of `fm` those with a q of 0.01 exceed it (19 dB), and no other."""
-
-UNEXPLAINED = 0.05
-"""Energy left (-13 dB) above which a sound may have been made with other initial phases."""
 
 HOPELESS = 0.5
 """Energy left (-3 dB) after a build above which no move follows: sounds of `fm` leave 0.12 at most (60 of them)."""
@@ -127,7 +125,7 @@ def restart(state: SearchState) -> Iterator[None]:
         drawn = _draw(state, rng)
         way, known = WAYS[attempt % len(WAYS)], attempt < len(WAYS)  # the first time from what is known
         emphasised, trust = way == "emphasis", way == "trust" and known
-        free = not emphasised and (bool(best.phases.any()) or (way == "phases" and best.residual > UNEXPLAINED))
+        free = not emphasised and (bool(best.phases.any()) or (way == "phases" and best.residual > EXPLAINED))
         search = _search(state, free, EMPHASIS if emphasised else 0.0)
         start = (best.classes if trust else state.start) if known else drawn
         found = None

@@ -80,10 +80,7 @@ def match(state: SearchState, renders: int) -> Iterator[None]:
     rng = np.random.default_rng(state.seed)
     end = state.allow(renders)
     matching = _Matching(state, state.offset)
-    values = state.between_levels
-    if values is None:
-        values = state.synth.space.classes_to_values(state.classes)
-    matching.measure(state.synth.space.values_to_unit(values)[None], state.best_synth.root)
+    matching.measure(state.synth.space.values_to_unit(state.best_values)[None], state.best_synth.root)
     for root, unit in _plain_patches(state, rng):
         for first in range(0, len(unit), CHILDREN):
             if state.renders < end:

@@ -82,8 +82,7 @@ class Objective:
 
     def gains(self, audio: ArrayLike) -> NDArray[np.float32]:
         """Return the factors that bring sounds to the energy of the target. Shapes: (n, samples) -> (n,)."""
-        sounds = np.asarray(audio)
-        return np.asarray(np.sqrt(self.energy / np.maximum(np.einsum("ns,ns->n", sounds, sounds), SILENT)))
+        return np.asarray(_gains(self.energy, np.asarray(audio), np))
 
 
 class SpectralLoss:
@@ -115,4 +114,9 @@ class SpectralLoss:
 
     def gains(self, audio: Any, xp: Any = np) -> Any:
         """Return the factors that bring sounds to the energy of the target. Shapes: (n, samples) -> (n,)."""
-        return xp.sqrt(self.energy / xp.maximum(xp.einsum("ns,ns->n", audio, audio), SILENT))
+        return _gains(self.energy, audio, xp)
+
+
+def _gains(energy: np.float32, audio: Any, xp: Any) -> Any:
+    """Return the factors that bring sounds (n, samples) to an energy, (n,)."""
+    return xp.sqrt(energy / xp.maximum(xp.einsum("ns,ns->n", audio, audio), SILENT))

@@ -200,11 +200,11 @@ def _run_stages(
     if not np.allclose(values, state.synth.space.classes_to_values(state.classes)):
         state.between_levels = values
     reports: list[StageReport] = []
-    limit, shared = state.limit, plan_stages(state.synth, "fast")
+    limit, fast = state.limit, plan_stages(state.synth, "fast")
+    shared = len(fast) if stages[: len(fast)] == fast else 0
     for place, stage in enumerate(stages):
         if not state.strict:  # a longer search first does what the fast one does
-            begins_alike = stages[: len(shared)] == shared and place < len(shared)
-            state.limit = min(limit, BUDGETS["fast"][0]) if begins_alike else limit
+            state.limit = min(limit, BUDGETS["fast"][0]) if place < shared else limit
         spare = (stage.own_renders and not state.strict) or not state.exhausted()
         if not spare or (reports and state.residual < ENOUGH):
             continue
@@ -252,10 +252,10 @@ def _conclude(
                 others = find_alternatives(state, _determined(indistinguishable, state.synth))
         except KeyboardInterrupt:  # raised again as SearchInterrupted
             interrupted = True
+    values = state.best_values
     if state.between_levels is None:
-        values, audio = space.classes_to_values(state.classes), state.render_best(state.classes)[0]
+        audio = state.render_best(state.classes)[0]
     else:
-        values = state.between_levels
         audio = state.render_values(values[None], state.offset)[0]
     levels = _levels(state, np.array([values, *(other.values for other in others)]), scale)
     others = tuple(replace(other, level_db=level) for other, level in zip(others, levels[1:], strict=True))

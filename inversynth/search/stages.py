@@ -128,10 +128,7 @@ def _between(state: SearchState) -> Iterator[None]:
     from inversynth.search import gradient
 
     target = np.pad(state.target[state.offset :], (0, state.offset))
-    values = state.between_levels
-    if values is None:
-        values = state.synth.space.classes_to_values(state.classes)
-    for moved in gradient.approach(state.best_synth, target, values, state.any_level, gradient.STEPS):
+    for moved in gradient.approach(state.best_synth, target, state.best_values, state.any_level, gradient.STEPS):
         state.take_between(state.best_synth, moved, state.offset)
         yield
 

@@ -240,6 +240,11 @@ class SearchState:
         return self.renders >= self.limit
 
     @property
+    def best_values(self) -> Floats:
+        """The values of the best patch, (parameters,)."""
+        return self.synth.space.classes_to_values(self.classes) if self.between_levels is None else self.between_levels
+
+    @property
     def best_synth(self) -> Synth:
         """The synth that renders the best patch: that of the search, at another root where values between are best."""
         return self.synth if self.between_levels is None or self.between_synth is None else self.between_synth
