@@ -82,6 +82,9 @@ BESIDE = (0.0, -1.0, 1.0, -2.0, -0.4, 0.4)
 """Samples beside a place, of the nearest whole one but for the fractions, at which a patch is built anew: one with a
 wrong oscillator fits best beside the true place."""
 
+BESIDE_FROM = 0.25
+"""Energy left (-6 dB) below which patches are built beside a place: one sample beside the true one they leave -8 dB."""
+
 BESIDE_GAIN = 2.0
 """Times the energy left (3 dB) up to which a patch that was built beside a place is improved: no move has been yet."""
 
@@ -281,7 +284,7 @@ class Alignment:
             if not self._lies_before_its_sound(begin.position):
                 continue
             placed = self._build(begin.position, begin.polarity, trusted, tried)
-            if placed.candidate.residual < IN_PLACE and not placed.finished:
+            if placed.candidate.residual < BESIDE_FROM and not placed.finished:
                 placed = self._build_beside(placed)
             if best is not None and placed.candidate.residual >= best.candidate.residual:
                 continue
