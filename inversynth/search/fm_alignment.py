@@ -6,6 +6,7 @@ period, and on one polarity. Both follow from one table of complex correlations 
 worth, a patch built there tells; laid over the recording, that patch moves it to where it fits best (`Alignment`).
 """
 
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from generators.analysis.alignment import Onset, cut, fit_offset
-from generators.fm.atoms import Audio, adjoint
+from generators.fm.atoms import Audio, adjoint, shape
 from generators.synth import Synth
-from inversynth.search.fm_amplitude_fit import Classes, Floats
+from inversynth.search.fm_amplitude_fit import Classes, Floats, minimise_within
 from inversynth.search.fm_dictionary import STRIDES, WINDOWS, Dictionary
 from inversynth.search.fm_rendering import Candidate
 from inversynth.search.fm_screening import SCREENED_PER_ATOM, Screening
@@ -51,8 +52,9 @@ NEAREST = 60.0
 UPRIGHT = 1.25
 """Weight of the polarity that is heard more often, that of the synth itself."""
 
-BUILDS = 12
-"""Patches built at most: nearly all sounds of `fm` need one or two."""
+BUILDS, MORE_BUILDS = 12, 20
+"""Patches built at most, and where one of them leaves less than `BESIDE_FROM`: nearly all sounds of `fm` need one or
+two, and recordings are not explained so far."""
 
 TRIED = 0.1
 """Samples around a beginning that was tried in which no other is."""
@@ -87,6 +89,12 @@ BESIDE_FROM = 0.25
 
 BESIDE_GAIN = 2.0
 """Times the energy left (3 dB) up to which a patch that was built beside a place is improved: no move has been yet."""
+
+FILTER_STEP = 2
+"""Every second cutoff and every second quality is tried where a patch is laid over a recording with any filter."""
+
+LAID = 24
+"""Places and filters of those that are compared with amplitudes above 0, out of all compared with any."""
 
 TAPS = 17
 """Lags on either side from which values between two lags are interpolated."""
@@ -266,36 +274,53 @@ class Alignment:
         found, _ = self._lay(self._at(position, 1), patch, position)
         return abs(found - position) < STILL
 
-    def search(self, onset: Onset, classes: Classes) -> Iterator[Placed]:
+    def search(self, onset: Onset, classes: Classes, upright: float | None = None) -> Iterator[Placed]:
         """Yield patches at their places, each leaving less than the one before, until one leaves only noise.
 
-        Args: onset: a first guess. classes: of a patch whose filter is about that of the sound.
+        Args: onset: a first guess. classes: of a patch whose filter is about that of the sound. upright: a likely place
+        where patches of polarity 1 were searched already, and which is first tried in the other.
         """
         best: Placed | None = None
+        beside: Placed | None = None  # the last around which patches were built
         tried: list[tuple[float, int]] = []
         trusted = classes
         search = self._at(max(onset.position, 0.0), 1)
         begins = likely_begins(search.screening, self.recording, onset, classes)
-        while self._builds < BUILDS:
+        if upright is not None:
+            begins = itertools.chain([Begin(upright, -1, np.inf)], begins)
+        while self._builds < self._most(best):
             begin = next((one for one in begins if _is_new(one.position, one.polarity, tried)), None)
-            if begin is None:
+            if begin is not None:
+                tried.append((begin.position, begin.polarity))
+                if not self._lies_before_its_sound(begin.position):
+                    continue
+                placed = self._build(begin.position, begin.polarity, trusted, tried)
+                if best is None or placed.candidate.residual < best.candidate.residual:
+                    best = placed
+                    yield best
+                    if self._is_enough(best):
+                        return
+                    found = best.candidate.classes
+                    if best.candidate.residual < HOPELESS and self._filter(found) != self._filter(trusted):
+                        trusted = found  # the filter turns phases: with a better one the places are better, too
+                        screening = self._at(best.position, 1).screening
+                        begins = likely_begins(screening, self.recording, onset, found)
+                        continue
+            if best is not None and best is not beside and best.candidate.residual < BESIDE_FROM:
+                beside = self._build_beside(best)
+                if beside is not best:
+                    best = beside
+                    yield best
+                    if self._is_enough(best):
+                        return
+            elif begin is None:
                 return
-            tried.append((begin.position, begin.polarity))
-            if not self._lies_before_its_sound(begin.position):
-                continue
-            placed = self._build(begin.position, begin.polarity, trusted, tried)
-            if placed.candidate.residual < BESIDE_FROM and not placed.finished:
-                placed = self._build_beside(placed)
-            if best is not None and placed.candidate.residual >= best.candidate.residual:
-                continue
-            best = placed
-            yield placed
-            if placed.finished or placed.candidate.residual < PRECISE:
-                return
-            found = placed.candidate.classes
-            if placed.candidate.residual < HOPELESS and self._filter(found) != self._filter(trusted):
-                trusted = found  # the filter turns phases: with a better one the places are better, too
-                begins = likely_begins(self._at(placed.position, 1).screening, self.recording, onset, found)
+
+    def _most(self, best: Placed | None) -> int:
+        return BUILDS if best is None or best.candidate.residual > BESIDE_FROM else MORE_BUILDS
+
+    def _is_enough(self, placed: Placed) -> bool:
+        return placed.finished or placed.candidate.residual < PRECISE
 
     def _lies_before_its_sound(self, position: float) -> bool:
         energy = np.square(self.recording, dtype=np.float64)
@@ -307,9 +332,12 @@ class Alignment:
         self._builds += 1
         patch = search.build(classes)
         if patch.residual < HOPELESS:
-            moved, turned = self._lay(search, patch, position)
+            moved, turned, classes = self._lay_with_any_filter(search, patch, position)
             new = abs(moved - position) < TRIED or _is_new(moved, turned, tried)
             if new and self._lies_before_its_sound(moved):
+                there = self._at(moved, turned, patch).fitting.refit(Candidate(classes, patch.residual, patch.phases))
+                if there.residual < patch.residual:
+                    patch, position, polarity = there, moved, turned
                 patch, position, polarity = self._settle(patch, position, polarity)
                 tried.append((position, polarity))
         return self._placed(patch, position, polarity)
@@ -318,7 +346,7 @@ class Alignment:
         """Build patches beside a place, and take the first that leaves much less there."""
         whole = round(placed.position)
         for step in BESIDE:
-            if self._builds >= BUILDS or placed.finished:
+            if self._builds >= self._most(placed) or placed.finished:
                 break
             place = whole + step if step == round(step) else placed.position + step
             if abs(place - placed.position) < TRIED:
@@ -360,6 +388,45 @@ class Alignment:
             return position, 1
         fit = fit_offset(around, render, (0, 2 * NEAR + 1))
         return first + fit.offset, fit.polarity
+
+    def _lay_with_any_filter(
+        self, search: OscillatorSearch, patch: Candidate, position: float
+    ) -> tuple[float, int, Classes]:
+        """Return where near a place the oscillators of a patch leave least, the polarity, and the patch with that filter.
+
+        A wrong filter turns the phases of oscillators, and so moves the place at which they fit best.
+        """
+        renderer, columns, m = search.renderer, search.columns, len(search.numbers)
+        first, samples = int(np.floor(position)) - NEAR, search.samples
+        cutoffs, qualities = (len(renderer.levels[column]) for column in (columns.cutoff, columns.quality))
+        grid = np.indices((cutoffs, qualities))[:, ::FILTER_STEP, ::FILTER_STEP].reshape(2, -1)
+        variants = np.repeat(patch.classes[None], grid.shape[1] + 1, axis=0)  # the last with the filter it has
+        variants[:-1, columns.cutoff], variants[:-1, columns.quality] = grid
+        atoms = shape(
+            renderer.waves(patch),
+            renderer.effects(renderer.envelope(patch.classes[None])),
+            np.tile(np.arange(m), len(variants)),
+            0,
+            np.repeat(renderer.filter_row(variants), m),
+            patch.classes[columns.gate],
+            renderer.pool,
+        )
+        renderer.atoms += len(atoms)
+        around = np.lib.stride_tricks.sliding_window_view(cut(self.recording, first, samples + 2 * NEAR), samples)
+        products = (around @ atoms.T).reshape(len(around), len(variants), m).astype(np.float64)
+        each = atoms.reshape(len(variants), m, samples)
+        grams = np.matmul(each, each.transpose(0, 2, 1)).astype(np.float64)
+        power = np.square(around, dtype=np.float64).sum(axis=1)
+        ridge = 1e-6 * np.einsum("nii->n", grams)[:, None, None] * np.eye(m) + 1e-30 * np.eye(m)
+        explained = np.einsum("lni,nij,lnj->ln", products, np.linalg.inv(grams + ridge), products) / power[:, None]
+        least, found = np.inf, (position, 1, patch.classes)
+        for place in np.argsort(-explained, axis=None)[:LAID]:
+            lag, row = np.unravel_index(place, explained.shape)
+            for polarity in (1, -1):
+                left = minimise_within(grams[row], polarity * products[lag, row], power[lag], 0.0, np.inf, np.zeros(m))
+                if left / power[lag] < least:
+                    least, found = left / power[lag], (float(first + lag), polarity, variants[row])
+        return found
 
     def _placed(self, patch: Candidate, position: float, polarity: int) -> Placed:
         search = self._at(position, polarity, patch)

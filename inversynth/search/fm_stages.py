@@ -35,8 +35,8 @@ HOPELESS = 0.5
 MISPLACED = 0.25
 """The same (-6 dB) of the first build, where the sound may begin elsewhere."""
 
-ALIGN_RENDERS = 6000
-"""Renders to look for the beginning, on top of the budget: six builds with their moves, four more than most need."""
+ALIGN_RENDERS = 15000
+"""Renders to look for the beginning, on top of the budget: thirty builds, where most sounds need two."""
 
 HARDLY_LESS = 0.9
 """Share of what was left (-0.5 dB) that a new start must fall below to count as a gain."""
@@ -94,7 +94,8 @@ def align(state: SearchState) -> Iterator[None]:
         return
     onset = recording.onset or find_onset(recording.audio, state.synth.sample_rate)
     spent, before = 0, progress.best
-    for placed in alignment.search(onset, state.start):
+    upright = None if _is_guess(state) else float(recording.start + progress.begin)
+    for placed in alignment.search(onset, state.start, upright):
         state.count_atoms(alignment.atoms - spent)
         spent = alignment.atoms
         if placed.candidate.residual < min(progress.residual, IN_PLACE):
