@@ -1,0 +1,488 @@
+"""The DX7 engine as one Numba kernel: control in blocks of 64 samples, operators in integers, output in float32.
+
+The signal path is that of the referee (`dexed-py`) to the bit: phase and output of an operator are numbers of 12 bits,
+read from a table of logarithmic sines and one of powers of two. Integers also make the sound independent of the batch
+and of the order in which a compiler sums. Voices are rendered in groups, so that the feedback operators of a group
+advance in lockstep: each of them waits for its own last sample, but not for the others.
+"""
+
+from math import exp
+from typing import Any
+
+import numpy as np
+
+from generators.dx7.algorithms import routing
+from generators.dx7.tables import (
+    AM_BASE,
+    AM_SENSITIVITIES,
+    AM_SLOPE,
+    AMPLITUDES,
+    BLOCK,
+    COARSE,
+    DETUNE_DECAY,
+    DETUNE_DEPTH,
+    EXPONENTIAL_CURVE,
+    FINE,
+    FIRST_WAIT_DIVISOR,
+    FIRST_WAIT_RATES,
+    FIXED_DETUNE,
+    FIXED_STEP,
+    FULL_ATTENUATION,
+    LEVELS,
+    LFO_DELAY_UNIT,
+    LOG_SINE,
+    NOTE_0,
+    OCTAVE,
+    PITCH_LEVELS,
+    PITCH_RATES,
+    PITCH_SENSITIVITIES,
+    PITCH_UNIT,
+    REFERENCE_RATE,
+    SEMITONE,
+    SILENT,
+    VELOCITIES,
+    WAIT_SECONDS,
+)
+from generators.dx7.voice import PARAMETER_BY_NAME
+from generators.fm.compiler import compile_kernel
+
+LANES = 16
+"""Voices of a group: enough to hide the latency of feedback; their state stays in the nearest cache."""
+
+STEP_TABLE = 1024
+"""Entries of an octave in the table of phase increments."""
+
+_MODULATORS, _CARRIERS, _LOOPS = routing()
+
+# Bytes of a voice; those of an operator count from its first.
+_LEVEL, _BREAK_POINT, _LEFT_DEPTH, _RIGHT_DEPTH, _LEFT_CURVE, _RIGHT_CURVE = 4, 8, 9, 10, 11, 12
+_RATE_SCALING, _AM_SENSITIVITY, _VELOCITY_SENSITIVITY, _OUTPUT_LEVEL = 13, 14, 15, 16
+_MODE, _COARSE, _FINE, _DETUNE = 17, 18, 19, 20
+_PITCH_RATE = PARAMETER_BY_NAME["pitch_rate_1"].byte
+_PITCH_LEVEL = PARAMETER_BY_NAME["pitch_level_1"].byte
+_ALGORITHM = PARAMETER_BY_NAME["algorithm"].byte
+_FEEDBACK = PARAMETER_BY_NAME["feedback"].byte
+_LFO_SPEED = PARAMETER_BY_NAME["lfo_speed"].byte
+_LFO_DELAY = PARAMETER_BY_NAME["lfo_delay"].byte
+_LFO_PITCH_DEPTH = PARAMETER_BY_NAME["lfo_pitch_depth"].byte
+_LFO_AMPLITUDE_DEPTH = PARAMETER_BY_NAME["lfo_amplitude_depth"].byte
+_LFO_SYNC = PARAMETER_BY_NAME["lfo_sync"].byte
+_LFO_WAVE = PARAMETER_BY_NAME["lfo_wave"].byte
+_PITCH_SENSITIVITY = PARAMETER_BY_NAME["pitch_sensitivity"].byte
+_TRANSPOSE = PARAMETER_BY_NAME["transpose"].byte
+
+_LFO_START = (1 << 31) - 1
+"""Phase of an LFO that a note restarts, of 2 ** 32."""
+
+_JUMP = 1716 << 16
+"""Level to which a rising envelope jumps at once."""
+
+_CEILING = 17 << 24
+"""Level towards which a rising envelope slows down."""
+
+_SCALE = np.float32(1.0 / 4096.0)
+
+# State of a group. Per operator: (lanes, 6). Envelopes:
+_E_LEVEL, _E_TARGET, _E_STEP, _E_STAGE, _E_RISING, _E_WAIT, _E_OUTPUT, _E_RATE = range(8)
+# what of an operator reaches from block to block, or from control to sound:
+_O_PITCH, _O_PHASE, _O_ADVANCE, _O_ATTENUATION, _O_BEGIN, _O_SLOPE, _O_ACTIVE = range(8, 15)
+_OPERATOR_STATES = 15
+# Per voice: (lanes,).
+_P_LEVEL, _P_TARGET, _P_STEP, _P_STAGE, _P_RISING = range(5)
+_L_PHASE, _L_STEP, _L_DELAY, _L_DELAY_STEP, _L_DELAY_STEP_2, _L_RANDOM = range(5, 11)
+_F_OLDER, _F_LAST, _F_SHIFT, _HELD, _DONE, _LOOPING = range(11, 17)
+_VOICE_STATES = 17
+
+
+@compile_kernel
+def render_voices(
+    values: Any, notes: Any, velocities: Any, holds: Any, sample_rate: float, steps: Any, lfo_steps: Any, audio: Any
+) -> None:
+    """Render a batch into `audio` (batch, samples) float32; 1 is the amplitude of a carrier at full level.
+
+    Shapes: values (batch, 155) int64; notes, velocities, holds (in samples) (batch,) int64; steps (1025,) and lfo_steps
+        (100,) int64, as `engine` makes them.
+    """
+    batch, samples = audio.shape
+    voices = np.zeros((LANES, _VOICE_STATES), np.int64)
+    operators = np.zeros((LANES, 6, _OPERATOR_STATES), np.int64)
+    outputs = np.zeros((6, BLOCK), np.int32)
+    feedback = np.zeros((LANES, BLOCK), np.int32)
+    lanes_fed = np.zeros(LANES, np.int64)
+    fed = np.zeros((8, LANES), np.int64)
+    mix, modulation = np.zeros(BLOCK, np.int32), np.zeros(BLOCK, np.int32)
+    for first in range(0, batch, LANES):
+        lanes = min(LANES, batch - first)
+        for lane in range(lanes):
+            sound = first + lane
+            _start(
+                values[sound], notes[sound], velocities[sound], sample_rate, lfo_steps, voices[lane], operators[lane]
+            )
+        for begin in range(0, samples, BLOCK):
+            count = min(BLOCK, samples - begin)
+            sounding = 0
+            for lane in range(lanes):
+                sound = first + lane
+                if voices[lane, _DONE]:
+                    continue
+                _control(
+                    values[sound],
+                    begin >= holds[sound],
+                    sample_rate,
+                    steps,
+                    voices[lane],
+                    operators[lane],
+                )
+                if _needs_feedback(values[sound], operators[lane]):
+                    lanes_fed[sounding] = lane
+                    sounding += 1
+            if sounding:
+                _advance_feedback(values[first : first + lanes], lanes_fed[:sounding], voices, operators, fed, feedback)
+            for lane in range(lanes):
+                out = audio[first + lane, begin : begin + count]
+                if voices[lane, _DONE]:
+                    out[:] = np.float32(0.0)
+                    continue
+                _sound(values[first + lane], voices[lane], operators[lane], feedback[lane], outputs, modulation, mix)
+                for j in range(count):
+                    out[j] = np.float32(mix[j]) * _SCALE
+
+
+# --- note on ----------------------------------------------------------------------------------------------------------
+
+
+@compile_kernel
+def _start(
+    values: Any, note: int, velocity: int, sample_rate: float, lfo_steps: Any, voice: Any, operators: Any
+) -> None:
+    """Set the state of a voice at the beginning of a note."""
+    note = min(127, max(0, note + values[_TRANSPOSE] - 24))
+    voice[:] = 0
+    operators[:] = 0
+    for place in range(6):
+        row = values[21 * place : 21 * place + 21]
+        state = operators[place]
+        level = LEVELS[row[_OUTPUT_LEVEL]] + _level_scaling(note, row)
+        level = min(127, level) * 32
+        loudness = VELOCITIES[velocity >> 1] - 239
+        level += ((row[_VELOCITY_SENSITIVITY] * loudness + 7) >> 3) * 16
+        state[_E_OUTPUT] = max(0, level)
+        state[_E_RATE] = (row[_RATE_SCALING] * min(31, max(0, note // 3 - 7))) >> 3
+        state[_O_PITCH] = _pitch(note, row)
+        state[_O_ATTENUATION] = FULL_ATTENUATION - 1
+        _enter_stage(0, row, state, sample_rate)
+    voice[_P_LEVEL] = PITCH_LEVELS[values[_PITCH_LEVEL + 3]] << 19
+    _enter_pitch_stage(0, values, voice, sample_rate)
+    voice[_L_PHASE] = _LFO_START if values[_LFO_SYNC] else 0
+    voice[_L_STEP] = lfo_steps[values[_LFO_SPEED]]
+    delay = 99 - values[_LFO_DELAY]
+    if delay == 99:
+        voice[_L_DELAY_STEP] = voice[_L_DELAY_STEP_2] = 0xFFFFFFFF
+    else:
+        unit = int(BLOCK * LFO_DELAY_UNIT / sample_rate + 0.5)
+        delay = (16 + (delay & 15)) << (1 + (delay >> 4))
+        voice[_L_DELAY_STEP] = unit * delay
+        voice[_L_DELAY_STEP_2] = unit * max(0x80, delay & 0xFF80)
+    voice[_F_SHIFT] = 4 + values[_FEEDBACK]
+    first, last = _LOOPS[values[_ALGORITHM]]
+    if first != last or values[_ALGORITHM] == 31:
+        voice[_F_SHIFT] -= 2  # measured: a quarter of the feedback in algorithms 4, 6 and 32
+    voice[_HELD] = 1
+
+
+@compile_kernel
+def _level_scaling(note: int, row: Any) -> int:
+    """Return the steps of output level that keyboard scaling adds at a note."""
+    distance = note - row[_BREAK_POINT] - 17
+    if distance >= 0:
+        group, depth, curve = (distance + 1) // 3, row[_RIGHT_DEPTH], row[_RIGHT_CURVE]
+    else:
+        group, depth, curve = (1 - distance) // 3, row[_LEFT_DEPTH], row[_LEFT_CURVE]
+    if curve == 0 or curve == 3:
+        change = (group * depth * 329) >> 12
+    else:
+        change = (EXPONENTIAL_CURVE[min(group, len(EXPONENTIAL_CURVE) - 1)] * depth * 329) >> 15
+    return -change if curve < 2 else change
+
+
+@compile_kernel
+def _pitch(note: int, row: Any) -> int:
+    """Return the frequency of an operator, log2 of Hz with 24 fractional bits."""
+    steps = row[_DETUNE] - 7
+    if row[_MODE]:
+        pitch = (FIXED_STEP * ((row[_COARSE] & 3) * 100 + row[_FINE])) >> 3
+        return pitch + max(steps, 0) * FIXED_DETUNE
+    pitch = NOTE_0 + SEMITONE * note
+    detune = DETUNE_DEPTH / 7.0 * exp(-DETUNE_DECAY * pitch / OCTAVE)
+    return int(np.floor(pitch + detune * pitch * steps)) + COARSE[row[_COARSE]] + FINE[row[_FINE]]
+
+
+# --- control ----------------------------------------------------------------------------------------------------------
+
+
+@compile_kernel
+def _enter_stage(stage: int, row: Any, state: Any, sample_rate: float) -> None:
+    """Begin a segment of an operator's envelope: 0 to 2 while the note is held, 3 after it, 4 is the end."""
+    state[_E_STAGE] = stage
+    if stage > 3:
+        return
+    level = max(16, (LEVELS[row[_LEVEL + stage]] >> 1) * 64 + state[_E_OUTPUT] - 4256) << 16
+    state[_E_TARGET] = level
+    state[_E_RISING] = level > state[_E_LEVEL]
+    speed = min(63, ((row[stage] * 41) >> 6) + state[_E_RATE])
+    state[_E_STEP] = int(((4 + (speed & 3)) << (8 + (speed >> 2))) * (REFERENCE_RATE / sample_rate))
+    from_nothing = stage == 0 and row[_LEVEL] == 0
+    if level == state[_E_LEVEL] or from_nothing:
+        rate = min(99, row[stage] + state[_E_RATE])
+        seconds = WAIT_SECONDS[rate]
+        if from_nothing and rate < FIRST_WAIT_RATES:
+            seconds /= FIRST_WAIT_DIVISOR
+        state[_E_WAIT] = int(seconds * sample_rate + 1e-6)
+    else:
+        state[_E_WAIT] = 0
+
+
+@compile_kernel
+def _advance_envelope(row: Any, state: Any, held: bool, sample_rate: float) -> None:
+    """Advance an operator's envelope by a block."""
+    if state[_E_WAIT] > 0:
+        state[_E_WAIT] -= BLOCK
+        if state[_E_WAIT] > 0:
+            return
+        state[_E_WAIT] = 0
+        _enter_stage(state[_E_STAGE] + 1, row, state, sample_rate)
+        if state[_E_WAIT] > 0:
+            return
+    stage = state[_E_STAGE]
+    if stage > 3 or (stage == 3 and held):
+        return
+    level, target = state[_E_LEVEL], state[_E_TARGET]
+    if state[_E_RISING]:
+        level = max(level, _JUMP)
+        level += ((_CEILING - level) >> 24) * state[_E_STEP]
+        reached = level >= target
+    else:
+        level -= state[_E_STEP]
+        reached = level <= target
+    if reached:
+        state[_E_LEVEL] = target
+        _enter_stage(stage + 1, row, state, sample_rate)
+    else:
+        state[_E_LEVEL] = level
+
+
+@compile_kernel
+def _enter_pitch_stage(stage: int, values: Any, voice: Any, sample_rate: float) -> None:
+    voice[_P_STAGE] = stage
+    if stage > 3:
+        return
+    voice[_P_TARGET] = PITCH_LEVELS[values[_PITCH_LEVEL + stage]] << 19
+    voice[_P_RISING] = voice[_P_TARGET] > voice[_P_LEVEL]
+    voice[_P_STEP] = PITCH_RATES[values[_PITCH_RATE + stage]] * int(BLOCK * OCTAVE / (PITCH_UNIT * sample_rate) + 0.5)
+
+
+@compile_kernel
+def _advance_pitch(values: Any, voice: Any, sample_rate: float) -> None:
+    """Advance the pitch envelope by a block."""
+    stage = voice[_P_STAGE]
+    if stage > 3 or (stage == 3 and voice[_HELD]):
+        return
+    if voice[_P_RISING]:
+        voice[_P_LEVEL] += voice[_P_STEP]
+        reached = voice[_P_LEVEL] >= voice[_P_TARGET]
+    else:
+        voice[_P_LEVEL] -= voice[_P_STEP]
+        reached = voice[_P_LEVEL] <= voice[_P_TARGET]
+    if reached:
+        voice[_P_LEVEL] = voice[_P_TARGET]
+        _enter_pitch_stage(stage + 1, values, voice, sample_rate)
+
+
+@compile_kernel
+def _lfo(wave: int, voice: Any) -> int:
+    """Advance the LFO by a block and return its value, 0 to 2 ** 24."""
+    phase = voice[_L_PHASE] = (voice[_L_PHASE] + voice[_L_STEP]) & 0xFFFFFFFF
+    if wave == 0:
+        return ((0xFFFFFFFF - phase if phase >> 31 else phase) >> 7) & 0xFFFFFF
+    if wave == 1:
+        return (0xFFFFFFFF - phase ^ 0x80000000) >> 8
+    if wave == 2:
+        return (phase ^ 0x80000000) >> 8
+    if wave == 3:
+        return 0 if phase >> 31 else 1 << 24
+    if wave == 4:
+        return (1 << 23) + int(np.floor((1 << 23) * np.sin(2.0 * np.pi / 4294967296.0 * phase) + 0.5))
+    if phase < voice[_L_STEP]:
+        voice[_L_RANDOM] = (voice[_L_RANDOM] * 179 + 17) & 0xFF
+    return ((voice[_L_RANDOM] ^ 0x80) + 1) << 16
+
+
+@compile_kernel
+def _lfo_delay(voice: Any) -> int:
+    """Advance the delay of the LFO by a block and return how far it has set in, 0 to 2 ** 24."""
+    step = voice[_L_DELAY_STEP] if voice[_L_DELAY] < 1 << 31 else voice[_L_DELAY_STEP_2]
+    delay = (voice[_L_DELAY] + step) & 0xFFFFFFFF
+    if delay < voice[_L_DELAY_STEP]:
+        return 1 << 24
+    voice[_L_DELAY] = delay
+    return 0 if delay < 1 << 31 else (delay >> 7) & 0xFFFFFF
+
+
+@compile_kernel
+def _control(values: Any, released: bool, sample_rate: float, steps: Any, voice: Any, operators: Any) -> None:
+    """Advance envelopes and LFO by a block; set phase increments and attenuations of all operators."""
+    if released and voice[_HELD]:
+        voice[_HELD] = 0
+        for place in range(6):
+            _enter_stage(3, values[21 * place : 21 * place + 21], operators[place], sample_rate)
+        _enter_pitch_stage(3, values, voice, sample_rate)
+    lfo = _lfo(values[_LFO_WAVE], voice)
+    onset = _lfo_delay(voice)
+    _advance_pitch(values, voice, sample_rate)
+    depth = ((values[_LFO_PITCH_DEPTH] * 165) >> 6) * onset
+    swing = PITCH_SENSITIVITIES[values[_PITCH_SENSITIVITY]] * (lfo - (1 << 23))
+    bend = voice[_P_LEVEL] + ((depth * swing) >> 39)
+    tremolo = (((values[_LFO_AMPLITUDE_DEPTH] * 165) >> 6) * onset) >> 8
+    tremolo = (tremolo * ((1 << 24) - lfo)) >> 24
+
+    done = voice[_HELD] == 0
+    for place in range(6):
+        row, state = values[21 * place : 21 * place + 21], operators[place]
+        _advance_envelope(row, state, voice[_HELD] != 0, sample_rate)
+        level = state[_E_LEVEL]
+        if row[_AM_SENSITIVITY]:
+            share = (tremolo * AM_SENSITIVITIES[row[_AM_SENSITIVITY]]) >> 24
+            level -= (level * (int(exp(share * AM_SLOPE + AM_BASE)) * 16)) >> 28
+        before, after = state[_O_ATTENUATION], FULL_ATTENUATION - (level >> 14)
+        state[_O_ATTENUATION] = after
+        state[_O_BEGIN] = before
+        state[_O_SLOPE] = (after - before + BLOCK // 2) // BLOCK
+        state[_O_ACTIVE] = before < SILENT or after < SILENT
+        state[_O_PHASE] += state[_O_ADVANCE] * BLOCK
+        state[_O_ADVANCE] = _phase_step(state[_O_PITCH] + (0 if row[_MODE] else bend), steps)
+        done = done and state[_E_STAGE] > 3 and not state[_O_ACTIVE]
+    voice[_DONE] = done
+
+
+@compile_kernel
+def _phase_step(pitch: int, steps: Any) -> int:
+    """Return the phase increment a sample of a frequency, of 2 ** 24; 0 far above half the sample rate."""
+    place = (pitch & (OCTAVE - 1)) >> 14
+    step = steps[place] + (((steps[place + 1] - steps[place]) * (pitch & 16383)) >> 14)
+    octaves = 20 - (pitch >> 24)
+    return step >> octaves if octaves >= 0 else 0
+
+
+# --- sound ------------------------------------------------------------------------------------------------------------
+
+
+@compile_kernel
+def _needs_feedback(values: Any, operators: Any) -> bool:
+    """Tell whether a voice has an operator that modulates itself and sounds in this block."""
+    first, last = _LOOPS[values[_ALGORITHM]]
+    return values[_FEEDBACK] > 0 and first == last and operators[first, _O_ACTIVE] != 0
+
+
+@compile_kernel
+def _advance_feedback(values: Any, lanes: Any, voices: Any, operators: Any, fed: Any, feedback: Any) -> None:
+    """Render one block of the operators that modulate themselves, sample by sample, all voices in lockstep."""
+    older, last, shift, phase, advance, attenuation, slope = fed[0], fed[1], fed[2], fed[3], fed[4], fed[5], fed[6]
+    for i in range(len(lanes)):
+        lane = lanes[i]
+        state = operators[lane, _LOOPS[values[lane, _ALGORITHM], 0]]
+        older[i], last[i], shift[i] = voices[lane, _F_OLDER], voices[lane, _F_LAST], voices[lane, _F_SHIFT]
+        phase[i], advance[i] = state[_O_PHASE], state[_O_ADVANCE]
+        attenuation[i], slope[i] = state[_O_BEGIN], state[_O_SLOPE]
+    for j in range(BLOCK):
+        for i in range(len(lanes)):
+            attenuation[i] += slope[i]
+            step = (phase[i] + ((older[i] + last[i]) << shift[i])) >> 12
+            value = AMPLITUDES[(LOG_SINE[step & 4095] + attenuation[i]) & 32767] ^ -((step >> 11) & 1)
+            older[i] = last[i]
+            last[i] = value
+            phase[i] += advance[i]
+            feedback[lanes[i], j] = value
+    for i in range(len(lanes)):
+        voices[lanes[i], _F_OLDER], voices[lanes[i], _F_LAST] = older[i], last[i]
+
+
+@compile_kernel
+def _render_loop(first: int, last: int, voice: Any, operators: Any, outputs: Any) -> None:
+    """Render one block of the operators within a feedback around several of them (algorithms 4 and 6).
+
+    Measured: all but the first hold the attenuation of the block's end, and sound even where they are silent.
+    """
+    older, newest, shift = voice[_F_OLDER], voice[_F_LAST], voice[_F_SHIFT]
+    attenuation = operators[first, _O_BEGIN]
+    for j in range(BLOCK):
+        attenuation += operators[first, _O_SLOPE]
+        step = (operators[first, _O_PHASE] + operators[first, _O_ADVANCE] * j + ((older + newest) << shift)) >> 12
+        value = AMPLITUDES[(LOG_SINE[step & 4095] + attenuation) & 32767] ^ -((step >> 11) & 1)
+        outputs[first, j] = value
+        for place in range(first + 1, last + 1):
+            state = operators[place]
+            step = ((state[_O_PHASE] + state[_O_ADVANCE] * j) >> 12) + 2 * value
+            value = AMPLITUDES[(LOG_SINE[step & 4095] + state[_O_ATTENUATION]) & 32767] ^ -((step >> 11) & 1)
+            outputs[place, j] = value
+        older, newest = newest, value
+    voice[_F_OLDER], voice[_F_LAST] = older, newest
+
+
+@compile_kernel
+def _render_plain(phase: int, advance: int, attenuation: int, slope: int, output: Any) -> None:
+    """Render one block of an operator that nothing modulates."""
+    for j in range(BLOCK):
+        step = (phase + advance * j) >> 12
+        level = attenuation + slope * (j + 1)
+        output[j] = AMPLITUDES[(LOG_SINE[step & 4095] + level) & 32767] ^ -((step >> 11) & 1)
+
+
+@compile_kernel
+def _render_modulated(phase: int, advance: int, attenuation: int, slope: int, modulation: Any, output: Any) -> None:
+    """Render one block of an operator that others modulate; their amplitude 1 is two cycles."""
+    for j in range(BLOCK):
+        step = ((phase + advance * j) >> 12) + 2 * modulation[j]
+        level = attenuation + slope * (j + 1)
+        output[j] = AMPLITUDES[(LOG_SINE[step & 4095] + level) & 32767] ^ -((step >> 11) & 1)
+
+
+@compile_kernel
+def _sound(values: Any, voice: Any, operators: Any, feedback: Any, outputs: Any, modulation: Any, mix: Any) -> None:
+    """Render one block of a voice into `mix`, (64,) int32, where a carrier at full level swings by 4096."""
+    algorithm = values[_ALGORITHM]
+    first, last = _LOOPS[algorithm]
+    looping = values[_FEEDBACK] > 0 and first != last and operators[first, _O_ACTIVE] != 0
+    if looping:
+        _render_loop(first, last, voice, operators, outputs)
+    fed = first if _needs_feedback(values, operators) else -1
+    mix[:] = 0
+    for place in range(6):
+        state = operators[place]
+        output = outputs[place]
+        if looping and first <= place <= last:
+            state[_O_ACTIVE] = 1
+        elif not state[_O_ACTIVE]:
+            continue
+        elif place == fed:
+            output[:] = feedback
+        else:
+            found, source = 0, 0
+            for k in range(_MODULATORS.shape[2]):
+                modulator = _MODULATORS[algorithm, place, k]
+                if modulator >= 0 and operators[modulator, _O_ACTIVE]:
+                    if found == 1:
+                        modulation[:] = outputs[source] + outputs[modulator]
+                    elif found > 1:
+                        modulation += outputs[modulator]
+                    found += 1
+                    source = modulator
+            phase, advance = state[_O_PHASE], state[_O_ADVANCE]
+            attenuation, slope = state[_O_BEGIN], state[_O_SLOPE]
+            if found == 0:
+                _render_plain(phase, advance, attenuation, slope, output)
+            else:
+                heard = outputs[source] if found == 1 else modulation
+                _render_modulated(phase, advance, attenuation, slope, heard, output)
+        if _CARRIERS[algorithm, place]:
+            for j in range(BLOCK):
+                mix[j] += output[j]
