@@ -74,6 +74,16 @@ def _printable(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_printable)]
 
+TRAINING_TYPES: dict[str, tuple[type, ...]] = {"epoch": (int,), "data": (dict,), "history": (list,)}
+"""Types of what programs read of `ModelCard.training`; everything else in it is for people."""
+
+
+def _readable_training(training: dict[str, Any]) -> dict[str, Any]:
+    for name, types in TRAINING_TYPES.items():
+        if name in training and (not isinstance(training[name], types) or isinstance(training[name], bool)):
+            raise ValueError(f"must have {types[0].__name__} as {name}")
+    return training
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -93,7 +103,7 @@ class ModelCard:
     sample_rate: Annotated[int, Field(ge=1, le=MAX_SAMPLE_RATE)]
     length: Annotated[int | float, Field(gt=0, le=MAX_LENGTH)]
     features: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
+    training: Annotated[dict[str, Any], AfterValidator(_readable_training)] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     weights_sha256: Name = ""
     software: Name = ""

@@ -183,6 +183,8 @@ def _partials(sound: Floats, sample_rate: int) -> tuple[Floats, Floats, bool]:
     views = np.lib.stride_tricks.sliding_window_view(padded, length)[:: length // 4]
     spectra = np.abs(np.fft.rfft(views * np.hanning(length), 2 * length, axis=1))
     energies = np.square(spectra).sum(axis=1)
+    if not energies.any():  # a sample or two, where the windows begin with 0
+        return np.empty(0), np.empty(0), False
     loud = energies > energies.max() * 10.0 ** (-AUDIBLE_DB / 10.0)
     median = np.median(spectra[loud] / np.sqrt(energies[loud])[:, None], axis=0)
     inner = median[1:-1]

@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.command import EXIT_FAULT, run_command
-from generators.errors import AudioError, InversynthError, SettingsError, error_line
+from generators.errors import AudioError, InversynthError, SettingsError, error_line, one_line
 from generators.settings import Settings
 from inversynth.inputs import unique_names
 
@@ -104,7 +104,7 @@ def _invert_sounds(
                 raise
     finally:
         if written:
-            print(f"all reports: {write_index(index, faults)}")
+            print(one_line(f"all reports: {write_index(index, faults)}"))
 
 
 def _targets(settings: InvertSettings, card: "ModelCard", faults: list[str]) -> "Iterator[tuple[Target, Path]]":
@@ -141,14 +141,14 @@ def _write(inversion: "Inversion", folder: Path, index: Path) -> None:
     from inversynth.report.report import describe_match
 
     report = write_inversion(inversion, folder, index)
-    print(f"{inversion.target.name}: {describe_match(inversion.patch)} -> {report}")
+    print(one_line(f"{inversion.target.name}: {describe_match(inversion.patch)} -> {report}"))
     if inversion.patch.verdict.get("hint"):
         print(f"  {inversion.patch.verdict['hint']}")
 
 
 def print_remarks(target: "Target") -> None:
     """Print in one line what a sound plays, and what to beware of."""
-    print(" ".join([f"{target.name}:", *target.remarks]), flush=True)
+    print(one_line(" ".join([f"{target.name}:", *target.remarks])), flush=True)
 
 
 def print_stage(report: "StageReport") -> None:

@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.command import run_command
+from generators.errors import one_line
 from generators.settings import Settings
 from inversynth.inversion.command import INDEX, print_remarks, print_stage
 from inversynth.inversion.result import Inversion, InversionInterrupted, write_inversion
@@ -61,11 +62,9 @@ def _write(found: Inversion, settings: RefineSettings) -> None:
     index = settings.output_dir / INDEX
     report = write_inversion(found, settings.output_dir / (settings.sound.stem or "sound"), index)
     record = found.patch.refinement
-    print(
-        f"{found.target.name}: distance {record['start_distance']:.2f} -> {record['distance']:.2f}, "
-        f"{describe_match(found.patch)} -> {report}"
-    )
-    print(f"all reports: {write_index(index)}")
+    distances = f"distance {record['start_distance']:.2f} -> {record['distance']:.2f}"
+    print(one_line(f"{found.target.name}: {distances}, {describe_match(found.patch)} -> {report}"))
+    print(one_line(f"all reports: {write_index(index)}"))
 
 
 if __name__ == "__main__":

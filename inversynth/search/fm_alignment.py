@@ -392,7 +392,7 @@ class Alignment:
     def _lay_with_any_filter(
         self, search: OscillatorSearch, patch: Candidate, position: float
     ) -> tuple[float, int, Classes]:
-        """Return where near a place the oscillators of a patch leave least, the polarity, and the patch with that filter.
+        """Return where near a place the oscillators of a patch leave least, in which polarity and by which filter.
 
         A wrong filter turns the phases of oscillators, and so moves the place at which they fit best.
         """

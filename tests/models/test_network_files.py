@@ -286,6 +286,7 @@ def test_weights_of_another_network_are_refused(write, members):
     ("key", "value"),
     [
         *((key, value) for key in ("training", "features", "scores") for value in (None, True, 0, "x", [], 1e308)),
+        *(("training", {key: value}) for key in ("epoch", "data", "history") for value in (None, True, 0.5, "a\nb")),
         ("model", "\x1b[31m"),
         ("software", "a\nb"),
         ("synth", "s" * 1000),

@@ -177,3 +177,8 @@ def test_a_kick_and_a_cymbal_are_no_chords():
     cymbal = sum(np.sin(2 * np.pi * f * time + f) for f in rng.uniform(300, 8000, 400)) * np.exp(-3 * time)
     assert not find_polyphony(kick, RATE).chord
     assert not find_polyphony(cymbal, RATE).chord
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3])
+def test_a_few_samples_are_no_chord(samples):
+    assert not find_polyphony(np.full(samples, 0.25), RATE).chord

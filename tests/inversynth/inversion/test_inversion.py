@@ -112,6 +112,16 @@ def test_command_writes_what_can_be_inverted_and_names_the_rest(
     assert json.loads((tmp_path / "out" / "last" / "patch.json").read_text())["model"] == "tiny"
 
 
+def test_a_name_with_an_end_of_line_is_printed_in_one_line(
+    tmp_path: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path / "two\nlines.wav", tone(0.2, 8000), 8000)
+    assert main(["two\nlines.wav", "--model", str(model_file), "--budget", "none"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.startswith("two\\nlines: ") for line in lines[:2]] == [True, True]
+    assert (tmp_path / "output" / "two\nlines" / "report.html").is_file()
+
+
 def test_command_inverts_every_note_of_a_sound(
     tmp_path: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
