@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.dx7.kernel import LANES, STEP_TABLE, render_voices
-from generators.dx7.tables import BLOCK, LFO_HZ, OCTAVE
+from generators.dx7.tables import BLOCK, LFO_SPEEDS, LFO_UNIT, OCTAVE
 from generators.dx7.voice import HIGHEST, VOICE_BYTES, Voice, stack_values
 from generators.errors import ParameterError
 from generators.parallel import available_cores, ordered_map
@@ -105,4 +105,4 @@ def _phase_steps(sample_rate: int) -> NDArray[np.int64]:
 @lru_cache(maxsize=16)
 def _lfo_steps(sample_rate: int) -> NDArray[np.int64]:
     """Return the phase increments of the LFO a block, of 2 ** 32, (100,)."""
-    return np.floor(LFO_HZ * ((1 << 32) * BLOCK / sample_rate)).astype(np.int64)
+    return np.floor(LFO_SPEEDS * int(BLOCK * LFO_UNIT / sample_rate + 0.5)).astype(np.int64)

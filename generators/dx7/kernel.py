@@ -30,6 +30,7 @@ from generators.dx7.tables import (
     FULL_ATTENUATION,
     LEVELS,
     LFO_DELAY_UNIT,
+    LFO_SINE,
     LOG_SINE,
     NOTE_0,
     OCTAVE,
@@ -311,7 +312,9 @@ def _lfo(wave: int, voice: Any) -> int:
     if wave == 3:
         return 0 if phase >> 31 else 1 << 24
     if wave == 4:
-        return (1 << 23) + int(np.floor((1 << 23) * np.sin(2.0 * np.pi / 4294967296.0 * phase) + 0.5))
+        place = phase >> 22
+        rise = LFO_SINE[(place + 1) & 1023] - LFO_SINE[place]
+        return (1 << 23) + ((LFO_SINE[place] + ((rise * ((phase >> 8) & 16383)) >> 14)) >> 1)
     if phase < voice[_L_STEP]:
         voice[_L_RANDOM] = (voice[_L_RANDOM] * 179 + 17) & 0xFF
     return ((voice[_L_RANDOM] ^ 0x80) + 1) << 16
@@ -366,11 +369,10 @@ def _control(values: Any, released: bool, sample_rate: float, steps: Any, voice:
 
 @compile_kernel
 def _phase_step(pitch: int, steps: Any) -> int:
-    """Return the phase increment a sample of a frequency, of 2 ** 24; 0 far above half the sample rate."""
+    """Return the phase increment a sample of a frequency, of 2 ** 24; and beyond 2 ** 21 Hz what the referee gives."""
     place = (pitch & (OCTAVE - 1)) >> 14
     step = steps[place] + (((steps[place + 1] - steps[place]) * (pitch & 16383)) >> 14)
-    octaves = 20 - (pitch >> 24)
-    return step >> octaves if octaves >= 0 else 0
+    return step >> ((20 - (pitch >> 24)) & 31)
 
 
 # --- sound ------------------------------------------------------------------------------------------------------------
