@@ -293,8 +293,8 @@ def _sentences(playing: Playing, analysed: float) -> list[str]:
         ]
     elif playing.chord:
         sentences = [
-            "Several pitches sound at once, as in a chord or a bell, and were matched as one sound. To match one note, "
-            "give it alone, or --start where it sounds alone."
+            "Several pitches sound at once, as in a chord, a bell or a drum, and were matched as one sound. To match "
+            "one note, give it alone, or --start where it sounds alone."
         ]
     elif playing.note is not None:
         doubt = ", with little certainty" if playing.note.confidence < UNSURE else ""

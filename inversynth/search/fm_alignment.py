@@ -52,9 +52,8 @@ NEAREST = 60.0
 UPRIGHT = 1.25
 """Weight of the polarity that is heard more often, that of the synth itself."""
 
-BUILDS, MORE_BUILDS = 12, 20
-"""Patches built at most, and where one of them leaves less than `BESIDE_FROM`: nearly all sounds of `fm` need one or
-two, and recordings are not explained so far."""
+BUILDS = 12
+"""Patches built at most: nearly all sounds of `fm` need one or two."""
 
 TRIED = 0.1
 """Samples around a beginning that was tried in which no other is."""
@@ -251,14 +250,21 @@ class Alignment:
     """The search for the beginning of one sound.
 
     Args:
-        recording: (any,). posterior: (size,) probabilities. any_level: as of `OscillatorSearch`.
+        recording: (any,). posterior: (size,) probabilities. any_level: as of `OscillatorSearch`. limit: atoms that may
+            be rendered; no patch is built beyond.
     """
 
     def __init__(
-        self, synth: Synth, recording: Audio, posterior: Floats, pool: Executor | None, any_level: bool
+        self,
+        synth: Synth,
+        recording: Audio,
+        posterior: Floats,
+        pool: Executor | None,
+        any_level: bool,
+        limit: float = np.inf,
     ) -> None:
         self.synth, self.recording, self.posterior = synth, recording, posterior
-        self.pool, self.any_level = pool, any_level
+        self.pool, self.any_level, self.limit = pool, any_level, limit
         self._search: OscillatorSearch | None = None
         self._spent, self._builds = 0, 0
 
@@ -288,7 +294,7 @@ class Alignment:
         begins = likely_begins(search.screening, self.recording, onset, classes)
         if upright is not None:
             begins = itertools.chain([Begin(upright, -1, np.inf)], begins)
-        while self._builds < self._most(best):
+        while not self._exhausted():
             begin = next((one for one in begins if _is_new(one.position, one.polarity, tried)), None)
             if begin is not None:
                 tried.append((begin.position, begin.polarity))
@@ -316,8 +322,8 @@ class Alignment:
             elif begin is None:
                 return
 
-    def _most(self, best: Placed | None) -> int:
-        return BUILDS if best is None or best.candidate.residual > BESIDE_FROM else MORE_BUILDS
+    def _exhausted(self) -> bool:
+        return self._builds >= BUILDS or self.atoms >= self.limit
 
     def _is_enough(self, placed: Placed) -> bool:
         return placed.finished or placed.candidate.residual < PRECISE
@@ -346,7 +352,7 @@ class Alignment:
         """Build patches beside a place, and take the first that leaves much less there."""
         whole = round(placed.position)
         for step in BESIDE:
-            if self._builds >= self._most(placed) or placed.finished:
+            if self._exhausted() or placed.finished:
                 break
             place = whole + step if step == round(step) else placed.position + step
             if abs(place - placed.position) < TRIED:

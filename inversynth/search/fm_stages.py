@@ -35,8 +35,8 @@ HOPELESS = 0.5
 MISPLACED = 0.25
 """The same (-6 dB) of the first build, where the sound may begin elsewhere."""
 
-ALIGN_RENDERS = 15000
-"""Renders to look for the beginning, on top of the budget: thirty builds, where most sounds need two."""
+ALIGN_RENDERS = 8000
+"""Renders to look for the beginning, on top of the budget: six builds with their moves, four more than most need."""
 
 HARDLY_LESS = 0.9
 """Share of what was left (-0.5 dB) that a new start must fall below to count as a gain."""
@@ -89,7 +89,8 @@ def align(state: SearchState) -> Iterator[None]:
     if progress.finished:
         return
     recording = state.recording
-    alignment = Alignment(state.synth, recording.audio, state.posterior, state.pool, state.any_level)
+    most = ATOMS_A_RENDER * (last - state.renders)
+    alignment = Alignment(state.synth, recording.audio, state.posterior, state.pool, state.any_level, most)
     if progress.best is not None and alignment.in_place(progress.best, recording.start + progress.begin):
         return
     onset = recording.onset or find_onset(recording.audio, state.synth.sample_rate)
@@ -104,8 +105,9 @@ def align(state: SearchState) -> Iterator[None]:
             progress.best, progress.finished = placed.candidate, placed.finished
             state.offer(placed.candidate.classes, state.offset, None, placed.candidate.residual)
         yield
-        if progress.finished or state.renders >= last:
+        if progress.finished:
             break
+    state.count_atoms(alignment.atoms - spent)
     if progress.best is not None and progress.best is not before:
         search = _search(state)
         search.limit = search.atoms + ATOMS_A_RENDER * max(last - state.renders, ALIGN_RENDERS // 4)

@@ -15,8 +15,8 @@ from tests.inversynth.sounds import RATE, save, tone
 
 NO_PITCH = "It has no steady pitch, as noise, most drums and glides have none."
 CHORD = (
-    "Several pitches sound at once, as in a chord or a bell, and were matched as one sound. To match one note, give it "
-    "alone, or --start where it sounds alone."
+    "Several pitches sound at once, as in a chord, a bell or a drum, and were matched as one sound. To match one "
+    "note, give it alone, or --start where it sounds alone."
 )
 
 
