@@ -91,8 +91,10 @@ _OPERATOR_STATES = 15
 # Per voice: (lanes,).
 _P_LEVEL, _P_TARGET, _P_STEP, _P_STAGE, _P_RISING = range(5)
 _L_PHASE, _L_STEP, _L_DELAY, _L_DELAY_STEP, _L_DELAY_STEP_2, _L_RANDOM = range(5, 11)
-_F_OLDER, _F_LAST, _F_SHIFT, _HELD, _DONE, _LOOPING = range(11, 17)
-_VOICE_STATES = 17
+_F_OLDER, _F_LAST, _F_SHIFT, _HELD, _DONE = range(11, 16)
+_VOICE_STATES = 16
+# Per voice with feedback, while a block of it is rendered: (7, voices).
+_OLDER, _LAST, _SHIFT, _PHASE, _ADVANCE, _LEVEL_NOW, _SLOPE = range(7)
 
 
 @compile_kernel
@@ -107,46 +109,40 @@ def render_voices(
     batch, samples = audio.shape
     voices = np.zeros((LANES, _VOICE_STATES), np.int64)
     operators = np.zeros((LANES, 6, _OPERATOR_STATES), np.int64)
-    outputs = np.zeros((6, BLOCK), np.int32)
-    feedback = np.zeros((LANES, BLOCK), np.int32)
-    lanes_fed = np.zeros(LANES, np.int64)
-    fed = np.zeros((8, LANES), np.int64)
-    mix, modulation = np.zeros(BLOCK, np.int32), np.zeros(BLOCK, np.int32)
+    outputs, modulation = np.zeros((6, BLOCK), np.int32), np.zeros((1, BLOCK), np.int32)
+    mix = np.zeros(BLOCK, np.int32)
+    feedback = np.zeros((BLOCK, LANES), np.int32)
+    lanes, columns = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    fed = np.zeros((7, LANES), np.int64)
     for first in range(0, batch, LANES):
-        lanes = min(LANES, batch - first)
-        for lane in range(lanes):
+        members = min(LANES, batch - first)
+        for lane in range(members):
             sound = first + lane
-            _start(
-                values[sound], notes[sound], velocities[sound], sample_rate, lfo_steps, voices[lane], operators[lane]
-            )
+            _start(values, sound, notes[sound], velocities[sound], sample_rate, lfo_steps, voices, operators, lane)
         for begin in range(0, samples, BLOCK):
             count = min(BLOCK, samples - begin)
-            sounding = 0
-            for lane in range(lanes):
+            fed_voices = 0
+            for lane in range(members):
+                sound = first + lane
+                columns[lane] = -1
+                if voices[lane, _DONE]:
+                    continue
+                _control(values, sound, begin >= holds[sound], sample_rate, steps, voices, operators, lane)
+                if _needs_feedback(values, sound, operators, lane):
+                    lanes[fed_voices] = lane
+                    columns[lane] = fed_voices
+                    fed_voices += 1
+            if fed_voices:
+                _advance_feedback(values, first, lanes, fed_voices, voices, operators, fed, feedback)
+            for lane in range(members):
                 sound = first + lane
                 if voices[lane, _DONE]:
+                    for j in range(count):
+                        audio[sound, begin + j] = np.float32(0.0)
                     continue
-                _control(
-                    values[sound],
-                    begin >= holds[sound],
-                    sample_rate,
-                    steps,
-                    voices[lane],
-                    operators[lane],
-                )
-                if _needs_feedback(values[sound], operators[lane]):
-                    lanes_fed[sounding] = lane
-                    sounding += 1
-            if sounding:
-                _advance_feedback(values[first : first + lanes], lanes_fed[:sounding], voices, operators, fed, feedback)
-            for lane in range(lanes):
-                out = audio[first + lane, begin : begin + count]
-                if voices[lane, _DONE]:
-                    out[:] = np.float32(0.0)
-                    continue
-                _sound(values[first + lane], voices[lane], operators[lane], feedback[lane], outputs, modulation, mix)
+                _sound(values, sound, voices, operators, lane, feedback, columns[lane], outputs, modulation, mix)
                 for j in range(count):
-                    out[j] = np.float32(mix[j]) * _SCALE
+                    audio[sound, begin + j] = np.float32(mix[j]) * _SCALE
 
 
 # --- note on ----------------------------------------------------------------------------------------------------------
@@ -154,15 +150,24 @@ def render_voices(
 
 @compile_kernel
 def _start(
-    values: Any, note: int, velocity: int, sample_rate: float, lfo_steps: Any, voice: Any, operators: Any
+    values: Any,
+    sound: int,
+    note: int,
+    velocity: int,
+    sample_rate: float,
+    lfo_steps: Any,
+    voices: Any,
+    operators: Any,
+    lane: int,
 ) -> None:
     """Set the state of a voice at the beginning of a note."""
-    note = min(127, max(0, note + values[_TRANSPOSE] - 24))
+    voice = voices[lane]
+    note = min(127, max(0, note + values[sound, _TRANSPOSE] - 24))
     voice[:] = 0
-    operators[:] = 0
+    operators[lane] = 0
     for place in range(6):
-        row = values[21 * place : 21 * place + 21]
-        state = operators[place]
+        row = values[sound, 21 * place : 21 * place + 21]
+        state = operators[lane, place]
         level = LEVELS[row[_OUTPUT_LEVEL]] + _level_scaling(note, row)
         level = min(127, level) * 32
         loudness = VELOCITIES[velocity >> 1] - 239
@@ -171,12 +176,12 @@ def _start(
         state[_E_RATE] = (row[_RATE_SCALING] * min(31, max(0, note // 3 - 7))) >> 3
         state[_O_PITCH] = _pitch(note, row)
         state[_O_ATTENUATION] = FULL_ATTENUATION - 1
-        _enter_stage(0, row, state, sample_rate)
-    voice[_P_LEVEL] = PITCH_LEVELS[values[_PITCH_LEVEL + 3]] << 19
-    _enter_pitch_stage(0, values, voice, sample_rate)
-    voice[_L_PHASE] = _LFO_START if values[_LFO_SYNC] else 0
-    voice[_L_STEP] = lfo_steps[values[_LFO_SPEED]]
-    delay = 99 - values[_LFO_DELAY]
+        _enter_stage(0, values, sound, operators, lane, place, sample_rate)
+    voice[_P_LEVEL] = PITCH_LEVELS[values[sound, _PITCH_LEVEL + 3]] << 19
+    _enter_pitch_stage(0, values, sound, voices, lane, sample_rate)
+    voice[_L_PHASE] = _LFO_START if values[sound, _LFO_SYNC] else 0
+    voice[_L_STEP] = lfo_steps[values[sound, _LFO_SPEED]]
+    delay = 99 - values[sound, _LFO_DELAY]
     if delay == 99:
         voice[_L_DELAY_STEP] = voice[_L_DELAY_STEP_2] = 0xFFFFFFFF
     else:
@@ -184,9 +189,9 @@ def _start(
         delay = (16 + (delay & 15)) << (1 + (delay >> 4))
         voice[_L_DELAY_STEP] = unit * delay
         voice[_L_DELAY_STEP_2] = unit * max(0x80, delay & 0xFF80)
-    voice[_F_SHIFT] = 4 + values[_FEEDBACK]
-    first, last = _LOOPS[values[_ALGORITHM]]
-    if first != last or values[_ALGORITHM] == 31:
+    voice[_F_SHIFT] = 4 + values[sound, _FEEDBACK]
+    first, last = _LOOPS[values[sound, _ALGORITHM]]
+    if first != last or values[sound, _ALGORITHM] == 31:
         voice[_F_SHIFT] -= 2  # measured: a quarter of the feedback in algorithms 4, 6 and 32
     voice[_HELD] = 1
 
@@ -222,87 +227,99 @@ def _pitch(note: int, row: Any) -> int:
 
 
 @compile_kernel
-def _enter_stage(stage: int, row: Any, state: Any, sample_rate: float) -> None:
+def _enter_stage(
+    stage: int, values: Any, sound: int, operators: Any, lane: int, place: int, sample_rate: float
+) -> None:
     """Begin a segment of an operator's envelope: 0 to 2 while the note is held, 3 after it, 4 is the end."""
-    state[_E_STAGE] = stage
+    operators[lane, place, _E_STAGE] = stage
     if stage > 3:
         return
-    level = max(16, (LEVELS[row[_LEVEL + stage]] >> 1) * 64 + state[_E_OUTPUT] - 4256) << 16
-    state[_E_TARGET] = level
-    state[_E_RISING] = level > state[_E_LEVEL]
-    speed = min(63, ((row[stage] * 41) >> 6) + state[_E_RATE])
-    state[_E_STEP] = int(((4 + (speed & 3)) << (8 + (speed >> 2))) * (REFERENCE_RATE / sample_rate))
-    from_nothing = stage == 0 and row[_LEVEL] == 0
-    if level == state[_E_LEVEL] or from_nothing:
-        rate = min(99, row[stage] + state[_E_RATE])
+    level = (
+        max(
+            16,
+            (LEVELS[values[sound, 21 * place + _LEVEL + stage]] >> 1) * 64 + operators[lane, place, _E_OUTPUT] - 4256,
+        )
+        << 16
+    )
+    operators[lane, place, _E_TARGET] = level
+    operators[lane, place, _E_RISING] = level > operators[lane, place, _E_LEVEL]
+    speed = min(63, ((values[sound, 21 * place + stage] * 41) >> 6) + operators[lane, place, _E_RATE])
+    operators[lane, place, _E_STEP] = int(((4 + (speed & 3)) << (8 + (speed >> 2))) * (REFERENCE_RATE / sample_rate))
+    from_nothing = stage == 0 and values[sound, 21 * place + _LEVEL] == 0
+    if level == operators[lane, place, _E_LEVEL] or from_nothing:
+        rate = min(99, values[sound, 21 * place + stage] + operators[lane, place, _E_RATE])
         seconds = WAIT_SECONDS[rate]
         if from_nothing and rate < FIRST_WAIT_RATES:
             seconds /= FIRST_WAIT_DIVISOR
-        state[_E_WAIT] = int(seconds * sample_rate + 1e-6)
+        operators[lane, place, _E_WAIT] = int(seconds * sample_rate + 1e-6)
     else:
-        state[_E_WAIT] = 0
+        operators[lane, place, _E_WAIT] = 0
 
 
 @compile_kernel
-def _advance_envelope(row: Any, state: Any, held: bool, sample_rate: float) -> None:
+def _advance_envelope(
+    values: Any, sound: int, operators: Any, lane: int, place: int, held: bool, sample_rate: float
+) -> None:
     """Advance an operator's envelope by a block."""
-    if state[_E_WAIT] > 0:
-        state[_E_WAIT] -= BLOCK
-        if state[_E_WAIT] > 0:
+    if operators[lane, place, _E_WAIT] > 0:
+        operators[lane, place, _E_WAIT] -= BLOCK
+        if operators[lane, place, _E_WAIT] > 0:
             return
-        state[_E_WAIT] = 0
-        _enter_stage(state[_E_STAGE] + 1, row, state, sample_rate)
-        if state[_E_WAIT] > 0:
+        operators[lane, place, _E_WAIT] = 0
+        _enter_stage(operators[lane, place, _E_STAGE] + 1, values, sound, operators, lane, place, sample_rate)
+        if operators[lane, place, _E_WAIT] > 0:
             return
-    stage = state[_E_STAGE]
+    stage = operators[lane, place, _E_STAGE]
     if stage > 3 or (stage == 3 and held):
         return
-    level, target = state[_E_LEVEL], state[_E_TARGET]
-    if state[_E_RISING]:
+    level, target = operators[lane, place, _E_LEVEL], operators[lane, place, _E_TARGET]
+    if operators[lane, place, _E_RISING]:
         level = max(level, _JUMP)
-        level += ((_CEILING - level) >> 24) * state[_E_STEP]
+        level += ((_CEILING - level) >> 24) * operators[lane, place, _E_STEP]
         reached = level >= target
     else:
-        level -= state[_E_STEP]
+        level -= operators[lane, place, _E_STEP]
         reached = level <= target
     if reached:
-        state[_E_LEVEL] = target
-        _enter_stage(stage + 1, row, state, sample_rate)
+        operators[lane, place, _E_LEVEL] = target
+        _enter_stage(stage + 1, values, sound, operators, lane, place, sample_rate)
     else:
-        state[_E_LEVEL] = level
+        operators[lane, place, _E_LEVEL] = level
 
 
 @compile_kernel
-def _enter_pitch_stage(stage: int, values: Any, voice: Any, sample_rate: float) -> None:
-    voice[_P_STAGE] = stage
+def _enter_pitch_stage(stage: int, values: Any, sound: int, voices: Any, lane: int, sample_rate: float) -> None:
+    voices[lane, _P_STAGE] = stage
     if stage > 3:
         return
-    voice[_P_TARGET] = PITCH_LEVELS[values[_PITCH_LEVEL + stage]] << 19
-    voice[_P_RISING] = voice[_P_TARGET] > voice[_P_LEVEL]
-    voice[_P_STEP] = PITCH_RATES[values[_PITCH_RATE + stage]] * int(BLOCK * OCTAVE / (PITCH_UNIT * sample_rate) + 0.5)
+    voices[lane, _P_TARGET] = PITCH_LEVELS[values[sound, _PITCH_LEVEL + stage]] << 19
+    voices[lane, _P_RISING] = voices[lane, _P_TARGET] > voices[lane, _P_LEVEL]
+    voices[lane, _P_STEP] = PITCH_RATES[values[sound, _PITCH_RATE + stage]] * int(
+        BLOCK * OCTAVE / (PITCH_UNIT * sample_rate) + 0.5
+    )
 
 
 @compile_kernel
-def _advance_pitch(values: Any, voice: Any, sample_rate: float) -> None:
+def _advance_pitch(values: Any, sound: int, voices: Any, lane: int, sample_rate: float) -> None:
     """Advance the pitch envelope by a block."""
-    stage = voice[_P_STAGE]
-    if stage > 3 or (stage == 3 and voice[_HELD]):
+    stage = voices[lane, _P_STAGE]
+    if stage > 3 or (stage == 3 and voices[lane, _HELD]):
         return
-    if voice[_P_RISING]:
-        voice[_P_LEVEL] += voice[_P_STEP]
-        reached = voice[_P_LEVEL] >= voice[_P_TARGET]
+    if voices[lane, _P_RISING]:
+        voices[lane, _P_LEVEL] += voices[lane, _P_STEP]
+        reached = voices[lane, _P_LEVEL] >= voices[lane, _P_TARGET]
     else:
-        voice[_P_LEVEL] -= voice[_P_STEP]
-        reached = voice[_P_LEVEL] <= voice[_P_TARGET]
+        voices[lane, _P_LEVEL] -= voices[lane, _P_STEP]
+        reached = voices[lane, _P_LEVEL] <= voices[lane, _P_TARGET]
     if reached:
-        voice[_P_LEVEL] = voice[_P_TARGET]
-        _enter_pitch_stage(stage + 1, values, voice, sample_rate)
+        voices[lane, _P_LEVEL] = voices[lane, _P_TARGET]
+        _enter_pitch_stage(stage + 1, values, sound, voices, lane, sample_rate)
 
 
 @compile_kernel
-def _lfo(wave: int, voice: Any) -> int:
+def _lfo(wave: int, voices: Any, lane: int) -> int:
     """Advance the LFO by a block and return its value, 0 to 2 ** 24."""
-    phase = voice[_L_PHASE] = (voice[_L_PHASE] + voice[_L_STEP]) & 0xFFFFFFFF
+    phase = voices[lane, _L_PHASE] = (voices[lane, _L_PHASE] + voices[lane, _L_STEP]) & 0xFFFFFFFF
     if wave == 0:
         return ((0xFFFFFFFF - phase if phase >> 31 else phase) >> 7) & 0xFFFFFF
     if wave == 1:
@@ -315,56 +332,59 @@ def _lfo(wave: int, voice: Any) -> int:
         place = phase >> 22
         rise = LFO_SINE[(place + 1) & 1023] - LFO_SINE[place]
         return (1 << 23) + ((LFO_SINE[place] + ((rise * ((phase >> 8) & 16383)) >> 14)) >> 1)
-    if phase < voice[_L_STEP]:
-        voice[_L_RANDOM] = (voice[_L_RANDOM] * 179 + 17) & 0xFF
-    return ((voice[_L_RANDOM] ^ 0x80) + 1) << 16
+    if phase < voices[lane, _L_STEP]:
+        voices[lane, _L_RANDOM] = (voices[lane, _L_RANDOM] * 179 + 17) & 0xFF
+    return ((voices[lane, _L_RANDOM] ^ 0x80) + 1) << 16
 
 
 @compile_kernel
-def _lfo_delay(voice: Any) -> int:
+def _lfo_delay(voices: Any, lane: int) -> int:
     """Advance the delay of the LFO by a block and return how far it has set in, 0 to 2 ** 24."""
-    step = voice[_L_DELAY_STEP] if voice[_L_DELAY] < 1 << 31 else voice[_L_DELAY_STEP_2]
-    delay = (voice[_L_DELAY] + step) & 0xFFFFFFFF
-    if delay < voice[_L_DELAY_STEP]:
+    step = voices[lane, _L_DELAY_STEP] if voices[lane, _L_DELAY] < 1 << 31 else voices[lane, _L_DELAY_STEP_2]
+    delay = (voices[lane, _L_DELAY] + step) & 0xFFFFFFFF
+    if delay < voices[lane, _L_DELAY_STEP]:
         return 1 << 24
-    voice[_L_DELAY] = delay
+    voices[lane, _L_DELAY] = delay
     return 0 if delay < 1 << 31 else (delay >> 7) & 0xFFFFFF
 
 
 @compile_kernel
-def _control(values: Any, released: bool, sample_rate: float, steps: Any, voice: Any, operators: Any) -> None:
+def _control(
+    values: Any, sound: int, released: bool, sample_rate: float, steps: Any, voices: Any, operators: Any, lane: int
+) -> None:
     """Advance envelopes and LFO by a block; set phase increments and attenuations of all operators."""
-    if released and voice[_HELD]:
-        voice[_HELD] = 0
+    if released and voices[lane, _HELD]:
+        voices[lane, _HELD] = 0
         for place in range(6):
-            _enter_stage(3, values[21 * place : 21 * place + 21], operators[place], sample_rate)
-        _enter_pitch_stage(3, values, voice, sample_rate)
-    lfo = _lfo(values[_LFO_WAVE], voice)
-    onset = _lfo_delay(voice)
-    _advance_pitch(values, voice, sample_rate)
-    depth = ((values[_LFO_PITCH_DEPTH] * 165) >> 6) * onset
-    swing = PITCH_SENSITIVITIES[values[_PITCH_SENSITIVITY]] * (lfo - (1 << 23))
-    bend = voice[_P_LEVEL] + ((depth * swing) >> 39)
-    tremolo = (((values[_LFO_AMPLITUDE_DEPTH] * 165) >> 6) * onset) >> 8
+            _enter_stage(3, values, sound, operators, lane, place, sample_rate)
+        _enter_pitch_stage(3, values, sound, voices, lane, sample_rate)
+    lfo = _lfo(values[sound, _LFO_WAVE], voices, lane)
+    onset = _lfo_delay(voices, lane)
+    _advance_pitch(values, sound, voices, lane, sample_rate)
+    depth = ((values[sound, _LFO_PITCH_DEPTH] * 165) >> 6) * onset
+    swing = PITCH_SENSITIVITIES[values[sound, _PITCH_SENSITIVITY]] * (lfo - (1 << 23))
+    bend = voices[lane, _P_LEVEL] + ((depth * swing) >> 39)
+    tremolo = (((values[sound, _LFO_AMPLITUDE_DEPTH] * 165) >> 6) * onset) >> 8
     tremolo = (tremolo * ((1 << 24) - lfo)) >> 24
 
-    done = voice[_HELD] == 0
+    done = voices[lane, _HELD] == 0
     for place in range(6):
-        row, state = values[21 * place : 21 * place + 21], operators[place]
-        _advance_envelope(row, state, voice[_HELD] != 0, sample_rate)
-        level = state[_E_LEVEL]
-        if row[_AM_SENSITIVITY]:
-            share = (tremolo * AM_SENSITIVITIES[row[_AM_SENSITIVITY]]) >> 24
+        _advance_envelope(values, sound, operators, lane, place, voices[lane, _HELD] != 0, sample_rate)
+        level = operators[lane, place, _E_LEVEL]
+        if values[sound, 21 * place + _AM_SENSITIVITY]:
+            share = (tremolo * AM_SENSITIVITIES[values[sound, 21 * place + _AM_SENSITIVITY]]) >> 24
             level -= (level * (int(exp(share * AM_SLOPE + AM_BASE)) * 16)) >> 28
-        before, after = state[_O_ATTENUATION], FULL_ATTENUATION - (level >> 14)
-        state[_O_ATTENUATION] = after
-        state[_O_BEGIN] = before
-        state[_O_SLOPE] = (after - before + BLOCK // 2) // BLOCK
-        state[_O_ACTIVE] = before < SILENT or after < SILENT
-        state[_O_PHASE] += state[_O_ADVANCE] * BLOCK
-        state[_O_ADVANCE] = _phase_step(state[_O_PITCH] + (0 if row[_MODE] else bend), steps)
-        done = done and state[_E_STAGE] > 3 and not state[_O_ACTIVE]
-    voice[_DONE] = done
+        before, after = operators[lane, place, _O_ATTENUATION], FULL_ATTENUATION - (level >> 14)
+        operators[lane, place, _O_ATTENUATION] = after
+        operators[lane, place, _O_BEGIN] = before
+        operators[lane, place, _O_SLOPE] = (after - before + BLOCK // 2) // BLOCK
+        operators[lane, place, _O_ACTIVE] = before < SILENT or after < SILENT
+        operators[lane, place, _O_PHASE] += operators[lane, place, _O_ADVANCE] * BLOCK
+        operators[lane, place, _O_ADVANCE] = _phase_step(
+            operators[lane, place, _O_PITCH] + (0 if values[sound, 21 * place + _MODE] else bend), steps
+        )
+        done = done and operators[lane, place, _E_STAGE] > 3 and not operators[lane, place, _O_ACTIVE]
+    voices[lane, _DONE] = done
 
 
 @compile_kernel
@@ -379,112 +399,138 @@ def _phase_step(pitch: int, steps: Any) -> int:
 
 
 @compile_kernel
-def _needs_feedback(values: Any, operators: Any) -> bool:
+def _needs_feedback(values: Any, sound: int, operators: Any, lane: int) -> bool:
     """Tell whether a voice has an operator that modulates itself and sounds in this block."""
-    first, last = _LOOPS[values[_ALGORITHM]]
-    return values[_FEEDBACK] > 0 and first == last and operators[first, _O_ACTIVE] != 0
+    first, last = _LOOPS[values[sound, _ALGORITHM], 0], _LOOPS[values[sound, _ALGORITHM], 1]
+    return values[sound, _FEEDBACK] > 0 and first == last and operators[lane, first, _O_ACTIVE] != 0
 
 
 @compile_kernel
-def _advance_feedback(values: Any, lanes: Any, voices: Any, operators: Any, fed: Any, feedback: Any) -> None:
+def _advance_feedback(
+    values: Any, first: int, lanes: Any, count: int, voices: Any, operators: Any, fed: Any, feedback: Any
+) -> None:
     """Render one block of the operators that modulate themselves, sample by sample, all voices in lockstep."""
-    older, last, shift, phase, advance, attenuation, slope = fed[0], fed[1], fed[2], fed[3], fed[4], fed[5], fed[6]
-    for i in range(len(lanes)):
+    for i in range(count):
         lane = lanes[i]
-        state = operators[lane, _LOOPS[values[lane, _ALGORITHM], 0]]
-        older[i], last[i], shift[i] = voices[lane, _F_OLDER], voices[lane, _F_LAST], voices[lane, _F_SHIFT]
-        phase[i], advance[i] = state[_O_PHASE], state[_O_ADVANCE]
-        attenuation[i], slope[i] = state[_O_BEGIN], state[_O_SLOPE]
+        place = _LOOPS[values[first + lane, _ALGORITHM], 0]
+        fed[_OLDER, i], fed[_LAST, i], fed[_SHIFT, i] = (
+            voices[lane, _F_OLDER],
+            voices[lane, _F_LAST],
+            voices[lane, _F_SHIFT],
+        )
+        fed[_PHASE, i], fed[_ADVANCE, i] = operators[lane, place, _O_PHASE], operators[lane, place, _O_ADVANCE]
+        fed[_LEVEL_NOW, i], fed[_SLOPE, i] = operators[lane, place, _O_BEGIN], operators[lane, place, _O_SLOPE]
     for j in range(BLOCK):
-        for i in range(len(lanes)):
-            attenuation[i] += slope[i]
-            step = (phase[i] + ((older[i] + last[i]) << shift[i])) >> 12
-            value = AMPLITUDES[(LOG_SINE[step & 4095] + attenuation[i]) & 32767] ^ -((step >> 11) & 1)
-            older[i] = last[i]
-            last[i] = value
-            phase[i] += advance[i]
-            feedback[lanes[i], j] = value
-    for i in range(len(lanes)):
-        voices[lanes[i], _F_OLDER], voices[lanes[i], _F_LAST] = older[i], last[i]
+        for i in range(count):
+            fed[_LEVEL_NOW, i] += fed[_SLOPE, i]
+            step = (fed[_PHASE, i] + ((fed[_OLDER, i] + fed[_LAST, i]) << fed[_SHIFT, i])) >> 12
+            value = AMPLITUDES[(LOG_SINE[step & 4095] + fed[_LEVEL_NOW, i]) & 32767] ^ -((step >> 11) & 1)
+            fed[_OLDER, i] = fed[_LAST, i]
+            fed[_LAST, i] = value
+            fed[_PHASE, i] += fed[_ADVANCE, i]
+            feedback[j, i] = value
+    for i in range(count):
+        voices[lanes[i], _F_OLDER], voices[lanes[i], _F_LAST] = fed[_OLDER, i], fed[_LAST, i]
 
 
 @compile_kernel
-def _render_loop(first: int, last: int, voice: Any, operators: Any, outputs: Any) -> None:
+def _render_loop(first: int, last: int, voices: Any, operators: Any, lane: int, outputs: Any) -> None:
     """Render one block of the operators within a feedback around several of them (algorithms 4 and 6).
 
     Measured: all but the first hold the attenuation of the block's end, and sound even where they are silent.
     """
-    older, newest, shift = voice[_F_OLDER], voice[_F_LAST], voice[_F_SHIFT]
-    attenuation = operators[first, _O_BEGIN]
+    older, newest, shift = voices[lane, _F_OLDER], voices[lane, _F_LAST], voices[lane, _F_SHIFT]
+    attenuation, slope = operators[lane, first, _O_BEGIN], operators[lane, first, _O_SLOPE]
     for j in range(BLOCK):
-        attenuation += operators[first, _O_SLOPE]
-        step = (operators[first, _O_PHASE] + operators[first, _O_ADVANCE] * j + ((older + newest) << shift)) >> 12
+        attenuation += slope
+        phase = operators[lane, first, _O_PHASE] + operators[lane, first, _O_ADVANCE] * j
+        step = (phase + ((older + newest) << shift)) >> 12
         value = AMPLITUDES[(LOG_SINE[step & 4095] + attenuation) & 32767] ^ -((step >> 11) & 1)
         outputs[first, j] = value
         for place in range(first + 1, last + 1):
-            state = operators[place]
-            step = ((state[_O_PHASE] + state[_O_ADVANCE] * j) >> 12) + 2 * value
-            value = AMPLITUDES[(LOG_SINE[step & 4095] + state[_O_ATTENUATION]) & 32767] ^ -((step >> 11) & 1)
+            phase = operators[lane, place, _O_PHASE] + operators[lane, place, _O_ADVANCE] * j
+            step = (phase >> 12) + 2 * value
+            level = operators[lane, place, _O_ATTENUATION]
+            value = AMPLITUDES[(LOG_SINE[step & 4095] + level) & 32767] ^ -((step >> 11) & 1)
             outputs[place, j] = value
         older, newest = newest, value
-    voice[_F_OLDER], voice[_F_LAST] = older, newest
+    voices[lane, _F_OLDER], voices[lane, _F_LAST] = older, newest
 
 
 @compile_kernel
-def _render_plain(phase: int, advance: int, attenuation: int, slope: int, output: Any) -> None:
+def _render_plain(operators: Any, lane: int, place: int, outputs: Any) -> None:
     """Render one block of an operator that nothing modulates."""
+    phase, advance = operators[lane, place, _O_PHASE], operators[lane, place, _O_ADVANCE]
+    attenuation, slope = operators[lane, place, _O_BEGIN], operators[lane, place, _O_SLOPE]
     for j in range(BLOCK):
         step = (phase + advance * j) >> 12
         level = attenuation + slope * (j + 1)
-        output[j] = AMPLITUDES[(LOG_SINE[step & 4095] + level) & 32767] ^ -((step >> 11) & 1)
+        outputs[place, j] = AMPLITUDES[(LOG_SINE[step & 4095] + level) & 32767] ^ -((step >> 11) & 1)
 
 
 @compile_kernel
-def _render_modulated(phase: int, advance: int, attenuation: int, slope: int, modulation: Any, output: Any) -> None:
+def _render_modulated(operators: Any, lane: int, place: int, modulation: Any, source: int, outputs: Any) -> None:
     """Render one block of an operator that others modulate; their amplitude 1 is two cycles."""
+    phase, advance = operators[lane, place, _O_PHASE], operators[lane, place, _O_ADVANCE]
+    attenuation, slope = operators[lane, place, _O_BEGIN], operators[lane, place, _O_SLOPE]
     for j in range(BLOCK):
-        step = ((phase + advance * j) >> 12) + 2 * modulation[j]
+        step = ((phase + advance * j) >> 12) + 2 * modulation[source, j]
         level = attenuation + slope * (j + 1)
-        output[j] = AMPLITUDES[(LOG_SINE[step & 4095] + level) & 32767] ^ -((step >> 11) & 1)
+        outputs[place, j] = AMPLITUDES[(LOG_SINE[step & 4095] + level) & 32767] ^ -((step >> 11) & 1)
 
 
 @compile_kernel
-def _sound(values: Any, voice: Any, operators: Any, feedback: Any, outputs: Any, modulation: Any, mix: Any) -> None:
-    """Render one block of a voice into `mix`, (64,) int32, where a carrier at full level swings by 4096."""
-    algorithm = values[_ALGORITHM]
-    first, last = _LOOPS[algorithm]
-    looping = values[_FEEDBACK] > 0 and first != last and operators[first, _O_ACTIVE] != 0
+def _sound(
+    values: Any,
+    sound: int,
+    voices: Any,
+    operators: Any,
+    lane: int,
+    feedback: Any,
+    fed_lane: int,
+    outputs: Any,
+    modulation: Any,
+    mix: Any,
+) -> None:
+    """Render one block of a voice into `mix`, (64,) int32, where a carrier at full level swings by 4096.
+
+    Args:
+        fed_lane: the column of `feedback` that is the voice's, -1 for none.
+    """
+    algorithm = values[sound, _ALGORITHM]
+    first, last = _LOOPS[algorithm, 0], _LOOPS[algorithm, 1]
+    looping = values[sound, _FEEDBACK] > 0 and first != last and operators[lane, first, _O_ACTIVE] != 0
     if looping:
-        _render_loop(first, last, voice, operators, outputs)
-    fed = first if _needs_feedback(values, operators) else -1
-    mix[:] = 0
+        _render_loop(first, last, voices, operators, lane, outputs)
+    for j in range(BLOCK):
+        mix[j] = 0
     for place in range(6):
-        state = operators[place]
-        output = outputs[place]
         if looping and first <= place <= last:
-            state[_O_ACTIVE] = 1
-        elif not state[_O_ACTIVE]:
+            operators[lane, place, _O_ACTIVE] = 1
+        elif not operators[lane, place, _O_ACTIVE]:
             continue
-        elif place == fed:
-            output[:] = feedback
+        elif place == first and fed_lane >= 0:
+            for j in range(BLOCK):
+                outputs[place, j] = feedback[j, fed_lane]
         else:
             found, source = 0, 0
             for k in range(_MODULATORS.shape[2]):
                 modulator = _MODULATORS[algorithm, place, k]
-                if modulator >= 0 and operators[modulator, _O_ACTIVE]:
+                if modulator >= 0 and operators[lane, modulator, _O_ACTIVE]:
                     if found == 1:
-                        modulation[:] = outputs[source] + outputs[modulator]
+                        for j in range(BLOCK):
+                            modulation[0, j] = outputs[source, j] + outputs[modulator, j]
                     elif found > 1:
-                        modulation += outputs[modulator]
+                        for j in range(BLOCK):
+                            modulation[0, j] += outputs[modulator, j]
                     found += 1
                     source = modulator
-            phase, advance = state[_O_PHASE], state[_O_ADVANCE]
-            attenuation, slope = state[_O_BEGIN], state[_O_SLOPE]
             if found == 0:
-                _render_plain(phase, advance, attenuation, slope, output)
+                _render_plain(operators, lane, place, outputs)
+            elif found == 1:
+                _render_modulated(operators, lane, place, outputs, source, outputs)
             else:
-                heard = outputs[source] if found == 1 else modulation
-                _render_modulated(phase, advance, attenuation, slope, heard, output)
+                _render_modulated(operators, lane, place, modulation, 0, outputs)
         if _CARRIERS[algorithm, place]:
             for j in range(BLOCK):
-                mix[j] += output[j]
+                mix[j] += outputs[place, j]
