@@ -83,6 +83,13 @@ _CEILING = 17 << 24
 
 _SCALE = np.float32(1.0 / 4096.0)
 
+_LOG_SINE, _AMPLITUDES = LOG_SINE.astype(np.int32), AMPLITUDES.astype(np.int32)
+_ONE, _ELEVEN, _TWELVE = np.int32(1), np.int32(11), np.int32(12)
+_CYCLE, _LAST_AMPLITUDE = np.uint32(len(LOG_SINE) - 1), np.uint32(len(AMPLITUDES) - 1)
+
+_UNSET = 1 << 40
+"""Bend of a voice before its first block: larger than any."""
+
 # State of a group. Per operator: (lanes, 6). Envelopes:
 _E_LEVEL, _E_TARGET, _E_STEP, _E_STAGE, _E_RISING, _E_WAIT, _E_OUTPUT, _E_RATE = range(8)
 # what of an operator reaches from block to block, or from control to sound:
@@ -91,8 +98,8 @@ _OPERATOR_STATES = 15
 # Per voice: (lanes,).
 _P_LEVEL, _P_TARGET, _P_STEP, _P_STAGE, _P_RISING = range(5)
 _L_PHASE, _L_STEP, _L_DELAY, _L_DELAY_STEP, _L_DELAY_STEP_2, _L_RANDOM = range(5, 11)
-_F_OLDER, _F_LAST, _F_SHIFT, _HELD, _DONE = range(11, 16)
-_VOICE_STATES = 16
+_F_OLDER, _F_LAST, _F_SHIFT, _HELD, _DONE, _BEND = range(11, 17)
+_VOICE_STATES = 17
 # Per voice with feedback, while a block of it is rendered: (7, voices).
 _OLDER, _LAST, _SHIFT, _PHASE, _ADVANCE, _LEVEL_NOW, _SLOPE = range(7)
 
@@ -194,6 +201,7 @@ def _start(
     if first != last or values[sound, _ALGORITHM] == 31:
         voice[_F_SHIFT] -= 2  # measured: a quarter of the feedback in algorithms 4, 6 and 32
     voice[_HELD] = 1
+    voice[_BEND] = _UNSET
 
 
 @compile_kernel
@@ -358,32 +366,41 @@ def _control(
         for place in range(6):
             _enter_stage(3, values, sound, operators, lane, place, sample_rate)
         _enter_pitch_stage(3, values, sound, voices, lane, sample_rate)
-    lfo = _lfo(values[sound, _LFO_WAVE], voices, lane)
-    onset = _lfo_delay(voices, lane)
     _advance_pitch(values, sound, voices, lane, sample_rate)
-    depth = ((values[sound, _LFO_PITCH_DEPTH] * 165) >> 6) * onset
-    swing = PITCH_SENSITIVITIES[values[sound, _PITCH_SENSITIVITY]] * (lfo - (1 << 23))
-    bend = voices[lane, _P_LEVEL] + ((depth * swing) >> 39)
-    tremolo = (((values[sound, _LFO_AMPLITUDE_DEPTH] * 165) >> 6) * onset) >> 8
-    tremolo = (tremolo * ((1 << 24) - lfo)) >> 24
+    bend, tremolo = voices[lane, _P_LEVEL], 0
+    swing = PITCH_SENSITIVITIES[values[sound, _PITCH_SENSITIVITY]] * ((values[sound, _LFO_PITCH_DEPTH] * 165) >> 6)
+    if swing or values[sound, _LFO_AMPLITUDE_DEPTH]:
+        lfo = _lfo(values[sound, _LFO_WAVE], voices, lane)
+        onset = _lfo_delay(voices, lane)
+        bend += (swing * onset * (lfo - (1 << 23))) >> 39
+        tremolo = (((values[sound, _LFO_AMPLITUDE_DEPTH] * 165) >> 6) * onset) >> 8
+        tremolo = (tremolo * ((1 << 24) - lfo)) >> 24
+    first, bent = voices[lane, _BEND] == _UNSET, bend != voices[lane, _BEND]
+    voices[lane, _BEND] = bend
 
-    done = voices[lane, _HELD] == 0
+    held = voices[lane, _HELD] != 0
+    done = not held
     for place in range(6):
-        _advance_envelope(values, sound, operators, lane, place, voices[lane, _HELD] != 0, sample_rate)
+        stage = operators[lane, place, _E_STAGE]
+        if stage < 3 or (stage == 3 and not held):
+            _advance_envelope(values, sound, operators, lane, place, held, sample_rate)
         level = operators[lane, place, _E_LEVEL]
-        if values[sound, 21 * place + _AM_SENSITIVITY]:
-            share = (tremolo * AM_SENSITIVITIES[values[sound, 21 * place + _AM_SENSITIVITY]]) >> 24
+        sensitivity = values[sound, 21 * place + _AM_SENSITIVITY]
+        if sensitivity:
+            share = (tremolo * AM_SENSITIVITIES[sensitivity]) >> 24
             level -= (level * (int(exp(share * AM_SLOPE + AM_BASE)) * 16)) >> 28
         before, after = operators[lane, place, _O_ATTENUATION], FULL_ATTENUATION - (level >> 14)
+        active = before < SILENT or after < SILENT
         operators[lane, place, _O_ATTENUATION] = after
         operators[lane, place, _O_BEGIN] = before
-        operators[lane, place, _O_SLOPE] = (after - before + BLOCK // 2) // BLOCK
-        operators[lane, place, _O_ACTIVE] = before < SILENT or after < SILENT
+        operators[lane, place, _O_SLOPE] = (after - before + BLOCK // 2) >> 6
+        operators[lane, place, _O_ACTIVE] = active
         operators[lane, place, _O_PHASE] += operators[lane, place, _O_ADVANCE] * BLOCK
-        operators[lane, place, _O_ADVANCE] = _phase_step(
-            operators[lane, place, _O_PITCH] + (0 if values[sound, 21 * place + _MODE] else bend), steps
-        )
-        done = done and operators[lane, place, _E_STAGE] > 3 and not operators[lane, place, _O_ACTIVE]
+        fixed = values[sound, 21 * place + _MODE] != 0
+        if first or (bent and not fixed):
+            pitch = operators[lane, place, _O_PITCH] + (0 if fixed else bend)
+            operators[lane, place, _O_ADVANCE] = _phase_step(pitch, steps)
+        done = done and not active and operators[lane, place, _E_STAGE] > 3
     voices[lane, _DONE] = done
 
 
@@ -459,24 +476,41 @@ def _render_loop(first: int, last: int, voices: Any, operators: Any, lane: int, 
 
 @compile_kernel
 def _render_plain(operators: Any, lane: int, place: int, outputs: Any) -> None:
-    """Render one block of an operator that nothing modulates."""
-    phase, advance = operators[lane, place, _O_PHASE], operators[lane, place, _O_ADVANCE]
-    attenuation, slope = operators[lane, place, _O_BEGIN], operators[lane, place, _O_SLOPE]
+    """Render one block of an operator that nothing modulates.
+
+    Here and below all numbers are held to 32 bits, which doubles the width of the vectors.
+    """
+    phase, advance = _low_bits(operators[lane, place, _O_PHASE]), _low_bits(operators[lane, place, _O_ADVANCE])
+    level, slope = np.int32(operators[lane, place, _O_BEGIN]), np.int32(operators[lane, place, _O_SLOPE])
     for j in range(BLOCK):
-        step = (phase + advance * j) >> 12
-        level = attenuation + slope * (j + 1)
-        outputs[place, j] = AMPLITUDES[(LOG_SINE[step & 4095] + level) & 32767] ^ -((step >> 11) & 1)
+        level = np.int32(level + slope)
+        outputs[place, j] = _operator(np.int32(phase >> _TWELVE), level)
+        phase = np.int32(phase + advance)
 
 
 @compile_kernel
 def _render_modulated(operators: Any, lane: int, place: int, modulation: Any, source: int, outputs: Any) -> None:
     """Render one block of an operator that others modulate; their amplitude 1 is two cycles."""
-    phase, advance = operators[lane, place, _O_PHASE], operators[lane, place, _O_ADVANCE]
-    attenuation, slope = operators[lane, place, _O_BEGIN], operators[lane, place, _O_SLOPE]
+    phase, advance = _low_bits(operators[lane, place, _O_PHASE]), _low_bits(operators[lane, place, _O_ADVANCE])
+    level, slope = np.int32(operators[lane, place, _O_BEGIN]), np.int32(operators[lane, place, _O_SLOPE])
     for j in range(BLOCK):
-        step = ((phase + advance * j) >> 12) + 2 * modulation[source, j]
-        level = attenuation + slope * (j + 1)
-        outputs[place, j] = AMPLITUDES[(LOG_SINE[step & 4095] + level) & 32767] ^ -((step >> 11) & 1)
+        level = np.int32(level + slope)
+        step = np.int32(np.int32(phase >> _TWELVE) + np.int32(modulation[source, j] << _ONE))
+        outputs[place, j] = _operator(step, level)
+        phase = np.int32(phase + advance)
+
+
+@compile_kernel
+def _low_bits(number: int) -> Any:
+    """Return a phase within its cycle, of 2 ** 24; 64 increments later it still fits 32 bits."""
+    return np.int32(number & 0xFFFFFF)
+
+
+@compile_kernel
+def _operator(step: Any, level: Any) -> Any:
+    """Return an operator's output at a step of its cycle and an attenuation, int32 as they are."""
+    place = np.uint32(_LOG_SINE[np.uint32(step) & _CYCLE] + level) & _LAST_AMPLITUDE
+    return np.int32(_AMPLITUDES[place] ^ np.int32(-(np.int32(step >> _ELEVEN) & _ONE)))
 
 
 @compile_kernel
