@@ -47,7 +47,7 @@ from generators.dx7.tables import (
 from generators.dx7.voice import PARAMETER_BY_NAME
 from generators.fm.compiler import compile_kernel
 
-LANES = 16
+LANES = 32
 """Voices of a group: enough to hide the latency of feedback; their state stays in the nearest cache."""
 
 STEP_TABLE = 1024
@@ -100,8 +100,8 @@ _P_LEVEL, _P_TARGET, _P_STEP, _P_STAGE, _P_RISING = range(5)
 _L_PHASE, _L_STEP, _L_DELAY, _L_DELAY_STEP, _L_DELAY_STEP_2, _L_RANDOM = range(5, 11)
 _F_OLDER, _F_LAST, _F_SHIFT, _HELD, _DONE, _BEND = range(11, 17)
 _VOICE_STATES = 17
-# Per voice with feedback, while a block of it is rendered: (7, voices).
-_OLDER, _LAST, _SHIFT, _PHASE, _ADVANCE, _LEVEL_NOW, _SLOPE = range(7)
+# Offsets of what is kept of the voices with feedback while a block of it is rendered, and of the block.
+_OLDER, _LAST, _DEPTH, _PHASE, _ADVANCE, _LEVEL_NOW, _SLOPE, _FED = (LANES * k for k in range(8))
 
 
 @compile_kernel
@@ -118,9 +118,8 @@ def render_voices(
     operators = np.zeros((LANES, 6, _OPERATOR_STATES), np.int64)
     outputs, modulation = np.zeros((6, BLOCK), np.int32), np.zeros((1, BLOCK), np.int32)
     mix = np.zeros(BLOCK, np.int32)
-    feedback = np.zeros((BLOCK, LANES), np.int32)
     lanes, columns = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
-    fed = np.zeros((7, LANES), np.int64)
+    fed = np.zeros(_FED + BLOCK * LANES, np.int32)
     for first in range(0, batch, LANES):
         members = min(LANES, batch - first)
         for lane in range(members):
@@ -140,14 +139,14 @@ def render_voices(
                     columns[lane] = fed_voices
                     fed_voices += 1
             if fed_voices:
-                _advance_feedback(values, first, lanes, fed_voices, voices, operators, fed, feedback)
+                _advance_feedback(values, first, lanes, fed_voices, voices, operators, fed)
             for lane in range(members):
                 sound = first + lane
                 if voices[lane, _DONE]:
                     for j in range(count):
                         audio[sound, begin + j] = np.float32(0.0)
                     continue
-                _sound(values, sound, voices, operators, lane, feedback, columns[lane], outputs, modulation, mix)
+                _sound(values, sound, voices, operators, lane, fed, columns[lane], outputs, modulation, mix)
                 for j in range(count):
                     audio[sound, begin + j] = np.float32(mix[j]) * _SCALE
 
@@ -423,31 +422,35 @@ def _needs_feedback(values: Any, sound: int, operators: Any, lane: int) -> bool:
 
 
 @compile_kernel
-def _advance_feedback(
-    values: Any, first: int, lanes: Any, count: int, voices: Any, operators: Any, fed: Any, feedback: Any
-) -> None:
-    """Render one block of the operators that modulate themselves, sample by sample, all voices in lockstep."""
+def _advance_feedback(values: Any, first: int, lanes: Any, count: int, voices: Any, operators: Any, fed: Any) -> None:
+    """Render one block of the operators that modulate themselves, sample by sample, all voices in lockstep.
+
+    All state stands in one array, at offsets that are known when this is compiled: only so the voices become a vector.
+
+    Shapes: fed (71 x LANES,) int32: seven rows of state, then the output, one row a sample.
+    """
     for i in range(count):
         lane = lanes[i]
         place = _LOOPS[values[first + lane, _ALGORITHM], 0]
-        fed[_OLDER, i], fed[_LAST, i], fed[_SHIFT, i] = (
-            voices[lane, _F_OLDER],
-            voices[lane, _F_LAST],
-            voices[lane, _F_SHIFT],
-        )
-        fed[_PHASE, i], fed[_ADVANCE, i] = operators[lane, place, _O_PHASE], operators[lane, place, _O_ADVANCE]
-        fed[_LEVEL_NOW, i], fed[_SLOPE, i] = operators[lane, place, _O_BEGIN], operators[lane, place, _O_SLOPE]
+        fed[_OLDER + i], fed[_LAST + i] = voices[lane, _F_OLDER], voices[lane, _F_LAST]
+        fed[_DEPTH + i] = 1 << voices[lane, _F_SHIFT]
+        fed[_PHASE + i] = operators[lane, place, _O_PHASE] & 0xFFFFFF
+        fed[_ADVANCE + i] = operators[lane, place, _O_ADVANCE] & 0xFFFFFF
+        fed[_LEVEL_NOW + i], fed[_SLOPE + i] = operators[lane, place, _O_BEGIN], operators[lane, place, _O_SLOPE]
+    width = (count + 7) & ~7  # whole vectors
     for j in range(BLOCK):
-        for i in range(count):
-            fed[_LEVEL_NOW, i] += fed[_SLOPE, i]
-            step = (fed[_PHASE, i] + ((fed[_OLDER, i] + fed[_LAST, i]) << fed[_SHIFT, i])) >> 12
-            value = AMPLITUDES[(LOG_SINE[step & 4095] + fed[_LEVEL_NOW, i]) & 32767] ^ -((step >> 11) & 1)
-            fed[_OLDER, i] = fed[_LAST, i]
-            fed[_LAST, i] = value
-            fed[_PHASE, i] += fed[_ADVANCE, i]
-            feedback[j, i] = value
+        row = _FED + LANES * j
+        for i in range(width):
+            level = np.int32(fed[_LEVEL_NOW + i] + fed[_SLOPE + i])
+            bend = np.int32(np.int32(fed[_OLDER + i] + fed[_LAST + i]) * fed[_DEPTH + i])
+            value = _operator(np.int32(np.int32(fed[_PHASE + i] + bend) >> _TWELVE), level)
+            fed[_LEVEL_NOW + i] = level
+            fed[_OLDER + i] = fed[_LAST + i]
+            fed[_LAST + i] = value
+            fed[_PHASE + i] = np.int32(fed[_PHASE + i] + fed[_ADVANCE + i])
+            fed[row + i] = value
     for i in range(count):
-        voices[lanes[i], _F_OLDER], voices[lanes[i], _F_LAST] = fed[_OLDER, i], fed[_LAST, i]
+        voices[lanes[i], _F_OLDER], voices[lanes[i], _F_LAST] = fed[_OLDER + i], fed[_LAST + i]
 
 
 @compile_kernel
@@ -520,8 +523,8 @@ def _sound(
     voices: Any,
     operators: Any,
     lane: int,
-    feedback: Any,
-    fed_lane: int,
+    fed: Any,
+    column: int,
     outputs: Any,
     modulation: Any,
     mix: Any,
@@ -529,7 +532,7 @@ def _sound(
     """Render one block of a voice into `mix`, (64,) int32, where a carrier at full level swings by 4096.
 
     Args:
-        fed_lane: the column of `feedback` that is the voice's, -1 for none.
+        column: where `fed` has the voice's feedback operator, -1 for nowhere.
     """
     algorithm = values[sound, _ALGORITHM]
     first, last = _LOOPS[algorithm, 0], _LOOPS[algorithm, 1]
@@ -543,9 +546,9 @@ def _sound(
             operators[lane, place, _O_ACTIVE] = 1
         elif not operators[lane, place, _O_ACTIVE]:
             continue
-        elif place == first and fed_lane >= 0:
+        elif place == first and column >= 0:
             for j in range(BLOCK):
-                outputs[place, j] = feedback[j, fed_lane]
+                outputs[place, j] = fed[_FED + LANES * j + column]
         else:
             found, source = 0, 0
             for k in range(_MODULATORS.shape[2]):
