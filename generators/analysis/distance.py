@@ -162,6 +162,30 @@ def log_mel_distance(
     return LogMelDistance(target, sample_rate, floor_db).distance(match)
 
 
+def log_mel_levels(
+    audio: ArrayLike, sample_rate: int, floor_db: float = FLOOR_DB
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return the levels that `LogMelDistance` compares by a fixed floor, for many sounds against many.
+
+    The distance of two sounds is the mean over the three of their mean absolute difference.
+
+    Shapes: (n, samples) -> (n, frames, bands) dB for each of `RESOLUTIONS`.
+    """
+    sounds = np.asarray(audio, np.float32)
+    lowest = np.float32(10.0 ** (floor_db / 10.0))
+    analyses = _analyses(int(sample_rate))
+    short, middle, long = (
+        np.empty((len(sounds), frame_count(sounds.shape[1], each.hop), len(each.starts)), np.float32)
+        for each in analyses
+    )
+    for first in range(0, len(sounds), _CHUNK):
+        part = _scaled(sounds[first : first + _CHUNK])
+        for each, levels in zip(analyses, (short, middle, long), strict=True):
+            spectra = _spectra(part, each)
+            _fill_levels(spectra, each.starts, each.ends, each.weights, lowest, levels[first : first + _CHUNK])
+    return short, middle, long
+
+
 def _scaled(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale sounds (n, samples) to an RMS of `LEVEL`; silence stays silent."""
     power = np.einsum("ij,ij->i", audio, audio, dtype=np.float64) / max(audio.shape[1], 1)
@@ -206,3 +230,23 @@ def _accumulate(spectra: Any, starts: Any, ends: Any, weights: Any, levels: Any,
                 level = np.float32(_DECIBELS) * np.log(max(value, floor[band]))
                 total += abs(level - levels[frame, band])
         found[sound] += total / (frames * bands)
+
+
+@_compile
+def _fill_levels(spectra: Any, starts: Any, ends: Any, weights: Any, floor: Any, found: Any) -> None:
+    """Fill `found` (n, frames, bands) with the levels in dB of spectra (n, frames, bins)."""
+    count, frames, bins = spectra.shape
+    power = np.empty(bins, np.float32)
+    for sound in range(count):
+        for frame in range(frames):
+            row = spectra[sound, frame]
+            for i in range(bins):
+                power[i] = row[i].real * row[i].real + row[i].imag * row[i].imag
+            place = 0
+            for band in range(len(starts)):
+                first, last = starts[band], ends[band]
+                value = np.float32(0.0)
+                for i in range(last - first):
+                    value += weights[place + i] * power[first + i]
+                place += last - first
+                found[sound, frame, band] = np.float32(_DECIBELS) * np.log(max(value, floor))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from generators.analysis.distance import FLOOR_DB, LogMelDistance, log_mel_distance
+from generators.analysis.distance import FLOOR_DB, LogMelDistance, log_mel_distance, log_mel_levels
 from generators.errors import AudioError
 from generators.fm_generator import FmSynth
 from generators.sampling import sample_classes
@@ -149,3 +149,12 @@ def test_a_target_that_cannot_be_compared_is_refused(target):
 def test_sounds_of_another_length_are_refused():
     with pytest.raises(AudioError, match="as long as the target, 16384 samples"):
         LogMelDistance(fm_sounds(1)[0], RATE).distance(np.zeros((2, 99)))
+
+
+def test_levels_of_many_sounds_give_the_distance_of_each_pair():
+    sounds = np.concatenate([fm_sounds(5), np.zeros((1, RATE), np.float32)])
+    levels = log_mel_levels(sounds, RATE)
+    assert [each.shape for each in levels] == [(6, 200, 32), (6, 100, 64), (6, 21, 128)]
+    for target in range(5):
+        pairs = np.mean([np.abs(each - each[target]).mean(axis=(1, 2)) for each in levels], axis=0)
+        np.testing.assert_allclose(pairs, log_mel_distance(sounds[target], sounds, RATE, FLOOR_DB), atol=1e-4)
