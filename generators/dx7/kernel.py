@@ -9,6 +9,7 @@ advance in lockstep: each of them waits for its own last sample, but not for the
 from math import exp
 from typing import Any
 
+import numba
 import numpy as np
 
 from generators.dx7.algorithms import routing
@@ -45,7 +46,10 @@ from generators.dx7.tables import (
     WAIT_SECONDS,
 )
 from generators.dx7.voice import PARAMETER_BY_NAME
-from generators.fm.compiler import compile_kernel
+from generators.fm.compiler import OPTIONS, compile_kernel
+
+_inlined = numba.njit(forceinline=True, **OPTIONS)
+"""Compiles a part of the kernel into its caller: passing its arrays would take as long as what it does."""
 
 LANES = 32
 """Voices of a group: enough to hide the latency of feedback; their state stays in the nearest cache."""
@@ -154,7 +158,7 @@ def render_voices(
 # --- note on ----------------------------------------------------------------------------------------------------------
 
 
-@compile_kernel
+@_inlined
 def _start(
     values: Any,
     sound: int,
@@ -203,7 +207,7 @@ def _start(
     voice[_BEND] = _UNSET
 
 
-@compile_kernel
+@_inlined
 def _level_scaling(note: int, row: Any) -> int:
     """Return the steps of output level that keyboard scaling adds at a note."""
     distance = note - row[_BREAK_POINT] - 17
@@ -218,7 +222,7 @@ def _level_scaling(note: int, row: Any) -> int:
     return -change if curve < 2 else change
 
 
-@compile_kernel
+@_inlined
 def _pitch(note: int, row: Any) -> int:
     """Return the frequency of an operator, log2 of Hz with 24 fractional bits."""
     steps = row[_DETUNE] - 7
@@ -233,7 +237,7 @@ def _pitch(note: int, row: Any) -> int:
 # --- control ----------------------------------------------------------------------------------------------------------
 
 
-@compile_kernel
+@_inlined
 def _enter_stage(
     stage: int, values: Any, sound: int, operators: Any, lane: int, place: int, sample_rate: float
 ) -> None:
@@ -263,7 +267,7 @@ def _enter_stage(
         operators[lane, place, _E_WAIT] = 0
 
 
-@compile_kernel
+@_inlined
 def _advance_envelope(
     values: Any, sound: int, operators: Any, lane: int, place: int, held: bool, sample_rate: float
 ) -> None:
@@ -294,7 +298,7 @@ def _advance_envelope(
         operators[lane, place, _E_LEVEL] = level
 
 
-@compile_kernel
+@_inlined
 def _enter_pitch_stage(stage: int, values: Any, sound: int, voices: Any, lane: int, sample_rate: float) -> None:
     voices[lane, _P_STAGE] = stage
     if stage > 3:
@@ -306,7 +310,7 @@ def _enter_pitch_stage(stage: int, values: Any, sound: int, voices: Any, lane: i
     )
 
 
-@compile_kernel
+@_inlined
 def _advance_pitch(values: Any, sound: int, voices: Any, lane: int, sample_rate: float) -> None:
     """Advance the pitch envelope by a block."""
     stage = voices[lane, _P_STAGE]
@@ -323,7 +327,7 @@ def _advance_pitch(values: Any, sound: int, voices: Any, lane: int, sample_rate:
         _enter_pitch_stage(stage + 1, values, sound, voices, lane, sample_rate)
 
 
-@compile_kernel
+@_inlined
 def _lfo(wave: int, voices: Any, lane: int) -> int:
     """Advance the LFO by a block and return its value, 0 to 2 ** 24."""
     phase = voices[lane, _L_PHASE] = (voices[lane, _L_PHASE] + voices[lane, _L_STEP]) & 0xFFFFFFFF
@@ -344,7 +348,7 @@ def _lfo(wave: int, voices: Any, lane: int) -> int:
     return ((voices[lane, _L_RANDOM] ^ 0x80) + 1) << 16
 
 
-@compile_kernel
+@_inlined
 def _lfo_delay(voices: Any, lane: int) -> int:
     """Advance the delay of the LFO by a block and return how far it has set in, 0 to 2 ** 24."""
     step = voices[lane, _L_DELAY_STEP] if voices[lane, _L_DELAY] < 1 << 31 else voices[lane, _L_DELAY_STEP_2]
@@ -355,7 +359,7 @@ def _lfo_delay(voices: Any, lane: int) -> int:
     return 0 if delay < 1 << 31 else (delay >> 7) & 0xFFFFFF
 
 
-@compile_kernel
+@_inlined
 def _control(
     values: Any, sound: int, released: bool, sample_rate: float, steps: Any, voices: Any, operators: Any, lane: int
 ) -> None:
@@ -403,7 +407,7 @@ def _control(
     voices[lane, _DONE] = done
 
 
-@compile_kernel
+@_inlined
 def _phase_step(pitch: int, steps: Any) -> int:
     """Return the phase increment a sample of a frequency, of 2 ** 24; and beyond 2 ** 21 Hz what the referee gives."""
     place = (pitch & (OCTAVE - 1)) >> 14
@@ -414,14 +418,14 @@ def _phase_step(pitch: int, steps: Any) -> int:
 # --- sound ------------------------------------------------------------------------------------------------------------
 
 
-@compile_kernel
+@_inlined
 def _needs_feedback(values: Any, sound: int, operators: Any, lane: int) -> bool:
     """Tell whether a voice has an operator that modulates itself and sounds in this block."""
     first, last = _LOOPS[values[sound, _ALGORITHM], 0], _LOOPS[values[sound, _ALGORITHM], 1]
     return values[sound, _FEEDBACK] > 0 and first == last and operators[lane, first, _O_ACTIVE] != 0
 
 
-@compile_kernel
+@_inlined
 def _advance_feedback(values: Any, first: int, lanes: Any, count: int, voices: Any, operators: Any, fed: Any) -> None:
     """Render one block of the operators that modulate themselves, sample by sample, all voices in lockstep.
 
@@ -453,7 +457,7 @@ def _advance_feedback(values: Any, first: int, lanes: Any, count: int, voices: A
         voices[lanes[i], _F_OLDER], voices[lanes[i], _F_LAST] = fed[_OLDER + i], fed[_LAST + i]
 
 
-@compile_kernel
+@_inlined
 def _render_loop(first: int, last: int, voices: Any, operators: Any, lane: int, outputs: Any) -> None:
     """Render one block of the operators within a feedback around several of them (algorithms 4 and 6).
 
@@ -477,7 +481,7 @@ def _render_loop(first: int, last: int, voices: Any, operators: Any, lane: int, 
     voices[lane, _F_OLDER], voices[lane, _F_LAST] = older, newest
 
 
-@compile_kernel
+@_inlined
 def _render_plain(operators: Any, lane: int, place: int, outputs: Any) -> None:
     """Render one block of an operator that nothing modulates.
 
@@ -491,7 +495,7 @@ def _render_plain(operators: Any, lane: int, place: int, outputs: Any) -> None:
         phase = np.int32(phase + advance)
 
 
-@compile_kernel
+@_inlined
 def _render_modulated(operators: Any, lane: int, place: int, modulation: Any, source: int, outputs: Any) -> None:
     """Render one block of an operator that others modulate; their amplitude 1 is two cycles."""
     phase, advance = _low_bits(operators[lane, place, _O_PHASE]), _low_bits(operators[lane, place, _O_ADVANCE])
@@ -503,20 +507,20 @@ def _render_modulated(operators: Any, lane: int, place: int, modulation: Any, so
         phase = np.int32(phase + advance)
 
 
-@compile_kernel
+@_inlined
 def _low_bits(number: int) -> Any:
     """Return a phase within its cycle, of 2 ** 24; 64 increments later it still fits 32 bits."""
     return np.int32(number & 0xFFFFFF)
 
 
-@compile_kernel
+@_inlined
 def _operator(step: Any, level: Any) -> Any:
     """Return an operator's output at a step of its cycle and an attenuation, int32 as they are."""
     place = np.uint32(_LOG_SINE[np.uint32(step) & _CYCLE] + level) & _LAST_AMPLITUDE
     return np.int32(_AMPLITUDES[place] ^ np.int32(-(np.int32(step >> _ELEVEN) & _ONE)))
 
 
-@compile_kernel
+@_inlined
 def _sound(
     values: Any,
     sound: int,
