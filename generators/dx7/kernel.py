@@ -4,12 +4,14 @@ The signal path is that of the referee (`dexed-py`) to the bit: phase and output
 read from a table of logarithmic sines and one of powers of two. Integers also make the sound independent of the batch
 and of the order in which a compiler sums. Voices are rendered in groups, so that the feedback operators of a group
 advance in lockstep: each of them waits for its own last sample, but not for the others.
+
+Numba counts references to every array that a function is given, which takes 9 ns: what is done for each voice and block
+stands in loops within few functions, and what is called there takes numbers or is called rarely.
 """
 
 from math import exp
 from typing import Any
 
-import numba
 import numpy as np
 
 from generators.dx7.algorithms import routing
@@ -46,10 +48,7 @@ from generators.dx7.tables import (
     WAIT_SECONDS,
 )
 from generators.dx7.voice import PARAMETER_BY_NAME
-from generators.fm.compiler import OPTIONS, compile_kernel
-
-_inlined = numba.njit(forceinline=True, **OPTIONS)
-"""Compiles a part of the kernel into its caller: passing its arrays would take as long as what it does."""
+from generators.fm.compiler import compile_kernel
 
 LANES = 32
 """Voices of a group: enough to hide the latency of feedback; their state stays in the nearest cache."""
@@ -120,7 +119,7 @@ def render_voices(
     batch, samples = audio.shape
     voices = np.zeros((LANES, _VOICE_STATES), np.int64)
     operators = np.zeros((LANES, 6, _OPERATOR_STATES), np.int64)
-    outputs, modulation = np.zeros((6, BLOCK), np.int32), np.zeros((1, BLOCK), np.int32)
+    outputs, modulation = np.zeros((6, BLOCK), np.int32), np.zeros(BLOCK, np.int32)
     mix = np.zeros(BLOCK, np.int32)
     lanes, columns = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
     fed = np.zeros(_FED + BLOCK * LANES, np.int32)
@@ -130,35 +129,18 @@ def render_voices(
             sound = first + lane
             _start(values, sound, notes[sound], velocities[sound], sample_rate, lfo_steps, voices, operators, lane)
         for begin in range(0, samples, BLOCK):
-            count = min(BLOCK, samples - begin)
-            fed_voices = 0
-            for lane in range(members):
-                sound = first + lane
-                columns[lane] = -1
-                if voices[lane, _DONE]:
-                    continue
-                _control(values, sound, begin >= holds[sound], sample_rate, steps, voices, operators, lane)
-                if _needs_feedback(values, sound, operators, lane):
-                    lanes[fed_voices] = lane
-                    columns[lane] = fed_voices
-                    fed_voices += 1
+            fed_voices = _control(
+                values, first, members, begin, holds, sample_rate, steps, voices, operators, lanes, columns
+            )
             if fed_voices:
                 _advance_feedback(values, first, lanes, fed_voices, voices, operators, fed)
-            for lane in range(members):
-                sound = first + lane
-                if voices[lane, _DONE]:
-                    for j in range(count):
-                        audio[sound, begin + j] = np.float32(0.0)
-                    continue
-                _sound(values, sound, voices, operators, lane, fed, columns[lane], outputs, modulation, mix)
-                for j in range(count):
-                    audio[sound, begin + j] = np.float32(mix[j]) * _SCALE
+            _sound(values, first, members, begin, voices, operators, columns, fed, outputs, modulation, mix, audio)
 
 
 # --- note on ----------------------------------------------------------------------------------------------------------
 
 
-@_inlined
+@compile_kernel
 def _start(
     values: Any,
     sound: int,
@@ -207,7 +189,7 @@ def _start(
     voice[_BEND] = _UNSET
 
 
-@_inlined
+@compile_kernel
 def _level_scaling(note: int, row: Any) -> int:
     """Return the steps of output level that keyboard scaling adds at a note."""
     distance = note - row[_BREAK_POINT] - 17
@@ -222,7 +204,7 @@ def _level_scaling(note: int, row: Any) -> int:
     return -change if curve < 2 else change
 
 
-@_inlined
+@compile_kernel
 def _pitch(note: int, row: Any) -> int:
     """Return the frequency of an operator, log2 of Hz with 24 fractional bits."""
     steps = row[_DETUNE] - 7
@@ -237,7 +219,7 @@ def _pitch(note: int, row: Any) -> int:
 # --- control ----------------------------------------------------------------------------------------------------------
 
 
-@_inlined
+@compile_kernel
 def _enter_stage(
     stage: int, values: Any, sound: int, operators: Any, lane: int, place: int, sample_rate: float
 ) -> None:
@@ -267,38 +249,7 @@ def _enter_stage(
         operators[lane, place, _E_WAIT] = 0
 
 
-@_inlined
-def _advance_envelope(
-    values: Any, sound: int, operators: Any, lane: int, place: int, held: bool, sample_rate: float
-) -> None:
-    """Advance an operator's envelope by a block."""
-    if operators[lane, place, _E_WAIT] > 0:
-        operators[lane, place, _E_WAIT] -= BLOCK
-        if operators[lane, place, _E_WAIT] > 0:
-            return
-        operators[lane, place, _E_WAIT] = 0
-        _enter_stage(operators[lane, place, _E_STAGE] + 1, values, sound, operators, lane, place, sample_rate)
-        if operators[lane, place, _E_WAIT] > 0:
-            return
-    stage = operators[lane, place, _E_STAGE]
-    if stage > 3 or (stage == 3 and held):
-        return
-    level, target = operators[lane, place, _E_LEVEL], operators[lane, place, _E_TARGET]
-    if operators[lane, place, _E_RISING]:
-        level = max(level, _JUMP)
-        level += ((_CEILING - level) >> 24) * operators[lane, place, _E_STEP]
-        reached = level >= target
-    else:
-        level -= operators[lane, place, _E_STEP]
-        reached = level <= target
-    if reached:
-        operators[lane, place, _E_LEVEL] = target
-        _enter_stage(stage + 1, values, sound, operators, lane, place, sample_rate)
-    else:
-        operators[lane, place, _E_LEVEL] = level
-
-
-@_inlined
+@compile_kernel
 def _enter_pitch_stage(stage: int, values: Any, sound: int, voices: Any, lane: int, sample_rate: float) -> None:
     voices[lane, _P_STAGE] = stage
     if stage > 3:
@@ -310,12 +261,10 @@ def _enter_pitch_stage(stage: int, values: Any, sound: int, voices: Any, lane: i
     )
 
 
-@_inlined
+@compile_kernel
 def _advance_pitch(values: Any, sound: int, voices: Any, lane: int, sample_rate: float) -> None:
     """Advance the pitch envelope by a block."""
     stage = voices[lane, _P_STAGE]
-    if stage > 3 or (stage == 3 and voices[lane, _HELD]):
-        return
     if voices[lane, _P_RISING]:
         voices[lane, _P_LEVEL] += voices[lane, _P_STEP]
         reached = voices[lane, _P_LEVEL] >= voices[lane, _P_TARGET]
@@ -327,7 +276,7 @@ def _advance_pitch(values: Any, sound: int, voices: Any, lane: int, sample_rate:
         _enter_pitch_stage(stage + 1, values, sound, voices, lane, sample_rate)
 
 
-@_inlined
+@compile_kernel
 def _lfo(wave: int, voices: Any, lane: int) -> int:
     """Advance the LFO by a block and return its value, 0 to 2 ** 24."""
     phase = voices[lane, _L_PHASE] = (voices[lane, _L_PHASE] + voices[lane, _L_STEP]) & 0xFFFFFFFF
@@ -348,7 +297,7 @@ def _lfo(wave: int, voices: Any, lane: int) -> int:
     return ((voices[lane, _L_RANDOM] ^ 0x80) + 1) << 16
 
 
-@_inlined
+@compile_kernel
 def _lfo_delay(voices: Any, lane: int) -> int:
     """Advance the delay of the LFO by a block and return how far it has set in, 0 to 2 ** 24."""
     step = voices[lane, _L_DELAY_STEP] if voices[lane, _L_DELAY] < 1 << 31 else voices[lane, _L_DELAY_STEP_2]
@@ -359,73 +308,106 @@ def _lfo_delay(voices: Any, lane: int) -> int:
     return 0 if delay < 1 << 31 else (delay >> 7) & 0xFFFFFF
 
 
-@_inlined
+@compile_kernel
 def _control(
-    values: Any, sound: int, released: bool, sample_rate: float, steps: Any, voices: Any, operators: Any, lane: int
-) -> None:
-    """Advance envelopes and LFO by a block; set phase increments and attenuations of all operators."""
-    if released and voices[lane, _HELD]:
-        voices[lane, _HELD] = 0
+    values: Any,
+    first: int,
+    members: int,
+    begin: int,
+    holds: Any,
+    sample_rate: float,
+    steps: Any,
+    voices: Any,
+    operators: Any,
+    lanes: Any,
+    columns: Any,
+) -> int:
+    """Advance envelopes and LFO of a group by a block; set phase increments and attenuations of all operators.
+
+    Returns: how many voices have an operator that modulates itself and sounds; `lanes` tells which, and `columns` of
+        each voice its place among them, -1 for none.
+    """
+    fed_voices = 0
+    for lane in range(members):
+        sound = first + lane
+        columns[lane] = -1
+        if voices[lane, _DONE]:
+            continue
+        if begin >= holds[sound] and voices[lane, _HELD]:
+            voices[lane, _HELD] = 0
+            for place in range(6):
+                _enter_stage(3, values, sound, operators, lane, place, sample_rate)
+            _enter_pitch_stage(3, values, sound, voices, lane, sample_rate)
+        held = voices[lane, _HELD] != 0
+        if voices[lane, _P_STAGE] < 3 or (voices[lane, _P_STAGE] == 3 and not held):
+            _advance_pitch(values, sound, voices, lane, sample_rate)
+        bend, tremolo = voices[lane, _P_LEVEL], 0
+        swing = PITCH_SENSITIVITIES[values[sound, _PITCH_SENSITIVITY]] * ((values[sound, _LFO_PITCH_DEPTH] * 165) >> 6)
+        if swing or values[sound, _LFO_AMPLITUDE_DEPTH]:
+            lfo = _lfo(values[sound, _LFO_WAVE], voices, lane)
+            onset = _lfo_delay(voices, lane)
+            bend += (swing * onset * (lfo - (1 << 23))) >> 39
+            tremolo = (((values[sound, _LFO_AMPLITUDE_DEPTH] * 165) >> 6) * onset) >> 8
+            tremolo = (tremolo * ((1 << 24) - lfo)) >> 24
+        started, bent = voices[lane, _BEND] == _UNSET, bend != voices[lane, _BEND]
+        voices[lane, _BEND] = bend
+
+        done = not held
         for place in range(6):
-            _enter_stage(3, values, sound, operators, lane, place, sample_rate)
-        _enter_pitch_stage(3, values, sound, voices, lane, sample_rate)
-    _advance_pitch(values, sound, voices, lane, sample_rate)
-    bend, tremolo = voices[lane, _P_LEVEL], 0
-    swing = PITCH_SENSITIVITIES[values[sound, _PITCH_SENSITIVITY]] * ((values[sound, _LFO_PITCH_DEPTH] * 165) >> 6)
-    if swing or values[sound, _LFO_AMPLITUDE_DEPTH]:
-        lfo = _lfo(values[sound, _LFO_WAVE], voices, lane)
-        onset = _lfo_delay(voices, lane)
-        bend += (swing * onset * (lfo - (1 << 23))) >> 39
-        tremolo = (((values[sound, _LFO_AMPLITUDE_DEPTH] * 165) >> 6) * onset) >> 8
-        tremolo = (tremolo * ((1 << 24) - lfo)) >> 24
-    first, bent = voices[lane, _BEND] == _UNSET, bend != voices[lane, _BEND]
-    voices[lane, _BEND] = bend
+            if operators[lane, place, _E_WAIT] > 0:
+                operators[lane, place, _E_WAIT] -= BLOCK
+                if operators[lane, place, _E_WAIT] <= 0:
+                    operators[lane, place, _E_WAIT] = 0
+                    stage = operators[lane, place, _E_STAGE] + 1
+                    _enter_stage(stage, values, sound, operators, lane, place, sample_rate)
+            stage = operators[lane, place, _E_STAGE]
+            if operators[lane, place, _E_WAIT] <= 0 and (stage < 3 or (stage == 3 and not held)):
+                level, target = operators[lane, place, _E_LEVEL], operators[lane, place, _E_TARGET]
+                if operators[lane, place, _E_RISING]:
+                    level = max(level, _JUMP)
+                    level += ((_CEILING - level) >> 24) * operators[lane, place, _E_STEP]
+                    reached = level >= target
+                else:
+                    level -= operators[lane, place, _E_STEP]
+                    reached = level <= target
+                operators[lane, place, _E_LEVEL] = target if reached else level
+                if reached:
+                    _enter_stage(stage + 1, values, sound, operators, lane, place, sample_rate)
+            level = operators[lane, place, _E_LEVEL]
+            sensitivity = values[sound, 21 * place + _AM_SENSITIVITY]
+            if sensitivity:
+                share = (tremolo * AM_SENSITIVITIES[sensitivity]) >> 24
+                level -= (level * (int(exp(share * AM_SLOPE + AM_BASE)) * 16)) >> 28
+            before, after = operators[lane, place, _O_ATTENUATION], FULL_ATTENUATION - (level >> 14)
+            active = before < SILENT or after < SILENT
+            operators[lane, place, _O_ATTENUATION] = after
+            operators[lane, place, _O_BEGIN] = before
+            operators[lane, place, _O_SLOPE] = (after - before + BLOCK // 2) >> 6
+            operators[lane, place, _O_ACTIVE] = active
+            operators[lane, place, _O_PHASE] += operators[lane, place, _O_ADVANCE] * BLOCK
+            fixed = values[sound, 21 * place + _MODE] != 0
+            if started or (bent and not fixed):
+                # beyond 2 ** 21 Hz the shift is what the referee's processor makes of a negative one
+                pitch = operators[lane, place, _O_PITCH] + (0 if fixed else bend)
+                row = (pitch & (OCTAVE - 1)) >> 14
+                step = steps[row] + (((steps[row + 1] - steps[row]) * (pitch & 16383)) >> 14)
+                operators[lane, place, _O_ADVANCE] = step >> ((20 - (pitch >> 24)) & 31)
+            done = done and not active and operators[lane, place, _E_STAGE] > 3
+        voices[lane, _DONE] = done
 
-    held = voices[lane, _HELD] != 0
-    done = not held
-    for place in range(6):
-        stage = operators[lane, place, _E_STAGE]
-        if stage < 3 or (stage == 3 and not held):
-            _advance_envelope(values, sound, operators, lane, place, held, sample_rate)
-        level = operators[lane, place, _E_LEVEL]
-        sensitivity = values[sound, 21 * place + _AM_SENSITIVITY]
-        if sensitivity:
-            share = (tremolo * AM_SENSITIVITIES[sensitivity]) >> 24
-            level -= (level * (int(exp(share * AM_SLOPE + AM_BASE)) * 16)) >> 28
-        before, after = operators[lane, place, _O_ATTENUATION], FULL_ATTENUATION - (level >> 14)
-        active = before < SILENT or after < SILENT
-        operators[lane, place, _O_ATTENUATION] = after
-        operators[lane, place, _O_BEGIN] = before
-        operators[lane, place, _O_SLOPE] = (after - before + BLOCK // 2) >> 6
-        operators[lane, place, _O_ACTIVE] = active
-        operators[lane, place, _O_PHASE] += operators[lane, place, _O_ADVANCE] * BLOCK
-        fixed = values[sound, 21 * place + _MODE] != 0
-        if first or (bent and not fixed):
-            pitch = operators[lane, place, _O_PITCH] + (0 if fixed else bend)
-            operators[lane, place, _O_ADVANCE] = _phase_step(pitch, steps)
-        done = done and not active and operators[lane, place, _E_STAGE] > 3
-    voices[lane, _DONE] = done
-
-
-@_inlined
-def _phase_step(pitch: int, steps: Any) -> int:
-    """Return the phase increment a sample of a frequency, of 2 ** 24; and beyond 2 ** 21 Hz what the referee gives."""
-    place = (pitch & (OCTAVE - 1)) >> 14
-    step = steps[place] + (((steps[place + 1] - steps[place]) * (pitch & 16383)) >> 14)
-    return step >> ((20 - (pitch >> 24)) & 31)
+        algorithm = values[sound, _ALGORITHM]
+        place = _LOOPS[algorithm, 0]
+        if values[sound, _FEEDBACK] and place == _LOOPS[algorithm, 1] and operators[lane, place, _O_ACTIVE]:
+            lanes[fed_voices] = lane
+            columns[lane] = fed_voices
+            fed_voices += 1
+    return fed_voices
 
 
 # --- sound ------------------------------------------------------------------------------------------------------------
 
 
-@_inlined
-def _needs_feedback(values: Any, sound: int, operators: Any, lane: int) -> bool:
-    """Tell whether a voice has an operator that modulates itself and sounds in this block."""
-    first, last = _LOOPS[values[sound, _ALGORITHM], 0], _LOOPS[values[sound, _ALGORITHM], 1]
-    return values[sound, _FEEDBACK] > 0 and first == last and operators[lane, first, _O_ACTIVE] != 0
-
-
-@_inlined
+@compile_kernel
 def _advance_feedback(values: Any, first: int, lanes: Any, count: int, voices: Any, operators: Any, fed: Any) -> None:
     """Render one block of the operators that modulate themselves, sample by sample, all voices in lockstep.
 
@@ -457,7 +439,7 @@ def _advance_feedback(values: Any, first: int, lanes: Any, count: int, voices: A
         voices[lanes[i], _F_OLDER], voices[lanes[i], _F_LAST] = fed[_OLDER + i], fed[_LAST + i]
 
 
-@_inlined
+@compile_kernel
 def _render_loop(first: int, last: int, voices: Any, operators: Any, lane: int, outputs: Any) -> None:
     """Render one block of the operators within a feedback around several of them (algorithms 4 and 6).
 
@@ -481,97 +463,96 @@ def _render_loop(first: int, last: int, voices: Any, operators: Any, lane: int, 
     voices[lane, _F_OLDER], voices[lane, _F_LAST] = older, newest
 
 
-@_inlined
-def _render_plain(operators: Any, lane: int, place: int, outputs: Any) -> None:
-    """Render one block of an operator that nothing modulates.
-
-    Here and below all numbers are held to 32 bits, which doubles the width of the vectors.
-    """
-    phase, advance = _low_bits(operators[lane, place, _O_PHASE]), _low_bits(operators[lane, place, _O_ADVANCE])
-    level, slope = np.int32(operators[lane, place, _O_BEGIN]), np.int32(operators[lane, place, _O_SLOPE])
-    for j in range(BLOCK):
-        level = np.int32(level + slope)
-        outputs[place, j] = _operator(np.int32(phase >> _TWELVE), level)
-        phase = np.int32(phase + advance)
-
-
-@_inlined
-def _render_modulated(operators: Any, lane: int, place: int, modulation: Any, source: int, outputs: Any) -> None:
-    """Render one block of an operator that others modulate; their amplitude 1 is two cycles."""
-    phase, advance = _low_bits(operators[lane, place, _O_PHASE]), _low_bits(operators[lane, place, _O_ADVANCE])
-    level, slope = np.int32(operators[lane, place, _O_BEGIN]), np.int32(operators[lane, place, _O_SLOPE])
-    for j in range(BLOCK):
-        level = np.int32(level + slope)
-        step = np.int32(np.int32(phase >> _TWELVE) + np.int32(modulation[source, j] << _ONE))
-        outputs[place, j] = _operator(step, level)
-        phase = np.int32(phase + advance)
-
-
-@_inlined
+@compile_kernel
 def _low_bits(number: int) -> Any:
     """Return a phase within its cycle, of 2 ** 24; 64 increments later it still fits 32 bits."""
     return np.int32(number & 0xFFFFFF)
 
 
-@_inlined
+@compile_kernel
 def _operator(step: Any, level: Any) -> Any:
     """Return an operator's output at a step of its cycle and an attenuation, int32 as they are."""
     place = np.uint32(_LOG_SINE[np.uint32(step) & _CYCLE] + level) & _LAST_AMPLITUDE
     return np.int32(_AMPLITUDES[place] ^ np.int32(-(np.int32(step >> _ELEVEN) & _ONE)))
 
 
-@_inlined
+@compile_kernel
 def _sound(
     values: Any,
-    sound: int,
+    first: int,
+    members: int,
+    begin: int,
     voices: Any,
     operators: Any,
-    lane: int,
+    columns: Any,
     fed: Any,
-    column: int,
     outputs: Any,
     modulation: Any,
     mix: Any,
+    audio: Any,
 ) -> None:
-    """Render one block of a voice into `mix`, (64,) int32, where a carrier at full level swings by 4096.
-
-    Args:
-        column: where `fed` has the voice's feedback operator, -1 for nowhere.
-    """
-    algorithm = values[sound, _ALGORITHM]
-    first, last = _LOOPS[algorithm, 0], _LOOPS[algorithm, 1]
-    looping = values[sound, _FEEDBACK] > 0 and first != last and operators[lane, first, _O_ACTIVE] != 0
-    if looping:
-        _render_loop(first, last, voices, operators, lane, outputs)
-    for j in range(BLOCK):
-        mix[j] = 0
-    for place in range(6):
-        if looping and first <= place <= last:
-            operators[lane, place, _O_ACTIVE] = 1
-        elif not operators[lane, place, _O_ACTIVE]:
+    """Render one block of a group into `audio`. All numbers of a sample are held to 32 bits, for wider vectors."""
+    count = min(BLOCK, audio.shape[1] - begin)
+    for lane in range(members):
+        sound = first + lane
+        if voices[lane, _DONE]:
+            for j in range(count):
+                audio[sound, begin + j] = np.float32(0.0)
             continue
-        elif place == first and column >= 0:
-            for j in range(BLOCK):
-                outputs[place, j] = fed[_FED + LANES * j + column]
-        else:
-            found, source = 0, 0
-            for k in range(_MODULATORS.shape[2]):
-                modulator = _MODULATORS[algorithm, place, k]
-                if modulator >= 0 and operators[lane, modulator, _O_ACTIVE]:
-                    if found == 1:
-                        for j in range(BLOCK):
-                            modulation[0, j] = outputs[source, j] + outputs[modulator, j]
-                    elif found > 1:
-                        for j in range(BLOCK):
-                            modulation[0, j] += outputs[modulator, j]
-                    found += 1
-                    source = modulator
-            if found == 0:
-                _render_plain(operators, lane, place, outputs)
-            elif found == 1:
-                _render_modulated(operators, lane, place, outputs, source, outputs)
+        algorithm = values[sound, _ALGORITHM]
+        enters, leaves = _LOOPS[algorithm, 0], _LOOPS[algorithm, 1]
+        looping = values[sound, _FEEDBACK] and enters != leaves and operators[lane, enters, _O_ACTIVE]
+        if looping:
+            _render_loop(enters, leaves, voices, operators, lane, outputs)
+        column = columns[lane]
+        for j in range(BLOCK):
+            mix[j] = 0
+        for place in range(6):
+            if looping and enters <= place <= leaves:
+                operators[lane, place, _O_ACTIVE] = 1
+            elif not operators[lane, place, _O_ACTIVE]:
+                continue
+            elif place == enters and column >= 0:
+                for j in range(BLOCK):
+                    outputs[place, j] = fed[_FED + LANES * j + column]
             else:
-                _render_modulated(operators, lane, place, modulation, 0, outputs)
-        if _CARRIERS[algorithm, place]:
-            for j in range(BLOCK):
-                mix[j] += outputs[place, j]
+                found, source = 0, 0
+                for k in range(_MODULATORS.shape[2]):
+                    modulator = _MODULATORS[algorithm, place, k]
+                    if modulator >= 0 and operators[lane, modulator, _O_ACTIVE]:
+                        found += 1
+                        if found == 1:
+                            source = modulator
+                        elif found == 2:
+                            for j in range(BLOCK):
+                                modulation[j] = outputs[source, j] + outputs[modulator, j]
+                        else:
+                            for j in range(BLOCK):
+                                modulation[j] += outputs[modulator, j]
+                phase, advance = (
+                    _low_bits(operators[lane, place, _O_PHASE]),
+                    _low_bits(operators[lane, place, _O_ADVANCE]),
+                )
+                level, slope = np.int32(operators[lane, place, _O_BEGIN]), np.int32(operators[lane, place, _O_SLOPE])
+                if found == 0:
+                    for j in range(BLOCK):
+                        level = np.int32(level + slope)
+                        outputs[place, j] = _operator(np.int32(phase >> _TWELVE), level)
+                        phase = np.int32(phase + advance)
+                elif found == 1:
+                    for j in range(BLOCK):
+                        level = np.int32(level + slope)
+                        step = np.int32(np.int32(phase >> _TWELVE) + np.int32(outputs[source, j] << _ONE))
+                        outputs[place, j] = _operator(step, level)
+                        phase = np.int32(phase + advance)
+                else:
+                    for j in range(BLOCK):
+                        level = np.int32(level + slope)
+                        step = np.int32(np.int32(phase >> _TWELVE) + np.int32(modulation[j] << _ONE))
+                        outputs[place, j] = _operator(step, level)
+                        phase = np.int32(phase + advance)
+            if _CARRIERS[algorithm, place]:
+                for j in range(BLOCK):
+                    mix[j] += outputs[place, j]
+        for j in range(count):
+            audio[sound, begin + j] = np.float32(mix[j]) * _SCALE
