@@ -21,6 +21,7 @@ from pydantic_settings import CliPositionalArg
 
 from generators import envelope_generator, note_generator
 from generators.command import run_command
+from generators.dx7.synth import Dx7Synth
 from generators.envelope_generator import EnvelopeSynth
 from generators.errors import InversynthError, ParameterError, SettingsError, unknown
 from generators.fm_generator import FmSynth
@@ -56,6 +57,9 @@ GENERATORS = (
 SYNTHS: dict[str, type[Synth]] = {row.name: row.synth for row in GENERATORS if row.synth}
 """Synths by name: the built-in ones, and what `register_synth` adds."""
 
+VOICE_SYNTHS: dict[str, type[Synth]] = {Dx7Synth.name: Dx7Synth}
+"""Synths that patches may name, of which no dataset is made by drawing each parameter: nearly all would be silent."""
+
 OWN_COMMANDS = {row.name: row.command for row in GENERATORS if row.command}
 """Commands of what has settings of its own."""
 
@@ -81,8 +85,8 @@ def find_synth(name: str) -> type[Synth]:
     The class has that name, also in its parameter space. Modules are looked for in the working folder too.
     Raises: ParameterError for an unknown name, with the nearest one, and for a reference that leads to no synth.
     """
-    if name in SYNTHS:
-        return SYNTHS[name]
+    if name in SYNTHS or name in VOICE_SYNTHS:
+        return SYNTHS.get(name) or VOICE_SYNTHS[name]
     if ":" in name:
         return _referenced(name)
     points = _entry_points()

@@ -78,6 +78,8 @@ class Synth(abc.ABC):
     transposes: ClassVar[bool] = False
     """Whether `at_root` gives this synth at another pitch: it declares its `oscillators`, and multiplies their
     frequencies and depths by `pitch_ratio` wherever it renders."""
+    plays_keys: ClassVar[bool] = False
+    """Whether it plays MIDI notes and velocities by itself: it then defines `render_key`."""
     companions: ClassVar[tuple[str, ...]] = ()
     """Further sounds that a row of a dataset holds beside its audio, by name."""
     space: ParameterSpace
@@ -212,6 +214,13 @@ class Synth(abc.ABC):
         audio = type(self)(self.sample_rate, held + FADE).at_root(self.root).render(values)
         time = np.arange(len(audio)) / self.sample_rate
         return (audio * np.clip((held + FADE - time) / FADE, 0.0, 1.0)).astype(np.float32)
+
+    def render_key(self, values: ArrayLike, note: int, velocity: int, held: float) -> NDArray[np.float32]:
+        """Render a MIDI note of a velocity (0..127 each), held for `held` seconds, with its release.
+
+        Shapes: values (parameters,) -> (samples,) float32. Defined where `plays_keys`.
+        """
+        raise NotImplementedError
 
     def render_classes(self, classes: ArrayLike) -> NDArray[np.float32]:
         """Render patches given as classes."""

@@ -20,18 +20,18 @@ NETWORK_FORMATS = ("onnx", "saved_model", "litert")
 
 
 class ExportSettings(Settings):
-    """Convert a patch to JSON, CSV or a MIDI file of control changes, or export the network of a model to ONNX,
-    SavedModel or LiteRT. Each format of a patch can be read, too.
+    """Convert a patch to JSON, CSV, a MIDI file of control changes or a DX7 voice, or export the network of a model to
+    ONNX, SavedModel or LiteRT. Each format of a patch can be read, too.
     """
 
     flags_only: ClassVar = frozenset({"patch_or_model", "format", "output", "output_dir", "mcnn"})
 
     patch_or_model: CliPositionalArg[str] = Field(
-        description="a patch: patch.json, or a CSV or MIDI file exported from one; or a model: a bundled one, a run "
-        "folder or a .keras file"
+        description="a patch: patch.json, a CSV or MIDI file exported from one, or a DX7 voice (bank.syx#5); or a "
+        "model: a bundled one, a run folder or a .keras file"
     )
-    format: Literal["json", "csv", "midi-cc", "onnx", "saved_model", "litert"] = Field(
-        "json", description="what to write: the first three for a patch, the others for a model"
+    format: Literal["json", "csv", "midi-cc", "syx", "onnx", "saved_model", "litert"] = Field(
+        "json", description="what to write: the first four for a patch (syx: a DX7 voice), the others for a model"
     )
     output: Path | None = Field(
         None, description="file to write, for saved_model a folder; by default the name of the patch or model"

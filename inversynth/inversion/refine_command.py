@@ -42,9 +42,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth refine") -> 
 def _run(settings: RefineSettings) -> None:
     from inversynth.inversion.notes import read_sound
     from inversynth.inversion.refine import refine_patch
-    from inversynth.patches.patch import read_patch
+    from inversynth.patches.formats import read_any_patch
 
-    patch = read_patch(settings.patch)
+    patch = read_any_patch(settings.patch)
     target = read_sound(settings.sound, patch.sample_rate, patch.length, settings.start)
     print_remarks(target)
     try:

@@ -1,10 +1,10 @@
 """Patches in formats that other programs read, and back: CSV for spreadsheets, a MIDI file of control changes for
-instruments.
+instruments, and voices for the DX7.
 
-Both carry the synth, its fingerprint, sample rate and length, and go through the same checks as `patch.json`; where a
-patch came from, its scores and probabilities stay behind. Both come back exactly. Two control changes carry 14 bits, so
-the MIDI file keeps the exact values as text beside them; a program that drops these, or moves a controller, leaves
-levels exact and values between them to within half a step of 1/16383 of the range.
+CSV and MIDI carry the synth, its fingerprint, sample rate and length, and go through the same checks as `patch.json`;
+where a patch came from, its scores and probabilities stay behind. All come back exactly. Two control changes carry 14
+bits, so the MIDI file keeps the exact values as text beside them; a program that drops these, or moves a controller,
+leaves levels exact and values between them to within half a step of 1/16383 of the range.
 """
 
 import csv
@@ -19,10 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators import __version__
+from generators.dx7.synth import SAMPLE_RATE, Dx7Synth, patch_voice, voice_values
+from generators.dx7.sysex import read_voice, split_address, write_syx
+from generators.dx7.voice import Voice
 from generators.errors import InversynthError, ParameterError, os_reason, shown
 from generators.files import write_text, written_whole
 from generators.parameters import ParameterSpace
 from generators.registry import find_synth
+from generators.synth import DEFAULT_LENGTH
 from inversynth.midi_file import read_midi
 from inversynth.patches.patch import Patch, patch_from_card, read_patch, read_patch_text, write_patch
 from inversynth.patches.patch_file import SCHEMA
@@ -35,6 +39,9 @@ OPTIONAL = {"level_db", "root", "space_fingerprint"}
 """What a patch written by hand may leave out, and patches of older versions do."""
 
 COLUMNS = ("name", "value", "unit", "class")
+
+MIDDLE_C = 60.0
+"""The MIDI note at which voices are rendered where no other is known."""
 
 FULL = (1 << 14) - 1
 """The highest 14-bit value: a parameter at the end of its range."""
@@ -50,15 +57,20 @@ MARK = "inversynth "
 EXACT = f"{MARK}value "
 """Begins those that hold an exact value."""
 
-SUFFIXES: dict[str, str] = {"json": ".json", "csv": ".csv", "midi-cc": ".mid"}
+SUFFIXES: dict[str, str] = {"json": ".json", "csv": ".csv", "midi-cc": ".mid", "syx": ".syx"}
 """The formats, and how their files end."""
 
 
 def read_any_patch(path: str | os.PathLike[str]) -> Patch:
-    """Read a patch from JSON, CSV (by its ending) or MIDI (by its ending or first bytes).
+    """Read a patch from JSON, CSV (by its ending), MIDI (by its ending or first bytes), or a DX7 voice of a .syx file.
+
+    One voice of a bank is named by its number: `bank.syx#5`.
 
     Raises: InversynthError naming the first thing that is wrong.
     """
+    name, number = split_address(path)
+    if number is not None or Path(name).suffix.lower() == SUFFIXES["syx"]:
+        return patch_from_voice(read_voice(path), shown(Path(name).name))
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".csv" and path.is_file():
@@ -69,10 +81,36 @@ def read_any_patch(path: str | os.PathLike[str]) -> Patch:
 
 
 def write_any_patch(path: str | os.PathLike[str], patch: Patch, form: str) -> Path:
-    """Write a patch as `json`, `csv` or `midi-cc`, whole or not at all."""
+    """Write a patch as `json`, `csv`, `midi-cc` or `syx`, whole or not at all.
+
+    Raises: InversynthError where it cannot be written; for `syx` ParameterError for a patch of another synth.
+    """
+    if form == "syx":
+        return write_syx(path, [voice_from_patch(patch)])
     if form == "json":
         return write_patch(path, patch)
     return write_text(path, patch_to_csv(patch)) if form == "csv" else write_controls(path, patch)
+
+
+# --- DX7 voices ------------------------------------------------------------------------------------------------
+
+
+def patch_from_voice(voice: Voice, file: str = "") -> Patch:
+    """Return the patch of a DX7 voice at middle C; its name, and that of its `file`, stand in the patch's source."""
+    values = voice_values(voice.values).astype(np.float64)
+    source = {"voice": voice.name} | ({"file": file} if file else {})
+    return Patch(Dx7Synth.space, values, SAMPLE_RATE, DEFAULT_LENGTH, source=source, root=MIDDLE_C)
+
+
+def voice_from_patch(patch: Patch) -> Voice:
+    """Return the DX7 voice of a patch, named as in its source. Raises ParameterError for a patch of another synth."""
+    if patch.space.synth != Dx7Synth.name:
+        raise ParameterError(
+            f"only a patch of synth '{Dx7Synth.name}' is a DX7 voice. Received: one of '{patch.space.synth}'. Make one "
+            f"with: inversynth invert SOUND --synth {Dx7Synth.name}"
+        )
+    name = patch.source.get("voice") or Path(str(patch.source.get("file", ""))).stem.upper()
+    return patch_voice(patch.values, str(name))
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------

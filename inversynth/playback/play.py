@@ -5,7 +5,7 @@ whole course of the pitch is transposed; rates, times and the filter stay. The r
 the root of the patch transposes it. Each note restarts the patch (modulators, gater and envelope), is held for its own
 length and then released. Velocity scales the amplitude of the patch at its own level: gain = velocity / 127. Pitch bend
 multiplies the same frequencies, within a note where the synth can (`Synth.bends`), else as it stands when the note
-starts.
+starts. A DX7 voice plays MIDI notes and velocities by itself, with its own scaling of both.
 """
 
 import logging
@@ -22,11 +22,12 @@ from pydantic_settings import CliPositionalArg
 
 from generators.audio import write_audio
 from generators.command import run_command
-from generators.dsp.units import midi_to_hz
+from generators.dsp.units import hz_to_midi, midi_to_hz
 from generators.errors import AudioError, ParameterError, SettingsError, one_line
 from generators.notes.pitches import note_name, note_number
 from generators.oscillator_spec import oscillator_columns
 from generators.parameters import Floats
+from generators.registry import find_synth
 from generators.settings import Settings
 from generators.synth import PitchBend
 from inversynth.patches.patch import Patch
@@ -44,6 +45,9 @@ LONGEST_NOTE = 600.0
 
 MOST_SOUNDING = 100_000.0
 """Seconds of all notes together, a few minutes of rendering: an hour of a dense score has a third of it."""
+
+HIGHEST_NOTE = 127
+"""The highest MIDI note."""
 
 TAIL = 10.0
 """Seconds after a note is released in which bends are still followed: longer than releases last, which are a second."""
@@ -184,6 +188,46 @@ class Instrument:
             yield round(note.start * self.sample_rate), self.render(note)
 
 
+class KeyInstrument(Instrument):
+    """A patch of a synth that plays MIDI notes and velocities by itself, as a DX7 does.
+
+    It plays whole semitones: pitch bend counts as it stands when a note starts. Velocity is the patch's own affair.
+
+    Args: as of `Instrument`; root: pitch in hertz at which the patch sounds as at its own root, which others follow.
+    """
+
+    def __init__(self, patch: Patch, sample_rate: int | None = None, root: float | None = None) -> None:
+        self.synth = patch.synth(sample_rate)
+        self.sample_rate = self.synth.sample_rate
+        self._patch = np.asarray(patch.values, np.float64)
+        self._gain = 10.0 ** (patch.level_db / 20.0)
+        self.root = root or float(midi_to_hz(patch.root))
+        self._moved = round(patch.root - float(hz_to_midi(self.root)))
+
+    def values(self, pitch: float, raised: float = 0.0) -> tuple[Floats, int]:
+        """Return the values (parameters,), the same at every note, and 1 where there is such a note, else 0."""
+        return self._patch, int(0 <= self._key(pitch) <= HIGHEST_NOTE)
+
+    @property
+    def voices(self) -> int:
+        """1: a voice sounds as a whole, or not at all."""
+        return 1
+
+    def render(self, note: Note) -> NDArray[np.float32]:
+        """Render one note with its release, (samples,) float32."""
+        key, held = self._key(note.pitch + note.bend), min(note.held, LONGEST_NOTE)
+        return self.synth.render_key(self._patch, key, note.velocity, held) * np.float32(self._gain)
+
+    def _key(self, pitch: float) -> int:
+        return round(pitch) + self._moved
+
+
+def open_instrument(patch: Patch, sample_rate: int | None = None, root: float | None = None) -> Instrument:
+    """Return a patch as an instrument, in the way that its synth plays notes; arguments are those of `Instrument`."""
+    kind = KeyInstrument if find_synth(patch.space.synth).plays_keys else Instrument
+    return kind(patch, sample_rate, root)
+
+
 def play(instrument: Instrument, score: Score, path: str | os.PathLike[str]) -> tuple[int, float]:
     """Play a score into one WAV; returns the number of notes played and the gain (1 or less) of the whole.
 
@@ -264,7 +308,7 @@ def _run(settings: PlaySettings) -> None:
         raise SettingsError("--separate goes with --notes. Received: --midi")
     output = _output(settings)
     patch = read_any_patch(settings.patch)
-    instrument = Instrument(patch, settings.sample_rate, root_frequency(settings.root))
+    instrument = open_instrument(patch, settings.sample_rate, root_frequency(settings.root))
     score = read_score(settings.midi) if settings.midi is not None else _range(settings, instrument)
     if settings.separate:
         print(one_line(f"{count_notes(len(play_separately(instrument, score, output)))} -> {output}"))

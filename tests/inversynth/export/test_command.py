@@ -6,8 +6,12 @@ from pathlib import Path
 import mido
 import numpy as np
 import pytest
+import soundfile
 
 from generators.analysis.audio_metrics import stft_pcc
+from generators.analysis.pitch import find_note
+from generators.dx7.sysex import read_syx, write_syx
+from generators.dx7.voice import Voice
 from generators.errors import InversynthError, ParameterError
 from generators.registry import SYNTHS, build_synth
 from generators.sampling import sample_classes
@@ -19,8 +23,10 @@ from inversynth.patches.formats import (
     SUFFIXES,
     controller,
     patch_from_csv,
+    patch_from_voice,
     patch_to_csv,
     read_any_patch,
+    voice_from_patch,
     write_any_patch,
 )
 from inversynth.patches.patch import Patch, read_patch, render_patch, write_patch
@@ -38,7 +44,7 @@ def between_levels(row: int = 0) -> Patch:
     return Patch(FM, FM.unit_to_values(unit), 22050, 0.3, level_db=-12.5)
 
 
-@pytest.mark.parametrize("form", SUFFIXES)
+@pytest.mark.parametrize("form", ["json", "csv", "midi-cc"])
 @pytest.mark.parametrize("name", SYNTHS)
 def test_levels_come_back_exactly_and_sound_the_same(tmp_path: Path, name: str, form: str) -> None:
     for row in range(4):
@@ -50,7 +56,7 @@ def test_levels_come_back_exactly_and_sound_the_same(tmp_path: Path, name: str, 
         assert back.software == patch.software
 
 
-@pytest.mark.parametrize("form", SUFFIXES)
+@pytest.mark.parametrize("form", ["json", "csv", "midi-cc"])
 def test_values_between_levels_come_back_exactly(tmp_path: Path, form: str) -> None:
     patch = between_levels()
     back = read_any_patch(write_any_patch(tmp_path / f"a{SUFFIXES[form]}", patch, form))
@@ -291,5 +297,51 @@ def test_what_a_search_found_out_survives_as_json_alone(tmp_path: Path) -> None:
 def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for form, suffix in SUFFIXES.items():
+        patch = patch_from_voice(Voice()) if form == "syx" else on_levels("sine")
         with pytest.raises(InversynthError, match="cannot write"):
-            write_any_patch(tmp_path / "file" / f"a{suffix}", on_levels("sine"), form)
+            write_any_patch(tmp_path / "file" / f"a{suffix}", patch, form)
+
+
+# --- DX7 voices -------------------------------------------------------------------------------------------------
+
+
+def two_voices(folder: Path) -> tuple[Path, tuple[Voice, Voice]]:
+    pair = (Voice().replaced("FIRST", algorithm=4), Voice().replaced("SECOND", feedback=3, op2_coarse=14))
+    return write_syx(folder / "two.syx", pair), pair
+
+
+def test_a_voice_is_a_patch_and_comes_back_byte_for_byte(tmp_path: Path) -> None:
+    path, pair = two_voices(tmp_path)
+    patch = read_any_patch(f"{path}#2")
+    assert (patch.space.synth, patch.root, patch.source["voice"]) == ("dx7", 60.0, "SECOND")
+    for form in ("json", "csv", "midi-cc", "syx"):
+        back = read_any_patch(write_any_patch(tmp_path / f"voice{SUFFIXES[form]}", patch, form))
+        np.testing.assert_array_equal(back.values, patch.values)
+        assert voice_from_patch(patch) == pair[1]
+
+
+def test_command_exports_a_voice_of_a_bank_and_plays_it(tmp_path: Path) -> None:
+    path, pair = two_voices(tmp_path)
+    assert main(["export", f"{path}#2", "--format", "json", "--output", "second.json"]) == 0
+    assert main(["export", "second.json", "--format", "syx", "--output", "second.syx"]) == 0
+    assert read_syx(tmp_path / "second.syx").voices == pair[1:]
+    assert main(["play", "second.syx", "--notes", "A4", "--output", "a.wav"]) == 0
+    audio, rate = soundfile.read(tmp_path / "a.wav")
+    assert find_note(audio, rate).midi == pytest.approx(69.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["two.syx", "--format", "json"], "holds 32 DX7 voices. Name one of them: two.syx#1"),
+        (["two.syx#33", "--format", "json"], "holds the DX7 voices 1 to 32. Received: #33"),
+        (["fm.json", "--format", "syx"], "only a patch of synth 'dx7' is a DX7 voice. Received: one of 'fm'"),
+    ],
+)
+def test_what_is_no_voice_is_named(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_voices(tmp_path)
+    write_patch(tmp_path / "fm.json", on_levels("fm"))
+    assert main(["export", *words]) == 2
+    assert message in capsys.readouterr().err
