@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.dx7.kernel import LANES, STEP_TABLE, render_voices
+from generators.dx7.kernel import STEP_TABLE, render_voices
 from generators.dx7.tables import BLOCK, LFO_SPEEDS, LFO_UNIT, OCTAVE
 from generators.dx7.voice import HIGHEST, VOICE_BYTES, Voice, stack_values
 from generators.errors import ParameterError
@@ -14,6 +14,9 @@ from generators.parallel import available_cores, ordered_map
 
 LONGEST = 600.0
 """Seconds of a sound: the longest that an argument may ask for."""
+
+VECTOR, SMALLEST_PART = 8, 16
+"""Voices whose feedback is one vector, and voices for which another thread is worth its start."""
 
 SAMPLE_RATES = (4000, 192000)
 """Hz between which sounds are rendered."""
@@ -64,8 +67,7 @@ def render(
         )
 
     workers = workers or available_cores()
-    groups = -(-batch // LANES)
-    size = -(-groups // workers) * LANES if groups else LANES
+    size = max(-(-batch // (VECTOR * workers)) * VECTOR, SMALLEST_PART)
     for _ in ordered_map(render_part, (slice(k, k + size) for k in range(0, batch, size)), workers):
         pass
     return audio
