@@ -495,8 +495,20 @@ LFO_SPEEDS: NDArray[np.float64] = np.array([
 LFO_DELAY_UNIT = 25190424
 """Increment of the LFO's delay a sample at 1 Hz, of 2 ** 32. Source: msfa."""
 
-LFO_SINE: NDArray[np.int64] = np.floor(OCTAVE * np.sin(np.arange(1024) * (2 * np.pi / 1024)) + 0.5).astype(np.int64)
-"""One cycle of the LFO's sine, between whose points it is interpolated linearly. Source: msfa."""
+
+def _lfo_sine() -> NDArray[np.int64]:
+    """Return 1,024 points of a cycle by turning a vector step by step, whose rounding is kept. Source: msfa."""
+    one, half = 1 << 30, 1 << 29
+    cosine, sine = (int(np.floor(f(2 * np.pi / 1024) * one + 0.5)) for f in (np.cos, np.sin))
+    x, y, points = one, 0, []
+    for _ in range(512):
+        points.append((y + 32) >> 6)
+        x, y = (x * cosine - y * sine + half) >> 30, (x * sine + y * cosine + half) >> 30
+    return np.array(points + [-point for point in points])
+
+
+LFO_SINE = _lfo_sine()
+"""One cycle of the LFO's sine, amplitude 2 ** 24, between whose points it is interpolated linearly."""
 
 # --- sine -------------------------------------------------------------------------------------------------------------
 
