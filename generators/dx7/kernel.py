@@ -7,6 +7,8 @@ advance in lockstep: each of them waits for its own last sample, but not for the
 
 Numba counts references to every array that a function is given, which takes 9 ns: what is done for each voice and block
 stands in loops within few functions, and what is called there takes numbers or is called rarely.
+
+Tables are compiled in, and Numba keeps the kernel until this file changes: remove `__pycache__` after changing a table.
 """
 
 from math import exp
