@@ -133,8 +133,8 @@ EXPONENTIAL_CURVE: NDArray[np.int64] = np.array(
 )
 """Exponential keyboard scaling by groups of three notes from the break point. Source: msfa."""
 
-AM_SENSITIVITIES: NDArray[np.int64] = np.array([0, 4342338, 7171437, 16777216])
-"""Share of the LFO's amplitude depth that reaches an operator, of 2 ** 24. Measured: 0, 0.259, 0.427, 1."""
+AM_SENSITIVITIES: NDArray[np.int64] = np.array([0, 66, 109, 255]) * OCTAVE // 255
+"""Share of the LFO's amplitude depth that reaches an operator, of 2 ** 24. Measured: 0, 0.259, 0.428, 1."""
 
 AM_SLOPE, AM_BASE = 0.07 / (1 << 18), 12.2
 """Amplitude modulation takes exp(depth * AM_SLOPE + AM_BASE) / 2 ** 24 of a level: 1.2 % at least, where the
@@ -251,8 +251,8 @@ FIXED_DETUNE = 13457
 """Frequency of a step of detune above 7 in fixed mode; steps below 7 do nothing. Source: msfa."""
 
 DETUNE_DEPTH, DETUNE_DECAY = 0.0209, 0.396
-"""Seven steps of detune move a note by DETUNE_DEPTH x exp(-DETUNE_DECAY x) octaves, x being log2 of its Hz: 17 cents
-at C1, 8 at C4, 3.5 at C7. Measured; the fit gives all of 63 phase increments to within one."""
+"""Seven steps of detune move a note by DETUNE_DEPTH * x * exp(-DETUNE_DECAY * x) octaves, x being log2 of its Hz: 17
+cents at C1, 8 at C4, 3.5 at C7. Measured; the fit gives all of 63 phase increments to within one."""
 
 PITCH_LEVELS: NDArray[np.int64] = np.array(
     [
