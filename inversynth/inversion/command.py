@@ -6,6 +6,7 @@ does not stop the others. Ctrl-C writes the best patch so far and ends with 130.
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from inversynth.inversion.result import Inversion
     from inversynth.inversion.target import Target
     from inversynth.search.search import StageReport
-    from models.model_files import LoadedModel, ModelCard
+    from models.model_files import LoadedModel
 
 
 INDEX = "index.html"
@@ -32,12 +33,15 @@ class InvertSettings(Settings):
     """Estimate the synthesizer settings behind sounds (WAV, FLAC, OGG, MP3, AIFF) and write a report for each."""
 
     flags_only: ClassVar = frozenset(
-        {"sounds", "model", "output_dir", "start", "synth_info", "budget", "continuous", "every_onset"}
+        {"sounds", "model", "synth", "output_dir", "start", "synth_info", "budget", "continuous", "every_onset"}
     )
     renamed: ClassVar = {"output_directory": "output_dir"}
 
     sounds: CliPositionalArg[list[Path]] = Field([], description="the sounds, of any rate, length and channel count")
     model: str = Field("inverter", description="a bundled model (inverter, C6XL), a run folder, or a .keras file")
+    synth: Literal["fm", "dx7"] = Field(
+        "fm", description="fm: the synth of the model; dx7: a voice for the Yamaha DX7 and Dexed, as NAME.syx"
+    )
     budget: Literal["none", "fast", "full"] = Field(
         "fast", description="how long to search on from the model's estimate"
     )
@@ -59,42 +63,90 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth invert") -> 
     return code or (EXIT_FAULT if faults else 0)
 
 
-def _run(settings: InvertSettings, faults: list[str]) -> None:
-    from inversynth.inversion.inversion import describe_assumptions, model_synth, open_model
+@dataclass(frozen=True)
+class _Inverter:
+    """What inverts sounds: how it needs them, what it takes for granted, and `invert(target, options)`."""
 
+    sample_rate: int
+    length: float
+    normalised: bool
+    assumptions: dict[str, str]
+    invert: "Callable[[Target, dict[str, Any]], Inversion]"
+
+
+def _run(settings: InvertSettings, faults: list[str]) -> None:
     if settings.every_onset and settings.start is not None:
         raise SettingsError("--every_onset finds the beginnings by itself. Received: --start too. Keep one of them")
     if not settings.sounds and not settings.synth_info:
         raise SettingsError("name one or more sounds. Received: none. See --help")
-    card, load = open_model(settings.model)
+    inverter = _voice_inverter(settings) if settings.synth == "dx7" else _model_inverter(settings)
     if settings.synth_info:
-        for name, words in describe_assumptions(card, "fit").items():
+        for name, words in inverter.assumptions.items():
             print(f"{name + ':':<17}{words}")
     if settings.sounds:
-        model_synth(card)  # a model that does not fit its synth is refused before anything is read
-        _invert_sounds(settings, card, load, faults)
+        _invert_sounds(settings, inverter, faults)
 
 
-def _invert_sounds(
-    settings: InvertSettings, card: "ModelCard", load: "Callable[[], LoadedModel]", faults: list[str]
-) -> None:
+def _model_inverter(settings: InvertSettings) -> _Inverter:
+    """Return what inverts sounds by a model and its synth; one that does not fit its synth is refused at once."""
+    from inversynth.inversion.inversion import (
+        describe_assumptions,
+        estimate,
+        invert_estimate,
+        learned_normalised,
+        model_synth,
+        open_model,
+    )
+
+    card, load = open_model(settings.model)
+    if settings.sounds:
+        model_synth(card)
+    only = len(settings.sounds) == 1 and not settings.every_onset
+    model: LoadedModel | None = None
+
+    def invert(target: "Target", options: dict[str, Any]) -> "Inversion":
+        nonlocal model
+        model = model or load()
+        probabilities = estimate(target, model)
+        if only:
+            model = None  # frees its memory before the search, which needs as much
+        return invert_estimate(target, card, probabilities, level="fit", continuous=settings.continuous, **options)
+
+    normalised = learned_normalised(card)
+    return _Inverter(card.sample_rate, card.length, normalised, describe_assumptions(card, "fit"), invert)
+
+
+def _voice_inverter(settings: InvertSettings) -> _Inverter:
+    """Return what finds DX7 voices."""
+    from generators.dx7.synth import SAMPLE_RATE, Dx7Synth
+    from inversynth.inversion import voices
+
+    if settings.continuous:
+        raise SettingsError("--continuous moves parameters between levels, of which a DX7 voice has none. Leave it out")
+    if settings.model != InvertSettings.model_fields["model"].default:
+        raise SettingsError(f"--synth dx7 searches without a model. Received: --model {settings.model}. Leave it out")
+    assumptions = voices.describe_assumptions(Dx7Synth(SAMPLE_RATE, voices.LENGTH))
+    return _Inverter(
+        SAMPLE_RATE,
+        voices.LENGTH,
+        False,
+        assumptions,
+        lambda target, options: voices.invert_voice(target, **options),
+    )
+
+
+def _invert_sounds(settings: InvertSettings, inverter: _Inverter, faults: list[str]) -> None:
     """Invert sounds one after another, each into its folder, and list all reports of the output folder."""
-    from inversynth.inversion.inversion import estimate, invert_estimate
     from inversynth.inversion.result import InversionInterrupted
     from inversynth.report.index import write_index
 
-    index, written, model = settings.output_dir / INDEX, 0, None
-    only = len(settings.sounds) == 1 and not settings.every_onset
-    options: dict[str, Any] = {"budget": settings.budget, "continuous": settings.continuous, "progress": print_stage}
+    index, written = settings.output_dir / INDEX, 0
+    options: dict[str, Any] = {"budget": settings.budget, "progress": print_stage}
     try:
-        for target, folder in _targets(settings, card, faults):
+        for target, folder in _targets(settings, inverter, faults):
             print_remarks(target)
-            model = model or load()
             try:
-                probabilities = estimate(target, model)
-                if only:
-                    model = None  # frees its memory before the search, which needs as much
-                _write(invert_estimate(target, card, probabilities, level="fit", **options), folder, index)
+                _write(inverter.invert(target, options), folder, index)
                 written += 1
             except AudioError as fault:
                 faults.append(_print_fault(fault))
@@ -107,20 +159,19 @@ def _invert_sounds(
             print(one_line(f"all reports: {write_index(index, faults)}"))
 
 
-def _targets(settings: InvertSettings, card: "ModelCard", faults: list[str]) -> "Iterator[tuple[Target, Path]]":
-    """Yield sounds made ready for a model, with the folder of each; print sounds at fault, and add them to `faults`."""
-    from inversynth.inversion.inversion import learned_normalised
+def _targets(settings: InvertSettings, inverter: _Inverter, faults: list[str]) -> "Iterator[tuple[Target, Path]]":
+    """Yield sounds made ready, with the folder of each; print sounds at fault, and add them to `faults`."""
     from inversynth.inversion.notes import read_notes, read_sound
 
-    normalised = learned_normalised(card)
+    rate, length, normalised = inverter.sample_rate, inverter.length, inverter.normalised
     for path, name in zip(settings.sounds, name_folders(settings.sounds), strict=True):
         folder = settings.output_dir / name
         try:
             if settings.every_onset:
-                for target in read_notes(path, card.sample_rate, card.length, normalised):
+                for target in read_notes(path, rate, length, normalised):
                     yield target, folder / target.name.rpartition("-")[2]
             else:
-                yield read_sound(path, card.sample_rate, card.length, settings.start, normalised), folder
+                yield read_sound(path, rate, length, settings.start, normalised), folder
         except AudioError as fault:
             faults.append(_print_fault(fault))
 

@@ -18,7 +18,7 @@ from inversynth.inversion.result import Inversion, InversionInterrupted
 from inversynth.inversion.target import Target
 from inversynth.inversion.verdict import WORDS, assess
 from inversynth.patches.patch import Patch, render_patch
-from inversynth.search.search import Level, Refinement, SearchInterrupted, StageReport, refine
+from inversynth.search.search import VARIED, Level, Refinement, SearchInterrupted, StageReport, refine
 
 if TYPE_CHECKING:
     from generators.analysis.musical_measures import MusicalMeasures
@@ -126,7 +126,7 @@ def conclude(
         found.values,
         synth.sample_rate,
         synth.length,
-        found.probabilities,
+        found.probabilities if synth.space.size <= VARIED else None,
         model=model,
         source=target.source,
         level_db=found.level_db,

@@ -9,9 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.audio import write_audio
+from generators.dx7.synth import Dx7Synth
 from inversynth.inversion.target import Target
+from inversynth.patches.formats import write_any_patch
 from inversynth.patches.patch import Patch, write_patch
 from inversynth.search.search import Refinement, SearchInterrupted
+
+VOICE = "voice.syx"
+"""The file of a DX7 voice, which the instrument and its emulators load."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ class InversionInterrupted(SearchInterrupted):
 
 
 def write_inversion(inversion: Inversion, folder: Path, index: Path | None = None) -> Path:
-    """Write patch.json, target.wav, match.wav and report.html into a folder; returns the report's path.
+    """Write patch.json, target.wav, match.wav and report.html into a folder, and voice.syx where a DX7 makes it.
+
+    Returns the path of the report.
 
     Args: index: the page that lists all reports, to which this one shall lead back.
     """
@@ -49,4 +56,6 @@ def write_inversion(inversion: Inversion, folder: Path, index: Path | None = Non
     write_audio(folder / "target.wav", inversion.target.audio, rate)
     write_audio(folder / "match.wav", inversion.audio, rate)
     write_patch(folder / "patch.json", inversion.patch)
+    if inversion.patch.space.synth == Dx7Synth.name:
+        write_any_patch(folder / VOICE, inversion.patch, "syx")
     return write_report(folder / "report.html", inversion, index)

@@ -29,6 +29,10 @@ from inversynth.search.state import Classes, Floats, Recording, SearchStage, Sea
 
 Level = Literal["known", "fit"]
 
+VARIED = 4096
+"""Classes of all parameters together up to which each is rendered after a search, to tell what the sound determines:
+those of a DX7 voice, 10,700, would take longer than the search, and one parameter alone says little there."""
+
 LOUDNESS = 0.05
 """Root mean square to which sounds of unknown level are brought, about that of a random `fm` sound."""
 
@@ -38,7 +42,8 @@ class Refinement:
     """A patch found for a sound, and that patch's sound.
 
     Shapes, with p parameters:
-        classes and values (p,), probabilities (size,); the best class of each parameter is its class.
+        classes and values (p,), probabilities (size,); the best class of each parameter is its class, but in
+            a space of more than `VARIED` classes, where the probabilities are those that the search began with.
         audio (samples,) is the sound found, at the level of the target. It begins at sample `offset`, and its
             oscillators at `phases` in cycles (None: at zero, where the synth's own begin).
         indistinguishable (size,) marks classes that change the sound by less than -60 dB when taken alone, and
@@ -235,13 +240,14 @@ def _conclude(
 ) -> Refinement:
     """Gather what is known of the best patch; the sound searched is the target times `scale`."""
     space = state.synth.space
+    varied = space.size <= VARIED
     indistinguishable, probabilities = None, state.posterior
     others: tuple[Alternative, ...] = ()
     if state.between_levels is not None:
         state.classes = space.values_to_classes(state.between_levels).astype(np.int64)
         if state.best_synth.root != state.synth.root:  # what was prepared belongs to another root
             state.synth, state.structured, state.tried = state.best_synth, {}, []
-    if reports:
+    if reports and varied:
         try:
             indistinguishable, probabilities = class_posterior(state)
             best = state.classes

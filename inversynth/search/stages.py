@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from inversynth.search import fm_stages, matching
+from inversynth.search import dx7_search, fm_stages, matching
 from inversynth.search.objective import ENOUGH, EXPLAINED
 from inversynth.search.state import Classes, Floats, SearchStage, SearchState
 
@@ -144,17 +144,21 @@ STAGES: dict[str, SearchStage] = {
         SearchStage("between", "Adam, between the levels", 8, 20.0, _between, True),
         SearchStage("pick", "oscillators one by one, then joint moves", 2000, 0.25, fm_stages.pick),
         SearchStage("align", "where the sound begins, and its polarity", 1500, 0.3, fm_stages.align, True),
+        SearchStage("voices", "the nearest of an index of voices", 200, 0.5, dx7_search.voices),
+        SearchStage("islands", "a population for each of eight algorithms", 1000, 1.5, dx7_search.islands),
+        SearchStage("cross", "the best of all algorithms crossed", 600, 1.0, dx7_search.cross),
+        SearchStage("steps", "single parameters of the best, by steps that adapt", 750, 1.0, dx7_search.steps),
         SearchStage("restart", "built anew from other globals or phases", 20000, 2.0, fm_stages.restart),
     )
 }
 """Every stage by name."""
 
-_FAST = ("pick", "align", "beam", "turn", "match")
+_FAST = ("pick", "align", "beam", "turn", "match", "voices", "islands", "cross", "steps")
 
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "none": (0, ()),
     "fast": (2600, _FAST),
-    "full": (24000, (*_FAST, "pick", "restart", "evolve", "turn", "match on")),
+    "full": (24000, (*_FAST, "pick", "restart", "evolve", "turn", "match on", "islands", "cross", "steps")),
 }
 """Renders allowed and stages, in order; a synth leaves out those that do not suit it.
 

@@ -18,6 +18,7 @@ from generators.synth import Synth
 from inversynth.search.objective import EXPLAINED, Objective, residual
 
 if TYPE_CHECKING:
+    from inversynth.search.dx7_search import Voices
     from inversynth.search.fm_progress import OscillatorProgress
 
 Floats = NDArray[np.floating[Any]]
@@ -105,7 +106,7 @@ class SearchState:
         recording: what the target was cut from. begin: sample of it, with a fraction, at which the sound was found to
             begin, None as long as nothing else than the target's own begin was. polarity: -1 where it was turned over.
         structured: searches through the synth's structure, by the sample at which the sound is taken to begin.
-        oscillators: what the stages for a synth of oscillators pass on to each other.
+        oscillators, voices: what the stages for synths of oscillators, and for DX7 voices, pass on to each other.
     """
 
     synth: Synth
@@ -133,6 +134,7 @@ class SearchState:
     tried: list[tuple[float, Classes]] = field(default_factory=list)
     structured: dict[int, StructuredSearch] = field(default_factory=dict)
     oscillators: "OscillatorProgress | None" = None
+    voices: "Voices | None" = None
 
     def place(self, begin: float, polarity: int, head: NDArray[np.float32] | None = None) -> None:
         """Take the sound to begin at a place of the recording: it is cut anew, and what was found is measured anew.
