@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from generators.errors import shown
+
 MAX_MEMBERS = 1000
 """Members of an archive: a model file has 4, the state of a generation one for each of some hundred layers."""
 
@@ -84,7 +86,7 @@ def reading_archive() -> Iterator[None]:
         OverflowError,
         RuntimeError,
     ) as error:
-        raise ArchiveError(f"must be a whole zip archive. Received: {error}") from None
+        raise ArchiveError(f"must be a whole zip archive. Received: {shown(str(error), 200)}") from None
 
 
 def read_member(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:

@@ -34,6 +34,11 @@ _KINDS = {
 }
 
 
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path without links and dots, whether it exists or not; of a loop of links, as far as it leads."""
+    return Path(os.path.realpath(path))
+
+
 # --- before reading ---------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.errors import ModelError
+from generators.files import real_path
 from models.model_files import BEST, LoadedModel, load_model
 
 LATENT_SEED = 0x6C61
@@ -112,4 +113,4 @@ class NoteModel(TrainedModel):
 
 def name_of(path: Path) -> str:
     """Return the name of a model file, or of its run folder for a `best.keras`."""
-    return path.resolve().parent.name if path.name == BEST else path.stem
+    return real_path(path).parent.name if path.name == BEST else path.stem

@@ -198,7 +198,11 @@ def sounds_must_fit(path: Path, fit: Fit, mismatches: Sequence[str], count: int)
 
 
 def labels_in_name(stem: str) -> dict[str, Any]:
-    """Parse `<sound>_<note>`: all before the last underscore is the instrument; without a note there is no `pitch`."""
+    """Parse `<sound>_<note>`: all before the last underscore is the instrument; without a note there is no `pitch`.
+
+    Bytes that are not UTF-8 stand in the instrument as they are shown, `caf\\xe9`: labels are text.
+    """
+    stem = os.fsencode(stem).decode("utf-8", "backslashreplace")
     sound, _, note = stem.rpartition("_")
     if sound and re.fullmatch(r"\d{1,3}|[A-Ga-g][#b]?-?\d", note):
         try:

@@ -11,6 +11,7 @@ from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
 from generators.errors import SettingsError, one_line
+from generators.files import real_path
 from generators.settings import Settings
 from inversynth.inputs import check_inputs_kept
 
@@ -76,7 +77,7 @@ def _export_patch(settings: ExportSettings) -> None:
 
 def _default_name(patch: Path, suffix: str) -> str:
     """Return a file name: that of the patch, or of the sound whose folder holds a `patch.json`."""
-    folder = patch.resolve().parent.name
+    folder = real_path(patch).parent.name
     stem = folder if patch.name == "patch.json" and folder else patch.stem
     return f"{stem}{suffix}" if f"{stem}{suffix}" != patch.name else f"{stem}_exported{suffix}"
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from generators.command import run_command
 from generators.errors import ModelError, one_line
+from generators.files import real_path
 from generators.settings import Settings
 from inversynth.wae.session import load_model
 
@@ -74,7 +75,7 @@ def _run(settings: MapSettings) -> None:
     spaces = {name: in_space(each) for name, each in latents.items()}
     print(one_line(to_png(draw_grid(spaces, attributes), folder / SPACE_FILE)))
     for name, wae in zip(names, wae_models, strict=True):
-        plots = sorted((wae.loaded.path.resolve().parent / "pictures").glob("epoch_*.png"))
+        plots = sorted((real_path(wae.loaded.path).parent / "pictures").glob("epoch_*.png"))
         if plots:
             print(one_line(animate(plots, folder / f"{name}.gif")))
 

@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 
 from generators.dataset import Dataset
 from generators.errors import ModelError, SettingsError
+from generators.files import real_path
 from generators.parameters import ParameterSpace
 from generators.registry import build_synth
 from models.backend import predict_in_batches, start_keras
@@ -78,7 +79,7 @@ def open_patches(settings: Any, stack: ExitStack, read_patches: ReadPatches | No
     if settings.patches is not None:
         if read_patches is None:
             raise SettingsError(f"patches are read by `inversynth train`. Received: --patches {settings.patches}")
-        patches, name = read_patches(settings.patches), settings.patches.resolve().name
+        patches, name = read_patches(settings.patches), real_path(settings.patches).name
     else:
         with Dataset(settings.dataset_path) as dataset:
             patches, name = dataset_patches(dataset), dataset.name

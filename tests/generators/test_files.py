@@ -12,7 +12,7 @@ import pytest
 
 from generators import files
 from generators.errors import AudioError, InversynthError
-from generators.files import check_readable_file, locked, made_folders, written_whole
+from generators.files import check_readable_file, locked, made_folders, real_path, written_whole
 
 ROOT = Path(__file__).parents[2]
 posix = pytest.mark.skipif(os.name != "posix", reason="named pipes and the kernel's file locks are POSIX")
@@ -338,3 +338,12 @@ def test_two_never_hold_a_lock_together(tmp_path):
     results = [each.communicate() for each in [python(TURNS, tmp_path / "a") for _ in range(3)]]
     assert [err for _, err in results] == [""] * 3
     assert sum(int(out) for out, _ in results) > 50
+
+
+def test_a_loop_of_links_leads_somewhere(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "to_folder").symlink_to("folder")
+    assert real_path(tmp_path / "to_folder" / ".." / "folder" / "x") == real_path(tmp_path) / "folder" / "x"
+    assert real_path(tmp_path / "one" / "x").name == "x"

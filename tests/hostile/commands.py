@@ -82,6 +82,7 @@ CALLS: dict[str, Call] = {
             {},
             {"source": "soundfont", "soundfont": "{soundfont}", "pitches": "60:62", "length": "0.05", "held": "0.02"},
             changes={
+                "wavefile_directory": {"wavefiles": True},
                 "notes_from": {
                     **{"source": "folder", "soundfont": None, "pitches": None, "sample_rate": "16000", "length": "0.1"},
                     **{"convert": True, "pad": True, "trim": True},
@@ -213,7 +214,8 @@ CALLS: dict[str, Call] = {
         Call("wae morph", {}, {**TRANSFER, "steps": "2", "note": "60"}, kinds={"origin": "word", "target": "word"}),
         Call("wae transfer", {"sound": "{sound}"}, {**TRANSFER, "style": "flute", "note": "60"}),
         Call("wae map", {}, {"models": "{wae_run}", "dataset_file": "{notes_dataset}"}),
-        Call("compare", {}, {"model": "{run}", "dataset": "{sine}", "num": "1"}),
+        # a list of numbers: 1,000 is two rows, each with half a minute of baselines
+        Call("compare", {}, {"model": "{run}", "dataset": "{sine}", "num": "1"}, kinds={"rows": "word"}),
         Call(
             "evaluate",
             {"runs": "{run}"},

@@ -12,6 +12,7 @@ from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
 from generators.errors import AudioError, ModelError, ParameterError, SettingsError, error_line, one_line
+from generators.files import real_path
 from generators.notes.folder import Fit
 from generators.notes.pitches import note_list
 from generators.parallel import available_cores
@@ -116,7 +117,7 @@ def _check(settings: GridSettings) -> None:
             f"name four folders: {', '.join(CORNERS)}. Received: {len(settings.corners)}. To check fewer, add --check"
         )
     for corner in settings.corners:
-        if settings.output_dir.resolve().is_relative_to(corner.resolve()):
+        if real_path(settings.output_dir).is_relative_to(real_path(corner)):
             raise SettingsError(
                 f"the pad must not be written into a corner. Received: --output_dir {settings.output_dir} in {corner}"
             )

@@ -1,5 +1,6 @@
 """Folders of one's own sounds: names and tables are read, every fault is listed at once, long ones are cut."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from generators.audio import read_audio, resample
 from generators.dataset import Dataset
 from generators.errors import AudioError, DatasetError, ParameterError
 from generators.notes import folder
-from generators.notes.folder import Fit, folder_source
+from generators.notes.folder import Fit, folder_source, labels_in_name
 
 RATE, SAMPLES = 4000, 400
 FIT = Fit(RATE, SAMPLES)
@@ -225,3 +226,8 @@ def test_bad_input_exits_with_one_line_and_2(tmp_path, capsys, argv, line):
     assert err.startswith(line)
     assert err.count("\n") == 1
     assert not (tmp_path / "test_datasets").exists()
+
+
+def test_a_name_that_is_not_utf8_is_an_instrument_of_text() -> None:
+    assert labels_in_name(os.fsdecode(b"caf\xe9_60")) == {"instrument": "caf\\xe9", "pitch": 60}
+    assert labels_in_name("café_60") == {"instrument": "café", "pitch": 60}

@@ -171,7 +171,8 @@ def members() -> Iterator[Member]:
     }.items():
         yield notes(f"folder-{name}", _sounds(file), group=3)
     for name, content in {"text": b"text", "empty": b"\0", "of-nothing": wav(data=b""), "cut": wav()[:50]}.items():
-        yield notes(f"folder-of-{name}", _sounds(b"a_60.wav", b"b_61.wav", content=content), "refuse")
+        must: Must = "either" if name == "cut" else "refuse"  # what could be decoded is used
+        yield notes(f"folder-of-{name}", _sounds(b"a_60.wav", b"b_61.wav", content=content), must)
     yield notes("same-note-twice", _sounds(b"a_60.wav", b"a_C4.wav"))
     yield notes("many", _sounds(*(b"a%d_60.wav" % number for number in range(3000)), content=b"x"), "refuse")
     yield notes("link-to-itself", _around_itself)
