@@ -98,6 +98,13 @@ class Card:
         """What the numbers of a label stand for, by label, in order; empty where they stand for themselves."""
         return {label: list(names) for label, names in json.loads(self.options).get("names", {}).items()}
 
+    def names_of(self, label: str) -> list[str]:
+        """Return what the numbers of a label stand for. Raises DatasetError where the card does not say."""
+        names = self.names
+        if label not in names:
+            raise DatasetError(f"a card names what the numbers of label '{label}' stand for. Received: none")
+        return names[label]
+
     @property
     def masks(self) -> tuple[str, ...]:
         """Labels whose numbers are sums of 2^i, one for each name i that holds."""

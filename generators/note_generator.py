@@ -100,7 +100,8 @@ def write_note_files(dataset: Dataset, directory: Path, workers: int | None = No
     Where notes share both, the velocity follows the instrument, and where they share that too the number of the row.
     """
     instruments, velocities = (dataset.labels["instrument"][:], dataset.classes[:, 1])
-    folders = [_folder_name(dataset.card.names["instrument"][number]) for number in instruments]
+    names = dataset.card.names_of("instrument")
+    folders = [_folder_name(names[number]) for number in instruments]
     names = [folder.replace("_", "-") for folder in folders]
     pitches = dataset.classes[:, 0]
     for more in (velocities, np.arange(len(dataset))):

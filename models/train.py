@@ -14,6 +14,8 @@ from typing import Any
 from generators.command import run_command
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ParameterError, os_reason
+from generators.files import check_readable_file
+from generators.json_reader import MAX_BYTES
 from generators.parameters import ParameterSpace
 from models.macros.patch_sets import ReadPatches
 from models.registry import find_recipe
@@ -85,6 +87,7 @@ def _train_folds(recipe: Recipe, settings: Any, parameters: ParameterSpace | Non
 
 def read_parameters(path: Path) -> ParameterSpace:
     """Read a parameter space from a JSON file. Raises ParameterError."""
+    check_readable_file(path, "parameters_file", ParameterError, most_bytes=MAX_BYTES)
     try:
         return ParameterSpace.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

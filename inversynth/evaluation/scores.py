@@ -140,7 +140,12 @@ def _parameter_cells(scores: Mapping[str, Estimate]) -> list[str]:
 
 
 def score_files(path: Path) -> tuple[Path, Path]:
-    """Return the JSON and the CSV file that a name of either kind, or of neither, means."""
+    """Return the JSON and the CSV file that a name of either kind, or of neither, means.
+
+    Raises: RunError for an empty name.
+    """
+    if not path.name:
+        raise RunError(f"scores need a file name. Received: '{path}'")
     stem = path.with_suffix("") if path.suffix in (".json", ".csv") else path
     return stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.csv")
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,7 +20,8 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from generators.audio import read_header, write_audio
-from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError, one_line, os_reason
+from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError, one_line
+from generators.files import check_writable, hidden_path
 from generators.settings import Settings
 from inversynth.commands import run_for_each
 from inversynth.inputs import MidiNote, check_inputs_kept, model_loader, sound_paths
@@ -110,7 +110,7 @@ def _decode_batch(
     codec, longest = decoder.codec, len(sounds[0][0])
     filled = [*sounds, *[sounds[-1]] * (size - len(sounds))]
     codes = [np.pad(each.codes, ((0, longest - len(each)), (0, 0)), mode="edge") for each, _ in filled]
-    state = sounds[0][1].with_name(f".{sounds[0][1].stem}.state.npz")
+    state = hidden_path(sounds[0][1].with_suffix(""), ".state.npz")
     if not resume:
         state.unlink(missing_ok=True)
     audio = codec.decode(
@@ -184,17 +184,6 @@ def with_outputs(sounds: Sequence[Codes], folder: Path, inputs: Sequence[Path]) 
     pairs = [(codes, folder / f"{codes.name}_decoded.wav") for codes in sounds]
     check_inputs_kept((path for _, path in pairs), inputs)
     return pairs
-
-
-def check_writable(folder: Path) -> None:
-    """Raise AudioError where no sound could be written, before the long work begins."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = os_reason(error)
-        raise AudioError(f"cannot write {folder}: {reason}. Name a folder with room that you may write to") from None
 
 
 # --- the command -----------------------------------------------------------------------------------------------
@@ -271,7 +260,8 @@ def decode_and_print(settings: DecodingSettings, decoder: Decoder, sounds: Seque
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    check_writable(settings.output_dir)
+    for _, path in sounds:
+        check_writable(path, AudioError)
     longest = max((codes for codes, _ in sounds), key=len)
     count = f"{len(sounds):,} sound{'' if len(sounds) == 1 else 's'}"
     log.info("decoding %s, %s%s", count, "the longest of " if len(sounds) > 1 else "", describe_codes(longest))

@@ -5,6 +5,7 @@ of another along a raised cosine, and codes stretched in time, which keeps the p
 """
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -96,7 +97,7 @@ def stretch(sound: Codes, factor: float) -> Codes:
 
 def _result(sounds: Sequence[Codes], codes: NDArray[np.float64], name: str) -> Codes:
     """Return new codes with the note of the sounds they come from, where these share one."""
-    if len(whole := name.encode()) > LONGEST_NAME:
+    if len(whole := os.fsencode(name)) > LONGEST_NAME:
         name = f"{whole[: LONGEST_NAME - 9].decode(errors='ignore')}-{hashlib.sha256(whole).hexdigest()[:8]}"
     notes = {sound.pitch for sound in sounds}
     made = replace(sounds[0], codes=codes.astype(np.float32), name=name, pitch=notes.pop() if len(notes) == 1 else None)

@@ -186,7 +186,7 @@ def _of_dataset(settings: ReconstructSettings, wae: "WaeModel") -> NoteBatch:
         if wae.label not in dataset.labels:
             raise DatasetError(f"{unknown('label', wae.label, dataset.labels)}, in {dataset.path}")
         audio, classes, label = dataset.read_columns(rows, ("audio", "classes", wae.label))
-        names, rate = dataset.card.names[wae.label], dataset.card.sample_rate
+        names, rate = dataset.card.names_of(wae.label), dataset.card.sample_rate
     known = {name: number for number, name in enumerate(wae.styles)}
     styles = [names[number] for number in label]
     numbers = [look_up(wae.label, name, known, ModelError) for name in styles]

@@ -220,7 +220,7 @@ def note_labels(dataset: Dataset) -> NDArray[np.int32]:
     for label, known in (("family", labels.FAMILIES), ("source", labels.SOURCES)):
         if label in dataset.labels:
             (column,) = dataset.read_columns(slice(None), (label,))
-            names = dataset.card.names[label]
+            names = dataset.card.names_of(label)
             found.append(np.asarray([known.index(name) if name in known else -1 for name in names], np.int32)[column])
         else:
             found.append(unlabelled)

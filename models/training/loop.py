@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generators.errors import ModelError, RunError
+from generators.errors import ModelError, RunError, one_line
 from models.backend import device_kind, start_keras
 from models.training.evaluate import EVALUATION_BATCH, measure
 from models.training.recipe import Recipe, TrainingStage, check_data_format
@@ -252,7 +252,7 @@ def _opening_line(recipe: Recipe, model: "keras.Model", training: "Batches", run
 
     return (
         f"training {recipe.name} ({model.count_params():,} weights) with {training.count} examples an epoch, "
-        f"{keras.backend.backend()} on {device_kind()}, into {run.path}"
+        f"{keras.backend.backend()} on {device_kind()}, into {one_line(run.path)}"
     )
 
 
@@ -295,4 +295,4 @@ def _closing_line(recipe: Recipe, metrics: Mapping[str, Any], run: Run) -> str:
     test = metrics["test"]
     examples = recipe.kind.examples
     epochs = f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
-    return f"{run.path}: {epochs}; on {test['n']} test {examples} {recipe.report(test)}"
+    return f"{one_line(run.path)}: {epochs}; on {test['n']} test {examples} {recipe.report(test)}"

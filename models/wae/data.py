@@ -114,7 +114,8 @@ def _styles(dataset: Dataset, label: str) -> tuple[tuple[str, ...], NDArray[np.i
         raise DatasetError(f"{unknown('label', label, known)}, in {dataset.path}")
     (column,) = dataset.read_columns(slice(None), (label,))
     occurring, style = np.unique(column.astype(np.intp), return_inverse=True)
-    names = tuple(dataset.card.names[label][number] for number in occurring)
+    known_names = dataset.card.names_of(label)
+    names = tuple(known_names[number] for number in occurring)
     if len(names) < 2:
         raise DatasetError(
             f"notes must be of two styles or more to tell them apart. Received: {dataset.path} with {label} "

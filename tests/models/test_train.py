@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -66,8 +67,10 @@ def test_a_parameters_file_is_held_against_the_data(tiny_dataset_path, tmp_path,
     right.write_text(SYNTH.space.to_json())
     wrong.write_text(FmSynth.space.to_json())
     assert read_parameters(right) == SYNTH.space
-    with pytest.raises(ParameterError, match=r"cannot read parameters_file nowhere\.json: No such file"):
+    with pytest.raises(ParameterError, match=r"no such parameters_file: nowhere\.json"):
         read_parameters(right.with_name("x").relative_to(tmp_path).with_name("nowhere.json"))
+    with pytest.raises(ParameterError, match="parameters_file"):  # no end of it is ever reached
+        read_parameters(Path("/dev/full"))
     message = refuse(capfd, "--dataset_file", tiny_dataset_path, "--parameters_file", wrong)
     assert "must have the parameter space of parameters_file. Received: synth 'fm' against 'sine'" in message
 

@@ -138,12 +138,6 @@ def test_a_card_that_does_not_say_on_how_many_sounds_it_was_trained_is_refused(
         held_out_rows(dataset, [odd])
 
 
-def test_a_card_whose_data_is_no_object_names_no_rows(tmp_path: Path, model_file: Path, sines: Path) -> None:
-    odd = tmp_path / "odd.keras"
-    save_model(load_model(model_file).model, odd, replace(read_card(model_file), training={"data": -1}))
-    assert main(["--model", str(odd), "--dataset", str(sines), "--rows", "1", "--output_dir", str(tmp_path / "o")]) == 0
-
-
 def test_report_says_whether_the_model_was_trained_on_the_rows(tmp_path: Path, model_file: Path, sines: Path) -> None:
     card = read_card(model_file)
     trained = tmp_path / "trained.keras"

@@ -155,7 +155,8 @@ def test_nothing_is_waited_for_that_could_not_be_written(toy: Toy, capsys) -> No
     write("a")
     assert typed("a.codes.npz", "--output_dir", "a.codes.npz") == 2
     assert capsys.readouterr().err == (
-        "AudioError: cannot write a.codes.npz: File exists. Name a folder with room that you may write to\n"
+        "AudioError: cannot write a.codes.npz/a_decoded.wav: File exists. "
+        "Name a place with room that you may write to\n"
     )
     assert not toy.batches
 
