@@ -211,7 +211,7 @@ def _rows(settings: CompareSettings, dataset: Dataset, model_file: Path) -> tupl
         unseen = held_out_rows(dataset, [model_file])
     except ModelError:  # it was trained on all of them: worth a look too, with a remark
         unseen = np.empty(0, np.intp)
-    rows = settings.rows
+    rows = list(dict.fromkeys(settings.rows))  # each row once, in the order named
     if not rows:
         rows = choose_rows(unseen if len(unseen) else dataset.finished(), settings.num, settings.seed).tolist()
     seen = len(set(rows) - set(unseen.tolist()))

@@ -214,8 +214,7 @@ CALLS: dict[str, Call] = {
         Call("wae morph", {}, {**TRANSFER, "steps": "2", "note": "60"}, kinds={"origin": "word", "target": "word"}),
         Call("wae transfer", {"sound": "{sound}"}, {**TRANSFER, "style": "flute", "note": "60"}),
         Call("wae map", {}, {"models": "{wae_run}", "dataset_file": "{notes_dataset}"}),
-        # a list of numbers: 1,000 is two rows, each with half a minute of baselines
-        Call("compare", {}, {"model": "{run}", "dataset": "{sine}", "num": "1"}, kinds={"rows": "word"}),
+        Call("compare", {}, {"model": "{run}", "dataset": "{sine}", "num": "1"}),
         Call(
             "evaluate",
             {"runs": "{run}"},

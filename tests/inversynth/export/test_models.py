@@ -236,7 +236,7 @@ def test_a_converter_that_gives_up_is_one_line(exported, gansynth, tmp_path, mon
         ("inverter", "SettingsError: a model is written with --format onnx, saved_model, litert. Received: inverter"),
         (
             "p.json --format onnx",
-            "SettingsError: a patch is written with --format json, csv, midi-cc. Received: p.json",
+            "SettingsError: a patch is written with --format json, csv, midi-cc, syx. Received: p.json",
         ),
         ("nothing --format onnx", "ModelError: no such model: nothing. Name a run folder"),
         ("nsynth --format onnx", "in one pass can be exported: "),
