@@ -1,13 +1,14 @@
 """Rendering DX7 voices: a batch of notes, each with its voice, velocity and hold time, at any sample rate."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.dx7.kernel import STEP_TABLE, render_voices
-from generators.dx7.tables import BLOCK, LFO_SPEEDS, LFO_UNIT, OCTAVE
+from generators.dx7.kernel import STEP_TABLE, render_voices, trace_control
+from generators.dx7.tables import BLOCK, FULL_ATTENUATION, LFO_SPEEDS, LFO_UNIT, OCTAVE, REFERENCE_RATE
 from generators.dx7.voice import HIGHEST, VOICE_BYTES, Voice, stack_values
 from generators.errors import ParameterError
 from generators.parallel import available_cores, ordered_map
@@ -43,11 +44,7 @@ def render(
     """
     values = _voice_values(voices)
     notes, velocities = _midi_numbers("note", note), _midi_numbers("velocity", velocity)
-    seconds = np.asarray(hold, np.float64)
-    if not (np.isfinite(seconds).all() and (seconds >= 0).all()):
-        raise ParameterError(f"hold is a number of seconds from 0. Received: {hold!r}")
-    if not 0 < length <= LONGEST:
-        raise ParameterError(f"length is above 0 and at most {LONGEST:g} seconds. Received: {length:g}")
+    seconds = _check_seconds(hold, length)
     if not SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1]:
         raise ParameterError(f"sample_rate is {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]} Hz. Received: {sample_rate}")
     try:
@@ -56,7 +53,7 @@ def render(
         shapes = f"{len(values)} voices, {notes.shape}, {velocities.shape} and {seconds.shape}"
         raise ParameterError(f"voices, notes, velocities and holds must be as many. Received: {shapes}") from None
     rows = np.ascontiguousarray(np.broadcast_to(values, (batch, VOICE_BYTES)))
-    holds = np.minimum(np.ceil(seconds * sample_rate - 1e-6), np.iinfo(np.int64).max // 2).astype(np.int64)
+    holds = _hold_samples(seconds, sample_rate)
     columns = [np.ascontiguousarray(np.broadcast_to(each, (batch,))) for each in (notes, velocities, holds)]
     audio = np.empty((batch, round(length * sample_rate)), np.float32)
     steps, lfo_steps = _phase_steps(int(sample_rate)), _lfo_steps(int(sample_rate))
@@ -71,6 +68,67 @@ def render(
     for _ in ordered_map(render_part, (slice(k, k + size) for k in range(0, batch, size)), workers):
         pass
     return audio
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the envelopes and the LFO of one note do, block by block of 64 samples.
+
+    Shapes: times (blocks,) in seconds, the ends of the blocks; levels (blocks, 6) in dB, 0 being a carrier of amplitude
+    1, operator 1 first; stages (blocks, 6), the segment that each envelope is in, 0 to 3, and 4 behind its last; bends
+    (blocks,) in octaves, what pitch envelope and LFO add to the pitch.
+    """
+
+    times: NDArray[np.float64]
+    levels: NDArray[np.float64]
+    stages: NDArray[np.int64]
+    bends: NDArray[np.float64]
+
+
+UNIT_ATTENUATION = 1024
+"""Attenuation at which a carrier has the amplitude 1, in 1/1024 octave: that of a full output and envelope level."""
+
+
+def trace(voice: Voice, note: int = 60, velocity: int = 100, hold: float = 1.0, length: float = 2.0) -> Trace:
+    """Return the envelopes of one note as `render` makes them, at 44.1 kHz, without rendering it.
+
+    Args: note, velocity: MIDI numbers. hold: seconds until note-off. length: seconds that are traced.
+    Raises: ParameterError as `render` does.
+    """
+    _check_seconds(hold, length)
+    row = _voice_values(voice)
+    blocks = max(1, round(length * REFERENCE_RATE / BLOCK))
+    attenuations, stages = np.zeros((blocks, 6), np.int64), np.zeros((blocks, 6), np.int64)
+    bends, rate = np.zeros(blocks, np.int64), int(REFERENCE_RATE)
+    trace_control(
+        row,
+        int(_midi_numbers("note", note)),
+        int(_midi_numbers("velocity", velocity)),
+        int(_hold_samples(np.asarray(hold, np.float64), rate)),
+        float(rate),
+        _phase_steps(rate),
+        _lfo_steps(rate),
+        attenuations,
+        stages,
+        bends,
+    )
+    levels = (UNIT_ATTENUATION - np.minimum(attenuations, FULL_ATTENUATION)) * (20.0 * np.log10(2.0) / 1024)
+    times = np.arange(1, blocks + 1) * (BLOCK / REFERENCE_RATE)
+    return Trace(times, levels[:, ::-1], stages[:, ::-1], bends / OCTAVE)
+
+
+def _check_seconds(hold: ArrayLike, length: float) -> NDArray[np.float64]:
+    """Return the hold times. Raises ParameterError for what is no time, or too long."""
+    seconds = np.asarray(hold, np.float64)
+    if not (np.isfinite(seconds).all() and (seconds >= 0).all()):
+        raise ParameterError(f"hold is a number of seconds from 0. Received: {hold!r}")
+    if not 0 < length <= LONGEST:
+        raise ParameterError(f"length is above 0 and at most {LONGEST:g} seconds. Received: {length:g}")
+    return seconds
+
+
+def _hold_samples(seconds: NDArray[np.float64], sample_rate: int) -> NDArray[np.int64]:
+    return np.minimum(np.ceil(seconds * sample_rate - 1e-6), np.iinfo(np.int64).max // 2).astype(np.int64)
 
 
 def _voice_values(voices: Voice | Sequence[Voice] | ArrayLike) -> NDArray[np.int64]:

@@ -139,6 +139,37 @@ def render_voices(
             _sound(values, first, members, begin, voices, operators, columns, fed, outputs, modulation, mix, audio)
 
 
+@compile_kernel
+def trace_control(
+    values: Any,
+    note: int,
+    velocity: int,
+    hold: int,
+    sample_rate: float,
+    steps: Any,
+    lfo_steps: Any,
+    attenuations: Any,
+    stages: Any,
+    bends: Any,
+) -> None:
+    """Record the control of one voice at the end of every block: what its envelopes and its LFO do.
+
+    Shapes: values (1, 155) int64; attenuations (blocks, 6) int64, in 1/1024 octave, and stages (blocks, 6) int64, the
+        segment of each envelope, 4 after the last, are filled in the order of a voice's bytes (operator 6 first); bends
+        (blocks,) int64 in octaves of 2 ** 24.
+    """
+    voices = np.zeros((LANES, _VOICE_STATES), np.int64)
+    operators = np.zeros((LANES, 6, _OPERATOR_STATES), np.int64)
+    holds, lanes, columns = np.full(1, hold), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    _start(values, 0, note, velocity, sample_rate, lfo_steps, voices, operators, 0)
+    for block in range(len(bends)):
+        _control(values, 0, 1, block * BLOCK, holds, sample_rate, steps, voices, operators, lanes, columns)
+        bends[block] = voices[0, _BEND]
+        for place in range(6):
+            attenuations[block, place] = operators[0, place, _O_ATTENUATION]
+            stages[block, place] = operators[0, place, _E_STAGE]
+
+
 # --- note on ----------------------------------------------------------------------------------------------------------
 
 

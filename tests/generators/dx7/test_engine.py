@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from generators.dx7.algorithms import ALGORITHMS
-from generators.dx7.engine import render
+from generators.dx7.engine import render, trace
+from generators.dx7.tables import BLOCK
 from generators.dx7.voice import HIGHEST, Voice
 from generators.errors import ParameterError
 from tests.generators.dx7.measured import HOLD, LENGTH, NOTES, SAMPLE_RATE, STORE, kept_blocks
@@ -211,3 +212,36 @@ def test_what_cannot_be_rendered_is_refused(arguments, message):
 
 def test_no_voices_give_no_sounds():
     assert render(np.zeros((0, 155), int), length=0.1).shape == (0, 4410)
+
+
+def test_a_trace_follows_the_level_that_is_rendered():
+    voice = sine(op1_rate_1=60, op1_rate_2=45, op1_level_2=70, op1_rate_3=50, op1_level_3=60, op1_rate_4=45)
+    traced = trace(voice, note=96, hold=1.0, length=2.0)
+    sound = render(voice, note=96, hold=1.0, length=2.0)[0]
+    blocks = sound[: len(sound) // BLOCK * BLOCK].reshape(-1, BLOCK).astype(np.float64)
+    rendered = 10 * np.log10(2 * np.mean(np.square(blocks), axis=1) + 1e-12)
+    assert len(traced.times) == len(blocks)
+    audible = (traced.levels[1:, 0] > -50) & (traced.levels[:-1, 0] > -50)
+    between = (traced.levels[1:, 0] + traced.levels[:-1, 0]) / 2  # a block rises from the level of the last one
+    assert audible.sum() > 1000
+    assert np.abs(rendered[1:] - between)[audible].max() < 1.0
+    assert np.abs(rendered[1:] - between)[audible].mean() < 0.15
+    released = traced.times[np.flatnonzero(traced.stages[:, 0] == 3)]
+    assert released[0] < 1.0 < released[-1]  # the third level is reached before note-off, and held
+
+
+def test_a_trace_shows_levels_velocity_and_pitch_envelope():
+    full = trace(sine(), length=0.1)
+    assert full.levels[10, 0] == 0.0
+    assert full.levels[10, 1] < -85  # operator 2 is silent
+    soft = trace(sine(op1_velocity_sensitivity=7), velocity=40, length=0.1)
+    assert soft.levels[10, 0] < -10
+    rising = trace(Voice().replaced(pitch_level_1=70, pitch_level_2=70, pitch_level_3=70, pitch_rate_1=40), length=1.0)
+    assert rising.bends[0] < rising.bends[20] < rising.bends[-1]
+    assert trace(Voice(), length=1.0).bends.tolist() == [0.0] * 689
+
+
+@pytest.mark.parametrize("values", [{"hold": -1.0}, {"hold": np.nan}, {"length": 0.0}, {"note": 128}, {"velocity": -1}])
+def test_what_is_no_note_is_not_traced(values):
+    with pytest.raises(ParameterError):
+        trace(Voice(), **values)
