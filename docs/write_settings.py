@@ -26,6 +26,7 @@ MARKED = re.compile(r"(<!-- settings -->\n).*?(<!-- end -->)", re.DOTALL)
 
 OTHERWISE = {
     ("generate envelope", "wavefiles"),
+    ("generate dx7", "sample_rate"),
     *(("generate notes", name) for name in ("wavefiles", "length", "sample_rate")),
 }
 """Settings that one command has another default for than the rest."""

@@ -287,7 +287,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.en
 
     def action(settings: EnvelopeSettings) -> None:
         synth = settings.envelope_synth(settings.sample_rate, settings.length)
-        generate_from_settings(synth, settings)
+        generate_from_settings(synth, settings, settings.sampling_method)
 
     return run_command(EnvelopeSettings, action, argv, prog)
 

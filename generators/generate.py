@@ -35,8 +35,8 @@ BLOCK_SECONDS = 128.0
 """Sound per job: a few megabytes, long enough that a job's overhead vanishes beside its rendering."""
 
 
-class GeneratorSettings(Settings):
-    """Generate a dataset of sounds with known parameters into one HDF5 file."""
+class DatasetSettings(Settings):
+    """Where the dataset of a synth is written, how large it is, and how long its sounds are."""
 
     other_names: ClassVar = {"name": ("dataset_name",), "dataset_directory": ("dataset_dir",)}
     flags_only: ClassVar = frozenset({"regenerate_samples", "regenerate_audio", "shard"})
@@ -50,9 +50,6 @@ class GeneratorSettings(Settings):
     wavefiles: bool = Field(True, description="also write every sound as a WAV file")
     length: float = Field(DEFAULT_LENGTH, gt=0, description="seconds per sound")
     sample_rate: int = Field(DEFAULT_SAMPLE_RATE, ge=1000, description="hertz")
-    sampling_method: Literal["random", "sobol", "complete"] = Field(
-        "random", description="how patches are drawn; complete is the whole grid"
-    )
     regenerate_samples: CliToggleFlag[bool] = Field(
         False, description="replace a dataset of that name: new patches and new audio"
     )
@@ -64,6 +61,14 @@ class GeneratorSettings(Settings):
     )
     workers: int | None = Field(None, ge=1, description="threads; by default one per core")
     resume: bool = Field(True, description="go on with an unfinished dataset (else begin it again)")
+
+
+class GeneratorSettings(DatasetSettings):
+    """Generate a dataset of sounds with known parameters into one HDF5 file."""
+
+    sampling_method: Literal["random", "sobol", "complete"] = Field(
+        "random", description="how patches are drawn; complete is the whole grid"
+    )
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,7 @@ def generate_dataset(
         num_examples,
         json.dumps(synth.options),
         synth.companions,
+        synth.labels,
     )
     started = time.perf_counter()
     sounds = wavefile_folder(wavefile_directory, path, shard) if wavefile_directory is not None else None
@@ -158,11 +164,14 @@ def render_columns(
     Raises: ParameterError where sounds that belong to companions would be normalised.
     """
     _check_normalise(synth, normalise)
-    classes = sample_classes(synth.space, start, stop, seed, method)
+    if synth.own_sampling:
+        classes = synth.draw_classes(start, stop, seed)
+    else:
+        classes = sample_classes(synth.space, start, stop, seed, method)
     values = synth.space.classes_to_values(classes)
-    audio, companions = synth.render_rows(values, start, seed)
+    audio, others = synth.render_rows(values, start, seed)
     audio = normalise_peak(audio) if normalise else audio
-    return {"audio": audio, "classes": classes, "values": values.astype(np.float32), **companions}
+    return {"audio": audio, "classes": classes, "values": values.astype(np.float32), **others}
 
 
 def wavefile_path(directory: Path, name: str, row: int) -> Path:
@@ -183,13 +192,18 @@ def generator_command(synth_class: type[Synth], argv: Sequence[str] | None, prog
     """Run the command of one synthesizer with the settings of flags, environment and `.env`; returns the exit code."""
 
     def action(settings: GeneratorSettings) -> None:
-        generate_from_settings(synth_class(settings.sample_rate, settings.length), settings)
+        synth = synth_class(settings.sample_rate, settings.length)
+        generate_from_settings(synth, settings, settings.sampling_method)
 
     return run_command(GeneratorSettings, action, argv, prog)
 
 
-def generate_from_settings(synth: Synth, settings: GeneratorSettings) -> Progress:
-    """Do what `GeneratorSettings` ask for, with a synth of their sample rate and length, and log one line about it."""
+def generate_from_settings(synth: Synth, settings: DatasetSettings, sampling_method: str) -> Progress:
+    """Do what settings ask for, with a synth of their sample rate and length, and log one line about it.
+
+    Args:
+        sampling_method: how patches are drawn: one of `generators.sampling`, or the synth's own.
+    """
     shard = parse_shard(settings.shard)
     path = dataset_path(settings.dataset_directory, settings.name or synth.dataset_name or synth.short_name, shard)
     done = generate_dataset(
@@ -197,7 +211,7 @@ def generate_from_settings(synth: Synth, settings: GeneratorSettings) -> Progres
         synth,
         settings.num_examples,
         seed=settings.seed,
-        sampling_method=settings.sampling_method,
+        sampling_method=sampling_method,
         normalise=settings.normalise,
         workers=settings.workers,
         wavefile_directory=settings.wavefile_directory if settings.wavefiles else None,

@@ -21,6 +21,7 @@ from pydantic_settings import CliPositionalArg
 
 from generators import envelope_generator, note_generator
 from generators.command import run_command
+from generators.dx7 import dataset as dx7_dataset
 from generators.dx7.synth import Dx7Synth
 from generators.envelope_generator import EnvelopeSynth
 from generators.errors import InversynthError, ParameterError, SettingsError, unknown
@@ -39,7 +40,10 @@ ENTRY_POINTS = "inversynth.synths"
 
 @dataclass(frozen=True)
 class Generator:
-    """A row of the table: a synth (notes are none), and its `main(argv, prog)` if it has settings of its own."""
+    """A row of the table: a synth, and its `main(argv, prog)` if it has settings of its own.
+
+    Notes are no synth; patches of the DX7 are not drawn parameter by parameter, so it stands in `VOICE_SYNTHS`.
+    """
 
     name: str
     synth: type[Synth] | None
@@ -50,6 +54,7 @@ GENERATORS = (
     Generator(FmSynth.name, FmSynth),
     Generator(SineSynth.name, SineSynth),
     Generator(EnvelopeSynth.name, EnvelopeSynth, envelope_generator.main),
+    Generator(Dx7Synth.name, None, dx7_dataset.main),
     Generator(note_generator.NAME, None, note_generator.main),
 )
 """What `inversynth generate` offers; a new synth is a module of its own and a row here."""
@@ -58,7 +63,7 @@ SYNTHS: dict[str, type[Synth]] = {row.name: row.synth for row in GENERATORS if r
 """Synths by name: the built-in ones, and what `register_synth` adds."""
 
 VOICE_SYNTHS: dict[str, type[Synth]] = {Dx7Synth.name: Dx7Synth}
-"""Synths that patches may name, of which no dataset is made by drawing each parameter: nearly all would be silent."""
+"""Synths whose datasets are not made by drawing each parameter, which gives hardly a voice that one would play."""
 
 OWN_COMMANDS = {row.name: row.command for row in GENERATORS if row.command}
 """Commands of what has settings of its own."""
@@ -225,7 +230,8 @@ class GenerateSettings(GeneratorSettings):
     flags_only = GeneratorSettings.flags_only | {"synth"}
 
     synth: CliPositionalArg[str] = Field(
-        description=f"which synthesizer: {', '.join(SYNTHS)}, or package.module:Class; or {note_generator.NAME}. "
+        description=f"which synthesizer: {', '.join(SYNTHS)}, or package.module:Class; or "
+        f"{', '.join(row.name for row in GENERATORS if not row.synth)}. "
         "--synth SYNTH is the same"
     )
 
@@ -241,7 +247,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth generate") -
         if name in OWN_COMMANDS:
             raise SettingsError(f"'{name}' comes before its flags. Received: it after them. Write: {prog} {name} …")
         synth = find_synth(name)(settings.sample_rate, settings.length)
-        generate_from_settings(synth, settings)
+        generate_from_settings(synth, settings, settings.sampling_method)
 
     return run_command(GenerateSettings, action, words, prog)
 

@@ -79,9 +79,13 @@ class Synth(abc.ABC):
     """Whether `at_root` gives this synth at another pitch: it declares its `oscillators`, and multiplies their
     frequencies and depths by `pitch_ratio` wherever it renders."""
     plays_keys: ClassVar[bool] = False
-    """Whether it plays MIDI notes and velocities by itself: it then defines `render_key`."""
+    """Whether it plays MIDI notes and velocities by itself: it then defines `render_key` and `at_key`."""
     companions: ClassVar[tuple[str, ...]] = ()
     """Further sounds that a row of a dataset holds beside its audio, by name."""
+    labels: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Numbers that a row of a dataset holds beside its sounds, by name, each with the name of its integer type."""
+    own_sampling: ClassVar[str] = ""
+    """Name of the sampling method by which it draws patches itself: it then defines `draw_classes`."""
     space: ParameterSpace
     root: float = A4
     """MIDI number (fractions are cents / 100) that the pitch of A4 in the parameters stands for."""
@@ -179,6 +183,10 @@ class Synth(abc.ABC):
             )
         return float(root)
 
+    def at_key(self, note: int, velocity: int) -> "Synth":
+        """Return this synth at a MIDI note and velocity, 0..127 each. Defined where `plays_keys`."""
+        raise NotImplementedError
+
     def require_sample_rate(self, above: float) -> None:
         """Raise ParameterError unless the sample rate exceeds `above` hertz, twice the highest setting."""
         if self.sample_rate <= above:
@@ -226,16 +234,21 @@ class Synth(abc.ABC):
         """Render patches given as classes."""
         return self.render(self.space.classes_to_values(classes))
 
+    def draw_classes(self, first: int, last: int, seed: int) -> NDArray[np.uint8]:
+        """Draw the patches of rows first..last-1 of a dataset, (rows, parameters). Defined where `own_sampling`."""
+        raise NotImplementedError
+
     def render_rows(
         self, values: ArrayLike, first: int, seed: int
-    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-        """Render consecutive rows of a dataset, and the companions of each; here rows are what `render` gives.
+    ) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]]:
+        """Render consecutive rows of a dataset, and its companions and labels; here rows are what `render` gives.
 
         A synth whose rows are partly random overrides this; row i is then a function of its values, `seed` and i alone.
 
         Args:
             first: number of the first row. seed: of the dataset, 0 or more.
-        Shapes: values (rows, parameters) -> audio (rows, samples) float32, and each of `companions` in that shape.
+        Shapes: values (rows, parameters) -> audio (rows, samples) float32, each of `companions` in that shape, and each
+            of `labels`, (rows,).
         """
         return self.render(values), {}
 

@@ -4,6 +4,7 @@ A patch holds all parameters of a voice but its name. Its root is the MIDI note 
 every note, and keyboard scaling, rates and velocity make each of them different.
 """
 
+import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,6 +53,13 @@ class Dx7Synth(Synth):
 
     def __init__(self, sample_rate: int = SAMPLE_RATE, length: float = DEFAULT_LENGTH) -> None:
         super().__init__(sample_rate, length)
+        self.velocity = VELOCITY
+
+    def at_key(self, note: int, velocity: int) -> "Dx7Synth":
+        """Return this synth at another root, a MIDI note, and velocity."""
+        moved = copy.copy(self)
+        moved.root, moved.velocity = self._check_root(note), int(velocity)
+        return moved
 
     @property
     def roots(self) -> tuple[float, float]:
@@ -74,12 +82,14 @@ class Dx7Synth(Synth):
 
         voices = values_to_bytes(np.asarray(values))
         hold = self.note_fraction * self.length
-        audio = render(voices, round(self.root), VELOCITY, hold, self.samples / self.sample_rate, self.sample_rate, 1)
+        audio = render(
+            voices, round(self.root), self.velocity, hold, self.samples / self.sample_rate, self.sample_rate, 1
+        )
         return xp.asarray(audio)
 
     def render_note(self, values: ArrayLike, held: float) -> NDArray[np.float32]:
         """Render one sound at the root held for `held` seconds, with its release; (parameters,) -> (samples,)."""
-        return self.render_key(values, round(self.root), VELOCITY, held)
+        return self.render_key(values, round(self.root), self.velocity, held)
 
     def render_key(self, values: ArrayLike, note: int, velocity: int, held: float) -> NDArray[np.float32]:
         """Render a MIDI note of a velocity, held for `held` seconds (ten minutes at most), with a second of release."""

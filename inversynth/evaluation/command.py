@@ -21,7 +21,7 @@ from generators.errors import ModelError, ParameterError, RunError, os_reason, u
 from generators.files import write_text
 from generators.settings import Settings
 from inversynth.evaluation.conditions import find_condition
-from inversynth.evaluation.evaluator import choose_rows, dataset_synth, evaluate_methods
+from inversynth.evaluation.evaluator import choose_rows, evaluate_methods, one_key_synth
 from inversynth.evaluation.held_out import card_difference, held_out_rows
 from inversynth.evaluation.methods import Method, chance, network, oracle, search
 from inversynth.evaluation.paper_tables import paper_tables
@@ -115,7 +115,7 @@ def _methods(
         yield network(name, load_model(path), settings.batch_size)
     if budgets:
         first = next((place for place, name in enumerate(names) if name.startswith(INVERTER)), 0)
-        model, synth = load_model(paths[first]), dataset_synth(dataset)
+        model, synth = load_model(paths[first]), one_key_synth(dataset)
         for budget in budgets:
             renders = f"{budget} renders" if budget.isdigit() else budget
             any_level = find_condition(settings.condition).any_level

@@ -21,15 +21,16 @@ from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError, one_line, shown
 from generators.files import write_text
 from generators.settings import Settings
-from inversynth.evaluation.evaluator import choose_rows, dataset_synth
+from inversynth.evaluation.evaluator import choose_rows, dataset_synth, row_synth
 from inversynth.evaluation.held_out import card_difference, held_out_rows
-from inversynth.inversion.inversion import describe_assumptions, invert, open_model
+from inversynth.inversion.inversion import describe_assumptions, estimate, learned_normalised, open_model, search_from
 from inversynth.inversion.result import Inversion
 from inversynth.inversion.target import Target
 from inversynth.patches.patch import write_patch
 from inversynth.pretrained import find_model
 from inversynth.report import charts, report
 from inversynth.report.controls import panels
+from inversynth.search.search import Level
 
 if TYPE_CHECKING:
     from models.model_files import LoadedModel, ModelCard
@@ -65,14 +66,26 @@ def compare_rows(dataset: Dataset, rows: Sequence[int], model: "LoadedModel") ->
     check_fit(model.card, dataset)
     synth = dataset_synth(dataset)
     _check_rows(dataset, rows)
+    level: Level = "fit" if learned_normalised(model.card) else "known"
     comparisons = []
     for row in rows:
         (audio,), (classes,) = dataset.read([row])
-        regenerated = synth.render_classes(classes)
+        played = row_synth(dataset, synth, row)
+        regenerated = played.render_classes(classes)
         if dataset.card.normalise:
             regenerated = normalise_peak(regenerated)
         target = Target(audio, synth.sample_rate, f"row {row}", {"dataset": shown(dataset.path.name), "row": int(row)})
-        comparisons.append(Comparison(int(row), invert(target, model, truth=classes), regenerated))
+        found = search_from(
+            played,
+            target,
+            estimate(target, model),
+            "none",
+            describe_assumptions(model.card, level),
+            truth=classes,
+            model=model.card.model,
+            level=level,
+        )
+        comparisons.append(Comparison(int(row), found, regenerated))
     return comparisons
 
 

@@ -58,6 +58,26 @@ def dataset_synth(dataset: Dataset) -> Synth:
     return synth
 
 
+def row_synth(dataset: Dataset, synth: Synth, row: int) -> Synth:
+    """Return the synth that rendered a row: that of the dataset, at the note and velocity of the row if it has them."""
+    if not (synth.plays_keys and {"note", "velocity"} <= set(dataset.labels)):
+        return synth
+    return synth.at_key(int(dataset.labels["note"][row]), int(dataset.labels["velocity"][row]))
+
+
+def one_key_synth(dataset: Dataset) -> Synth:
+    """Build the synth that rendered all rows. Raises DatasetError where their notes or velocities differ."""
+    synth = dataset_synth(dataset)
+    for name in ("note", "velocity") if synth.plays_keys else ():
+        found = np.unique(dataset.labels[name][:]) if name in dataset.labels else ()
+        if len(found) > 1:
+            raise DatasetError(
+                f"rows to score have one {name}. Received: {len(found)} in {dataset.path}. Generate a dataset of one: "
+                "--notes C4 --velocities 100"
+            )
+    return row_synth(dataset, synth, 0)
+
+
 def evaluate_methods(
     dataset: Dataset,
     methods: Iterable[Method],
@@ -78,7 +98,7 @@ def evaluate_methods(
         condition: applied to the sounds.
     Raises: DatasetError where no row is finished, or the synth has changed since.
     """
-    synth = dataset_synth(dataset)
+    synth = one_key_synth(dataset)
     rows = dataset.finished() if rows is None else rows
     if not len(rows):
         raise DatasetError(f"{dataset.path} has no finished rows. Generate it first")

@@ -78,6 +78,12 @@ CALLS: dict[str, Call] = {
         Call("generate", {"synth": "sine"}, SMALL),
         Call("generate envelope", {}, {"num_examples": "3", "seq_length": "64"}, beside="generate"),
         Call(
+            "generate dx7",
+            {},
+            {"num_examples": "3", "length": "0.05", "sample_rate": "8000", "families": "organ"},
+            beside="generate",
+        ),
+        Call(
             "generate notes",
             {},
             {"source": "soundfont", "soundfont": "{soundfont}", "pitches": "60:62", "length": "0.05", "held": "0.02"},

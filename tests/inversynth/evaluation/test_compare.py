@@ -11,6 +11,7 @@ import pytest
 
 from generators.audio import read_audio
 from generators.dataset import Dataset, dataset_path
+from generators.dx7.dataset import Dx7Rows
 from generators.errors import DatasetError, ModelError
 from generators.generate import generate_dataset
 from generators.registry import build_synth
@@ -79,6 +80,21 @@ def test_normalised_dataset_is_regenerated_normalised(tmp_path: Path, fm: Synth,
         (comparison,) = compare_rows(dataset, [1], oracle_of(fm, dataset.classes[1], features={"normalise": True}))
     assert comparison.is_same
     assert np.abs(comparison.inversion.audio).max() == pytest.approx(1.0)
+
+
+def test_rows_of_the_dx7_are_rendered_at_their_own_notes_and_velocities(tmp_path: Path, oracle_of: Callable) -> None:
+    path = tmp_path / "dx7.hdf5"
+    synth = Dx7Rows(8000, 0.1, notes=[45, 57, 69], velocities=[30, 110], families=["organ"])
+    generate_dataset(path, synth, 6, seed=0, sampling_method=synth.own_sampling)
+    with Dataset(path) as dataset:
+        found = compare_rows(dataset, range(6), oracle_of(synth, dataset.classes[1]))
+        notes = dataset.labels["note"][:]
+        assert len(set(notes)) > 1
+        assert [comparison.inversion.patch.root for comparison in found] == list(notes)
+        assert all(comparison.is_same for comparison in found)
+        assert np.array_equal(found[1].inversion.audio, found[1].regenerated)
+        with pytest.raises(DatasetError, match="rows to score have one note"):
+            evaluate_methods(dataset, [chance(dataset.space, 0)])
 
 
 def test_comparison_shows_three_sounds_a_row_and_needs_nothing_else(
