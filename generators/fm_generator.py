@@ -82,7 +82,7 @@ class FmSynth(Synth):
         EffectParameters("attack", "decay", "sustain", "release", "f_cut", "q", "f_gate"),
         GAIN,
     )
-    search_stages: ClassVar[tuple[str, ...]] = ("pick", "align", "beam", "restart", "match", "match on")
+    search_stages: ClassVar[tuple[str, ...]] = ("pick", "align", "beam", "restart", "match", "realign", "match on")
     note_fraction: ClassVar[float] = NOTE_FRACTION
     bends: ClassVar[bool] = True
     transposes: ClassVar[bool] = True

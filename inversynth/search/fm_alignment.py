@@ -7,10 +7,10 @@ worth, a patch built there tells; laid over the recording, that patch moves it t
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from inversynth.search.fm_amplitude_fit import Classes, Floats, minimise_within
 from inversynth.search.fm_dictionary import STRIDES, WINDOWS, Dictionary
 from inversynth.search.fm_rendering import Candidate
 from inversynth.search.fm_screening import SCREENED_PER_ATOM, Screening
-from inversynth.search.fm_search import OscillatorSearch
+from inversynth.search.fm_search import EMPHASIS, TILTED, OscillatorSearch
 
 STRIDE = STRIDES[0]
 """Samples between lags: the decimation of the fundamental, whose band holds every deviation of the frequency."""
@@ -48,6 +48,9 @@ SPREADS = 3.0
 
 NEAREST = 60.0
 """Samples at which they have, at least: the guess errs by more for one sound of twenty, however sure it is."""
+
+WIDE = 500.0
+"""Samples at which they have in every second candidate: a soft attack is found so late, with a spread of 25."""
 
 UPRIGHT = 1.25
 """Weight of the polarity that is heard more often, that of the synth itself."""
@@ -176,8 +179,13 @@ def _candidates(
     starts: list[int],
     classes: Classes,
 ) -> list[Begin]:
-    """Return the candidates in the windows of lags that begin at some samples of a recording, the likeliest first."""
-    renderer, found = screening.renderer, list[Begin]()
+    """Return the candidates in the windows of lags that begin at some samples of a recording, the likeliest first.
+
+    Those near the guess and those of a wide surrounding take turns.
+    """
+    renderer = screening.renderer
+    widths = max(SPREADS * onset.spread, NEAREST), max(SPREADS * onset.spread, WIDE)
+    found: list[list[Begin]] = [[] for _ in widths]
     filters = renderer.filters[[renderer.filter_row(classes)]]
     for start in starts:
         sound = cut(recording, start, correlation.samples)
@@ -185,19 +193,22 @@ def _candidates(
         table = correlation.correlate(back)
         places = start + STRIDE * np.arange(correlation.lags)
         renderer.atoms += 2 * len(screening.dictionary) // SCREENED_PER_ATOM
-        for place in _peaks(np.square(np.square(np.abs(table)).max(axis=2)).sum(axis=1) * _prior(places, onset)):
-            found += _phased(correlation, table, place, start, onset)
+        curve = np.square(np.square(np.abs(table)).max(axis=2)).sum(axis=1)
+        for width, begins in zip(widths, found, strict=True):
+            prior = partial(_prior, middle=onset.position, width=width)
+            for place in _peaks(curve * prior(places)):
+                begins += _phased(correlation, table, place, start, prior)
     kept = list[Begin]()
-    for one in sorted(found, key=lambda begin: -begin.weight):
+    orders = (sorted(begins, key=lambda begin: -begin.weight) for begins in found)
+    for one in (one for turn in itertools.zip_longest(*orders) for one in turn if one is not None):
         if all(abs(one.position - other.position) > APART or one.polarity != other.polarity for other in kept):
             kept.append(one)
     return kept
 
 
-def _prior(places: ArrayLike, onset: Onset) -> Floats:
+def _prior(places: ArrayLike, middle: float, width: float) -> Floats:
     """Weigh beginnings by their distance from the first guess, whose errors have long tails, (n,) -> (n,)."""
-    width = max(SPREADS * onset.spread, NEAREST)
-    return 1.0 / (1.0 + np.square((np.asarray(places) - onset.position) / width))
+    return 1.0 / (1.0 + np.square((np.asarray(places) - middle) / width))
 
 
 def _peaks(curve: Floats) -> Classes:
@@ -207,7 +218,9 @@ def _peaks(curve: Floats) -> Classes:
     return places[np.argsort(-curve[places])][:PEAKS].astype(np.int64)
 
 
-def _phased(correlation: LagCorrelation, table: Any, place: int, start: int, onset: Onset) -> list[Begin]:
+def _phased(
+    correlation: LagCorrelation, table: Any, place: int, start: int, prior: Callable[[ArrayLike], Floats]
+) -> list[Begin]:
     """Return where, near one lag, the best shape of each carrier is at phase 0, in either polarity.
 
     A sine that begins at b correlates as A exp(-2 pi i f b) / 2i with its carrier: turned back, a positive number.
@@ -224,7 +237,7 @@ def _phased(correlation: LagCorrelation, table: Any, place: int, start: int, ons
     found = []
     for polarity, favour in ((1, UPRIGHT), (-1, 1.0)):
         weights = favour * np.square(np.square(np.maximum(polarity * real, 0.0))).sum(axis=1)
-        weights *= _prior(start + fine, onset)
+        weights *= prior(start + fine)
         for peak in _peaks(weights)[:2]:
             found.append(Begin(float(start + fine[peak]), polarity, float(weights[peak])))
     return found
@@ -280,16 +293,27 @@ class Alignment:
         found, _ = self._lay(self._at(position, 1), patch, position)
         return abs(found - position) < STILL
 
-    def search(self, onset: Onset, classes: Classes, upright: float | None = None) -> Iterator[Placed]:
+    def search(
+        self, onset: Onset, classes: Classes, upright: float | None = None, matched: Begin | None = None
+    ) -> Iterator[Placed]:
         """Yield patches at their places, each leaving less than the one before, until one leaves only noise.
 
         Args: onset: a first guess. classes: of a patch whose filter is about that of the sound. upright: a likely place
-        where patches of polarity 1 were searched already, and which is first tried in the other.
+        where patches of polarity 1 were searched already, and which is first tried in the other. matched: where
+        `classes` are themselves a patch that sounds like the recording, which is improved before another is built.
         """
         best: Placed | None = None
         beside: Placed | None = None  # the last around which patches were built
         tried: list[tuple[float, int]] = []
         trusted = classes
+        if matched is not None:
+            patch = Candidate(classes, 1.0, np.zeros(len(self.synth.oscillators)))
+            patch = self._at(matched.position, matched.polarity, patch).fitting.refit(patch)
+            best = self._placed(*self._settle(patch, matched.position, matched.polarity))
+            yield best
+            if self._is_enough(best):
+                return
+            trusted = classes = best.candidate.classes
         search = self._at(max(onset.position, 0.0), 1)
         begins = likely_begins(search.screening, self.recording, onset, classes)
         if upright is not None:
@@ -308,7 +332,7 @@ class Alignment:
                         return
                     found = best.candidate.classes
                     if best.candidate.residual < HOPELESS and self._filter(found) != self._filter(trusted):
-                        trusted = found  # the filter turns phases: with a better one the places are better, too
+                        trusted, tried = found, []  # the filter turns phases: a better one gives better places
                         screening = self._at(best.position, 1).screening
                         begins = likely_begins(screening, self.recording, onset, found)
                         continue
@@ -335,8 +359,7 @@ class Alignment:
     def _build(self, position: float, polarity: int, classes: Classes, tried: list[tuple[float, int]]) -> Placed:
         """Build a patch at a place, and move and improve it, unless it is moved to a place that was tried."""
         search = self._at(position, polarity)
-        self._builds += 1
-        patch = search.build(classes)
+        patch = self._begun(search, position, polarity, classes)
         if patch.residual < HOPELESS:
             moved, turned, classes = self._lay_with_any_filter(search, patch, position)
             new = abs(moved - position) < TRIED or _is_new(moved, turned, tried)
@@ -348,6 +371,23 @@ class Alignment:
                 tried.append((position, polarity))
         return self._placed(patch, position, polarity)
 
+    def _begun(self, search: OscillatorSearch, position: float, polarity: int, classes: Classes) -> Candidate:
+        """Build a patch at a place, on differences of samples where a low-pass leaves its lowest frequencies alone."""
+        self._builds += 1
+        if search.screening.tilt(classes) <= TILTED:
+            return search.build(classes)
+        emphasised = OscillatorSearch(
+            self.synth,
+            cut(self.recording, position, search.samples, polarity),
+            self.posterior,
+            self.pool,
+            emphasis=EMPHASIS,
+            any_level=self.any_level,
+        )
+        patch = emphasised.round(emphasised.build(classes))
+        self._spent += emphasised.atoms
+        return search.fitting.refit(patch)
+
     def _build_beside(self, placed: Placed) -> Placed:
         """Build patches beside a place, and take the first that leaves much less there."""
         whole = round(placed.position)
@@ -355,10 +395,10 @@ class Alignment:
             if self._exhausted() or placed.finished:
                 break
             place = whole + step if step == round(step) else placed.position + step
-            if abs(place - placed.position) < TRIED:
+            if abs(place - placed.position) < WHOLE:
                 continue
-            self._builds += 1
-            patch = self._at(place, placed.polarity).build(placed.candidate.classes)
+            there = self._at(place, placed.polarity)
+            patch = self._begun(there, place, placed.polarity, placed.candidate.classes)
             if patch.residual < BESIDE_GAIN * placed.candidate.residual:
                 other = self._placed(*self._settle(patch, place, placed.polarity))
                 if other.candidate.residual < 0.5 * placed.candidate.residual:

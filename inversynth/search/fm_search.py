@@ -34,6 +34,13 @@ PICKED_FROM, EXCHANGED, EXCHANGED_WIDE = 24, 16, 32
 """Candidates by score that are rendered: of one pick, and of each oscillator in an exchange. With them the true shape
 is among the candidates nearly always; an exchange costs the square of their number."""
 
+EMPHASIS = 0.98
+"""Of the emphasised search: 6 dB an octave from 50 Hz on, against the 12 dB of the low-pass."""
+
+TILTED = 30.0
+"""Power at 50 Hz over that at the lowest carrier (15 dB) above which differences are compared first. Of the low-passes
+of `fm` those with a q of 0.01 exceed it (19 dB), and no other."""
+
 ROUNDS = 8
 """Rounds of moves: most searches end after two or three."""
 

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inversynth.search.objective import EXPLAINED
+from inversynth.search.objective import EXPLAINED, Objective
 from inversynth.search.state import ATOMS_A_RENDER, Classes, SearchState
 
 if TYPE_CHECKING:
+    from inversynth.search.fm_alignment import Alignment, Placed
     from inversynth.search.fm_progress import OscillatorProgress
     from inversynth.search.fm_rendering import Candidate
     from inversynth.search.fm_search import OscillatorSearch
-
-EMPHASIS = 0.98
-"""Of the emphasised search: 6 dB an octave from 50 Hz on, against the 12 dB of the low-pass."""
 
 SOFT_START = 0.02
 """Seconds that a sound may last before it is loud enough to be more than zero in 16 bits: at attack 1 s, behind a
@@ -24,10 +22,6 @@ low-pass that lets -40 dB pass, it rises by one step in 15 ms."""
 
 WAYS = ("phases", "emphasis", "trust")
 """Of building anew: with phases free, on differences of samples, and from the globals found so far."""
-
-TILTED = 30.0
-"""Power at 50 Hz over that at the lowest carrier (15 dB) above which differences are compared first. Of the low-passes
-of `fm` those with a q of 0.01 exceed it (19 dB), and no other."""
 
 HOPELESS = 0.5
 """Energy left (-3 dB) after a build above which no move follows: sounds of `fm` leave 0.12 at most (60 of them)."""
@@ -37,6 +31,13 @@ MISPLACED = 0.25
 
 ALIGN_RENDERS = 8000
 """Renders to look for the beginning, on top of the budget: six builds with their moves, four more than most need."""
+
+REALIGN_RENDERS = 4000
+"""The same once a patch was matched, which needs three."""
+
+RECOGNISED = 1.5
+"""Log-mel distance in dB of a match up to which its low-pass is about that of the sound: 0.1 to 1.4 where a sound of
+`fm` was not found in its place (seed 4242), 1.8 and more for recordings."""
 
 HARDLY_LESS = 0.9
 """Share of what was left (-0.5 dB) that a new start must fall below to count as a gain."""
@@ -57,6 +58,8 @@ def pick(state: SearchState) -> Iterator[None]:
     Where the low-pass seems to fall through the whole range of the carriers, differences of samples are searched first:
     in the waveform itself little more than its lowest frequencies would count.
     """
+    from inversynth.search.fm_search import EMPHASIS, TILTED
+
     progress = _progress(state)
     if _is_guess(state):
         return
@@ -83,7 +86,7 @@ def align(state: SearchState) -> Iterator[None]:
     is taken where it leaves less than anything before.
     """
     from generators.analysis.alignment import find_onset
-    from inversynth.search.fm_alignment import IN_PLACE, Alignment
+    from inversynth.search.fm_alignment import Alignment
 
     progress, last = _progress(state), state.allow(ALIGN_RENDERS)
     if progress.finished:
@@ -93,13 +96,45 @@ def align(state: SearchState) -> Iterator[None]:
     alignment = Alignment(state.synth, recording.audio, state.posterior, state.pool, state.any_level, most)
     if progress.best is not None and alignment.in_place(progress.best, recording.start + progress.begin):
         return
-    onset = recording.onset or find_onset(recording.audio, state.synth.sample_rate)
-    spent, before = 0, progress.best
     upright = None if _is_guess(state) else float(recording.start + progress.begin)
-    for placed in alignment.search(onset, state.start, upright):
+    onset = recording.onset or find_onset(recording.audio, state.synth.sample_rate)
+    yield from _take_places(state, alignment, alignment.search(onset, state.start, upright), last)
+
+
+def realign(state: SearchState) -> Iterator[None]:
+    """Look for the beginning once more, from a patch that was matched between the levels and at no certain place.
+
+    Its low-pass is nearer to the sound's than the network's, and what is near in log-mel distance lacks little more
+    than the place. What is found is taken where it is nearer than the match.
+    """
+    from generators.analysis.alignment import find_onset
+    from inversynth.search.fm_alignment import Alignment, Begin
+
+    progress, last = _progress(state), state.allow(REALIGN_RENDERS)
+    matched = state.between_levels is not None and state.best_synth.root == state.synth.root
+    if progress.finished or not matched or state.distance > RECOGNISED:
+        return
+    recording = state.recording
+    most = ATOMS_A_RENDER * (last - state.renders)
+    alignment = Alignment(state.synth, recording.audio, state.posterior, state.pool, state.any_level, most)
+    onset = recording.onset or find_onset(recording.audio, state.synth.sample_rate)
+    begin = Begin(recording.start + state.offset if state.begin is None else state.begin, state.polarity, 1.0)
+    yield from _take_places(state, alignment, alignment.search(onset, state.classes, matched=begin), last)
+
+
+def _take_places(state: SearchState, alignment: "Alignment", places: "Iterator[Placed]", last: int) -> Iterator[None]:
+    """Take of the patches at their places those that leave less than anything before, and are nearer than a match.
+
+    Args: last: renders up to which the last of them may be improved.
+    """
+    from inversynth.search.fm_alignment import IN_PLACE
+
+    progress, spent = _progress(state), 0
+    before = progress.best
+    for placed in places:
         state.count_atoms(alignment.atoms - spent)
         spent = alignment.atoms
-        if placed.candidate.residual < min(progress.residual, IN_PLACE):
+        if placed.candidate.residual < min(progress.residual, IN_PLACE) and _is_nearer(state, placed):
             state.place(placed.position, placed.polarity, placed.head)
             progress.begin, progress.searches = state.offset, {}
             progress.best, progress.finished = placed.candidate, placed.finished
@@ -114,12 +149,25 @@ def align(state: SearchState) -> Iterator[None]:
         yield from _ticks(_follow(state, search, _refitted(search, progress.best)))
 
 
+def _is_nearer(state: SearchState, placed: "Placed") -> bool:
+    """Tell whether a patch at its place is nearer to the sound than one that was matched between the levels, if any."""
+    from generators.analysis.alignment import cut
+
+    if state.between_levels is None:
+        return True
+    target = cut(state.recording.audio, placed.position, state.synth.samples, placed.polarity)
+    objective = Objective(target, state.synth.sample_rate, state.any_level)
+    return float(objective.distance(state.render(placed.candidate.classes)[0])) < state.distance
+
+
 def restart(state: SearchState) -> Iterator[None]:
     """Build anew in other ways, until most of the sound is explained or the renders are used up.
 
     In the `WAYS`, phases being freed only where most of the waveform stays unexplained; then again from globals drawn
     from the posterior. Ends where two drawn ones lead to no better place.
     """
+    from inversynth.search.fm_search import EMPHASIS
+
     progress, rng, in_vain = _progress(state), np.random.default_rng(state.seed), 0
     for attempt in itertools.count():
         best = progress.best

@@ -144,6 +144,7 @@ STAGES: dict[str, SearchStage] = {
         SearchStage("between", "Adam, between the levels", 8, 20.0, _between, True),
         SearchStage("pick", "oscillators one by one, then joint moves", 2000, 0.25, fm_stages.pick),
         SearchStage("align", "where the sound begins, and its polarity", 1500, 0.3, fm_stages.align, True),
+        SearchStage("realign", "where it begins, once more, from the match", 1000, 0.3, fm_stages.realign, True),
         SearchStage("voices", "the nearest of an index of voices", 200, 0.5, dx7_search.voices),
         SearchStage("islands", "a population for each of eight algorithms", 1000, 1.5, dx7_search.islands),
         SearchStage("cross", "the best of all algorithms crossed", 600, 1.0, dx7_search.cross),
@@ -153,7 +154,7 @@ STAGES: dict[str, SearchStage] = {
 }
 """Every stage by name."""
 
-_FAST = ("pick", "align", "beam", "turn", "match", "voices", "islands", "cross", "steps")
+_FAST = ("pick", "align", "beam", "turn", "match", "realign", "voices", "islands", "cross", "steps")
 
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "none": (0, ()),

@@ -78,6 +78,7 @@ def test_stages_are_those_that_the_synth_names() -> None:
         "align",
         "beam",
         "match",
+        "realign",
         "pick",
         "restart",
         "match on",
