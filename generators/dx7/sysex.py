@@ -18,6 +18,9 @@ from generators.files import check_readable_file, writing, written_whole
 MAX_BYTES = 4 << 20
 """Size of a file: 1,000 banks, more than any collection in one file. They take four seconds to read."""
 
+MAX_MESSAGES = 50_000
+"""System exclusive messages of a file: twice as many as there are single voices in the largest one."""
+
 MAX_REMARKS = 40
 """Remarks on one file; of further ones only their number is kept."""
 
@@ -126,12 +129,20 @@ def read_voice(address: str | os.PathLike[str]) -> Voice:
 
 
 def split_address(address: str | os.PathLike[str]) -> tuple[str, int | None]:
-    """Return the path and number of a voice's address, None without one; a file of that very name comes first."""
+    """Return the path and number of a voice's address, None without one; a file of that very name comes first.
+
+    Raises: ParameterError for a file of voices, `bank.syx#`, with anything but a number behind it.
+    """
     text = os.fspath(address)
-    match = re.fullmatch(r"(.+)#(\d{1,6})", text, re.DOTALL)
-    if match is None or os.path.lexists(text):
+    if os.path.lexists(text):
         return text, None
-    return match[1], int(match[2])
+    if match := re.fullmatch(r"(.+)#([0-9]{1,6})", text, re.DOTALL):
+        return match[1], int(match[2])
+    if match := re.fullmatch(r"(.+?\.syx)#(.*)", text, re.DOTALL | re.IGNORECASE):
+        raise ParameterError(
+            f"a voice of a file is named by its number: {match[1]}#1. Received: #{shown(match[2], 60)}"
+        )
+    return text, None
 
 
 def write_syx(path: str | os.PathLike[str], voices: Sequence[Voice]) -> Path:
@@ -181,6 +192,11 @@ def parse_syx(data: bytes, label: str = "the data") -> VoiceFile:
     found = _Findings()
     number = 0
     for number, message in enumerate(messages, 1):
+        if number > MAX_MESSAGES:
+            raise ParameterError(
+                f"{label} must hold DX7 voices. Received: more than {MAX_MESSAGES:,} system exclusive messages, "
+                f"{len(found.voices):,} voices among them"
+            )
         _read_message(message, f"dump {number}", found)
     if not number and _is_bare_bank(data):
         found.add_packed(data)

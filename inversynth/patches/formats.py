@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from generators import __version__
 from generators.dx7.synth import SAMPLE_RATE, Dx7Synth, patch_voice, voice_values
-from generators.dx7.sysex import read_voice, split_address, write_syx
+from generators.dx7.sysex import SINGLE_HEADER, read_voice, split_address, write_syx
 from generators.dx7.voice import Voice
 from generators.errors import InversynthError, ParameterError, os_reason, shown
 from generators.files import write_text, written_whole
@@ -62,14 +62,14 @@ SUFFIXES: dict[str, str] = {"json": ".json", "csv": ".csv", "midi-cc": ".mid", "
 
 
 def read_any_patch(path: str | os.PathLike[str]) -> Patch:
-    """Read a patch from JSON, CSV (by its ending), MIDI (by its ending or first bytes), or a DX7 voice of a .syx file.
+    """Read a patch from JSON, CSV (by its ending), MIDI (by its ending or first bytes), or a DX7 voice (likewise).
 
     One voice of a bank is named by its number: `bank.syx#5`.
 
     Raises: InversynthError naming the first thing that is wrong.
     """
     name, number = split_address(path)
-    if number is not None or Path(name).suffix.lower() == SUFFIXES["syx"]:
+    if number is not None or Path(name).suffix.lower() == SUFFIXES["syx"] or _begins(Path(name), SINGLE_HEADER[:2]):
         return patch_from_voice(read_voice(path), shown(Path(name).name))
     path = Path(path)
     suffix = path.suffix.lower()

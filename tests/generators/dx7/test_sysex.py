@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from generators.dx7.sysex import (
     BANK_HEADER,
     MAX_BYTES,
+    MAX_MESSAGES,
     SINGLE_HEADER,
     checksum,
     format_syx,
@@ -186,10 +187,10 @@ def test_file_without_voices_is_refused_in_one_line(tmp_path, content, message):
 
 
 def test_many_foreign_messages_give_few_remarks():
-    read = parse_syx(b"\xf0" * 100_000 + format_syx(BANK))
+    read = parse_syx(b"\xf0" * 40_000 + format_syx(BANK))
     assert read.voices == BANK
     assert len(read.remarks) == 41
-    assert read.remarks[-1] == "99,960 further remarks are left out"
+    assert read.remarks[-1] == "39,960 further remarks are left out"
 
 
 def test_large_file_is_refused_unread(tmp_path):
@@ -231,3 +232,18 @@ def test_nothing_is_written_where_no_voice_is_given(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(ParameterError, match="cannot write"):
         write_syx(tmp_path, BANK)
+
+
+@pytest.mark.parametrize("number", ["x", "", "-1", "1.5", "1-5", " 1", "1\n", "\u0665", "9" * 400])
+def test_only_a_number_names_a_voice_of_a_file(tmp_path, number):
+    path = write_syx(tmp_path / "bank.SYX", BANK)
+    with pytest.raises(ParameterError, match=r"is named by its number: .*bank\.SYX#1\. Received: #") as refusal:
+        read_voice(f"{path}#{number}")
+    assert len(str(refusal.value)) < 400
+
+
+def test_a_file_of_more_messages_than_voices_could_be_is_refused_at_once():
+    changes = bytes((0xF0, 0x43, 0x10, 1, 2, 3, 0xF7)) * (MAX_MESSAGES - 1)
+    assert parse_syx(changes + format_syx(BANK[:1])).voices == BANK[:1]
+    with pytest.raises(ParameterError, match=r"more than 50,000 system exclusive messages, 0 voices among them"):
+        parse_syx(b"\xf0" * MAX_BYTES)

@@ -10,7 +10,7 @@ import soundfile
 
 from generators.analysis.audio_metrics import stft_pcc
 from generators.analysis.pitch import find_note
-from generators.dx7.sysex import read_syx, write_syx
+from generators.dx7.sysex import format_syx, read_syx, write_syx
 from generators.dx7.voice import Voice
 from generators.errors import InversynthError, ParameterError
 from generators.registry import SYNTHS, build_synth
@@ -267,6 +267,13 @@ def test_a_fault_is_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["lead.syx", "LEAD.SYX", "lead", "bank.syx#40", "lead.bin"])
+def test_a_voice_is_known_by_its_ending_or_its_first_bytes(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(format_syx([Voice().replaced(name="LEAD")]))
+    assert read_any_patch(path).source == {"voice": "LEAD", "file": name}
 
 
 @pytest.mark.parametrize("form", ["csv", "midi-cc"])
