@@ -134,7 +134,8 @@ def table(rows: Sequence[Row]) -> str:
     for command in commands:
         cells = [_cell(tried[command, kind], failed[command, kind]) for kind in KINDS]
         total = [sum(counts[command, kind] for kind in KINDS) for counts in (tried, failed)]
-        lines.append(f"| {command} | " + " | ".join([*cells, _cell(*total)]) + " |")
+        shown = f"`{command}`" if " --" in command else command
+        lines.append(f"| {shown} | " + " | ".join([*cells, _cell(*total)]) + " |")
     cells = [_cell(*(sum(counts[each, kind] for each in commands) for counts in (tried, failed))) for kind in KINDS]
     lines.append("| all | " + " | ".join([*cells, _cell(len(rows), sum(failed.values()))]) + " |")
     return "\n".join(lines)

@@ -26,7 +26,7 @@ FEW = 3 * TURNS
 VALID = {
     **{"dataset": "sine", "sound": "sound", "model": "model_file", "midi": "midi", "soundfont": "soundfont"},
     **{"csv": "labels", "space": "space", "patch": "patch", "codes": "codes", "latents": "latents", "pca": "pca"},
-    **{"batch": "batch", "notes": "notes", "patches": "patches", "records": "records"},
+    **{"batch": "batch", "notes": "notes", "patches": "patches", "records": "records", "voice": "voice"},
 }
 """The material that a hostile file of a kind is made from, where the valid call has none in that place."""
 
@@ -67,8 +67,10 @@ def all_arguments() -> list[Argument]:
     settings = classes()
     found = []
     for name, call in CALLS.items():
-        found += arguments(name, settings[name], settings.get(call.beside))
-        found.append(Argument(name, ".env", False, ".env"))
+        mine = arguments(name, settings[name], settings.get(call.beside))
+        found += [argument for argument in mine if call.own is None or argument.field in call.own]
+        if call.own is None:
+            found.append(Argument(name, ".env", False, ".env"))
     return found
 
 

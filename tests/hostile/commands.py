@@ -44,13 +44,14 @@ NAMED: dict[str, str] = {
 class Call:
     """A valid call of a command.
 
+    A command whose switch leads to other code has a call of that, too, named with it: `invert --synth dx7`.
+
     Attributes:
         positionals, flags: values by field; `{name}` stands for a material, and () for a switch.
         kinds: what arguments of text are, where `NAMED` is wrong. changes: by the field that is put to the test, what
             else has to change for it to count; None takes a flag away. A field may have changes of its own for members
             of one kind: `notes_from records`.
         own: fields that are put to the test here; None means all. Others are those of another command, with its code.
-        slow: seconds that it may take at most, where its work is much; else `CPU_SECONDS` of the runner.
     """
 
     command: str
@@ -59,6 +60,7 @@ class Call:
     kinds: Mapping[str, str] = field(default_factory=dict)
     changes: Mapping[str, Mapping[str, Value | None]] = field(default_factory=dict)
     beside: str = ""
+    own: tuple[str, ...] | None = None
 
 
 QUICK = {"pictures": False, "page": False}
@@ -143,6 +145,12 @@ CALLS: dict[str, Call] = {
         Call("train wae", {}, SMOKE, beside="train"),
         Call("train mcnn", {}, SMOKE, beside="train"),
         Call("invert", {"sounds": "{fm_sound}"}, {"budget": "none"}, changes={"model": {}}),
+        Call(
+            "invert --synth dx7",
+            {"sounds": "{fm_sound}"},
+            {"budget": "none"},
+            own=("sounds", "start", "output_dir", "budget"),
+        ),
         Call("refine", {"patch": "{patch}", "sound": "{fm_sound}"}, {"budget": "none"}),
         Call(
             "play",
@@ -156,6 +164,13 @@ CALLS: dict[str, Call] = {
             {"format": "csv", "output": "written.csv"},
             kinds={"patch_or_model": "patch"},
             changes={"mcnn": {"patch_or_model": "wae", "format": "saved_model", "output": "written"}},
+        ),
+        Call(
+            "export --format syx",
+            {"patch_or_model": "{voice}"},
+            {"output": "written.syx"},
+            kinds={"patch_or_model": "voice"},
+            own=("patch_or_model", "output"),
         ),
         Call("macros", {"run": "{macros_run}"}, {"positions": "2"}),
         Call(
@@ -226,6 +241,7 @@ CALLS: dict[str, Call] = {
             {"runs": "{run}"},
             {"dataset": "{sine}", "num_examples": "2", "identifiability": "0", "output": "scores.json"},
         ),
+        Call("explain", {"patch": "{patch}"}),
         Call("inspect", {"what": "{run}"}, changes={"preset": {"what": "C1"}}),
         Call("list"),
         Call("demo", {}, {"budget": "none"}, kinds={"model": "word"}),
@@ -252,11 +268,17 @@ class Argument:
 
 
 def classes() -> dict[str, type[Settings]]:
-    """Return the settings class of each command."""
+    """Return the settings class of each command, and of each call with a switch in its name."""
     from docs.write_commands import settings_of
     from inversynth.cli import COMMANDS
 
-    return {"start": settings_of(COMMANDS["start"].load()), **settings_classes()}
+    found = {"start": settings_of(COMMANDS["start"].load()), **settings_classes()}
+    return found | {name: found[base_command(name)] for name in CALLS if base_command(name) in found}
+
+
+def base_command(name: str) -> str:
+    """Return the name of a command without the switches that the name of a call may hold."""
+    return name.partition(" --")[0]
 
 
 def arguments(command: str, settings: type[Settings], beside: type[Settings] | None = None) -> Iterator[Argument]:

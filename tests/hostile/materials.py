@@ -10,7 +10,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from generators.dx7.sysex import write_syx
 from tests.generators.notes.fonts import sine_font
+from tests.hostile.corpus.voices import BANK
 
 RATE = 8000
 """Hertz of sounds that small models of notes are trained on."""
@@ -38,6 +40,8 @@ def make_materials(folder: Path, run: Run) -> dict[str, str]:
         "patches": _patches(folder / "patches"),
         "records": _records(folder / "nsynth-train.tfrecord"),
         "examples": _examples(folder / "nsynth-valid"),
+        "voice": write_syx(folder / "voice.syx", BANK[4:5]),
+        "bank": write_syx(folder / "bank.syx", BANK),
     }
     for name in "abcd":
         found[f"corner_{name}"] = folder / f"corner_{name}"

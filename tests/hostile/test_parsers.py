@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generators.audio import Sound, read_audio
+from generators.dx7.sysex import VoiceFile, parse_syx, split_address
 from generators.errors import InversynthError
 from generators.notes.nsynth import nsynth_source
 from generators.notes.soundfont import SoundFont
@@ -31,6 +32,7 @@ from tests.hostile.corpus.audio import chunk, form, wav
 from tests.hostile.corpus.midi import END, NOTE, midi, track
 from tests.hostile.corpus.notes import example, feature, field, floats, integers, record
 from tests.hostile.corpus.texts import HOSTILE_JSON
+from tests.hostile.corpus.voices import FULL, PACKED, SINGLE, dump
 
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "40"))
 """Inputs of each kind; `python -m tests.hostile --all` tries many more."""
@@ -212,6 +214,24 @@ def test_any_midi_file_is_a_score_or_refused(tmp_path: Path, content: bytes) -> 
     holds(lambda: read_controls(path), Patch)
 
 
+VOICE_FILES = (
+    *(SINGLE, FULL, PACKED, SINGLE + dump(5, bytes(49))),
+    midi(track(b"\0\xf0\x81\x22" + SINGLE[1:] + END)),
+)
+
+
+@fuzzed
+@given(content=any_of(*VOICE_FILES))
+def test_any_voice_file_is_voices_or_refused(content: bytes) -> None:
+    holds(lambda: parse_syx(content), VoiceFile)
+
+
+@fuzzed
+@given(address=st.builds("#".join, st.lists(st.one_of(st.text(max_size=5), st.just("bank.syx")), max_size=4)))
+def test_any_address_of_a_voice_is_a_path_or_refused(address: str) -> None:
+    holds(lambda: split_address(address), tuple)
+
+
 @pytest.fixture(scope="module")
 def font_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return sine_font(tmp_path_factory.mktemp("font") / "sine.sf2").read_bytes()
@@ -334,3 +354,4 @@ def test_the_fuzzers_begin_with_what_is_valid(tmp_path: Path, font_file: bytes) 
     assert read_audio(tmp_path / "a.wav").sample_rate == 16000
     assert read_codes(tmp_path / "a.npy").codes.shape == (2, 16)
     assert len(nsynth_source(tmp_path / "nsynth-train.tfrecord", sample_rate=16000, samples=400).table) == 1
+    assert [len(parse_syx(content).voices) for content in VOICE_FILES] == [1, 32, 32, 1, 1]

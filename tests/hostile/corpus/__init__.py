@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from tests.hostile.corpus import arrays, audio, datasets, midi, models, notes, places, soundfonts, texts, values
+from tests.hostile.corpus import arrays, audio, datasets, midi, models, notes, places, soundfonts, texts, values, voices
 from tests.hostile.corpus.member import Member
 
 
@@ -19,6 +19,7 @@ def corpus() -> tuple[Member, ...]:
         *audio.members(),
         *midi.members(),
         *soundfonts.members(),
+        *voices.members(),
         *texts.members(),
         *notes.members(),
         *notes.env_members(),

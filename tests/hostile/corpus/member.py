@@ -13,9 +13,10 @@ Must = Literal["refuse", "accept", "either"]
 
 FILES = (
     *("dataset", "model", "sound", "midi", "soundfont", "csv", "space", "patch", "codes", "latents", "pca", "batch"),
-    *("notes", "patches"),
+    *("notes", "patches", "voice"),
 )
-"""Kinds of arguments that name something to read. Those of `notes` and `patches` may be folders."""
+"""Kinds of arguments that name something to read. Those of `notes` and `patches` may be folders; a `patch` may be a
+DX7 voice, too, and a `voice` nothing else."""
 
 OUTPUTS = ("folder", "output")
 TEXTS = ("stem", "word", "words")
