@@ -1,15 +1,18 @@
 """Kill work at chosen points, run it again, and hold it to the outcome of an undisturbed run.
 
 `python -m tests.kill --all` kills 50 times in each kind of work and writes the table of docs/reliability.md, a row as
-each kind is done; the tests do it with `--kills 2`. `--work NAME` takes one kind, `--at POINT` one point.
+each kill is done; the tests do it with `--kills 2`. `--work NAME` takes one kind, whose row alone is then written anew,
+`--at POINT` one point.
 """
 
 import argparse
 import contextlib
+import faulthandler
 import importlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -21,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.backend import silent_libraries
-from tests.hostile.page import publish
+from tests.hostile.page import publish, published
 from tests.hostile.worker import load_everything
 from tests.kill.child import run
 from tests.kill.materials import make_materials
@@ -30,6 +33,9 @@ from tests.kill.works import KILLS, WORKS, Digests, Work, difference, digests, p
 
 SECONDS = 900.0
 """Time in which a run must end; the longest takes a thirtieth of it where nothing else runs."""
+
+IDLE_SECONDS = 90.0
+"""Time in which a run may compute nothing at all, after which its stacks are printed and it counts as hung."""
 
 STOPPED = {signal.SIGKILL: (-signal.SIGKILL,), signal.SIGINT: (130, 0), signal.SIGTERM: (130, 143, 0)}
 """Exit codes that are right after each signal; 0 where it came when all was done."""
@@ -79,9 +85,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if kill.faults:
                     print(f"FAILED {kill.work} {kill.point} ({kill.event})")
                     print(*(f"    {fault}" for fault in kill.faults), sep="\n", flush=True)
-            if options.all:
-                print(f"{work.name}: {len(done)} kills so far", flush=True)
-                publish("kills", table(done))
+                if options.all:
+                    print(
+                        f"{len(done)} {kill.work} {kill.point} ({kill.event}), {processor_seconds():.0f} s", flush=True
+                    )
+                    publish("kills", table(done, published("kills")))
     failed = sum(bool(kill.faults) for kill in done)
     print(f"{len(done)} kills, {failed} failed")
     return int(failed > 0)
@@ -205,7 +213,7 @@ def _in_child(act: Callable[[], int], folder: Path, printed: Path) -> int:
     """Let a child of this process act in a folder, its output in a file; returns its exit code, or minus a signal."""
     child = os.fork()
     if child != 0:
-        return _wait(child)
+        return wait(child, printed)
     code = 1
     try:
         file = os.open(printed, os.O_WRONLY | os.O_CREAT)
@@ -213,6 +221,7 @@ def _in_child(act: Callable[[], int], folder: Path, printed: Path) -> int:
         os.dup2(file, 2)
         os.chdir(folder)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
         code = act()
     except BaseException:
         traceback.print_exc()
@@ -222,27 +231,52 @@ def _in_child(act: Callable[[], int], folder: Path, printed: Path) -> int:
         os._exit(code)
 
 
-def _wait(child: int) -> int:
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
+def wait(child: int, printed: Path) -> int:
+    """Wait for a child; one that hangs is made to print the stacks of its threads, which the error repeats."""
+    began = moved = time.monotonic()
+    spent = 0
+    while time.monotonic() - began < SECONDS and time.monotonic() - moved < IDLE_SECONDS:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             return os.waitstatus_to_exitcode(status)
+        if (now := processor_ticks(child)) != spent:
+            spent, moved = now, time.monotonic()
         time.sleep(0.02)
+    os.kill(child, signal.SIGUSR1)
+    time.sleep(1.0)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    raise RuntimeError(f"a run did not end in {SECONDS:g} s")
+    raise RuntimeError(
+        f"a run did not end in {time.monotonic() - began:.0f} s, the last {time.monotonic() - moved:.0f} s of them "
+        f"idle:\n{printed.read_text(errors='replace')}"
+    )
 
 
-def table(kills: Sequence[Kill]) -> str:
-    """Return a table in Markdown: kills of each kind of work by signal, and how many of them failed."""
+def processor_seconds() -> float:
+    """Return the time that all ended children of this process have computed."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
+def processor_ticks(process: int) -> int:
+    """Return the time that a process of Linux has computed, in ticks of its clock."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def table(kills: Sequence[Kill], before: str = "") -> str:
+    """Return a table in Markdown: kills of each kind of work by signal, and how many of them failed.
+
+    Rows of an earlier table stay where this time nothing of that kind was killed.
+    """
     names = [signal.Signals(each).name for each in SIGNALS]
-    rows = [f"| work | {' | '.join(names)} | failed |", "|---|" + "---:|" * (len(names) + 1)]
+    rows = {line.split("|")[1].strip(): line for line in before.splitlines()[2:]}
     for work in dict.fromkeys(kill.work for kill in kills):
         mine = [kill for kill in kills if kill.work == work]
         counts = [str(sum(kill.point.signal == each for kill in mine)) for each in SIGNALS]
-        rows.append(f"| {work} | {' | '.join(counts)} | {sum(bool(kill.faults) for kill in mine)} |")
-    return "\n".join(rows)
+        rows[work] = f"| {work} | {' | '.join(counts)} | {sum(bool(kill.faults) for kill in mine)} |"
+    listed = [rows[name] for name in sorted(rows, key=[*WORKS].index)]
+    return "\n".join([f"| work | {' | '.join(names)} | failed |", "|---|" + "---:|" * (len(names) + 1), *listed])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill.__main__ import choose_points
+from tests.kill import __main__ as kills
+from tests.kill.__main__ import Kill, choose_points, table
 from tests.kill.points import PHASES, SIGNALS, Killer, Point, watched
 from tests.kill.works import KILLS, WORKS, difference, digests
 
@@ -59,6 +60,30 @@ def test_a_process_dies_before_amid_or_after_its_event(phase: str, left: dict[st
     done = subprocess.run([sys.executable, "-c", script, str(point)], cwd=tmp_path, env=environment, check=False)
     assert done.returncode == -signal.SIGKILL
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == left
+
+
+def test_rows_of_work_that_was_not_killed_stay() -> None:
+    before = table([Kill("training", Point(0), "flush", ()), Kill("dataset", Point(0), "flush", ("lost",))])
+    after = table([Kill("dataset", Point(1, "half", signal.SIGINT), "flush", ())], before)
+    assert [line.split(" |")[0] for line in after.splitlines()[2:]] == ["| dataset", "| training"]
+    assert "| dataset | 0 | 0 | 1 | 0 |" in after.splitlines()
+    assert "| training | 1 | 0 | 0 | 0 |" in after.splitlines()
+
+
+def test_work_that_hangs_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kills, "IDLE_SECONDS", 1.0)
+    script = (
+        "import faulthandler, signal, sys, threading\n"
+        "faulthandler.register(signal.SIGUSR1, all_threads=True)\n"
+        "def wait_for_ever(): threading.Event().wait()\n"
+        "wait_for_ever()"
+    )
+    printed = tmp_path / "stderr"
+    with printed.open("w") as file:
+        child = subprocess.Popen([sys.executable, "-c", script], stderr=file)
+    with pytest.raises(RuntimeError, match=r"(?s)the last \d s of them idle:.*in wait_for_ever"):
+        kills.wait(child.pid, printed)
+    child.returncode = -signal.SIGKILL  # it has been waited for
 
 
 def test_outcomes_differ_where_a_file_does(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ WORKS = {
                 *("--model", "{wavenet}", "--batch_size", "1"),
             ),
         ),
-        Work("invert", ("invert", "{fm_sound}", "--budget", "fast")),
+        Work("invert", ("invert", "{fm_sound}", "--budget", "none")),
         Work("training", ("train", "--model", "C1", "--dataset_file", "{sine}", "--epochs", "3", "--batch_size", "4")),
         Work(
             "adversarial training",
