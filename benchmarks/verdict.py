@@ -5,11 +5,16 @@ other synthesis, instruments, recordings and noise should not be: those that are
 estimated by a network and searched as `inversynth invert` does it. Above stand the exact patches under noise, as near
 as any search can get; below, trivial matches of the sounds that `fm` did not make (a bare sine, saw and noise under
 their envelope, and the best of 1,000 random patches), which no grade should flatter. What is printed are quantiles of
-the log-mel distance at 16,384 Hz and the share of each grade; docs/refinement.md quotes them.
+the log-mel distance at 16,384 Hz and the share of each grade, row by row as they are measured; docs/refinement.md
+quotes them. A search takes one to eight seconds, so that 40 sounds of each group take an hour on one core: with `--log`
+each distance is written down at once, and a later run goes on from there.
 """
 
+import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -34,8 +39,8 @@ from generators.synth import Synth
 from inversynth.inversion.inversion import estimate, invert_estimate, model_synth
 from inversynth.inversion.target import Target, fit_target, read_target
 from inversynth.inversion.verdict import WORDS, grade
-from inversynth.pretrained import find_model
-from models.model_files import LoadedModel, load_model
+from inversynth.pretrained import find_model, load_estimator
+from models.model_files import LoadedModel
 
 MADE_BY_FM = {
     "of `fm`": "clean, at sample 0",
@@ -52,13 +57,17 @@ NOISES = (60.0, 40.0, 20.0)
 RANDOM = 1000
 """Random patches, of which the nearest is a trivial match."""
 
-Prepared = Iterator[Target]
+BURSTS = 10
+"""Bursts of white noise at most: they differ in nothing but their samples."""
+
+Prepare = Callable[[], Target]
+"""Prepares a sound once it is needed: not where its distance is known from an earlier run."""
 
 
 class VerdictSettings(Settings):
     """Measure the verdict on sounds that `fm` made and on others."""
 
-    flags_only: ClassVar = frozenset({"budget", "num", "seed", "soundfont", "model", "recordings", "continuous"})
+    flags_only: ClassVar = frozenset({"budget", "num", "seed", "soundfont", "model", "recordings", "continuous", "log"})
 
     budget: Literal["none", "fast", "full"] = Field("fast", description="of the search")
     num: int = Field(40, ge=1, description="sounds of each group at most")
@@ -67,48 +76,92 @@ class VerdictSettings(Settings):
     soundfont: Path | None = Field(None, description="an SF2 file, for recordings of real instruments")
     recordings: Path | None = Field(None, description="a folder of one-shot recordings, such as sonic-pi-samples")
     continuous: CliToggleFlag[bool] = Field(False, description="finally move the knobs between their levels")
+    log: Path | None = Field(None, description="a file that keeps every distance, from which a later run goes on")
 
 
-def fm_sounds(condition: str, settings: VerdictSettings, model: LoadedModel) -> Prepared:
+@dataclass
+class DistanceLog:
+    """Distances that were measured, by group and sound, and kept in a file of JSON lines where one is named.
+
+    Attributes: run: what else a distance depends on: lines of other runs are passed over. torn: the file ends within a
+    line.
+    """
+
+    run: str
+    path: Path | None = None
+    known: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
+    torn: bool = False
+
+    @classmethod
+    def open(cls, settings: VerdictSettings) -> "DistanceLog":
+        """Read what an earlier run left; a line that it did not finish is passed over."""
+        run = f"{settings.model}, {settings.budget}, seed {settings.seed}" + ", continuous" * settings.continuous
+        log = cls(run, settings.log)
+        text = "" if log.path is None or not log.path.exists() else log.path.read_text(encoding="utf-8")
+        log.torn = bool(text) and not text.endswith("\n")
+        for line in text.splitlines():
+            try:
+                kept = json.loads(line)
+            except json.JSONDecodeError:  # an earlier run was killed while it wrote
+                continue
+            if kept["run"] == run:
+                log.known[kept["group"], kept["sound"]] = kept["distances"]
+        return log
+
+    def measure(self, group: str, sound: str, method: Callable[[], dict[str, float]]) -> dict[str, float]:
+        """Return the distances of a sound: those known, or those that `method` measures now."""
+        key = group, sound
+        if key not in self.known:
+            self.known[key] = method()
+            if self.path is not None:
+                kept = {"run": self.run, "group": group, "sound": sound, "distances": self.known[key]}
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write("\n" * self.torn + json.dumps(kept) + "\n")
+                self.torn = False
+        return self.known[key]
+
+
+def fm_sounds(condition: str, settings: VerdictSettings, model: LoadedModel) -> Iterator[tuple[str, Prepare]]:
     """Yield sounds of random patches under a condition of `benchmarks.conditions`, prepared as files are."""
     synth = model_synth(model.card)
     values = synth.space.classes_to_values(sample_classes(synth.space, 0, settings.num, settings.seed))
-    for row, sound in enumerate(synth.render(values)):
-        rng = np.random.default_rng([settings.seed, row])
-        recorded = CONDITIONS[condition](sound.astype(np.float64), values[row], rng)
-        yield prepare(recorded.audio, recorded.rate, model)
+
+    def prepared(row: int) -> Target:
+        sound = synth.render(values[row]).astype(np.float64)
+        recorded = CONDITIONS[condition](sound, values[row], np.random.default_rng([settings.seed, row]))
+        return prepare(recorded.audio, recorded.rate, model)
+
+    yield from ((str(row), partial(prepared, row)) for row in range(settings.num))
 
 
-def between_levels(settings: VerdictSettings, model: LoadedModel) -> Prepared:
+def between_levels(settings: VerdictSettings, model: LoadedModel) -> Iterator[tuple[str, Prepare]]:
     """Yield sounds of patches with all knobs at random between their levels."""
     synth = model_synth(model.card)
     units = np.random.default_rng(settings.seed).uniform(size=(settings.num, len(synth.space)))
-    for sound in synth.render(synth.space.unit_to_values(units)):
-        yield prepare(sound, synth.sample_rate, model)
+    for row, sound in enumerate(synth.render(synth.space.unit_to_values(units))):
+        yield str(row), partial(prepare, sound, synth.sample_rate, model)
 
 
-def other_sounds(settings: VerdictSettings, model: LoadedModel) -> Iterator[tuple[str, Prepared]]:
+def other_sounds(settings: VerdictSettings, model: LoadedModel) -> Iterator[tuple[str, Iterator[tuple[str, Prepare]]]]:
     """Yield groups of sounds that `fm` did not make."""
-    rate = model.sample_rate
+
+    def named(sounds: Sequence[tuple[str, NDArray[np.floating]]]) -> Iterator[tuple[str, Prepare]]:
+        return (
+            (f"{row} {name}", partial(prepare, audio, model.sample_rate, model))
+            for row, (name, audio) in enumerate(sounds)
+        )
+
     drawn = made(settings.num, settings.seed)
-    yield "of other synthesis: sines, strings, bells, noise, pads", (prepare(audio, rate, model) for _, audio in drawn)
+    yield "of other synthesis: sines, strings, bells, noise, pads", named(drawn)
     rng = np.random.default_rng(settings.seed)
-    noises = (prepare(0.1 * rng.standard_normal(rate), rate, model) for _ in range(min(settings.num, 10)))
-    yield "white noise", noises
+    count = min(settings.num, BURSTS)
+    yield "white noise", named([("noise", 0.1 * rng.standard_normal(model.sample_rate)) for _ in range(count)])
     if settings.soundfont is not None:
-        notes = instruments(settings.soundfont, settings.num, settings.seed)
-        yield "notes of a SoundFont", (prepare(audio, rate, model) for _, audio in notes)
+        yield "notes of a SoundFont", named(instruments(settings.soundfont, settings.num, settings.seed))
     if settings.recordings is not None:
-        yield "recordings", recorded(settings.recordings, settings.num, model)
-
-
-def recorded(folder: Path, count: int, model: LoadedModel) -> Prepared:
-    """Yield one-shot recordings of a folder; what cannot be inverted is said on standard error."""
-    for path in find_recordings(folder, count):
-        try:
-            yield read_target(path, model.sample_rate, model.card.length)
-        except AudioError as fault:
-            print(fault, file=sys.stderr)
+        paths = find_recordings(settings.recordings, settings.num)
+        read = partial(read_target, sample_rate=model.sample_rate, length=model.card.length)
+        yield "recordings", ((path.name, partial(read, path)) for path in paths)
 
 
 def prepare(audio: NDArray[np.floating], sample_rate: int, model: LoadedModel) -> Target:
@@ -141,37 +194,68 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: VerdictSettings) -> None:
-    model = load_model(find_model(settings.model))
+    model = load_estimator(find_model(settings.model))
     synth = model_synth(model.card)
+    log = DistanceLog.open(settings)
     print(f"model {settings.model}, budget {settings.budget}, seed {settings.seed}\n")
-    rows = [
-        _row(f"exact patches of `fm`, {snr:g} dB SNR", exact_distances(synth, snr, settings), "miss") for snr in NOISES
-    ]
+    rows: list[list[str]] = []
+
+    def add(name: str, distances: Sequence[float], error: str) -> None:
+        if distances:
+            rows.append(_row(name, distances, error))
+            print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
+
+    for snr in NOISES:
+        add(f"exact patches of `fm`, {snr:g} dB SNR", exact_distances(synth, snr, settings), "miss")
     for name, condition in MADE_BY_FM.items():
-        rows.append(_row(name, [*_distances(name, fm_sounds(condition, settings, model), settings, model)], "miss"))
+        add(
+            name,
+            [one["found"] for one in _search(name, fm_sounds(condition, settings, model), settings, model, log)],
+            "miss",
+        )
     name = "of `fm`, knobs between their levels"
-    rows.append(_row(name, [*_distances(name, between_levels(settings, model), settings, model)], ""))
+    add(name, [one["found"] for one in _search(name, between_levels(settings, model), settings, model, log)], "")
     random = synth.render_classes(sample_classes(synth.space, 0, RANDOM, settings.seed))
     trivial: dict[str, list[float]] = {}
     for name, sounds in other_sounds(settings, model):
-        targets = list(sounds)
-        rows.append(_row(name, [*_distances(name, iter(targets), settings, model)], "false alarm"))
-        for number, target in enumerate(targets):
-            for match, distance in trivial_distances(target, random, settings.seed + number).items():
-                trivial.setdefault(match, []).append(distance)
-    rows += [_row(f"trivial match: {name}", distances, "") for name, distances in trivial.items()]
+        measured = [*_search(name, sounds, settings, model, log, random)]
+        add(name, [one["found"] for one in measured], "false alarm")
+        for match in [match for match in (measured[0] if measured else {}) if match != "found"]:
+            trivial.setdefault(match, []).extend(one[match] for one in measured)
+    for name, distances in trivial.items():
+        add(f"trivial match: {name}", distances, "")
     columns = ["sounds", "n", "distance in dB, 10 / 50 / 90 / 95 %", *WORDS, "misses", "false alarms"]
     print(markdown_table(columns, rows))
 
 
-def _distances(name: str, sounds: Prepared, settings: VerdictSettings, model: LoadedModel) -> Iterator[float]:
-    """Invert sounds, and yield how far each match is in dB."""
-    for target in tqdm(sounds, desc=name, file=sys.stderr, disable=None):
-        probabilities = estimate(target, model)
+def _search(
+    group: str,
+    sounds: Iterator[tuple[str, Prepare]],
+    settings: VerdictSettings,
+    model: LoadedModel,
+    log: DistanceLog,
+    random: NDArray[np.float32] | None = None,
+) -> Iterator[dict[str, float]]:
+    """Invert sounds, and yield how far in dB each match is ("found"), and each trivial one where `random` is given."""
+
+    def measured(prepared: Prepare, number: int) -> dict[str, float]:
+        target = prepared()
         found = invert_estimate(
-            target, model.card, probabilities, budget=settings.budget, level="fit", continuous=settings.continuous
+            target,
+            model.card,
+            estimate(target, model),
+            budget=settings.budget,
+            level="fit",
+            continuous=settings.continuous,
         )
-        yield float(found.patch.verdict["distance"])
+        distances = {"found": float(found.patch.verdict["distance"])}
+        return distances if random is None else distances | trivial_distances(target, random, settings.seed + number)
+
+    for number, (sound, prepared) in enumerate(tqdm(sounds, desc=group, file=sys.stderr, disable=None)):
+        try:
+            yield log.measure(group, sound, partial(measured, prepared, number))
+        except AudioError as fault:
+            print(fault, file=sys.stderr)
 
 
 def _row(name: str, distances: Sequence[float], error: str) -> list[str]:

@@ -1,6 +1,9 @@
 """The verdict benchmark: rows count misses and false alarms, and the exact patch under noise is graded reachable."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from benchmarks import verdict
 from benchmarks.conditions import CONDITIONS
@@ -33,3 +36,31 @@ def test_exact_patches_under_noise_are_reachable_and_trivial_matches_are_not() -
     found = verdict.trivial_distances(Target(sound, synth.sample_rate, "sound"), sound[None][:, ::-1].copy(), seed=1)
     assert len(found) == 4
     assert min(found.values()) > THRESHOLDS[0]
+
+
+def test_a_later_run_goes_on_from_the_distances_of_an_earlier_one(tmp_path: Path) -> None:
+    path = tmp_path / "verdict.jsonl"
+    settings = verdict.VerdictSettings(log=path)
+    log = verdict.DistanceLog.open(settings)
+    assert log.measure("recordings", "bell", lambda: {"found": 2.5}) == {"found": 2.5}
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"run": "inverter, fa')  # a run that was killed while it wrote
+    again = verdict.DistanceLog.open(settings)
+    assert again.measure("recordings", "bell", pytest.fail) == {"found": 2.5}
+    assert again.measure("noise", "bell", lambda: {"found": 9.0}) == {"found": 9.0}
+
+
+def test_distances_of_another_search_are_measured_anew(tmp_path: Path) -> None:
+    path = tmp_path / "verdict.jsonl"
+    verdict.DistanceLog.open(verdict.VerdictSettings(log=path)).measure("noise", "1", lambda: {"found": 2.5})
+    for changed in ({"budget": "full"}, {"seed": 3}, {"continuous": True}, {"model": "C6XL"}):
+        log = verdict.DistanceLog.open(verdict.VerdictSettings.model_validate({"log": path, **changed}))
+        assert log.measure("noise", "1", lambda: {"found": 1.0}) == {"found": 1.0}
+
+
+def test_a_log_that_ends_within_a_line_is_continued_on_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "verdict.jsonl"
+    path.write_text('{"run": "inverter, fa', encoding="utf-8")
+    settings = verdict.VerdictSettings(log=path)
+    verdict.DistanceLog.open(settings).measure("noise", "1", lambda: {"found": 2.5})
+    assert verdict.DistanceLog.open(settings).measure("noise", "1", pytest.fail) == {"found": 2.5}
