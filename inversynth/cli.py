@@ -47,6 +47,7 @@ COMMANDS: dict[str, Command] = {
         Command(
             "evaluate", "inversynth.evaluation.command:main", "score models on a dataset, beside chance and an oracle"
         ),
+        Command("explain", "inversynth.explanation.command:main", "say in plain words how a patch makes its sound"),
         Command("inspect", "inversynth.inspection.command:main", "describe a dataset, a run, a model or a synthesizer"),
         Command("list", "inversynth.inspection.command:list_main", "list synthesizers, models, presets and systems"),
         Command("demo", "inversynth.demo:main", "invert five bundled sounds; --train: train a network of your own"),

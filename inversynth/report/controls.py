@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from generators.parameters import Floats, ParameterSpace
 from generators.registry import find_synth
 from inversynth.patches.patch import Patch
-from inversynth.report.audibility import HEARD
+from inversynth.explanation.audibility import HEARD
 
 STRIP = (96.0, 26.0)
 """Width and height of a distribution's drawing, in its own units."""

@@ -23,7 +23,7 @@ from generators import __version__
 from generators.files import write_text
 from inversynth.patches.patch import Patch, render_patch
 from inversynth.report import charts, search_summary
-from inversynth.report.audibility import knob_audibility
+from inversynth.explanation.audibility import knob_audibility
 from inversynth.report.controls import LIKELY, ranked_knobs
 
 if TYPE_CHECKING:

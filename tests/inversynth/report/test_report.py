@@ -20,7 +20,7 @@ from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import Target
 from inversynth.patches.patch import Alternative, Patch, patch_from_json
 from inversynth.report import charts, plots
-from inversynth.report.audibility import HEARD, knob_audibility, neighbours
+from inversynth.explanation.audibility import HEARD, knob_audibility, neighbours
 from inversynth.report.controls import (
     describe_certainty,
     describe_place,

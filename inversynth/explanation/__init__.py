@@ -1,0 +1,1 @@
+"""What a patch is made of and what of it is heard, in words: `inversynth explain`, and the same text in reports."""
