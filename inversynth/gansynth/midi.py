@@ -159,15 +159,15 @@ def _run(settings: MidiSettings) -> None:
             "latents of a file are evenly spaced. Received: --latents and --seconds_per_instrument. Keep one of them"
         )
     score = read_score(settings.midi)
+    if (count := len(score.notes)) > MOST_NOTES:
+        raise AudioError(
+            f"a piece has at most {MOST_NOTES:,} notes. Received: {count:,} in {settings.midi}. Play a part of it"
+        )
     model = open_models(settings.model)[0]
     gansynth = model.gansynth
     notes = playable(
         score, gansynth.notes, transpose=settings.transpose, skip_unknown=settings.skip_unknown, name=model.label
     )
-    if len(notes) > MOST_NOTES:
-        raise AudioError(
-            f"a piece has at most {MOST_NOTES:,} notes. Received: {len(notes):,} in {settings.midi}. Play a part of it"
-        )
     seconds = _length(notes, gansynth)
     performance = Performance(
         gansynth, _latent_path(settings, gansynth, seconds), settings.release, settings.batch_size
