@@ -37,6 +37,10 @@ COMMANDS: dict[str, Command] = {
         ),
         Command("play", "inversynth.playback.play:main", "play a patch over a MIDI file or a range of notes"),
         Command("export", "inversynth.export.command:main", "convert a patch, or export a network to run elsewhere"),
+        Command("vary", "inversynth.variation.vary_command:main", "vary a patch: patches and sounds near it, a page"),
+        Command(
+            "morph", "inversynth.variation.morph_command:main", "go from one patch to another in steps that sound even"
+        ),
         Command("macros", "inversynth.macros:main", "render what each macro control does: a page, sounds, patches"),
         *_commands_of("neurosynth", "nsynth", "gansynth", "wae"),
         Command(
@@ -48,7 +52,11 @@ COMMANDS: dict[str, Command] = {
             "evaluate", "inversynth.evaluation.command:main", "score models on a dataset, beside chance and an oracle"
         ),
         Command("explain", "inversynth.explanation.command:main", "say in plain words how a patch makes its sound"),
-        Command("inspect", "inversynth.inspection.command:main", "describe a dataset, a run, a model or a synthesizer"),
+        Command(
+            "inspect",
+            "inversynth.inspection.command:main",
+            "describe a dataset, a run, a model, a synthesizer or voices",
+        ),
         Command("list", "inversynth.inspection.command:list_main", "list synthesizers, models, presets and systems"),
         Command("demo", "inversynth.demo:main", "invert five bundled sounds; --train: train a network of your own"),
     )

@@ -38,6 +38,17 @@ class Algorithm:
         return tuple(sorted(found))
 
     @property
+    def stacks(self) -> tuple[tuple[int, ...], ...]:
+        """Each carrier with all that modulates it, from the bottom of the chart to its top."""
+        found = []
+        for carrier in self.carriers:
+            stack = [carrier]
+            for operator in stack:  # grows on the way
+                stack += [each for each in self.modulators(operator) if each not in stack]
+            found.append(tuple(stack))
+        return tuple(found)
+
+    @property
     def loop(self) -> tuple[int, ...]:
         """The operators within the feedback, from where it enters to where it leaves."""
         source, target = self.feedback

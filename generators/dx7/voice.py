@@ -154,6 +154,21 @@ class Voice:
         return type(self)(bytes(data))
 
 
+def uniquely_named(voices: Iterable[Voice]) -> tuple[Voice, ...]:
+    """Return voices of which no two have one name: further ones end in a number, and empty names are `VOICE`."""
+    taken: set[str] = set()
+    found = []
+    for voice in voices:
+        first = name = voice.name.strip() or "VOICE"
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{first[: NAME_LENGTH - len(str(number)) - 1].rstrip()} {number}"
+        taken.add(name)
+        found.append(voice if name == voice.name else voice.replaced(name=name))
+    return tuple(found)
+
+
 def voices_from_values(values: ArrayLike) -> tuple[Voice, ...]:
     """Return the voices of integers (batch, 155) or (155,). Raises ParameterError where they are none."""
     table = np.atleast_2d(np.asarray(values))

@@ -172,6 +172,13 @@ CALLS: dict[str, Call] = {
             kinds={"patch_or_model": "voice"},
             own=("patch_or_model", "output"),
         ),
+        Call("vary", {"patch": "{patch}"}, {"count": "1", "page": False}),
+        Call(
+            "morph",
+            {"first": "{patch}", "second": "{patch}"},
+            {"steps": "2", "page": False},
+            kinds={"first": "patch", "second": "patch"},
+        ),
         Call("macros", {"run": "{macros_run}"}, {"positions": "2"}),
         Call(
             "shape",
