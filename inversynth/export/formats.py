@@ -136,9 +136,10 @@ def _open_litert(path: Path) -> Run:
 
     def run(given: Arrays) -> Arrays:
         made: list[Arrays] = []
-        for row in range(len(next(iter(given.values())))):
-            one = runner(**{name: array[row : row + 1] for name, array in given.items()})
-            made.append({name: np.array(array) for name, array in one.items()})
+        with _quietly():  # it names its delegate as it first runs
+            for row in range(len(next(iter(given.values())))):
+                one = runner(**{name: array[row : row + 1] for name, array in given.items()})
+                made.append({name: np.array(array) for name, array in one.items()})
         return {name: np.concatenate([one[name] for one in made]) for name in made[0]}
 
     return run

@@ -1,6 +1,10 @@
 """Networks out to ONNX, SavedModel and LiteRT: what is written runs, gives the same, and is described beside it."""
 
+import contextlib
 import json
+import os
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,7 +68,23 @@ def exported(gansynth, tmp_path_factory) -> tuple[Exportable, dict[str, writing.
         {"notes": [60, 62]},
     )
     folder, card = tmp_path_factory.mktemp("exported"), read_card(gansynth)
-    return what, {name: export(what, card, name, folder / f"small{form.suffix}") for name, form in FORMATS.items()}
+    with printed_nothing(tmp_path_factory.mktemp("printed") / "stderr"):
+        return what, {name: export(what, card, name, folder / f"small{form.suffix}") for name, form in FORMATS.items()}
+
+
+@contextlib.contextmanager
+def printed_nothing(path: Path) -> Iterator[None]:
+    """Assert that no library writes to standard error; LiteRT does so once in a process, as it first runs."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+    assert path.read_text() == ""
 
 
 @pytest.mark.parametrize("name", FORMATS)
