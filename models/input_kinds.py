@@ -6,9 +6,10 @@ A card holds the name in `features.input`. Everything that depends on the kind o
 from dataclasses import dataclass
 from typing import Literal
 
-InputName = Literal["audio", "patches", "envelope", "notes", "latents", "pictures", "mels"]
+InputName = Literal["audio", "patches", "envelope", "notes", "latents", "pictures", "mels", "voices"]
 """Names are part of the file format: `pictures` are spectrograms of notes with their conditions, `patches` are
-parameter values in 0..1, `envelope` is a waveform with the classes of an envelope."""
+parameter values in 0..1, `envelope` is a waveform with the classes of an envelope, `voices` is a note with what is
+known of a DX7 voice."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ INPUT_KINDS: dict[str, InputKind] = {
         ),
         InputKind("latents", "a generator of notes", "notes", "inversynth gansynth"),
         InputKind("pictures", "an autoencoder of note spectrograms", "notes", "inversynth wae"),
+        InputKind("voices", "a network for DX7 voices", "notes", "inversynth invert --synth dx7"),
         InputKind("mels", "a vocoder for mel spectrograms", "notes", "inversynth wae random --renderer mcnn"),
     )
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from types import ModuleType
 
 from generators.errors import ModelError, unknown
+from models.dx7 import recipe as dx7
 from models.estimation import baselines, e2e_cnn, inverter, spectrogram_cnn
 from models.gansynth import recipe as gansynth
 from models.macros import recipe as macros
@@ -32,6 +33,7 @@ MODULES: tuple[ModuleType, ...] = (
     gansynth,
     wae,
     mcnn,
+    dx7,
 )
 """Modules with a tuple `RECIPES`, in the order of lists; InverSynth in the order of its paper's tables."""
 

@@ -144,14 +144,17 @@ def genes() -> Genes:
 
 def voices(state: SearchState) -> Iterator[None]:
     """Render the voices of an index whose features are nearest to the sound, at its note and an octave beside."""
-    from generators.dx7.synth import voice_values
+    from generators.dx7.single_note import fold_scaling
+    from generators.dx7.synth import VELOCITY, values_to_bytes, voice_values
 
     index, note = _index(), round(state.synth.root)
     found = [
-        voice_values(index.nearest(state.target, state.synth.sample_rate, note, STARTS // 2, released)[0])
+        index.nearest(state.target, state.synth.sample_rate, note, STARTS // 2, released)[0]
         for released in (True, False)  # nobody knows whether the note was let go of within the sound
     ]
-    start = np.unique(np.concatenate([*found, state.start[None]]), axis=0)
+    found.append(values_to_bytes(np.concatenate([state.start[None], state.starts])).astype(np.uint8))
+    known = voice_values(fold_scaling(np.concatenate(found), note, VELOCITY))
+    start = np.unique(known, axis=0)
     population = Voices.none()
     for first in range(0, len(start), CHILDREN):
         population = _try(state, start[first : first + CHILDREN], population, STARTS)
