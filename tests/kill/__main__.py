@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Kill; returns 1 where a promise did not hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.kill", description=__doc__)
     parser.add_argument("--all", action="store_true", help=f"up to {KILLS} kills for each kind of work, and the table")
-    parser.add_argument("--kills", type=int, default=2, help="kills for each kind of work (default: 2)")
+    parser.add_argument("--kills", type=int, help="kills for each kind of work (by default as many as it has, or 2)")
     parser.add_argument("--work", choices=[*WORKS], action="append", help="this kind alone")
     parser.add_argument("--at", help="this point alone, as 12:half:SIGKILL")
     parser.add_argument("--seed", type=int, default=0, help="chooses the points")
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         materials = _materials(Path(folder))
         done: list[Kill] = []
         for work in _chosen(options):
-            count = work.kills if options.all else options.kills
+            count = options.kills or (work.kills if options.all else 2)
             point = Point.parse(options.at) if options.at else None
             for kill in kill_work(work, materials, count, options.seed, point):
                 done.append(kill)

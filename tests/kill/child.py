@@ -3,8 +3,9 @@
 With `none` for a point it runs undisturbed, and names its events on standard error as it ends.
 """
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic_settings import CliPositionalArg
@@ -26,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(words: Sequence[str], killer: Killer) -> int:
     """Run `inversynth WORDS`, or `page PATH`, which publishes the sections of a benchmark page, under a killer."""
-    with watched(killer):
+    with watched(killer), saved_at_every_step():
         if words[0] == "page":
             return run_command(PageSettings, publish_sections, words[1:], "page")
         from inversynth.cli import main as command
@@ -35,6 +36,18 @@ def run(words: Sequence[str], killer: Killer) -> int:
             return command(words)
         except SystemExit as end:
             return end.code if isinstance(end.code, int) else 1
+
+
+@contextlib.contextmanager
+def saved_at_every_step() -> Iterator[None]:
+    """Let decoding keep its state after every code, not every minute, so that events do not depend on the clock."""
+    import models.nsynth.inference as inference
+
+    before, inference.SAVE_SECONDS = inference.SAVE_SECONDS, -1.0
+    try:
+        yield
+    finally:
+        inference.SAVE_SECONDS = before
 
 
 class PageSettings(Settings):
