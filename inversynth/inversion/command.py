@@ -5,7 +5,7 @@ does not stop the others. Ctrl-C writes the best patch so far and ends with 130.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -14,13 +14,15 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.command import EXIT_FAULT, run_command
-from generators.errors import AudioError, InversynthError, SettingsError, error_line, one_line
+from generators.errors import AudioError, InversynthError, ParameterError, SettingsError, error_line, one_line
 from generators.settings import Settings
-from inversynth.inputs import unique_names
+from inversynth.inputs import sound_paths, unique_names
 
 if TYPE_CHECKING:
     from inversynth.inversion.result import Inversion
     from inversynth.inversion.target import Target
+    from inversynth.inversion.to_bank import BankWriter
+    from inversynth.inversion.voices import Banks
     from inversynth.search.search import StageReport
     from models.model_files import LoadedModel
 
@@ -28,25 +30,57 @@ if TYPE_CHECKING:
 INDEX = "index.html"
 """The page that lists all reports of the output folder."""
 
+MOST_RENDERS = 10_000_000
+"""Sounds that a search may be asked to render: hours of work."""
+
+REACHABLE = "reachable"
+"""The grade of a sound that the synth makes (`inversynth.inversion.verdict`)."""
+
 
 class InvertSettings(Settings):
     """Estimate the synthesizer settings behind sounds (WAV, FLAC, OGG, MP3, AIFF) and write a report for each."""
 
     flags_only: ClassVar = frozenset(
         {"sounds", "model", "synth", "output_dir", "start", "synth_info", "budget", "continuous", "every_onset"}
+        | {"renders", "bank", "one_patch", "notes", "velocities", "to_bank"}
     )
     renamed: ClassVar = {"output_directory": "output_dir"}
 
-    sounds: CliPositionalArg[list[Path]] = Field([], description="the sounds, of any rate, length and channel count")
+    sounds: CliPositionalArg[list[Path]] = Field(
+        [], description="the sounds, of any rate, length and channel count, and folders of such"
+    )
     model: str = Field("inverter", description="a bundled model (inverter, C6XL), a run folder, or a .keras file")
-    synth: Literal["fm", "dx7"] = Field(
-        "fm", description="fm: the synth of the model; dx7: a voice for the Yamaha DX7 and Dexed, as NAME.syx"
+    synth: Literal["fm", "dx7", "nearest"] | None = Field(
+        None,
+        description="dx7: a voice for the Yamaha DX7 and Dexed, as voice.syx; fm: the synth of the bundled models; "
+        "nearest: both, of which the nearer one is kept; by default the synth of the model",
     )
     budget: Literal["none", "fast", "full"] = Field(
         "fast", description="how long to search on from the model's estimate"
     )
+    renders: int | None = Field(
+        None, ge=1, le=MOST_RENDERS, description="sounds that a search may render, in place of the budget's number"
+    )
     continuous: CliToggleFlag[bool] = Field(
         False, description="finally move the parameters between their levels, by gradient descent"
+    )
+    bank: Path | None = Field(None, description="DX7 voices to begin with, too: a .syx file, or a folder of such (dx7)")
+    one_patch: CliToggleFlag[bool] = Field(
+        False, description="find one DX7 voice for all sounds: several notes of one instrument, soft and hard"
+    )
+    notes: str = Field(
+        "",
+        description="note of each sound for one_patch, such as C2,C4,C6; by default those in the names of the files, "
+        "else those heard",
+    )
+    velocities: str = Field(
+        "",
+        description="velocity of each sound for one_patch, such as 40,100,40; by default those in the names of the "
+        "files, else 100",
+    )
+    to_bank: Path | None = Field(
+        None,
+        description="also write the voices into banks of 32, KIT.syx and KIT-2.syx (dx7); goes on where it stopped",
     )
     output_dir: Path = Field(Path("output"), description="where a folder for each sound is made, and index.html")
     start: float | None = Field(None, ge=0, description="second at which to begin; by default the sound's onset")
@@ -67,24 +101,69 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth invert") -> 
 class _Inverter:
     """What inverts sounds: how it needs them, what it takes for granted, and `invert(target, options)`."""
 
+    synth: str
     sample_rate: int
     length: float
     normalised: bool
-    assumptions: dict[str, str]
+    assumptions: Mapping[str, str]
     invert: "Callable[[Target, dict[str, Any]], Inversion]"
 
 
 def _run(settings: InvertSettings, faults: list[str]) -> None:
+    _check_flags(settings)
+    banks = None
+    if settings.bank is not None:
+        from inversynth.inversion.voices import read_banks
+
+        banks = read_banks(settings.bank)
+        if banks.remarks:
+            more = f" and {len(banks.remarks) - 1} more remarks" if len(banks.remarks) > 1 else ""
+            print(one_line(f"{len(banks.voices)} voices of {settings.bank}; {banks.remarks[0]}{more}"))
+    inverters = _inverters(settings, banks)
+    if settings.synth_info:
+        for inverter in inverters:
+            for name, words in inverter.assumptions.items():
+                print(f"{name + ':':<17}{words}")
+    own = settings.output_dir.resolve()  # a folder may hold what an earlier run wrote
+    sounds = [
+        path
+        for path in sound_paths(settings.sounds)
+        if path in settings.sounds or not path.resolve().is_relative_to(own)
+    ]
+    if settings.one_patch:
+        _invert_together(settings, sounds, inverters[0], banks, faults)
+    elif sounds:
+        _invert_sounds(settings, sounds, inverters, banks, faults)
+
+
+def _check_flags(settings: InvertSettings) -> None:
+    """Raise SettingsError for flags that do not go together."""
     if settings.every_onset and settings.start is not None:
         raise SettingsError("--every_onset finds the beginnings by itself. Received: --start too. Keep one of them")
     if not settings.sounds and not settings.synth_info:
         raise SettingsError("name one or more sounds. Received: none. See --help")
-    inverter = _voice_inverter(settings) if settings.synth == "dx7" else _model_inverter(settings)
-    if settings.synth_info:
-        for name, words in inverter.assumptions.items():
-            print(f"{name + ':':<17}{words}")
-    if settings.sounds:
-        _invert_sounds(settings, inverter, faults)
+    if settings.renders is not None and settings.budget == "none":
+        raise SettingsError("--renders belongs to a search. Received: --budget none too. Keep one of them")
+    voices = settings.synth == "dx7" or (settings.one_patch and settings.synth is None)
+    for name, given in (("bank", settings.bank), ("to_bank", settings.to_bank), ("one_patch", settings.one_patch)):
+        allowed = ("dx7", "nearest") if name == "bank" else ("dx7",)
+        if given and not voices and settings.synth not in allowed:
+            received = f"--synth {settings.synth}" if settings.synth else "no --synth"
+            raise SettingsError(f"--{name} is for DX7 voices. Received: {received}. Add --synth dx7")
+    for name in ("notes", "velocities"):
+        if getattr(settings, name) and not settings.one_patch:
+            raise SettingsError(f"--{name} are those of several sounds of one voice. Received: no --one_patch. Add it")
+    for name in ("every_onset", "to_bank"):
+        if settings.one_patch and getattr(settings, name):
+            raise SettingsError(f"--one_patch makes one voice of all sounds. Received: --{name} too. Keep one of them")
+
+
+def _inverters(settings: InvertSettings, banks: "Banks | None") -> "tuple[_Inverter, ...]":
+    """Return what inverts the sounds: one synth, or all of which the nearest is kept."""
+    if settings.synth == "nearest":
+        return _model_inverter(settings), _voice_inverter(settings, banks)
+    voices = settings.synth == "dx7" or settings.one_patch
+    return (_voice_inverter(settings, banks) if voices else _model_inverter(settings),)
 
 
 def _model_inverter(settings: InvertSettings) -> _Inverter:
@@ -99,9 +178,14 @@ def _model_inverter(settings: InvertSettings) -> _Inverter:
     )
 
     card, load = open_model(settings.model)
+    if settings.synth == "fm" and card.synth != settings.synth:
+        raise SettingsError(
+            f"--synth {settings.synth} needs a model of it. Received: --model {settings.model}, of synth "
+            f"'{card.synth}'. Leave --synth out"
+        )
     if settings.sounds:
         model_synth(card)
-    only = len(settings.sounds) == 1 and not settings.every_onset
+    only = _is_one_sound(settings)
     model: LoadedModel | None = None
 
     def invert(target: "Target", options: dict[str, Any]) -> "Inversion":
@@ -113,65 +197,175 @@ def _model_inverter(settings: InvertSettings) -> _Inverter:
         return invert_estimate(target, card, probabilities, level="fit", continuous=settings.continuous, **options)
 
     normalised = learned_normalised(card)
-    return _Inverter(card.sample_rate, card.length, normalised, describe_assumptions(card, "fit"), invert)
+    assumptions = describe_assumptions(card, "fit")
+    return _Inverter(card.synth, card.sample_rate, card.length, normalised, assumptions, invert)
 
 
-def _voice_inverter(settings: InvertSettings) -> _Inverter:
+def _is_one_sound(settings: InvertSettings) -> bool:
+    return len(settings.sounds) == 1 and not settings.every_onset and not settings.sounds[0].is_dir()
+
+
+def _voice_inverter(settings: InvertSettings, banks: "Banks | None") -> _Inverter:
     """Return what finds DX7 voices."""
     from generators.dx7.synth import SAMPLE_RATE, Dx7Synth
     from inversynth.inversion import voices
 
-    if settings.continuous:
+    both = settings.synth == "nearest"
+    if settings.continuous and not both:
         raise SettingsError("--continuous moves parameters between levels, of which a DX7 voice has none. Leave it out")
-    if settings.model != InvertSettings.model_fields["model"].default:
+    if settings.model != InvertSettings.model_fields["model"].default and not both:
         raise SettingsError(f"--synth dx7 searches without a model. Received: --model {settings.model}. Leave it out")
-    assumptions = voices.describe_assumptions(Dx7Synth(SAMPLE_RATE, voices.LENGTH))
     return _Inverter(
+        Dx7Synth.name,
         SAMPLE_RATE,
         voices.LENGTH,
         False,
-        assumptions,
-        lambda target, options: voices.invert_voice(target, **options),
+        voices.describe_assumptions(Dx7Synth(SAMPLE_RATE, voices.LENGTH)),
+        lambda target, options: voices.invert_voice(target, banks=banks, **options),
     )
 
 
-def _invert_sounds(settings: InvertSettings, inverter: _Inverter, faults: list[str]) -> None:
+def _options(settings: InvertSettings) -> dict[str, Any]:
+    return {"budget": settings.budget, "limit": settings.renders, "progress": print_stage}
+
+
+def _invert_sounds(
+    settings: InvertSettings,
+    sounds: Sequence[Path],
+    inverters: Sequence[_Inverter],
+    banks: "Banks | None",
+    faults: list[str],
+) -> None:
     """Invert sounds one after another, each into its folder, and list all reports of the output folder."""
     from inversynth.inversion.result import InversionInterrupted
     from inversynth.report.index import write_index
 
-    index, written = settings.output_dir / INDEX, 0
-    options: dict[str, Any] = {"budget": settings.budget, "progress": print_stage}
+    index, written, beyond = settings.output_dir / INDEX, 0, 0
+    bank: BankWriter | None = None
+    if settings.to_bank is not None:
+        from inversynth.inversion import to_bank
+        from inversynth.inversion.voices import search_details
+
+        bank = to_bank.BankWriter(settings.to_bank, settings.budget, search_details(settings.renders, banks))
     try:
-        for target, folder in _targets(settings, inverter, faults):
-            print_remarks(target)
+        for targets, folder in _targets(settings, sounds, inverters, faults):
+            print_remarks(targets[0])
             try:
-                _write(inverter.invert(target, options), folder, index)
-                written += 1
+                known = None if bank is None else bank.known(targets[0], folder)
+                inversion = known or _nearest(targets, inverters, _options(settings))
             except AudioError as fault:
                 faults.append(_print_fault(fault))
+                continue
             except InversionInterrupted as stop:
-                _write(stop.inversion, folder, index)
+                _write(stop.inversion if bank is None else bank.add(stop.inversion), folder, index)
                 written += 1
                 raise
+            inversion = inversion if bank is None else bank.add(inversion)
+            _write(inversion, folder, index)
+            written += 1
+            beyond += inversion.patch.verdict.get("word") != REACHABLE
+        if beyond and settings.synth is None and settings.budget != "none":
+            which = "the sound" if written == 1 else f"{beyond} of {written} sounds"
+            print(f"{inverters[0].synth} does not reach {which}: a DX7 voice may come nearer. Try --synth dx7")
     finally:
+        for line in [] if bank is None else bank.write():
+            print(one_line(line))
         if written:
             print(one_line(f"all reports: {write_index(index, faults)}"))
 
 
-def _targets(settings: InvertSettings, inverter: _Inverter, faults: list[str]) -> "Iterator[tuple[Target, Path]]":
-    """Yield sounds made ready, with the folder of each; print sounds at fault, and add them to `faults`."""
+def _nearest(targets: "Sequence[Target]", inverters: Sequence[_Inverter], options: dict[str, Any]) -> "Inversion":
+    """Invert a sound by each inverter and return what is nearest; says both distances where there are several.
+
+    Raises: InversionInterrupted on Ctrl-C, with the nearest so far.
+    """
+    from inversynth.inversion.nearest import comparable_distance
+    from inversynth.inversion.result import InversionInterrupted
+
+    if len(inverters) == 1:
+        return inverters[0].invert(targets[0], options)
+    found: list[Inversion] = []
+    stopped: InversionInterrupted | None = None
+    for target, inverter in zip(targets, inverters, strict=True):
+        try:
+            found.append(inverter.invert(target, options))
+        except InversionInterrupted as stop:
+            found.append(stop.inversion)
+            stopped = stop
+            break
+    distances = [comparable_distance(one) for one in found]
+    best = found[distances.index(min(distances))]
+    figures = ", ".join(
+        f"{inverter.synth} {distance:.2f} dB" for inverter, distance in zip(inverters, distances, strict=False)
+    )
+    print(f"  at 16,384 Hz: {figures}: {best.patch.space.synth} is nearest")
+    if stopped is not None:
+        raise InversionInterrupted(stopped.best, best) from stopped
+    return best
+
+
+def _invert_together(
+    settings: InvertSettings,
+    sounds: Sequence[Path],
+    inverter: _Inverter,
+    banks: "Banks | None",
+    faults: list[str],
+) -> None:
+    """Find one voice for all sounds, into the folder of the main one."""
+    from generators.notes.pitches import midi_number
+    from inversynth.inversion.notes import read_sound
+    from inversynth.inversion.one_voice import invert_notes, main_place, played_notes
+    from inversynth.inversion.result import InversionInterrupted
+    from inversynth.report.index import write_index
+
+    given = {name: _numbers(name, getattr(settings, name), midi_number) for name in ("notes", "velocities")}
+    targets = [read_sound(path, inverter.sample_rate, inverter.length, settings.start) for path in sounds]
+    for target in targets:
+        print_remarks(target)
+    notes = played_notes(targets, **given)
+    index = settings.output_dir / INDEX
+    folder = settings.output_dir / name_folders(sounds)[main_place(targets, notes)]
+    try:
+        inversion = invert_notes(targets, notes, banks=banks, **_options(settings))
+    except InversionInterrupted as stop:
+        _write(stop.inversion, folder, index)
+        print(one_line(f"all reports: {write_index(index, faults)}"))
+        raise
+    _write(inversion, folder, index)
+    for row in inversion.patch.refinement["notes"]:
+        print(
+            one_line(
+                f"  {row['file']}: note {row['note']}, velocity {row['velocity']}: {row['distance']:.2f} dB away, "
+                f"level {row['level_error_db']:+.1f} dB"
+            )
+        )
+    print(one_line(f"all reports: {write_index(index, faults)}"))
+
+
+def _numbers(name: str, text: str, parse: Callable[[str], int]) -> tuple[int, ...]:
+    """Return the numbers of a list, in its order: MIDI notes or velocities."""
+    try:
+        return tuple(parse(part) for part in text.split(",")) if text else ()
+    except ParameterError as fault:
+        raise SettingsError(f"--{name} lists one for each sound, such as C2,C4 or 40,100. Received: {fault}") from None
+
+
+def _targets(
+    settings: InvertSettings, sounds: Sequence[Path], inverters: Sequence[_Inverter], faults: list[str]
+) -> "Iterator[tuple[Sequence[Target], Path]]":
+    """Yield sounds made ready for each inverter, with the folder of each; print and collect sounds at fault."""
     from inversynth.inversion.notes import read_notes, read_sound
 
-    rate, length, normalised = inverter.sample_rate, inverter.length, inverter.normalised
-    for path, name in zip(settings.sounds, name_folders(settings.sounds), strict=True):
+    needs = [(one.sample_rate, one.length, one.normalised) for one in inverters]
+    for path, name in zip(sounds, name_folders(sounds), strict=True):
         folder = settings.output_dir / name
         try:
             if settings.every_onset:
-                for target in read_notes(path, rate, length, normalised):
-                    yield target, folder / target.name.rpartition("-")[2]
+                notes = (read_notes(path, rate, length, normalised) for rate, length, normalised in needs)
+                for targets in zip(*notes, strict=True):
+                    yield targets, folder / targets[0].name.rpartition("-")[2]
             else:
-                yield read_sound(path, rate, length, settings.start, normalised), folder
+                yield [read_sound(path, rate, length, settings.start, normal) for rate, length, normal in needs], folder
         except AudioError as fault:
             faults.append(_print_fault(fault))
 

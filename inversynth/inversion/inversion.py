@@ -67,8 +67,12 @@ def invert_estimate(
     level: Level | None = None,
     continuous: bool = False,
     progress: Callable[[StageReport], None] | None = None,
+    limit: int | None = None,
 ) -> Inversion:
-    """Do what `invert` does from a network's `estimate`, when the network itself need not be in memory any more."""
+    """Do what `invert` does from a network's `estimate`, when the network itself need not be in memory any more.
+
+    Args: limit: renders allowed, in place of the budget's own number.
+    """
     level = level or ("fit" if learned_normalised(card) else "known")
     return search_from(
         model_synth(card),
@@ -81,6 +85,7 @@ def invert_estimate(
         level=level,
         continuous=continuous,
         progress=progress,
+        limit=limit,
     )
 
 
@@ -92,10 +97,12 @@ def search_from(
     assumptions: Mapping[str, str],
     truth: ArrayLike | None = None,
     model: str = "",
+    finish: Callable[[Refinement], Refinement] = lambda found: found,
     **options: Any,
 ) -> Inversion:
     """Search for a sound from probabilities, and conclude; `options` are those of `refine`.
 
+    Args: finish: what is done with the result of the search before it is rendered and scored.
     Raises: InversionInterrupted on Ctrl-C.
     """
     try:
@@ -103,9 +110,9 @@ def search_from(
             synth, target.audio, probabilities, budget, alternatives=True, recording=target.recording, **options
         )
     except SearchInterrupted as stop:
-        best = conclude(target, synth, stop.best, assumptions, truth, model)
+        best = conclude(target, synth, finish(stop.best), assumptions, truth, model)
         raise InversionInterrupted(stop.best, best) from stop
-    return conclude(target, synth, found, assumptions, truth, model)
+    return conclude(target, synth, finish(found), assumptions, truth, model)
 
 
 def conclude(

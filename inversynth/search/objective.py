@@ -42,6 +42,9 @@ may be another parameter that is wrong."""
 SILENT = np.float32(1e-12)
 """Energy below which a sound is not turned up."""
 
+LEVEL_WEIGHT = 0.5
+"""Of an error of level in dB among several sounds: one of 2 dB, which is just heard, counts as a distance of 1 dB."""
+
 
 def residual(target: ArrayLike, match: ArrayLike) -> NDArray[np.float64]:
     """Return the energy of the difference relative to the target's; 0 is equal, 1 as far as silence.
@@ -60,29 +63,50 @@ def decibels(energy: float) -> float:
 class Objective:
     """Distance of sounds from one target, in dB; 0 is equal.
 
+    A target may be several sounds of equal length, one after another: their distances are averaged, and where one
+    common gain leaves their levels at odds, the mean error of level is added at `LEVEL_WEIGHT`.
+
     Args:
         target: (samples,), not silent. sample_rate: Hz. any_level: whether sounds may have any level; otherwise the
-            difference of their levels in dB is added to the log-mel distance, which does not see it.
+            difference of their levels in dB is added to the log-mel distance, which does not see it. parts: sounds of
+            which the target consists.
     """
 
-    def __init__(self, target: ArrayLike, sample_rate: int, any_level: bool = False) -> None:
+    def __init__(self, target: ArrayLike, sample_rate: int, any_level: bool = False, parts: int = 1) -> None:
         self.target = np.asarray(target, np.float32)
         self.energy = np.float32(self.target @ self.target)
-        self.any_level = any_level
-        self._log_mel = LogMelDistance(self.target, sample_rate)
+        self.any_level, self.parts = any_level, parts
+        sounds = self.target.reshape(parts, -1)
+        self._log_mel = [LogMelDistance(sound, sample_rate) for sound in sounds]
+        self._levels = _levels(sounds)
 
     def distance(self, audio: ArrayLike) -> NDArray[np.float64]:
         """Measure sounds. Shapes: (n, samples) -> (n,), (samples,) -> ()."""
         sounds = np.asarray(audio, np.float32)
-        found = self._log_mel.distance(sounds)
-        if self.any_level:
+        shape = (*sounds.shape[:-1], self.parts, -1)
+        pieces = sounds.reshape(shape)
+        found = np.asarray(
+            np.mean([one.distance(pieces[..., place, :]) for place, one in enumerate(self._log_mel)], axis=0)
+        )
+        if self.any_level and self.parts == 1:
             return found
+        if self.any_level:
+            errors = self._levels - _levels(pieces)
+            errors -= np.median(errors, axis=-1, keepdims=True)
+            return np.asarray(found + LEVEL_WEIGHT * np.abs(errors).mean(axis=-1))
         energy = np.einsum("...s,...s->...", sounds, sounds)
         return found + np.abs(10.0 * np.log10(np.maximum(energy, SILENT) / self.energy))
 
     def gains(self, audio: ArrayLike) -> NDArray[np.float32]:
-        """Return the factors that bring sounds to the energy of the target. Shapes: (n, samples) -> (n,)."""
-        return np.asarray(_gains(self.energy, np.asarray(audio), np))
+        """Return the factors that bring sounds to the level of the target. Shapes: (n, samples) -> (n,).
+
+        Where the target is several sounds, their gains differ; it is the median of them.
+        """
+        sounds = np.asarray(audio)
+        if self.parts == 1:
+            return np.asarray(_gains(self.energy, sounds, np))
+        errors = self._levels - _levels(sounds.reshape(len(sounds), self.parts, -1))
+        return np.asarray(10.0 ** (np.median(errors, axis=-1) / 20.0), np.float32)
 
 
 class SpectralLoss:
@@ -120,3 +144,9 @@ class SpectralLoss:
 def _gains(energy: np.float32, audio: Any, xp: Any) -> Any:
     """Return the factors that bring sounds (n, samples) to an energy, (n,)."""
     return xp.sqrt(energy / xp.maximum(xp.einsum("ns,ns->n", audio, audio), SILENT))
+
+
+def _levels(sounds: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the levels of sounds in dB, (…, samples) -> (…)."""
+    energy = np.einsum("...s,...s->...", sounds, sounds, dtype=np.float64)
+    return np.asarray(10.0 * np.log10(np.maximum(energy, SILENT)))

@@ -8,9 +8,9 @@ than the network's own answer, and parameters that the sound does not determine 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -53,7 +53,10 @@ class Refinement:
             the sound given, 0 and 1 where nothing else was found.
     `level_db` is how much louder than the synth's own the sound is, 0 where the level was known. `residual_db` compares
     its waveform with the target's. `distance` and `start_distance` are `Objective.distance`, in dB, of the patch found
-    and of the start, both rendered by the synth at `root`, a MIDI number.
+    and of the start, both rendered by the synth at `root`, a MIDI number. `population` (n, p) are classes of the
+    nearest patches that a genetic search ended with, nearest first; empty where there was none. `untold` names the
+    parameters that such a sound cannot tell, whose values are chosen for their own sake, and `details` is what else to
+    keep of the search, ready for JSON.
     """
 
     classes: Classes
@@ -79,6 +82,9 @@ class Refinement:
     target: NDArray[np.float32] | None = None
     begin: float = 0.0
     polarity: int = 1
+    population: Classes = field(default_factory=lambda: np.empty((0, 0), np.int64))
+    untold: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """Return what was done, in plain numbers: what `patch.json` keeps. Seconds are not among them: they vary."""
@@ -103,6 +109,8 @@ class Refinement:
             "phases": None if self.phases is None else [round(float(phase), 4) for phase in self.phases],
             "interrupted": self.interrupted,
             "stages": stages,
+            **({"untold": list(self.untold)} if self.untold else {}),
+            **self.details,
         }
 
 
@@ -122,6 +130,8 @@ def refine(
     *,
     limit: int | None = None,
     start: ArrayLike | None = None,
+    starts: ArrayLike | None = None,
+    parts: int = 1,
     level: Level = "known",
     seed: int = 0,
     workers: int | None = None,
@@ -136,11 +146,13 @@ def refine(
         target: (samples,) as long as the synth's sounds. probabilities: (size,) from a network; any scores, which are
             scaled to sum to one per parameter. budget: "none", "fast" or "full". limit: renders allowed, in place of
             the budget's own number. start: (parameters,) values to begin with and never to fall behind, by default the
-            most probable classes. level: "known" takes the amplitude of the sound as the synth's; "fit" finds patch and
-            gain, for sounds of any level. seed: of what is drawn. workers: threads, by default one a core.
-            alternatives: also look for clearly different patches that sound nearly the same. continuous: finally move
-            the parameters between their levels, where that comes nearer. progress: called after every stage. recording:
-            what the target was cut from, where it may be found to begin elsewhere in it.
+            most probable classes. starts: (n, parameters) values of further patches that may be near, for the stages
+            that look at such. parts: equally long sounds of which target and renders consist. level: "known" takes the
+            amplitude of the sound as the synth's; "fit" finds patch and gain, for sounds of any level. seed: of what is
+            drawn. workers: threads, by default one a core. alternatives: also look for clearly different patches that
+            sound nearly the same. continuous: finally move the parameters between their levels, where that comes
+            nearer. progress: called after every stage. recording: what the target was cut from, where it may be found
+            to begin elsewhere in it.
     Raises: AudioError for a target of another length, not finite or silent; ParameterError for unknown budgets and
         scores that do not fit the space; SearchInterrupted, with the best patch so far, on Ctrl-C.
     """
@@ -161,6 +173,7 @@ def refine(
     values = synth.space.classes_to_values(synth.space.probabilities_to_classes(posterior))
     values = values if start is None else synth.space.check_values(start)
     classes = synth.space.values_to_classes(values).astype(np.int64)
+    further = np.empty((0, len(synth.space))) if starts is None else synth.space.check_values(starts)
     state = SearchState(
         synth=synth,
         target=scaled,
@@ -170,12 +183,13 @@ def refine(
         pool=pool,
         start=classes,
         classes=classes,
-        objective=Objective(scaled, synth.sample_rate, level == "fit"),
+        objective=Objective(scaled, synth.sample_rate, level == "fit", parts),
         recording=Recording(scaled)
         if recording is None
         else replace(recording, audio=recording.audio * np.float32(scale)),
         any_level=level == "fit",
         strict=limit is not None,
+        starts=synth.space.values_to_classes(further).astype(np.int64),
     )
     try:
         with threadpool_limits(1, user_api="blas"):  # the search splits its own work; waiting BLAS threads only burn
@@ -289,6 +303,7 @@ def _conclude(
         target=state.target / np.float32(scale),
         begin=float(state.offset) if state.begin is None else state.begin - state.recording.start,
         polarity=state.polarity,
+        population=np.empty((0, 0), np.int64) if state.voices is None else state.voices.classes,
     )
 
 

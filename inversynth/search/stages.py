@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from inversynth.search import dx7_search, fm_stages, matching
+from inversynth.search import dx7_keyboard, dx7_search, fm_stages, matching
 from inversynth.search.objective import ENOUGH, EXPLAINED
 from inversynth.search.state import Classes, Floats, SearchStage, SearchState
 
@@ -149,12 +149,13 @@ STAGES: dict[str, SearchStage] = {
         SearchStage("islands", "a population for each of eight algorithms", 1000, 1.5, dx7_search.islands),
         SearchStage("cross", "the best of all algorithms crossed", 600, 1.0, dx7_search.cross),
         SearchStage("steps", "single parameters of the best, by steps that adapt", 750, 1.0, dx7_search.steps),
+        SearchStage("keyboard", "scaling and velocity, at all notes together", 1000, 3.0, dx7_keyboard.keyboard),
         SearchStage("restart", "built anew from other globals or phases", 20000, 2.0, fm_stages.restart),
     )
 }
 """Every stage by name."""
 
-_FAST = ("pick", "align", "beam", "turn", "match", "realign", "voices", "islands", "cross", "steps")
+_FAST = ("pick", "align", "beam", "turn", "match", "realign", "voices", "islands", "cross", "steps", "keyboard")
 
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "none": (0, ()),

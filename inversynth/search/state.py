@@ -103,6 +103,7 @@ class SearchState:
         between_levels, between_synth: values nearer than the best classes, where such have been looked for, and the
             synth that renders them, which may be at another root.
         tried: distances of patches with the patches, nearest first or as they came.
+        starts: further patches to begin with, (n, parameters), which stages may look at.
         recording: what the target was cut from. begin: sample of it, with a fraction, at which the sound was found to
             begin, None as long as nothing else than the target's own begin was. polarity: -1 where it was turned over.
         structured: searches through the synth's structure, by the sample at which the sound is taken to begin.
@@ -132,6 +133,7 @@ class SearchState:
     between_synth: Synth | None = None
     renders: int = 0
     tried: list[tuple[float, Classes]] = field(default_factory=list)
+    starts: Classes = field(default_factory=lambda: np.empty((0, 0), np.int64))
     structured: dict[int, StructuredSearch] = field(default_factory=dict)
     oscillators: "OscillatorProgress | None" = None
     voices: "Voices | None" = None
@@ -148,7 +150,10 @@ class SearchState:
         target = cut(self.recording.audio, begin - self.offset, samples, polarity)
         if head is not None:
             target[self.offset : self.offset + len(head)] = head
-        self.target, self.objective = target, Objective(target, self.synth.sample_rate, self.any_level)
+        self.target, self.objective = (
+            target,
+            Objective(target, self.synth.sample_rate, self.any_level, self.objective.parts),
+        )
         self.structured, self.tried, self.phases, self.between_levels = {}, [], None, None
         start, best = self.render(np.stack([self.start, self.classes]), self.offset)
         self.start_distance = float(self.objective.distance(start))

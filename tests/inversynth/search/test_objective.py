@@ -62,3 +62,18 @@ def test_the_loss_over_keras_is_that_over_numpy(sounds: np.ndarray) -> None:
 def test_the_loss_of_silence_is_about_one(sounds: np.ndarray) -> None:
     silence = np.zeros((1, sounds.shape[1]), np.float32)
     assert 0.5 < sum(SpectralLoss(sounds[0]).terms(silence))[0] < 2.0
+
+
+def test_several_sounds_are_averaged_and_their_levels_compared(sounds: np.ndarray) -> None:
+    pair = np.concatenate(sounds[:2])
+    objective = Objective(pair, RATE, any_level=True, parts=2)
+    expected = [float(log_mel_distance(sounds[k], sounds[2], RATE)) for k in (0, 1)]
+    levels = 10.0 * np.log10(np.square(sounds[:2]).sum(axis=1))
+    twice = np.concatenate([sounds[2], sounds[2]])
+    apart = abs(levels[0] - levels[1]) / 2.0  # each is as far from the common gain
+    assert objective.distance(twice) == pytest.approx(np.mean(expected) + 0.5 * apart, abs=1e-3)
+    assert objective.distance(0.1 * pair) == pytest.approx(0.0, abs=1e-3)
+    softer = np.concatenate([sounds[0], 0.5 * sounds[1]])
+    assert objective.distance(softer) == pytest.approx(0.5 * 20.0 * np.log10(2.0) / 2.0, abs=1e-3)
+    assert objective.gains(0.1 * pair[None])[0] == pytest.approx(10.0, rel=1e-4)
+    np.testing.assert_allclose(objective.distance(np.stack([pair, twice]))[0], 0.0, atol=1e-4)
