@@ -27,6 +27,7 @@ NAMED: dict[str, str] = {
     **dict.fromkeys(("style", "style_label", "condition", "preset", "synth", "command", "fade", "share"), "word"),
     **{"dataset_dir": "data_folder", "parameters_file": "space", "patches": "patches", "patch": "patch"},
     **{"midi": "midi", "output": "output", "batch": "batch", "inputs": "codes", "corners": "notes"},
+    **{"bank": "voice", "to_bank": "output"},
     **{
         "examples_dir": "folder",
         "latents": "latents",
@@ -144,7 +145,19 @@ CALLS: dict[str, Call] = {
         ),
         Call("train wae", {}, SMOKE, beside="train"),
         Call("train mcnn", {}, SMOKE, beside="train"),
-        Call("invert", {"sounds": "{fm_sound}"}, {"budget": "none"}, changes={"model": {}}),
+        Call(
+            "invert",
+            {"sounds": "{fm_sound}"},
+            {"budget": "none"},
+            changes={
+                "model": {},
+                "renders": {"budget": "fast", "synth": "dx7"},
+                **dict.fromkeys(("bank", "to_bank"), {"synth": "dx7"}),
+                "notes": {"sounds": ("{fm_sound}", "{fm_sound}"), "one_patch": (), "velocities": "40,100"},
+                "velocities": {"sounds": ("{fm_sound}", "{fm_sound}"), "one_patch": (), "notes": "60,60"},
+                "one_patch": {"sounds": ("{fm_sound}", "{fm_sound}"), "notes": "60,60", "velocities": "40,100"},
+            },
+        ),
         Call(
             "invert --synth dx7",
             {"sounds": "{fm_sound}"},
