@@ -11,7 +11,7 @@ from models.dx7.features import LENGTH, SAMPLE_RATE
 from models.dx7.tokens import FIELDS
 from models.training.data import STREAM_SEED, Batch, Batches, Source
 
-EXAMPLES = 1024
+EXAMPLES = 512
 """Notes of validation and of test."""
 
 VALIDATION, TEST = 1 << 40, 1 << 41
