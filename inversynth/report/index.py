@@ -73,6 +73,8 @@ def _row(name: str, link: str, patch: Patch) -> Row:
     details = [f"{patch.space.synth}, model {patch.model}" if patch.model else patch.space.synth]
     if patch.refinement.get("budget"):
         details.append(f"budget {patch.refinement['budget']}")
+    if patch.source.get("bank"):
+        details.append(f"voice {patch.source['bank']}")
     if patch.refinement.get("interrupted"):
         details.append("search interrupted")
     return Row(
