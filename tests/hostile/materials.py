@@ -11,6 +11,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from generators.dx7.sysex import write_syx
+from models.backend import silent_libraries
 from tests.generators.notes.fonts import sine_font
 from tests.hostile.corpus.voices import BANK
 
@@ -31,7 +32,8 @@ def make_materials(folder: Path, run: Run) -> dict[str, str]:
     Args:
         run: how commands are run, which make what only they can.
     """
-    from tests.wae_models import write_untrained_pair  # takes Keras, as nothing else in this process does
+    with silent_libraries():
+        from tests.wae_models import write_untrained_pair  # takes Keras, as nothing else in this process does
 
     folder.mkdir(parents=True, exist_ok=True)
     found = {
@@ -75,7 +77,8 @@ def make_materials(folder: Path, run: Run) -> dict[str, str]:
     run(["train", "--model", "macros", "--patches", str(found["patches"]), "--macros", "2", *once], folder)
     found |= {"run": folder / "runs" / "C1_sine", "macros_run": folder / "runs" / "macros_patches"}
     found["model_file"] = found["run"] / "best.keras"
-    found["wae_run"], found["mcnn_run"] = write_untrained_pair(found["notes_dataset"], folder)
+    with silent_libraries():
+        found["wae_run"], found["mcnn_run"] = write_untrained_pair(found["notes_dataset"], folder)
     run(["invert", str(found["fm_sound"]), "--budget", "none"], folder)
     found["patch"] = next((folder / "output").rglob("patch.json"))
     for form, ending in (("csv", "csv"), ("midi-cc", "mid")):
