@@ -113,7 +113,7 @@ def trace(voice: Voice, note: int = 60, velocity: int = 100, hold: float = 1.0, 
         bends,
     )
     levels = (UNIT_ATTENUATION - np.minimum(attenuations, FULL_ATTENUATION)) * (20.0 * np.log10(2.0) / 1024)
-    times = np.arange(1, blocks + 1) * (BLOCK / REFERENCE_RATE)
+    times = np.arange(1, blocks + 1, dtype=np.float64) * (BLOCK / REFERENCE_RATE)
     return Trace(times, levels[:, ::-1], stages[:, ::-1], bends / OCTAVE)
 
 

@@ -9,7 +9,7 @@ from generators.dsp.units import midi_to_hz
 from generators.dx7 import panel
 from generators.dx7.algorithms import ALGORITHMS
 from generators.dx7.engine import render, trace
-from generators.dx7.voice import WAVES, Voice
+from generators.dx7.voice import WAVES
 from generators.notes.pitches import note_name
 from inversynth.explanation.audibility import HEARD
 from inversynth.explanation.dx7_algorithm import describe_algorithm
@@ -21,7 +21,6 @@ from inversynth.explanation.dx7_parts import (
     decibels,
     fading_segment,
     operator_course,
-    voice_parts,
 )
 from inversynth.explanation.dx7_sound import (
     NOISE,
@@ -37,31 +36,31 @@ from inversynth.explanation.paragraph import Paragraph, hertz, interval, joined,
 SOFT = 40
 """Velocity of the soft stroke that is told beside velocity 100."""
 
+COLOURED = 0.05
+"""Change of the spectrum's centre, as a natural logarithm, from which on a sound is called brighter or darker."""
+
 STEP, SLOWER = 8, 10
 """Steps of output level (6 dB), and of a rate, by which a knob is turned to say what it does."""
 
 
-def explain_voice(
-    voice: Voice, note: int, velocity: int, hold: float, length: float, sample_rate: int
-) -> list[Paragraph]:
-    """Explain a voice as it plays one note; see `inversynth.explanation.explain`."""
-    parts = voice_parts(voice, note, velocity, hold, length, sample_rate)
+def explain_voice(parts: VoiceParts) -> list[Paragraph]:
+    """Explain a voice by its parts at one note; see `inversynth.explanation.explain`."""
     heard = parts.carriers
     told: list[int] = []
     paragraphs = [_algorithm(parts)]
     if not heard:
-        return [*paragraphs, Paragraph("Silence", f"Nothing is heard at {note_name(note)}.")]
+        return [*paragraphs, Paragraph("Silence", f"Nothing is heard at {note_name(parts.note)}.")]
     for place, part in enumerate(heard):
-        paragraphs.append(_carrier(parts, part, place, told))
+        paragraphs += _carrier(parts, part, place, told)
     paragraphs += _movement(parts)
-    paragraphs += _touch(parts, sample_rate)
+    paragraphs += _touch(parts)
     if parts.silent:
         count = len(parts.silent)
         which = f"operator{'s' if count > 1 else ''} {joined([str(k) for k in parts.silent])}"
         paragraphs.append(
             Paragraph("Not heard", f"Without {which} this note sounds the same, to {HEARD:g} dB: free to set.")
         )
-    return paragraphs + _handles(parts, sample_rate)
+    return paragraphs + _handles(parts)
 
 
 # --- the algorithm ----------------------------------------------------------------------------------------------------
@@ -74,9 +73,9 @@ def _algorithm(parts: VoiceParts) -> Paragraph:
     if "→" in text:
         text += "; arrows lead from modulators to what they modulate"
     text += (
-        f". {_plural('Operator', carriers)} {joined(carriers)} {'is' if len(carriers) == 1 else 'are'} heard. Told at "
-        f"{note_name(parts.note)}, velocity {parts.velocity}, held for {seconds(parts.hold)}; in brackets, by how much "
-        "the sound changes without that part (log-mel distance)."
+        f". {_plural('Carrier', carriers)}: {joined(carriers)}. Told at {note_name(parts.note)}, velocity "
+        f"{parts.velocity}, held for {seconds(parts.hold)}; in brackets, by how much the sound changes without that "
+        "part (log-mel distance)."
     )
     if voice["transpose"] != panel.NO_TRANSPOSITION:
         steps = voice["transpose"] - panel.NO_TRANSPOSITION
@@ -91,7 +90,7 @@ def _plural(word: str, members: list[str]) -> str:
 # --- operators --------------------------------------------------------------------------------------------------------
 
 
-def _carrier(parts: VoiceParts, part: OperatorPart, place: int, told: list[int]) -> Paragraph:
+def _carrier(parts: VoiceParts, part: OperatorPart, place: int, told: list[int]) -> list[Paragraph]:
     """Explain a carrier, and those of its modulators that are heard and were not told yet."""
     voice, k = parts.voice, part.operator
     if panel.is_fixed(voice, k):
@@ -104,26 +103,25 @@ def _carrier(parts: VoiceParts, part: OperatorPart, place: int, told: list[int])
     elif place == 0:
         share = "The loudest carrier"
     else:
-        share = f"{-part.level:.0f} dB quieter" if part.level < -0.5 else "Equally loud"
+        share = f"A carrier, {-part.level:.0f} dB quieter" if part.level < -0.5 else "A carrier as loud"
     text = f"{share}: {pitch}. It {carrier_course(part.course)} [{part.change:.1f} dB]."
-    sentences = [text, *_modulators(parts, part, told)]
-    return Paragraph(f"Operator {k}", " ".join(sentences))
+    return _with_modulators(parts, part, text, told)
 
 
-def _modulators(parts: VoiceParts, part: OperatorPart, told: list[int]) -> list[str]:
+def _with_modulators(parts: VoiceParts, part: OperatorPart, text: str, told: list[int]) -> list[Paragraph]:
+    """Return the paragraph of an operator, and those of its modulators that are heard, the most audible first."""
     algorithm = ALGORITHMS[parts.voice["algorithm"]]
-    sentences = []
-    above = [parts.operators[m - 1] for m in algorithm.modulators(part.operator)]
+    sentences, paragraphs = [text], []
     if algorithm.feedback[0] == part.operator and parts.feedback >= HEARD:
         sentences.append(_feedback(parts, part))
+    above = [parts.operators[m - 1] for m in algorithm.modulators(part.operator)]
     for modulator in sorted(above, key=lambda each: -each.change):
         if modulator.operator in told:
             sentences.append(f"Operator {modulator.operator} modulates it, too.")
         elif modulator.is_heard:
             told.append(modulator.operator)
-            sentences.append(_modulator(parts, modulator, part))
-            sentences += _modulators(parts, modulator, told)
-    return sentences
+            paragraphs += _with_modulators(parts, modulator, _modulator(parts, modulator, part), told)
+    return [Paragraph(f"Operator {part.operator}", " ".join(sentences)), *paragraphs]
 
 
 def _modulator(parts: VoiceParts, part: OperatorPart, target: OperatorPart) -> str:
@@ -131,7 +129,7 @@ def _modulator(parts: VoiceParts, part: OperatorPart, target: OperatorPart) -> s
     where = f"fixed at {hertz(part.hertz)}" if panel.is_fixed(voice, k) else f"ratio {panel.frequency(voice, k)}"
     gives = spectrum(part.hertz, target.hertz, modulation_index(part.course), part.course)
     return (
-        f"Operator {k} ({where}, OUTPUT LEVEL {voice[f'op{k}_output_level']}) modulates operator {target.operator} and "
+        f"Modulates operator {target.operator}: {where}, OUTPUT LEVEL {voice[f'op{k}_output_level']}. It "
         f"{gives}{modulator_course(part.course)} [{part.change:.1f} dB]."
     )
 
@@ -190,17 +188,18 @@ def _pitch_envelope(parts: VoiceParts) -> str:
     )
 
 
-def _touch(parts: VoiceParts, sample_rate: int) -> list[Paragraph]:
+def _touch(parts: VoiceParts) -> list[Paragraph]:
     """Say what a soft stroke changes, where a voice listens to velocity."""
     voice = parts.voice
     if not any(voice[f"op{k}_velocity_sensitivity"] for k in range(1, 7) if k not in parts.silent):
         return []
-    loud, soft = render(voice, parts.note, [parts.velocity, SOFT], parts.hold, parts.length, sample_rate)
+    loud, soft = render(voice, parts.note, [parts.velocity, SOFT], parts.hold, parts.length, parts.sample_rate)
     if not soft.any():
         return [Paragraph("Touch", f"Played softly (velocity {SOFT}) it is silent.")]
     quieter = decibels(loud) - decibels(soft)
-    centres = [centroid(sound, sample_rate) for sound in (loud, soft)]
-    colour = "darker" if centres[1] < 0.95 * centres[0] else "brighter" if centres[1] > 1.05 * centres[0] else ""
+    centres = [centroid(sound, parts.sample_rate) for sound in (loud, soft)]
+    change = math.log(max(centres[1], 1.0) / max(centres[0], 1.0))
+    colour = "" if abs(change) < COLOURED else "darker" if change < 0 else "brighter"
     if quieter < 0.5 and not colour:
         return []
     words = f"{quieter:.0f} dB quieter" if quieter >= 0.5 else "as loud"
@@ -208,13 +207,13 @@ def _touch(parts: VoiceParts, sample_rate: int) -> list[Paragraph]:
     return [Paragraph("Touch", f"Played softly (velocity {SOFT} instead of {parts.velocity}) it is {words}.")]
 
 
-def _handles(parts: VoiceParts, sample_rate: int) -> list[Paragraph]:
+def _handles(parts: VoiceParts) -> list[Paragraph]:
     """Name the modulator that changes the brightness most, and the rate at which the loudest carrier fades."""
-    sentences = [*_brightness(parts, sample_rate), *_length(parts)]
+    sentences = [*_brightness(parts), *_length(parts)]
     return [Paragraph("To change it", " ".join(sentences))] if sentences else []
 
 
-def _brightness(parts: VoiceParts, sample_rate: int) -> list[str]:
+def _brightness(parts: VoiceParts) -> list[str]:
     voice, turned = parts.voice, []
     for part in parts.operators:
         name = f"op{part.operator}_output_level"
@@ -222,11 +221,13 @@ def _brightness(parts: VoiceParts, sample_rate: int) -> list[str]:
             turned.append((name, voice[name] + (STEP if voice[name] <= 99 - STEP else -STEP)))
     if not turned:
         return []
-    voices = [voice, *(voice.replaced(**{name: value}) for name, value in turned)]
-    sounds = render(voices, parts.note, parts.velocity, parts.hold, parts.length, sample_rate)
-    before, *centres = (max(centroid(sound, sample_rate), 1.0) for sound in sounds)
+    voices = [voice, *(voice.replaced(None, **{name: value}) for name, value in turned)]
+    sounds = render(voices, parts.note, parts.velocity, parts.hold, parts.length, parts.sample_rate)
+    before, *centres = (max(centroid(sound, parts.sample_rate), 1.0) for sound in sounds)
     best = max(range(len(turned)), key=lambda place: abs(math.log(centres[place] / before)))
     (name, value), after = turned[best], centres[best]
+    if abs(math.log(after / before)) < COLOURED:
+        return []
     word = "brighter" if after > before else "darker"
     return [
         f"For a {word} sound turn {panel.label(name)} from {voice[name]} to {value} (centre of the spectrum "
@@ -240,7 +241,9 @@ def _length(parts: VoiceParts) -> list[str]:
         return []
     name = f"op{part.operator}_rate_{fading_segment(voice, part.operator, parts.note, parts.velocity)}"
     lower = max(voice[name] - SLOWER, 0)
-    after = operator_course(voice.replaced(**{name: lower}), part.operator, parts.note, parts.velocity, parts.hold)
+    after = operator_course(
+        voice.replaced(None, **{name: lower}), part.operator, parts.note, parts.velocity, parts.hold
+    )
     if after.fade < 1.1 * part.course.fade:
         return []
     until = seconds(after.fade) if after.fade < math.inf else f"over {LONG:g} s"

@@ -78,9 +78,9 @@ class OperatorPart:
 class VoiceParts:
     """The parts of a voice at one note.
 
-    Attributes: note, velocity: MIDI numbers. hold, length: seconds. operators: 1 to 6. feedback, vibrato, tremolo,
-        pitch_envelope, detune: dB of log-mel distance without them, 0 where the voice has none. centroid: of the
-        spectrum, in hertz.
+    Attributes: note, velocity: MIDI numbers. hold, length: seconds. sample_rate: hertz. operators: 1 to 6. feedback,
+        vibrato, tremolo, pitch_envelope, detune: dB of log-mel distance without them, 0 where the voice has none.
+        centroid: of the spectrum, in hertz.
     """
 
     voice: Voice
@@ -88,6 +88,7 @@ class VoiceParts:
     velocity: int
     hold: float
     length: float
+    sample_rate: int
     operators: tuple[OperatorPart, ...]
     feedback: float
     vibrato: float
@@ -119,8 +120,8 @@ def voice_parts(voice: Voice, note: int, velocity: int, hold: float, length: flo
         "feedback": voice.replaced(feedback=0),
         "vibrato": voice.replaced(lfo_pitch_depth=0),
         "tremolo": voice.replaced(lfo_amplitude_depth=0),
-        "pitch_envelope": voice.replaced(**{f"pitch_level_{k}": panel.NO_BEND for k in range(1, 5)}),
-        "detune": voice.replaced(**{f"op{k}_detune": panel.NO_DETUNE for k in operators}),
+        "pitch_envelope": voice.replaced(None, **{f"pitch_level_{k}": panel.NO_BEND for k in range(1, 5)}),
+        "detune": voice.replaced(None, **{f"op{k}_detune": panel.NO_DETUNE for k in operators}),
     }
     sounds = dict(
         zip(variants, render(list(variants.values()), note, velocity, hold, length, sample_rate), strict=True)
@@ -142,14 +143,14 @@ def voice_parts(voice: Voice, note: int, velocity: int, hold: float, length: flo
     )
     rest = {name: changes[name] for name in ("feedback", "vibrato", "tremolo", "pitch_envelope", "detune")}
     return VoiceParts(
-        voice, note, velocity, hold, length, parts, **rest, centroid=centroid(sounds["whole"], sample_rate)
+        voice, note, velocity, hold, length, sample_rate, parts, **rest, centroid=centroid(sounds["whole"], sample_rate)
     )
 
 
 def silenced(voice: Voice, *operators: int) -> Voice:
     """Return a voice without the sound of some operators, at every note and velocity."""
     values = {f"op{k}_{name}": 0 for k in operators for name in ("output_level", "left_depth", "right_depth")}
-    return voice.replaced(**values)
+    return voice.replaced(None, **values)
 
 
 def distances(sound: NDArray[Any], others: dict[str, NDArray[Any]], sample_rate: int) -> dict[str, float]:

@@ -62,7 +62,7 @@ def spectrum(modulator: float, carrier: float, index: float, course: Course) -> 
     whole = Fraction(ratio).limit_denominator(LARGEST)
     off = abs(float(whole) / ratio - 1.0)
     if ratio >= RING:
-        if off > IN_TUNE:
+        if off > IN_TUNE or whole.denominator > 1:
             kind = "metal or a bell"
         else:
             kind = "the tine of an electric piano" if course.fade < 1.0 else "glass"

@@ -5,10 +5,14 @@ Each synthesizer has words of its own; one that has none gets its most audible k
 
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from generators.dx7.synth import VELOCITY, Dx7Synth, patch_voice
 from inversynth.explanation.paragraph import Paragraph
 from inversynth.patches.patch import Patch
+
+if TYPE_CHECKING:
+    from inversynth.explanation.dx7_parts import VoiceParts
 
 WIDTH = 100
 """Columns of the text on a terminal."""
@@ -19,9 +23,7 @@ def explain(patch: Patch) -> list[Paragraph]:
     if patch.space.synth == Dx7Synth.name:
         from inversynth.explanation.dx7 import explain_voice
 
-        hold = Dx7Synth.note_fraction * patch.length
-        voice = patch_voice(patch.values)
-        return explain_voice(voice, round(patch.root), VELOCITY, hold, patch.length, patch.sample_rate)
+        return explain_voice(patch_parts(patch))
     if patch.synth().structure is not None:
         from inversynth.explanation.oscillators import explain_oscillators
 
@@ -29,6 +31,14 @@ def explain(patch: Patch) -> list[Paragraph]:
     from inversynth.explanation.knobs import explain_knobs
 
     return explain_knobs(patch)
+
+
+def patch_parts(patch: Patch) -> "VoiceParts":
+    """Measure the parts of a DX7 patch at its root, as long as it is rendered."""
+    from inversynth.explanation.dx7_parts import voice_parts
+
+    hold = Dx7Synth.note_fraction * patch.length
+    return voice_parts(patch_voice(patch.values), round(patch.root), VELOCITY, hold, patch.length, patch.sample_rate)
 
 
 def title(patch: Patch) -> str:

@@ -20,12 +20,14 @@ from inversynth.systems import SYSTEMS
 
 
 class InspectSettings(Settings):
-    """Describe a dataset, a run folder, a .keras file, or a model or synth by its name."""
+    """Describe a dataset, a run folder, a .keras file, a DX7 voice file, or a model or synth by its name."""
 
     other_names: ClassVar = {"as_json": ("json",)}
     flags_only: ClassVar = frozenset({"what", "preset", "as_json"})
 
-    what: CliPositionalArg[str] = Field(description="a file, a folder, or a name from `inversynth list`")
+    what: CliPositionalArg[str] = Field(
+        description="a file, a folder, a voice (bank.syx#5), or a name from `inversynth list`"
+    )
     preset: str | None = Field(
         None,
         description="of a model by its name, which is built at it; `inversynth list` shows those of each model",
@@ -69,12 +71,15 @@ def inspect(what: str, preset: str | None = None) -> dict[str, Any]:
     Raises: InversynthError where it is neither, or is damaged, or for an unknown preset.
     """
     from generators.registry import all_synths, is_synth
-    from inversynth.inspection import descriptions, presets
+    from inversynth.inspection import descriptions, presets, voices
     from models.registry import RECIPES, find_recipe
 
     path = Path(what)
-    if preset is not None and (path.exists() or is_synth(what)):
+    is_voices = not path.is_dir() and voices.is_voice_file(what)
+    if preset is not None and (path.exists() or is_synth(what) or is_voices):
         raise SettingsError(f"--preset goes with a model by its name. Received: --preset {preset} for {what}")
+    if is_voices:
+        return voices.describe_voices(what)
     if path.is_dir():
         return _inspect_folder(path)
     if path.exists():
@@ -139,7 +144,9 @@ def _inspect_file(path: Path) -> dict[str, Any]:
     if path.suffix == SUFFIX or (path.is_file() and h5py.is_hdf5(path)):
         with Dataset(path) as dataset:
             return descriptions.describe_dataset(dataset)
-    raise DatasetError(f"a file to inspect is a dataset ({SUFFIX}) or a model (.keras). Received: {path}")
+    raise DatasetError(
+        f"a file to inspect is a dataset ({SUFFIX}), a model (.keras) or DX7 voices (.syx). Received: {path}"
+    )
 
 
 def _bundled_summary(path: Path) -> str:

@@ -19,6 +19,7 @@ from generators.dsp.units import amplitude_to_decibels
 from generators.errors import one_line, shown
 from generators.parameters import ParameterSpace
 from inversynth.inspection.presets import Preset, recipe_at
+from inversynth.inspection.voices import voice_text, voices_text
 from inversynth.report.tables import text_table
 from models.training.recipe import Recipe
 from models.training.splits import evenly_spaced
@@ -147,6 +148,8 @@ def text(description: Mapping[str, Any]) -> str:
         "run": _run_text,
         "model": _model_text,
         "synth": _synth_text,
+        "voices": voices_text,
+        "voice": voice_text,
     }[description["kind"]](description)
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from generators.parameters import Floats, ParameterSpace
 from generators.registry import find_synth
-from inversynth.patches.patch import Patch
 from inversynth.explanation.audibility import HEARD
+from inversynth.patches.patch import Patch
 
 STRIP = (96.0, 26.0)
 """Width and height of a distribution's drawing, in its own units."""

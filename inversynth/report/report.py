@@ -20,10 +20,13 @@ import soundfile
 from numpy.typing import NDArray
 
 from generators import __version__
+from generators.dx7.synth import Dx7Synth
+from generators.dx7.sysex import format_syx
 from generators.files import write_text
+from inversynth.explanation.audibility import knob_audibility
+from inversynth.patches.formats import voice_from_patch
 from inversynth.patches.patch import Patch, render_patch
 from inversynth.report import charts, search_summary
-from inversynth.explanation.audibility import knob_audibility
 from inversynth.report.controls import LIKELY, ranked_knobs
 
 if TYPE_CHECKING:
@@ -66,6 +69,11 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
     seconds = f"{len(target.audio) / rate:g} s"
     verdict = search_summary.verdict(patch)
     heard, unheard = ranked_knobs(patch, knob_audibility(patch), inversion.truth)
+    voice = None
+    if patch.space.synth == Dx7Synth.name:
+        from inversynth.report.dx7_voice import voice_page  # brings Numba, as above
+
+        voice = voice_page(patch, heard)
     shows_probabilities = patch.probabilities is not None and (
         inversion.truth is not None or verdict is None or verdict["word"] == "reachable"
     )
@@ -96,6 +104,7 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
         close_up=charts.draw_close_up(
             target.audio, match, rate, "Waveforms of target and match at the target's loudest moment"
         ),
+        voice=voice,
         heard=heard,
         unheard=unheard,
         verdict=verdict,
@@ -109,6 +118,7 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
         treatment=target.treatment,
         assumptions=inversion.assumptions,
         patch_uri=data_uri("application/json", patch.to_json().encode()),
+        syx_uri=data_uri("application/octet-stream", format_syx([voice_from_patch(patch)])) if voice else "",
     )
 
 

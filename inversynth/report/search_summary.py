@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from generators.dsp.units import midi_to_hz
+from generators.dx7 import panel
+from generators.dx7.synth import Dx7Synth
 from generators.synth import A4
 from inversynth.patches.patch import Alternative, Patch
 from inversynth.report.controls import format_value, nearest_note_name
@@ -110,10 +112,14 @@ def changes(patch: Patch, other: Alternative) -> list[tuple[str, str]]:
     order = [int(column) for column in (-steps).argsort(kind="stable") if steps[column] > 1e-6]
     rows = []
     for column in order[:MOST_CHANGES]:
-        unit = space.parameters[column].unit
+        name, unit = space.names[column], space.parameters[column].unit
         values = (float(synth.rendered_values(one.values)[column]) for one in (patch, other))
-        before, after = (format_value(value, unit) for value in values)
-        rows.append((space.names[column], f"{before} → {after}"))
+        if space.synth == Dx7Synth.name:
+            before, after = (panel.shown_value(name, round(value)) for value in values)
+            name = panel.label(name)
+        else:
+            before, after = (format_value(value, unit) for value in values)
+        rows.append((name, f"{before} → {after}"))
     if len(order) > MOST_CHANGES:
         rows.append(("and", f"{len(order) - MOST_CHANGES} more"))
     return rows

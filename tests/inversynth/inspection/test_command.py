@@ -296,7 +296,11 @@ def test_a_file_wins_over_a_name(dataset: Path, capsys: pytest.CaptureFixture[st
         ("runs/no", "ModelError: no such file or folder: runs/no"),
         ("empty.hdf5", "DatasetError: empty.hdf5 is empty"),
         ("empty.keras", "ModelError: empty.keras is empty"),
-        ("empty.xyz", "DatasetError: a file to inspect is a dataset (.hdf5) or a model (.keras). Received: empty.xyz"),
+        (
+            "empty.xyz",
+            "DatasetError: a file to inspect is a dataset (.hdf5), a model (.keras) or DX7 voices (.syx). Received: "
+            "empty.xyz",
+        ),
         ("cut.hdf5", "DatasetError: cut.hdf5 is truncated"),
         ("cut.keras", "ModelError: cut.keras is no model file, or a truncated one"),
         ("folder", "RunError: a folder to inspect is a run"),

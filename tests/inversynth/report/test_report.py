@@ -15,12 +15,12 @@ import soundfile
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.synth import Synth
+from inversynth.explanation.audibility import HEARD, knob_audibility, neighbours
 from inversynth.inversion.inversion import invert
 from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import Target
 from inversynth.patches.patch import Alternative, Patch, patch_from_json
 from inversynth.report import charts, plots
-from inversynth.explanation.audibility import HEARD, knob_audibility, neighbours
 from inversynth.report.controls import (
     describe_certainty,
     describe_place,
