@@ -145,6 +145,7 @@ CALLS: dict[str, Call] = {
         ),
         Call("train wae", {}, SMOKE, beside="train"),
         Call("train mcnn", {}, SMOKE, beside="train"),
+        Call("train dx7", {}, {**ONCE, "repeats": "1"}, beside="train"),
         Call(
             "invert",
             {"sounds": "{fm_sound}"},
@@ -176,7 +177,14 @@ CALLS: dict[str, Call] = {
             {"patch_or_model": "{patch}"},
             {"format": "csv", "output": "written.csv"},
             kinds={"patch_or_model": "patch"},
-            changes={"mcnn": {"patch_or_model": "wae", "format": "saved_model", "output": "written"}},
+            changes={
+                "mcnn": {"patch_or_model": "wae", "format": "saved_model", "output": "written"},
+                **dict.fromkeys(
+                    ("notes", "step", "velocities", "seconds", "sample_rate"),
+                    {"format": "wav", "output": "written.wav", "seconds": "0.1", "notes": "C4"},
+                ),
+                "loops": {"format": "sfz", "output": "written.sfz", "seconds": "0.1", "notes": "C4"},
+            },
         ),
         Call(
             "export --format syx",
