@@ -15,8 +15,9 @@ from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.command import EXIT_FAULT, run_command
 from generators.errors import AudioError, InversynthError, ParameterError, SettingsError, error_line, one_line
+from generators.notes.folder import SUFFIXES, sounds_below
 from generators.settings import Settings
-from inversynth.inputs import sound_paths, unique_names
+from inversynth.inputs import unique_names
 
 if TYPE_CHECKING:
     from inversynth.inversion.result import Inversion
@@ -124,16 +125,26 @@ def _run(settings: InvertSettings, faults: list[str]) -> None:
         for inverter in inverters:
             for name, words in inverter.assumptions.items():
                 print(f"{name + ':':<17}{words}")
-    own = settings.output_dir.resolve()  # a folder may hold what an earlier run wrote
-    sounds = [
-        path
-        for path in sound_paths(settings.sounds)
-        if path in settings.sounds or not path.resolve().is_relative_to(own)
-    ]
+    sounds = _find_sounds(settings, faults)
     if settings.one_patch:
         _invert_together(settings, sounds, inverters[0], banks, faults)
     elif sounds:
         _invert_sounds(settings, sounds, inverters, banks, faults)
+
+
+def _find_sounds(settings: InvertSettings, faults: list[str]) -> list[Path]:
+    """Replace each folder by the sounds in it and below it, but those of an output folder there."""
+    own, found = settings.output_dir.resolve(), []
+    for path in settings.sounds:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        files = [file for file in sounds_below(path) if not file.resolve().is_relative_to(own)]
+        found += files
+        if not files:
+            kinds = ", ".join(sorted(SUFFIXES))
+            faults.append(_print_fault(AudioError(f"a folder holds sounds ({kinds}). Received: none in {path}")))
+    return found
 
 
 def _check_flags(settings: InvertSettings) -> None:

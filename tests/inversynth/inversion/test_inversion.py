@@ -94,7 +94,9 @@ def test_sounds_of_one_name_get_folders_of_their_own() -> None:
 def test_command_writes_what_can_be_inverted_and_names_the_rest(
     tmp_path: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    faults = bad_sounds(tmp_path)
+    (tmp_path / "without").mkdir()
+    faults = {"without": "a folder holds sounds", **bad_sounds(tmp_path)}
+    del faults["."]  # a folder with sounds, which are taken
     save(tmp_path / "first.wav", tone(0.25, 8000), 8000)
     save(tmp_path / "last.flac", tone(2.0, 44100), 44100)
     code = main(["first.wav", *faults, "last.flac", "--model", str(model_file), "--output_dir", "out"])
@@ -110,6 +112,19 @@ def test_command_writes_what_can_be_inverted_and_names_the_rest(
     assert 'href="first/report.html"' in index
     assert index.count("AudioError") == len(faults)
     assert json.loads((tmp_path / "out" / "last" / "patch.json").read_text())["model"] == "tiny"
+
+
+def test_folders_are_inverted_but_for_what_earlier_runs_wrote(
+    tmp_path: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.wav", "below/b.wav"):
+        (tmp_path / "kit" / name).parent.mkdir(parents=True, exist_ok=True)
+        save(tmp_path / "kit" / name, tone(0.25, 8000), 8000)
+    words = ["kit", "--model", str(model_file), "--output_dir", "kit/out", "--budget", "none"]
+    for _ in range(2):
+        assert main(words) == 0
+        reports = [line for line in capsys.readouterr().out.splitlines() if "report.html" in line]
+        assert [line.split(":")[0] for line in reports] == ["a", "b"]
 
 
 def test_a_name_with_an_end_of_line_is_printed_in_one_line(
