@@ -199,6 +199,7 @@ CALLS: dict[str, Call] = {
             {"first": "{patch}", "second": "{patch}"},
             {"steps": "2", "page": False},
             kinds={"first": "patch", "second": "patch"},
+            changes={"first voice": {"second": "{voice}"}, "second voice": {"first": "{voice}"}},
         ),
         Call("macros", {"run": "{macros_run}"}, {"positions": "2"}),
         Call(

@@ -12,7 +12,7 @@ BANK = tuple(Voice().replaced(name=f"VOICE {number}", op1_fine=number, algorithm
 SINGLE, FULL = format_syx(BANK[:1]), format_syx(BANK)
 PACKED = b"".join(map(pack_voice, BANK))
 
-KINDS = ("patch", "voice")
+KINDS = ("voice", "patch")
 """Kinds of arguments that name one voice."""
 
 
