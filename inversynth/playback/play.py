@@ -23,6 +23,7 @@ from pydantic_settings import CliPositionalArg
 from generators.audio import write_audio
 from generators.command import run_command
 from generators.dsp.units import hz_to_midi, midi_to_hz
+from generators.dx7.synth import VELOCITY
 from generators.errors import AudioError, ParameterError, SettingsError, one_line
 from generators.notes.pitches import note_name, note_number
 from generators.oscillator_spec import oscillator_columns
@@ -290,7 +291,13 @@ class PlaySettings(Settings):
     length: float | None = Field(
         None, gt=0, le=LONGEST_NOTE, description="seconds from note to note of --notes; that of the patch if left out"
     )
-    velocity: int = Field(127, ge=1, le=127, description="velocity of --notes")
+    velocity: int | None = Field(
+        None,
+        ge=1,
+        le=127,
+        description=f"velocity of --notes; that at which the patch is as it was found by default: {VELOCITY} for a DX7 "
+        "voice, else 127",
+    )
     separate: bool = Field(False, description="write one WAV per note of --notes")
 
 
@@ -340,7 +347,8 @@ def count_notes(notes: int) -> str:
 def _range(settings: PlaySettings, instrument: Instrument) -> Score:
     length = settings.length or instrument.synth.length
     held = instrument.synth.note_fraction * length
-    return note_range(settings.notes, step=settings.step, length=length, held=held, velocity=settings.velocity)
+    velocity = settings.velocity or (VELOCITY if instrument.synth.plays_keys else 127)
+    return note_range(settings.notes, step=settings.step, length=length, held=held, velocity=velocity)
 
 
 def _output(settings: PlaySettings) -> Path:
