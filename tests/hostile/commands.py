@@ -68,6 +68,7 @@ QUICK = {"pictures": False, "page": False}
 ONCE = {"epochs": "1", "steps_per_epoch": "1", "batch_size": "4"}
 SMOKE = {**ONCE, "size": "smoke", "dataset_file": "{notes_dataset}"}
 SMALL = {"num_examples": "3", "length": "0.05", "sample_rate": "8000"}
+SAMPLED = {"seconds": "0.1", "notes": "C4"}
 TRANSFER = {"model": "{wae_run}", "mcnn": "{mcnn_run}", **QUICK}
 FROM_FOLDER: dict[str, Value | None] = {
     **{"source": "folder", "soundfont": None, "pitches": None, "notes_from": "{notes}"},
@@ -153,7 +154,7 @@ CALLS: dict[str, Call] = {
             changes={
                 "model": {},
                 "renders": {"budget": "fast", "synth": "dx7"},
-                **dict.fromkeys(("bank", "to_bank"), {"synth": "dx7"}),
+                **{name: {"synth": "dx7"} for name in ("bank", "to_bank")},
                 "notes": {"sounds": ("{fm_sound}", "{fm_sound}"), "one_patch": (), "velocities": "40,100"},
                 "velocities": {"sounds": ("{fm_sound}", "{fm_sound}"), "one_patch": (), "notes": "60,60"},
                 "one_patch": {"sounds": ("{fm_sound}", "{fm_sound}"), "notes": "60,60", "velocities": "40,100"},
@@ -179,11 +180,11 @@ CALLS: dict[str, Call] = {
             kinds={"patch_or_model": "patch"},
             changes={
                 "mcnn": {"patch_or_model": "wae", "format": "saved_model", "output": "written"},
-                **dict.fromkeys(
-                    ("notes", "step", "velocities", "seconds", "sample_rate"),
-                    {"format": "wav", "output": "written.wav", "seconds": "0.1", "notes": "C4"},
-                ),
-                "loops": {"format": "sfz", "output": "written.sfz", "seconds": "0.1", "notes": "C4"},
+                **{
+                    name: {**SAMPLED, "format": "wav", "output": "written.wav"}
+                    for name in ("notes", "step", "velocities", "seconds", "sample_rate")
+                },
+                "loops": {**SAMPLED, "format": "sfz", "output": "written.sfz"},
             },
         ),
         Call(
