@@ -1,7 +1,8 @@
-"""`inversynth demo`: invert five bundled sounds, or with `--train` train an inverter.
+"""`inversynth demo`: invert five bundled sounds, one of them by a DX7, too; or with `--train` train an inverter.
 
 The sounds are inverted by the bundled network and the search: two of the `fm` synth, whose settings are known, and
-three recordings, which the synth can only approximate. `inversynth.train_demo` does the training.
+three recordings, which the synth can only approximate. One recording is then found again as a DX7 voice.
+`inversynth.train_demo` does the training.
 """
 
 import sys
@@ -15,17 +16,22 @@ from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
 from generators.command import run_command
+from generators.dx7.synth import SAMPLE_RATE
 from generators.settings import Settings
 from inversynth.examples import EXAMPLES, Example
 from inversynth.inversion.inversion import invert
-from inversynth.inversion.result import Inversion, write_inversion
+from inversynth.inversion.result import VOICE, Inversion, write_inversion
 from inversynth.inversion.target import read_target
+from inversynth.inversion.voices import LENGTH, invert_voice
 from inversynth.report.index import write_index
 from inversynth.report.report import describe_match
 
+DX7_EXAMPLE = "cowbell"
+"""The recording that is also found as a DX7 voice."""
+
 
 class DemoSettings(Settings):
-    """Invert five bundled sounds in less than a minute; with --train, train and score a network of your own instead."""
+    """Invert five bundled sounds in less than a minute, one as a DX7 voice, too; or --train a network of your own."""
 
     flags_only: ClassVar = frozenset({"output_dir", "budget", "train", "num_examples", "epochs", "model"})
     renamed: ClassVar = {"directory": "output_dir"}
@@ -64,12 +70,23 @@ def run_demo(directory: Path, budget: str = "fast") -> Path:
         print(f"{inversion.target.name}: {example.summary}\n  {describe_match(inversion.patch)}", flush=True)
         if inversion.truth is not None:
             print(f"  {_knobs_found(inversion)}", flush=True)
+    _demonstrate_dx7(directory, budget, index)
     write_index(index)
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Open the reports to hear the sounds and see the settings:")
     print(f"  {index.resolve().as_uri()}")
-    print("Next, invert a sound of your own:\n  inversynth invert SOUND.wav")
+    print("Next, invert a sound of your own:\n  inversynth invert SOUND.wav\n  inversynth invert SOUND.wav --synth dx7")
     print("Or train a network of your own:\n  inversynth demo --train")
     return index
+
+
+def _demonstrate_dx7(directory: Path, budget: str, index: Path) -> None:
+    """Find one of the recordings as a DX7 voice, and write it for the instrument."""
+    example = next(each for each in EXAMPLES if each.path.stem == DX7_EXAMPLE)
+    folder = directory / f"{DX7_EXAMPLE}_dx7"
+    found = invert_voice(read_target(example.path, SAMPLE_RATE, LENGTH), budget)
+    write_inversion(found, folder, index)
+    print(f"{DX7_EXAMPLE}, as a DX7 voice:\n  {describe_match(found.patch)}")
+    print(f"  {folder / VOICE} loads into the instrument, Dexed and others", flush=True)
 
 
 def invert_examples(budget: str) -> Iterator[tuple[Example, Inversion]]:

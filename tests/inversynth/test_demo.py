@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from generators.analysis.distance import log_mel_distance
 from generators.audio import read_audio
+from generators.dx7.engine import render
+from generators.dx7.sysex import read_voice
 from generators.registry import build_synth
 from inversynth.demo import main
 from inversynth.examples import EXAMPLES, FOLDER
@@ -20,7 +23,9 @@ def test_demo_inverts_all_examples_and_finds_the_knobs_of_the_synth(
     printed = capsys.readouterr().out
     assert (tmp_path / "demo" / "index.html").resolve().as_uri() in printed
     assert printed.count("  reachable (0.0 dB). ") == 2
-    assert len(re.findall(r"^  (close|similar|far) \(", printed, re.MULTILINE)) == 3  # the recordings
+    assert (
+        len(re.findall(r"^  (close|similar|far) \(", printed, re.MULTILINE)) == 4
+    )  # the recordings, one of them twice
     for example in EXAMPLES:
         folder = tmp_path / "demo" / example.path.stem
         patch = read_patch(folder / "patch.json")
@@ -30,6 +35,11 @@ def test_demo_inverts_all_examples_and_finds_the_knobs_of_the_synth(
             assert patch.determined is not None
             assert (patch.classes == truth)[np.asarray(patch.determined)].mean() >= 0.9
             assert patch.scores["stft_pcc"] > 99.0
+
+    voice = read_voice(tmp_path / "demo" / "cowbell_dx7" / "voice.syx")
+    sound, match = (read_audio(tmp_path / "demo" / "cowbell_dx7" / name) for name in ("target.wav", "match.wav"))
+    assert float(log_mel_distance(sound.audio, match.audio, sound.sample_rate)) < 3.5
+    assert render(voice, 60).any()
 
 
 def test_examples_are_short_audible_and_their_licences_are_stated() -> None:
