@@ -15,9 +15,10 @@ from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.command import EXIT_FAULT, run_command
 from generators.errors import AudioError, InversynthError, ParameterError, SettingsError, error_line, one_line
+from generators.files import check_writable
 from generators.notes.folder import SUFFIXES, sounds_below
 from generators.settings import Settings
-from inversynth.inputs import unique_names
+from inversynth.inputs import check_inputs_kept, unique_names
 
 if TYPE_CHECKING:
     from inversynth.inversion.result import Inversion
@@ -257,9 +258,12 @@ def _invert_sounds(
         from inversynth.inversion import to_bank
         from inversynth.inversion.voices import search_details
 
+        check_inputs_kept([settings.to_bank], [*sounds, *(() if banks is None else banks.files)])
         bank = to_bank.BankWriter(settings.to_bank, settings.budget, search_details(settings.renders, banks))
     try:
         for targets, folder in _targets(settings, sounds, inverters, faults):
+            if bank is not None and not written:
+                check_writable(bank.path, ParameterError)  # now that there is a sound, and before the long work
             print_remarks(targets[0])
             try:
                 known = None if bank is None else bank.known(targets[0], folder)

@@ -58,10 +58,14 @@ UNTOLD_SHARED = ("oscillator_sync", "lfo_sync")
 
 @dataclass(frozen=True)
 class Banks:
-    """Voices of a user's banks. Attributes: voices: (n, 155). remarks: what was wrong with files, a line each."""
+    """Voices of a user's banks.
+
+    Attributes: voices: (n, 155). remarks: what was wrong with files, a line each. files: that were read.
+    """
 
     voices: NDArray[np.uint8]
     remarks: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     @cached_property
     def index(self) -> "VoiceIndex":
@@ -104,7 +108,7 @@ def read_banks(path: Path) -> Banks:
             raise ParameterError(f"--bank takes at most {MOST_VOICES:,} voices. Received: more in {path}. Take a part")
     if not found:
         raise ParameterError(f"--bank names DX7 voices. Received: {path}, without any: {remarks[0]}")
-    return Banks(np.unique(stack_values(found), axis=0), tuple(remarks))
+    return Banks(np.unique(stack_values(found), axis=0), tuple(remarks), tuple(files))
 
 
 def invert_voice(

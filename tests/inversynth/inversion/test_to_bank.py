@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generators.dx7.sysex import read_syx
+from generators.dx7.sysex import read_syx, write_syx
 from inversynth.cli import main
 from inversynth.inversion import voices
 from inversynth.inversion.target import Target
@@ -58,6 +58,23 @@ def test_a_folder_becomes_a_bank_which_an_equal_command_completes(
     assert {path: path.read_bytes() for path in written} == written
     assert main([*WORDS, "--renders", "45"]) == 2
     assert searched == ["elec_ping", "bd_808", "elec_ping"]  # another search begins anew
+
+
+@pytest.mark.parametrize(
+    ("bank", "message"),
+    [
+        ("kit", "cannot write kit: it is a folder"),
+        ("kit/bd_808.flac", "an output must not replace an input: kit/bd_808.flac"),
+        ("mine.syx", "an output must not replace an input: mine.syx"),
+    ],
+)
+def test_a_bank_that_cannot_or_must_not_be_written_is_refused_before_the_work(
+    kit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], bank: str, message: str
+) -> None:
+    write_syx(tmp_path / "mine.syx", [STRUCK])
+    assert main([*WORDS, "--bank", "mine.syx", "--to_bank", bank]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_names_are_unique_and_banks_hold_32_voices(tmp_path: Path) -> None:
