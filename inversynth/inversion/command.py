@@ -14,7 +14,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.command import EXIT_FAULT, run_command
-from generators.errors import AudioError, InversynthError, ParameterError, SettingsError, error_line, one_line
+from generators.errors import AudioError, InversynthError, ParameterError, SettingsError, error_line, one_line, shown
 from generators.files import check_writable
 from generators.notes.folder import SUFFIXES, sounds_below
 from generators.settings import Settings
@@ -127,7 +127,7 @@ def _run(settings: InvertSettings, faults: list[str]) -> None:
             for name, words in inverter.assumptions.items():
                 print(f"{name + ':':<17}{words}")
     sounds = _find_sounds(settings, faults)
-    if settings.one_patch:
+    if settings.one_patch and sounds:
         _invert_together(settings, sounds, inverters[0], banks, faults)
     elif sounds:
         _invert_sounds(settings, sounds, inverters, banks, faults)
@@ -333,11 +333,12 @@ def _invert_together(
     from inversynth.inversion.result import InversionInterrupted
     from inversynth.report.index import write_index
 
-    given = {name: _numbers(name, getattr(settings, name), midi_number) for name in ("notes", "velocities")}
+    notes_given = _numbers("notes", settings.notes, midi_number)
+    velocities = _numbers("velocities", settings.velocities, _velocity)
     targets = [read_sound(path, inverter.sample_rate, inverter.length, settings.start) for path in sounds]
     for target in targets:
         print_remarks(target)
-    notes = played_notes(targets, **given)
+    notes = played_notes(targets, notes_given, velocities)
     index = settings.output_dir / INDEX
     folder = settings.output_dir / name_folders(sounds)[main_place(targets, notes)]
     try:
@@ -363,6 +364,14 @@ def _numbers(name: str, text: str, parse: Callable[[str], int]) -> tuple[int, ..
         return tuple(parse(part) for part in text.split(",")) if text else ()
     except ParameterError as fault:
         raise SettingsError(f"--{name} lists one for each sound, such as C2,C4 or 40,100. Received: {fault}") from None
+
+
+def _velocity(text: str) -> int:
+    """Parse a MIDI velocity that sounds. Raises ParameterError."""
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 3 and 1 <= int(digits) <= 127):
+        raise ParameterError(f"velocities run from 1 to 127. Received: '{shown(text, 40)}'")
+    return int(digits)
 
 
 def _targets(

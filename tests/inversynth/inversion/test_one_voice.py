@@ -158,6 +158,20 @@ def test_the_command_writes_one_voice(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (tmp_path / "out" / "c4" / "voice.syx").stat().st_size == 163
 
 
-def test_lists_of_notes_must_be_lists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["invert", "a.wav", "b.wav", "--one_patch", "--notes", "C4,X2"]) == 2
-    assert "--notes lists one for each sound, such as C2,C4 or 40,100. Received:" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--notes", "C4,X2"],
+            "--notes lists one for each sound, such as C2,C4 or 40,100. Received: a note is a letter",
+        ),
+        (["--velocities", "40,C4"], "Received: velocities run from 1 to 127. Received: 'C4'"),
+        (["--velocities", "0,100"], "Received: velocities run from 1 to 127. Received: '0'"),
+        (["--velocities", "40,100,"], "Received: velocities run from 1 to 127. Received: ''"),
+    ],
+)
+def test_lists_of_notes_and_velocities_are_checked(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["invert", "a.wav", "b.wav", "--one_patch", *words]) == 2
+    assert message in capsys.readouterr().err
