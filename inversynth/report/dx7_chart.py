@@ -234,10 +234,10 @@ def _draw_course(
         parts.append(f'<text x="{x:.1f}" y="{bottom + 13:.1f}" class="{anchor}">{place:g} s</text>')
     shown = times <= axes.x_range[1] + 1e-9
     keep = np.unique(np.concatenate([np.linspace(0, shown.sum() - 1, points).astype(int), np.array(corners, int)]))
-    x, y = axes.x(times[keep]), axes.y(values[keep])
-    line = "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+    xs, ys = axes.x(times[keep]), axes.y(values[keep])
+    line = "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(xs, ys, strict=True))
     if area:
-        parts.append(f'<path class="area" d="M{left:.1f} {bottom:.1f}L{line}L{x[-1]:.1f} {bottom:.1f}Z"/>')
+        parts.append(f'<path class="area" d="M{left:.1f} {bottom:.1f}L{line}L{xs[-1]:.1f} {bottom:.1f}Z"/>')
     if hold is not None and hold < axes.x_range[1]:
         at = float(axes.x(hold))
         parts.append(
