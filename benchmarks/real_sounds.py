@@ -116,21 +116,26 @@ def bare_waveforms(
 
 def search_by_cma(
     synth: Synth, measure: Callable[[Audio], NDArray[np.float64]], start: NDArray[np.floating], renders: int, seed: int
-) -> float:
-    """Return the least distance that CMA-ES finds from a patch, on the positions of the knobs, with so many renders."""
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the least distance that CMA-ES finds from a patch, on the positions of the knobs, with so many renders.
+
+    Also returns where, (parameters,).
+    """
     from cmaes import CMA
 
-    best = float(measure(synth.render(start[np.newaxis]))[0])
+    best, values = float(measure(synth.render(start[np.newaxis]))[0]), np.asarray(start, np.float64)
     unit = synth.space.values_to_unit(start)
     optimiser = CMA(np.clip(unit, 0.05, 0.95), 0.2, bounds=np.tile([0.0, 1.0], (len(unit), 1)), seed=seed)
     spent = 1
     while spent < renders:
         asked = np.array([optimiser.ask() for _ in range(optimiser.population_size)])
-        found = measure(synth.render(synth.space.unit_to_values(asked)))
+        tried = synth.space.unit_to_values(asked)
+        found = measure(synth.render(tried))
         optimiser.tell([(one, float(value)) for one, value in zip(asked, found, strict=True)])
-        best = min(best, float(found.min()))
+        if found.min() < best:
+            best, values = float(found.min()), tried[int(found.argmin())]
         spent += len(asked)
-    return best
+    return best, values
 
 
 def measure_recordings(settings: RealSoundsSettings) -> Iterator[Row]:
@@ -156,7 +161,7 @@ def measure_recordings(settings: RealSoundsSettings) -> Iterator[Row]:
         distances = {
             "search": float(measure(match)),
             "network": float(measure(synth.render(start))),
-            "cma-es": search_by_cma(synth, measure, start, found.renders, seed),
+            "cma-es": search_by_cma(synth, measure, start, found.renders, seed)[0],
             **{name: float(measure(sound)) for name, sound in bare.items()},
             "random": float(measure(random).min()),
         }

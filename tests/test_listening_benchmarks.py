@@ -71,9 +71,10 @@ def test_cma_comes_nearer_within_its_renders():
         measured.append(len(audio))
         return LogMelDistance(synth.render(rows[0]), RATE).distance(audio)
 
-    found = search_by_cma(synth, measure, rows[1], 60, seed=1)
+    found, values = search_by_cma(synth, measure, rows[1], 60, seed=1)
     assert found <= float(LogMelDistance(synth.render(rows[0]), RATE).distance(synth.render(rows[1])))
     assert 60 <= sum(measured) < 60 + 20
+    assert found == pytest.approx(float(measure(synth.render(values))), abs=1e-5)
 
 
 def test_recordings_are_spread_over_a_folder_and_loops_are_left_out(tmp_path):
