@@ -31,6 +31,9 @@ SWITCHES = ("algorithm", "oscillator_sync", "lfo_sync", "lfo_wave")
 OPERATOR_SWITCHES = ("mode", "left_curve", "right_curve")
 """Parameters without values between, of all operators and of each; the algorithm is placed first."""
 
+BY_NUMBER = tuple(range(1, OPERATORS + 1))
+"""Each operator becomes the one of its number."""
+
 TRIED = 15
 """Places along the way at which a switch is tried."""
 
@@ -46,14 +49,15 @@ class Dx7Path:
     """The voices between two.
 
     Args:
-        first, second: values of patches, (145,). distances: what the places of switches are chosen by.
+        first, second: values of patches, (145,). partners: the operator of the second voice that becomes of each of the
+            first, 1 to 6. distances: what the places of switches are chosen by.
     """
 
-    def __init__(self, first: NDArray[Any], second: NDArray[Any], distances: Distances) -> None:
+    def __init__(
+        self, first: NDArray[Any], second: NDArray[Any], partners: tuple[int, ...], distances: Distances
+    ) -> None:
         self.first, self.second = (np.asarray(np.rint(each), np.int64) for each in (first, second))
-        same = self.first[shared("algorithm")] == self.second[shared("algorithm")]
-        self.partners = tuple(range(1, OPERATORS + 1)) if same else match_operators(self.first, self.second)
-        """The operator of the second voice that becomes of each of the first, 1 to 6."""
+        self.partners = partners
         self.switches = dict.fromkeys(self._differing(), 0.5)
         """Where along the way each switch changes, 0..1."""
         for name in self.switches:
@@ -136,7 +140,13 @@ def ratio_between(first: float, second: float, place: float) -> float:
 
 
 def match_operators(first: NDArray[Any], second: NDArray[Any]) -> tuple[int, ...]:
-    """Return, for operators 1 to 6 of a voice, the operators of another whose roles are most like theirs."""
+    """Return, for operators 1 to 6 of a voice, the operators of another whose roles are most like theirs.
+
+    In one algorithm an operator's role is its own.
+    """
+    if first[shared("algorithm")] == second[shared("algorithm")]:
+        return BY_NUMBER
+
     from scipy.optimize import linear_sum_assignment
 
     roles = [

@@ -64,56 +64,76 @@ def morph_patches(first: Patch, second: Patch, steps: int) -> Morph:
             f"'{second.space.synth}'"
         )
     synth = first.synth()
-    plays_keys = synth.plays_keys
     count = max(min(max(GRID, 8 * (steps - 1) + 1), int(MOST_SECONDS / synth.length)), steps)
     grid = np.linspace(0.0, 1.0, count)
-    along, remarks = _way(first, second, synth)
-    values = np.stack([along(float(place)) for place in grid])
-    roots = np.full(count, first.root) if plays_keys else (1.0 - grid) * first.root + grid * second.root
-    gains = 10.0 ** (((1.0 - grid) * first.level_db + grid * second.level_db) / 20.0)
-    if np.ptp(roots):
-        sounds = np.stack([synth.at_root(root).render(each) for root, each in zip(roots, values, strict=True)])
-    else:
-        sounds = synth.render(values)
-    table = distance_table(sounds, synth.sample_rate)
-    chosen = even_steps(table, steps)
-    even = np.rint(np.linspace(0, count - 1, steps)).astype(np.int64)
+    levels = (1.0 - grid) * first.level_db + grid * second.level_db
+    roots = np.full(count, first.root) if synth.plays_keys else (1.0 - grid) * first.root + grid * second.root
+    found = [_Course(way, grid, roots, synth, steps) for way in _ways(first, second, synth)]
+    best = min(found, key=lambda course: float(course.distances(course.chosen).max()))
     patches = []
-    for number, place in enumerate(chosen):
-        source = {
-            "from": dict(first.source),
-            "to": dict(second.source),
-            "step": number + 1,
-            "place": float(grid[place]),
-        }
-        base = replace_values(first, values[place], source)
-        level = float((1.0 - grid[place]) * first.level_db + grid[place] * second.level_db)
-        patches.append(_moved(base, level, float(roots[place])))
+    for number, place in enumerate(best.chosen.tolist(), start=1):
+        source = {"from": dict(first.source), "to": dict(second.source), "step": number, "place": float(grid[place])}
+        patch = replace_values(first, best.values[place], source)
+        patches.append(replace(patch, level_db=float(levels[place]), root=float(roots[place])))
+    gains = 10.0 ** (levels[best.chosen] / 20.0)
     return Morph(
         tuple(patches),
-        grid[chosen],
-        (sounds[chosen] * gains[chosen, None]).astype(np.float32),
-        table[chosen[:-1], chosen[1:]],
-        table[even[:-1], even[1:]],
-        remarks,
+        grid[best.chosen],
+        (best.sounds[best.chosen] * gains[:, None]).astype(np.float32),
+        best.distances(best.chosen),
+        best.distances(steps_by_number(count, steps)),
+        best.way.remarks,
     )
 
 
-def _moved(patch: Patch, level_db: float, root: float) -> Patch:
-    return replace(patch, level_db=level_db, root=root)
+@dataclass(frozen=True)
+class _Way:
+    """Values (parameters,) at each place from 0 to 1, and remarks in words."""
+
+    at: Callable[[float], Floats]
+    remarks: tuple[str, ...] = ()
 
 
-def _way(first: Patch, second: Patch, synth: Synth) -> tuple[Callable[[float], Floats], tuple[str, ...]]:
-    """Return the values at each place from 0 to 1, and remarks in words."""
-    if first.space.synth == Dx7Synth.name:
-        from inversynth.variation.dx7_path import Dx7Path
+class _Course:
+    """A way, rendered along a grid, and the points of the grid that become steps."""
 
-        path = Dx7Path(first.values, second.values, lambda one, other: _pair_distances(synth, one, other))
+    def __init__(
+        self, way: _Way, grid: NDArray[np.float64], roots: NDArray[np.float64], synth: Synth, steps: int
+    ) -> None:
+        self.way = way
+        self.values = np.stack([way.at(float(place)) for place in grid])
+        if np.ptp(roots):
+            rendered = [synth.at_root(root).render(each) for root, each in zip(roots, self.values, strict=True)]
+            self.sounds = np.stack(rendered)
+        else:
+            self.sounds = synth.render(self.values)
+        self.table = distance_table(self.sounds, synth.sample_rate)
+        self.chosen = even_steps(self.table, steps)
+
+    def distances(self, points: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the distances of neighbouring points, (points - 1,)."""
+        return np.asarray(self.table[points[:-1], points[1:]])
+
+
+def _ways(first: Patch, second: Patch, synth: Synth) -> list[_Way]:
+    """Return the ways from a patch to another, of which the one with the smallest steps is taken.
+
+    Between voices of two algorithms operators are matched by role, and by number, which sounds nearer now and then.
+    """
+    if first.space.synth != Dx7Synth.name:
+        return [_Way(lambda place: interpolate_positions(first, second, place))]
+
+    from inversynth.variation.dx7_path import BY_NUMBER, Dx7Path, match_operators
+
+    def way(partners: tuple[int, ...]) -> _Way:
+        path = Dx7Path(first.values, second.values, partners, lambda *pair: _pair_distances(synth, *pair))
         remarks = [f"{name} changes at {100 * place:.0f} %" for name, place in path.switches.items()]
         moved = [f"{one} to {other}" for one, other in enumerate(path.partners, start=1) if one != other]
         remarks += [f"operators are matched: {', '.join(moved)}"] if moved else []
-        return lambda place: path.at(place).astype(np.float64), tuple(remarks)
-    return lambda place: interpolate_positions(first, second, place), ()
+        return _Way(lambda place: path.at(place).astype(np.float64), tuple(remarks))
+
+    by_role = match_operators(first.values, second.values)
+    return [way(by_role)] if by_role == BY_NUMBER else [way(by_role), way(BY_NUMBER)]
 
 
 def interpolate_positions(first: Patch, second: Patch, place: float) -> Floats:
@@ -148,12 +168,17 @@ def even_steps(table: NDArray[np.float64], steps: int) -> NDArray[np.int64]:
     Shapes: (n, n) -> (steps,), for 2 to n steps.
     """
     count = len(table)
-    by_number = np.rint(np.linspace(0, count - 1, steps)).astype(np.int64)
+    by_number = steps_by_number(count, steps)
     largest = float(table[by_number[:-1], by_number[1:]].max())
     found = [by_number, *(_nearest_path(table, steps, size) for size in np.linspace(0.0, largest, SIZES))]
     distances = [table[path[:-1], path[1:]] for path in found]
     ranks = [(each.max() > largest * (1.0 + 1e-9), unevenness(each)) for each in distances]
     return found[min(range(len(found)), key=lambda place: ranks[place])]
+
+
+def steps_by_number(count: int, steps: int) -> NDArray[np.int64]:
+    """Return `steps` points of `count` at even distances along the grid."""
+    return np.rint(np.linspace(0, count - 1, steps)).astype(np.int64)
 
 
 def _nearest_path(table: NDArray[np.float64], steps: int, size: float) -> NDArray[np.int64]:

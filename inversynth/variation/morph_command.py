@@ -55,8 +55,8 @@ def _run(settings: MorphSettings) -> None:
         ),
     ]
     evenness = (
-        f"largest step / mean: {unevenness(morph.distances):.2f}; at even numbers it were "
-        f"{unevenness(morph.by_number):.2f}"
+        f"largest step / mean: {unevenness(morph.distances):.2f} (evenly spaced along the way: "
+        f"{unevenness(morph.by_number):.2f})"
     )
     page = AudioPage(
         f"From {name} to {other}",

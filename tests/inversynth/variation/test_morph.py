@@ -15,7 +15,7 @@ from inversynth.cli import main
 from inversynth.patches.formats import patch_from_voice
 from inversynth.patches.patch import Patch, read_patch, render_patch
 from inversynth.variation.dx7_edits import column, shared
-from inversynth.variation.dx7_path import Dx7Path, match_operators, ratio_between
+from inversynth.variation.dx7_path import BY_NUMBER, Dx7Path, match_operators, ratio_between
 from inversynth.variation.morph import distance_table, even_steps, morph_patches, unevenness
 
 VOICES = voices_from_values(archetype_values())
@@ -102,6 +102,7 @@ def test_operators_are_matched_by_role() -> None:
     partners = match_operators(first.values[:145], second.values[:145])
     assert partners[:2] == (1, 3)
     assert sorted(partners) == [1, 2, 3, 4, 5, 6]
+    assert match_operators(first.values[:145], first.values[:145]) == BY_NUMBER
 
 
 def test_switches_change_once_and_where_they_are_heard_least() -> None:
@@ -112,7 +113,7 @@ def test_switches_change_once_and_where_they_are_heard_least() -> None:
         assert len(one) == len(other)
         return np.abs(np.arange(len(one)) / (len(one) + 1) - 0.25)
 
-    path = Dx7Path(quiet_start.values[:145], second.values[:145], nearest_at_a_quarter)
+    path = Dx7Path(quiet_start.values[:145], second.values[:145], BY_NUMBER, nearest_at_a_quarter)
     assert set(path.switches) == {"lfo_wave", "op1_mode"}
     assert set(path.switches.values()) == {0.3125}
     assert path.at(0.3)[shared("lfo_wave")] == 0
