@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from generators.analysis.alignment import Onset, cut, fit_offset
-from generators.fm.atoms import Audio, adjoint, shape
+from generators.fm.atoms import Audio, adjoint, emphasise, shape
 from generators.synth import Synth
 from inversynth.search.fm_amplitude_fit import Classes, Floats, minimise_within
 from inversynth.search.fm_dictionary import STRIDES, WINDOWS, Dictionary
@@ -187,9 +187,10 @@ def _candidates(
     widths = max(SPREADS * onset.spread, NEAREST), max(SPREADS * onset.spread, WIDE)
     found: list[list[Begin]] = [[] for _ in widths]
     filters = renderer.filters[[renderer.filter_row(classes)]]
+    emphasis = EMPHASIS if screening.tilt(classes) > TILTED else 0.0  # the carriers would count for nothing
     for start in starts:
-        sound = cut(recording, start, correlation.samples)
-        back = adjoint(sound, filters, np.ones(len(sound), np.float32), pool=renderer.pool)[0]
+        sound = emphasise(cut(recording, start, correlation.samples), emphasis)
+        back = adjoint(sound, filters, np.ones(len(sound), np.float32), emphasis, renderer.pool)[0]
         table = correlation.correlate(back)
         places = start + STRIDE * np.arange(correlation.lags)
         renderer.atoms += 2 * len(screening.dictionary) // SCREENED_PER_ATOM

@@ -77,6 +77,18 @@ def test_the_true_beginning_is_among_the_first_even_far_from_a_guess_that_seems_
         assert any(near)
 
 
+def test_the_likeliest_beginning_is_true_behind_a_low_pass_without_resonance(synth):
+    found = []
+    for row in (1, 2, 3, 5, 6):
+        classes, _ = sound(synth, row)
+        classes[[synth.space.index("f_cut"), synth.space.index("q")]] = 3, 0
+        audio = synth.render_classes(classes)
+        search = OscillatorSearch(synth, audio, synth.space.normalise_probabilities(posterior(synth, classes)))
+        recording = in_noise(audio, 3000, 3000, level=1e-5)
+        found.append(next(likely_begins(search.screening, recording, Onset(3050.0, 30.0, 1e-5), classes)).position)
+    assert np.abs(np.array(found) - 3000.0).max() < 1.0
+
+
 def test_a_patch_with_a_wrong_oscillator_is_built_anew_at_the_whole_sample_beside_it(synth, monkeypatch):
     classes, audio = sound(synth, 2)
     recording = in_noise(audio, 3000, 3000, level=1e-5)
