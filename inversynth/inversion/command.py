@@ -283,7 +283,7 @@ def _invert_sounds(
             which = "the sound" if written == 1 else f"{beyond} of {written} sounds"
             print(f"{inverters[0].synth} does not reach {which}: a DX7 voice may come nearer. Try --synth dx7")
     finally:
-        for line in [] if bank is None else bank.write():
+        for line in [] if bank is None else bank.lines():
             print(one_line(line))
         if written:
             print(one_line(f"all reports: {write_index(index, faults)}"))

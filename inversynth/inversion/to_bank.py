@@ -51,7 +51,10 @@ class BankWriter:
         return None
 
     def add(self, inversion: Inversion) -> Inversion:
-        """Add the voice of a sound; returns the inversion with the voice's name and address in its source."""
+        """Add the voice of a sound and write its bank; returns the inversion with the voice's address in its source.
+
+        Raises: ParameterError where the bank cannot be written.
+        """
         number = len(self.voices)
         address = f"{self._bank(number // BANK_VOICES).name}#{number % BANK_VOICES + 1}"
         name = self._name(inversion.target.name)
@@ -59,18 +62,22 @@ class BankWriter:
         patch = replace(inversion.patch, source=source)
         self.voices.append(voice_from_patch(patch))
         self.ranks.append((float(patch.scores["log_mel_distance"]), name, address))
+        self._write(number // BANK_VOICES)
         return replace(inversion, patch=patch)
 
-    def write(self) -> list[str]:
-        """Write the banks, and return in lines which, and the voices, nearest first; nothing where none was found."""
+    def lines(self) -> list[str]:
+        """Return in lines which banks hold how many voices, and all voices, nearest first."""
         lines = []
         for first in range(0, len(self.voices), BANK_VOICES):
-            part = self.voices[first : first + BANK_VOICES]
-            path = write_syx(self._bank(first // BANK_VOICES), [*part, Voice()] if len(part) == 1 else part)
-            lines.append(f"{len(part)} voice{'' if len(part) == 1 else 's'} -> {path}")
+            count = min(len(self.voices) - first, BANK_VOICES)
+            lines.append(f"{count} voice{'' if count == 1 else 's'} -> {self._bank(first // BANK_VOICES)}")
         for rank, (distance, name, address) in enumerate(sorted(self.ranks), start=1):
             lines.append(f"{rank:>4}. {distance:5.2f} dB  {name:<{NAME_LENGTH}}  {address}")
         return lines
+
+    def _write(self, number: int) -> None:
+        part = self.voices[number * BANK_VOICES : (number + 1) * BANK_VOICES]
+        write_syx(self._bank(number), [*part, Voice()] if len(part) == 1 else part)  # one alone would be no bank
 
     def _bank(self, number: int) -> Path:
         return self.path if not number else self.path.with_stem(f"{self.path.stem}-{number + 1}")

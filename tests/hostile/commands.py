@@ -27,7 +27,7 @@ NAMED: dict[str, str] = {
     **dict.fromkeys(("style", "style_label", "condition", "preset", "synth", "command", "fade", "share"), "word"),
     **{"dataset_dir": "data_folder", "parameters_file": "space", "patches": "patches", "patch": "patch"},
     **{"midi": "midi", "output": "output", "batch": "batch", "inputs": "codes", "corners": "notes"},
-    **{"bank": "voice", "to_bank": "output"},
+    **{"bank": "voices", "to_bank": "output"},
     **{
         "examples_dir": "folder",
         "latents": "latents",

@@ -13,10 +13,10 @@ Must = Literal["refuse", "accept", "either"]
 
 FILES = (
     *("dataset", "model", "sound", "midi", "soundfont", "csv", "space", "patch", "codes", "latents", "pca", "batch"),
-    *("notes", "patches", "voice"),
+    *("notes", "patches", "voice", "voices"),
 )
-"""Kinds of arguments that name something to read. Those of `notes` and `patches` may be folders; a `patch` may be a
-DX7 voice, too, and a `voice` nothing else."""
+"""Kinds of arguments that name something to read. Those of `notes`, `patches` and `voices` may be folders; a `patch`
+may be a DX7 voice, too, a `voice` nothing else, and `voices` are any number of them."""
 
 OUTPUTS = ("folder", "output")
 TEXTS = ("stem", "word", "words")

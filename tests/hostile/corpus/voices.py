@@ -16,6 +16,13 @@ KINDS = ("voice", "patch")
 """Kinds of arguments that name one voice."""
 
 
+MANY: dict[str, Must] = {
+    **dict.fromkeys(("two-voices", "bank", "no-frame-31", "midi-bank"), "accept"),
+    **dict.fromkeys(("bank-of-31", "bank-of-33", "bank-truncated", "thousand-banks"), "either"),
+}
+"""What has to come of several voices where any number is taken."""
+
+
 def dump(form: int, data: bytes, size: int | None = None, device: int = 0, end: bytes = b"\xf7") -> bytes:
     """Return a dump of Yamaha's, whose size may lie."""
     high, low = divmod(len(data) if size is None else size, 128)
@@ -109,6 +116,7 @@ def members() -> Iterator[Member]:
     """Walk hostile voices, banks and addresses."""
     for name, content, must in _dumps():
         yield Member(f"voice/{name}", 8, KINDS, written("hostile.syx", content), must)
+        yield Member(f"voices/{name}", 8, ("voices",), written("hostile.syx", content), MANY.get(name, must))
     for name, (number, must) in ADDRESSES.items():
         yield Member(f"voice/address-{name}", 9, KINDS, _addressed(number), must, everywhere=True)
     yield Member("voice/100-mb", 8, KINDS, sparse("hostile.syx", 100 << 20, SINGLE), "refuse")

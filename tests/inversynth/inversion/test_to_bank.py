@@ -81,11 +81,13 @@ def test_names_are_unique_and_banks_hold_32_voices(tmp_path: Path) -> None:
     found = invert_voice(target_of(STRUCK, 60), "none")
     writer = BankWriter(tmp_path / "kit.syx", "none", {})
     names = ["long name of a sound", "long name of another", "Höhle", "", *[f"s{k}" for k in range(30)]]
-    added = []
+    added: list[Any] = []
     for name in names:
         target = Target(found.target.audio, found.target.sample_rate, name, found.target.source)
         added.append(writer.add(type(found)(target, found.patch, found.audio)))
-    lines = writer.write()
+        written = [voice for path in sorted(tmp_path.iterdir(), reverse=True) for voice in read_syx(path).voices]
+        assert len(written) == (32 if len(added) <= 32 else 64)  # from the first voice on: what is found is kept
+    lines = writer.lines()
     assert lines[:2] == [f"32 voices -> {tmp_path / 'kit.syx'}", f"2 voices -> {tmp_path / 'kit-2.syx'}"]
     assert len(lines) == 2 + len(names)
     first, second = (read_syx(tmp_path / name).voices for name in ("kit.syx", "kit-2.syx"))
@@ -95,5 +97,5 @@ def test_names_are_unique_and_banks_hold_32_voices(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_where_nothing_was_found(tmp_path: Path) -> None:
-    assert BankWriter(tmp_path / "kit.syx", "fast", {}).write() == []
+    assert BankWriter(tmp_path / "kit.syx", "fast", {}).lines() == []
     assert not list(tmp_path.iterdir())
