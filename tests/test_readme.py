@@ -18,7 +18,7 @@ LIBRARY_LINE = re.compile(r"oneDNN|cuInit|absl|WARNING: All log|^[IWE]0000")
 """What TensorFlow writes on standard error, which no screen of ours may show."""
 
 SMALLER = {
-    "--num_examples 20000": "--num_examples 60",
+    "--num_examples 20000": "--num_examples 24",
     "--epochs 20 --batch_size 64": "--epochs 1 --batch_size 16",
     "--epochs 50": "--epochs 2",
     "evaluate runs/C6_train": "evaluate runs/C6_train --num_examples 4 --identifiability 0",
@@ -28,6 +28,7 @@ SMALLER = {
     "demo --train": "demo --train --num_examples 40 --epochs 1",
     "inversynth demo": "inversynth demo --budget none",
     "--pitches 60:84:4": "--pitches 72",
+    "corners/choir-aahs --pitches 72": "corners/choir-aahs --pitches 72 --resolution 2 --final_length 2000",
     "--budget full": "--budget none",
     "inversynth invert examples/bell.flac --model": "inversynth invert examples/bell.flac --budget none --model",
 }
@@ -40,7 +41,7 @@ OTHER_DEFAULTS = {"EPOCHS": "1", "NUM_EXAMPLES": "20"}
 """Settings of the two commands that take all of theirs from `.env`."""
 
 
-OWN_PROCESS = ("start", "invert", "shape", "decode", "train")
+OWN_PROCESS = ("start", "invert", "shape", "train")
 """Commands that run in a process of their own when they come first, as one by a shell would; all others run in this
 one, which has loaded TensorFlow already: that takes them five seconds each."""
 
