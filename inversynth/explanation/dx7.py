@@ -9,7 +9,7 @@ from generators.dsp.units import midi_to_hz
 from generators.dx7 import panel
 from generators.dx7.algorithms import ALGORITHMS
 from generators.dx7.engine import render, trace
-from generators.dx7.voice import WAVES
+from generators.dx7.voice import OPERATORS, WAVES
 from generators.notes.pitches import note_name
 from inversynth.explanation.audibility import HEARD
 from inversynth.explanation.dx7_algorithm import describe_algorithm
@@ -38,6 +38,9 @@ SOFT = 40
 
 COLOURED = 0.05
 """Change of the spectrum's centre, as a natural logarithm, from which on a sound is called brighter or darker."""
+
+MOVING = 0.9
+"""Part of the time until note-off from which on a pitch envelope that still moves has not come to rest."""
 
 STEP, SLOWER = 8, 10
 """Steps of output level (6 dB), and of a rate, by which a knob is turned to say what it does."""
@@ -167,9 +170,8 @@ def _movement(parts: VoiceParts) -> list[Paragraph]:
         detuned = [k for k in range(1, 7) if voice[f"op{k}_detune"] != panel.NO_DETUNE and k not in parts.silent]
         words = [f"{k} ({panel.shown_value(f'op{k}_detune', voice[f'op{k}_detune'])})" for k in detuned]
         if words:
-            found.append(
-                f"DETUNE of {_plural('operator', words)} {joined(words)} makes it beat [{parts.detune:.1f} dB]."
-            )
+            does = "makes it beat" if len(parts.silent) < OPERATORS - 1 else "shifts its pitch"
+            found.append(f"DETUNE of {_plural('operator', words)} {joined(words)} {does} [{parts.detune:.1f} dB].")
     return [Paragraph("Movement", " ".join(found))] if found else []
 
 
@@ -182,9 +184,14 @@ def _pitch_envelope(parts: VoiceParts) -> str:
     settled = float(traced.times[moving.nonzero()[0][-1]]) if moving.any() else 0.0
     if not moving.any():
         return f"The pitch envelope shifts the pitch by {panel.signed(round(float(bends[-1]), 1))} semitones."
+    rest = (
+        f"comes to rest after {seconds(settled)}"
+        if settled < MOVING * parts.hold
+        else "moves until the key is released"
+    )
     return (
-        f"The pitch envelope bends the pitch by up to {panel.signed(round(extreme, 1))} semitones and comes to rest "
-        f"after {seconds(settled)} [{parts.pitch_envelope:.1f} dB]."
+        f"The pitch envelope bends the pitch by up to {panel.signed(round(extreme, 1))} semitones and {rest} "
+        f"[{parts.pitch_envelope:.1f} dB]."
     )
 
 

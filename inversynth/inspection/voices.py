@@ -25,8 +25,8 @@ LFO = ("lfo_wave", "lfo_speed", "lfo_delay", "lfo_pitch_depth", "lfo_amplitude_d
 
 def is_voice_file(what: str) -> bool:
     """Tell whether a name is that of a voice file, or of one voice in it: `bank.syx`, `bank.syx#5`."""
-    path, _ = split_address(what)
-    return Path(path).suffix.lower() == SUFFIX
+    path, number = split_address(what)
+    return number is not None or Path(path).suffix.lower() == SUFFIX
 
 
 def describe_voices(address: str) -> dict[str, Any]:

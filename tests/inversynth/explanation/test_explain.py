@@ -74,6 +74,35 @@ def test_the_command_explains_a_patch_file(tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr().out.startswith("fm\n\nSources. 4 oscillators are summed; 1 of them is heard.")
 
 
+def test_a_voice_is_explained_at_another_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_syx(tmp_path / "one.syx", [Voice().replaced(op1_right_depth=99)])
+    assert command.main([str(path), "--note", "C2"]) == 0
+    out = capsys.readouterr().out
+    assert "Told at C2" in out
+    assert "(65.4 Hz)" in out
+    assert command.main([str(path), "--note", "108"]) == 0
+    assert "Nothing is heard at C8." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("note", "message"), [("H2", "must be a MIDI number, 0 to 127, or a note such as C4"), ("128", "0 to 127")]
+)
+def test_what_is_no_note_takes_one_line(
+    note: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_syx(tmp_path / "one.syx", [Voice()])
+    assert command.main([str(path), "--note", note]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_a_patch_without_notes_refuses_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    synth = build_synth("sine", 16384, 0.5)
+    path = write_patch(tmp_path / "p.json", Patch(synth.space, synth.space.classes_to_values([0, 1, 2, 0]), 16384, 0.5))
+    assert command.main([str(path), "--note", "C4"]) == 2
+    assert "Received: a patch of 'sine'" in capsys.readouterr().err
+
+
 def test_what_is_no_patch_takes_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "no.syx").write_bytes(b"none")
     assert command.main([str(tmp_path / "no.syx")]) == 2
