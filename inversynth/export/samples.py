@@ -5,19 +5,22 @@ and each sample serves the keys nearest to it. Steady notes are looped (`inversy
 patch lets them.
 """
 
+import io
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from generators import __version__
 from generators.audio import write_audio
-from generators.errors import ParameterError
-from generators.files import write_text
+from generators.errors import AudioError, ParameterError
+from generators.files import write_text, writing
 from generators.notes.pitches import note_name
 from inversynth.export.loops import Loop, find_loop
 from inversynth.playback.midi import Note, Score
@@ -149,9 +152,27 @@ def write_instrument(path: Path, samples: Sequence[Sample], sample_rate: int, ti
     gain = PEAK / loudest if loudest else 1.0
     folder = samples_folder(path)
     for sample in samples:
-        write_audio(path.parent / folder / sample.zone.file, sample.audio * np.float32(gain), sample_rate, bits=16)
+        file = path.parent / folder / sample.zone.file
+        write_audio(file, sample.audio * np.float32(gain), sample_rate, bits=16)
+        with writing(file, AudioError), file.open("r+b") as wav:
+            append_sampler_chunk(wav, sample.zone.key, sample_rate, sample.loop)
     write_text(path, sfz_text(samples, folder, title, one_shots))
     return gain
+
+
+def append_sampler_chunk(wav: BinaryIO, key: int, sample_rate: int, loop: Loop | None) -> None:
+    """Append the chunk `smpl` to a WAV file, by which samplers that read no SFZ know its key and loop.
+
+    Source: Multimedia Programming Interface and Data Specifications 1.0 (Microsoft, IBM 1991), and its update of 1994.
+    """
+    loops = [] if loop is None else [struct.pack("<6I", 0, 0, loop.start, loop.end - 1, 0, 0)]
+    head = struct.pack("<9I", 0, 0, round(1e9 / sample_rate), key, 0, 0, 0, len(loops), 0)
+    content = head + b"".join(loops)
+    size = wav.seek(0, io.SEEK_END)
+    wav.write(b"\0" * (size % 2) + b"smpl" + struct.pack("<I", len(content)) + content)
+    end = wav.tell()
+    wav.seek(4)
+    wav.write(struct.pack("<I", end - 8))
 
 
 def samples_folder(path: Path) -> str:

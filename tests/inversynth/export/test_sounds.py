@@ -1,6 +1,7 @@
 """Patches rendered: WAV files, samples with SFZ texts, and loops that are not heard."""
 
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,19 @@ def parse_sfz(text: str) -> tuple[dict[str, str], list[dict[str, str]]]:
     return globals_, regions
 
 
+def wav_chunks(content: bytes) -> dict[str, bytes]:
+    """Return the chunks of a WAV file by name, each in the file as a whole."""
+    assert content[:4] + content[8:12] == b"RIFFWAVE"
+    assert struct.unpack("<I", content[4:8])[0] == len(content) - 8
+    place, found = 12, {}
+    while place < len(content):
+        (size,) = struct.unpack("<I", content[place + 4 : place + 8])
+        found[content[place : place + 4].decode()] = content[place + 8 : place + 8 + size]
+        place += 8 + size + size % 2
+    assert place == len(content)
+    return found
+
+
 def test_every_key_and_velocity_has_one_sample_and_it_is_the_nearest() -> None:
     found = zones([36, 39, 42], 43, [40, 80, 120])
     for key in range(36, 44):
@@ -188,6 +202,11 @@ def test_sfz_plays_the_voice_at_its_keys_and_velocities(tmp_path: Path, capsys: 
         assert region["loop_mode"] == "loop_continuous"
         start, end = int(region["loop_start"]), int(region["loop_end"])
         assert 0 < start < end < len(sound)
+        chunks = wav_chunks((tmp_path / "instrument" / region["sample"]).read_bytes())
+        assert list(chunks) == ["fmt ", "data", "smpl"]
+        numbers = struct.unpack("<15I", chunks["smpl"])
+        assert (numbers[3], numbers[7], numbers[11], numbers[12]) == (int(region["pitch_keycenter"]), 1, start, end)
+        assert numbers[2] == round(1e9 / rate)
         looped = np.tile(sound[start : end + 1], 6)
         assert midi_of(looped, rate) == pytest.approx(int(region["pitch_keycenter"]), abs=0.05)
         assert np.abs(np.diff(looped, 2)).max() <= 1.05 * np.abs(np.diff(sound[start:end], 2)).max() + 2.0 / 32768
