@@ -125,7 +125,7 @@ def test_one_voice_has_the_scaling_and_velocity_of_the_notes() -> None:
     """From the voice as C4 alone tells it, the levels of all notes are found, which are 20 dB off at first."""
     sounds = targets()
     plain = TOUCHED.replaced(op1_velocity_sensitivity=0, op1_right_depth=0, op1_left_depth=0)
-    found = invert_notes(sounds, NOTES, "fast", limit=2500, banks=Banks(plain.values[None])).patch
+    found = invert_notes(sounds, NOTES, "fast", limit=1500, banks=Banks(plain.values[None])).patch
     errors = [abs(row["level_error_db"]) for row in found.refinement["notes"]]
     before = [_level(audio) for audio in targets(plain)]
     wanted = [_level(audio) for audio in sounds]
@@ -135,7 +135,7 @@ def test_one_voice_has_the_scaling_and_velocity_of_the_notes() -> None:
     assert np.mean([row["distance"] for row in found.refinement["notes"]]) < 1.5
     assert found.refinement["untold"] == ["oscillator_sync", "lfo_sync"] == list(untold_names(False, False))
     assert found.root == 60.0
-    assert found.refinement["renders"] <= 2500 + 300
+    assert found.refinement["renders"] <= 1500 + 300
     assert [row["note"] for row in found.refinement["notes"]] == [60, 36, 36, 60, 84, 84]
 
 
