@@ -1,4 +1,4 @@
-"""Stages for DX7 voices: nearest voices of an index, islands of one algorithm each, crossings, and single steps.
+"""Stages for DX7 voices: nearest voices of an index, levels, islands of one algorithm each, crossings, single steps.
 
 A voice has 145 parameters with hundreds of equally good settings beside each other, so the search is genetic, with
 moves that make sense for voices: whole operators are exchanged, levels and rates move by a few steps, ratios jump to
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inversynth.search.dx7_levels import fit_carriers
 from inversynth.search.state import Classes, Floats, SearchState
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 STARTS = 160
 """Voices of the index that are rendered."""
+
+FITTED = 24
+"""Voices of the first stage whose carriers are fitted: two to three renders each."""
 
 ISLANDS = 8
 """Algorithms that get a population of their own."""
@@ -166,6 +170,15 @@ def voices(state: SearchState) -> Iterator[None]:
         population = _try(state, moved, population, STARTS)
         yield
     state.voices = population
+
+
+def levels(state: SearchState) -> Iterator[None]:
+    """Fit the levels of the carriers of the nearest voices, which were made for other sounds."""
+    found = _population(state)
+    fitted = fit_carriers(state, found.classes[:FITTED])
+    if len(fitted):
+        state.voices = _try(state, fitted, found, STARTS)
+    yield
 
 
 def islands(state: SearchState) -> Iterator[None]:

@@ -146,6 +146,7 @@ STAGES: dict[str, SearchStage] = {
         SearchStage("align", "where the sound begins, and its polarity", 1500, 0.3, fm_stages.align, True),
         SearchStage("realign", "where it begins, once more, from the match", 1000, 0.3, fm_stages.realign, True),
         SearchStage("voices", "the nearest of an index of voices", 200, 0.5, dx7_search.voices),
+        SearchStage("levels", "levels of the carriers, stack by stack", 80, 0.3, dx7_search.levels),
         SearchStage("islands", "a population for each of eight algorithms", 1000, 1.5, dx7_search.islands),
         SearchStage("cross", "the best of all algorithms crossed", 600, 1.0, dx7_search.cross),
         SearchStage("steps", "single parameters of the best, by steps that adapt", 750, 1.0, dx7_search.steps),
@@ -155,7 +156,20 @@ STAGES: dict[str, SearchStage] = {
 }
 """Every stage by name."""
 
-_FAST = ("pick", "align", "beam", "turn", "match", "realign", "voices", "islands", "cross", "steps", "keyboard")
+_FAST = (
+    "pick",
+    "align",
+    "beam",
+    "turn",
+    "match",
+    "realign",
+    "voices",
+    "levels",
+    "islands",
+    "cross",
+    "steps",
+    "keyboard",
+)
 
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "none": (0, ()),

@@ -5,11 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generators.dx7.synth import Dx7Synth, voice_values
+from generators.dx7.synth import Dx7Synth, patch_voice, voice_values
 from generators.dx7.voice import Voice, stack_values
 from inversynth.search import dx7_search
+from inversynth.search.dx7_levels import fit_carriers
+from inversynth.search.objective import Objective
 from inversynth.search.search import plan_stages, refine
 from inversynth.search.stages import BUDGETS
+from inversynth.search.state import Recording, SearchState
 
 VOICES = tuple(
     Voice().replaced(
@@ -59,7 +62,7 @@ def search(synth: Any, limit: int, seed: int = 0) -> Any:
 def test_every_stage_comes_nearer(synth: Any) -> None:
     found = search(synth, 1200)
     distances = [found.start_distance, *(stage.distance for stage in found.stages)]
-    assert [stage.name for stage in found.stages] == ["voices", "islands", "cross", "steps"]
+    assert [stage.name for stage in found.stages] == ["voices", "levels", "islands", "cross", "steps"]
     assert distances == sorted(distances, reverse=True)
     assert found.distance < 0.5 * found.start_distance
     assert found.renders < 1200 + 150
@@ -100,3 +103,31 @@ def test_a_full_search_first_does_what_a_fast_one_does(synth: Any) -> None:
     assert full[: len(fast)] == fast
     assert [stage.name for stage in full[len(fast) :]] == ["islands", "cross", "steps"]
     assert BUDGETS["full"][0] > BUDGETS["fast"][0]
+
+
+def test_carriers_are_fitted_to_their_levels() -> None:
+    synth = Dx7Synth(16000, 0.5).at_root(60.0)
+    wanted = Voice().replaced(
+        algorithm=4, op1_output_level=90, op3_output_level=70, op3_coarse=5, op4_output_level=60, op4_coarse=3
+    )
+    changed = voice_values(wanted.replaced(op1_output_level=60, op3_output_level=95).values).astype(np.int64)
+    alone = voice_values(Voice().values).astype(np.int64)
+    sound = synth.render(voice_values(wanted.values).astype(float))
+    state = SearchState(
+        synth,
+        sound,
+        posterior=np.ones(synth.space.size),
+        limit=100,
+        seed=0,
+        pool=None,
+        start=changed,
+        classes=changed,
+        objective=Objective(sound, synth.sample_rate, any_level=True),
+        recording=Recording(sound, 0, len(sound)),
+        any_level=True,
+    )
+    (fitted,) = fit_carriers(state, np.stack([changed, alone]))
+    found = patch_voice(fitted.astype(float))
+    assert found["op1_output_level"] - found["op3_output_level"] == pytest.approx(20, abs=1)
+    assert found.replaced(op1_output_level=60, op3_output_level=95).data[:145] == patch_voice(changed).data[:145]
+    assert state.renders == 2
