@@ -1,7 +1,9 @@
 """A folder of sounds becomes banks of voices, and a second run goes on where the first one stopped."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from generators.dx7.sysex import read_syx, write_syx
 from inversynth.cli import main
 from inversynth.inversion import voices
+from inversynth.inversion.result import InversionInterrupted
 from inversynth.inversion.target import Target
 from inversynth.inversion.to_bank import BankWriter
 from inversynth.inversion.voices import invert_voice
@@ -99,3 +102,26 @@ def test_names_are_unique_and_banks_hold_32_voices(tmp_path: Path) -> None:
 def test_nothing_is_written_where_nothing_was_found(tmp_path: Path) -> None:
     assert BankWriter(tmp_path / "kit.syx", "fast", {}).lines() == []
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_sound_is_in_the_bank_and_is_searched_again(
+    kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+
+    def stopped(target: Target, *args: Any, **options: Any) -> Any:
+        searched.append(target.name)
+        found = invert_voice(target, *args, **options)
+        if searched[:2] != ["bd_808", "elec_ping"] or len(searched) > 2:
+            return found
+        record = {**found.patch.refinement, "interrupted": True}
+        cut_short = replace(found, patch=replace(found.patch, refinement=record))
+        raise InversionInterrupted(SimpleNamespace(), cut_short)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(voices, "invert_voice", stopped)
+    assert main(WORDS) == 130
+    assert [voice.name for voice in read_syx(tmp_path / "my" / "kit.syx").voices[:2]] == ["BD_808", "ELEC_PING"]
+    assert "search interrupted" in (tmp_path / "out" / "index.html").read_text()
+    assert main(WORDS) == 0
+    assert searched == ["bd_808", "elec_ping", "elec_ping"]
+    assert "search interrupted" not in (tmp_path / "out" / "index.html").read_text()
