@@ -225,11 +225,16 @@ def _is_consistent(run: Run, history: History, *, drawn: bool) -> bool:
     from models.model_files import read_card
 
     done = finished_epochs(history)
-    expected = [run.history_file, *([run.snapshot(done), run.picture(done)] if drawn else [])]
+    expected = [run.snapshot(done), run.picture(done)] if drawn else []
     try:
-        return all(path.is_file() for path in expected) and read_card(run.best).training["epoch"] == best_epoch(history)
+        best = read_card(run.best).training["epoch"]
     except ModelError:
         return False
+    return (
+        run.written_epochs() == len(history)
+        and all(path.is_file() for path in expected)
+        and best == best_epoch(history)
+    )
 
 
 def _load_progress(model: "keras.Model", run: Run) -> None:

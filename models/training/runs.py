@@ -190,6 +190,13 @@ class Run:
         with written_whole(self.history_file, durable=True) as partial:
             partial.write_text(text.getvalue(), encoding="utf-8")
 
+    def written_epochs(self) -> int:
+        """Return how many epochs history.csv lists; 0 where it is not there, or is no text."""
+        try:
+            return max(0, len(self.history_file.read_text(encoding="utf-8").splitlines()) - 1)
+        except (OSError, UnicodeDecodeError):
+            return 0
+
     def _make(self) -> None:
         with _refusing_files(self.path):
             self.path.mkdir(parents=True, exist_ok=True)

@@ -217,6 +217,13 @@ def test_a_kill_between_two_writes_harms_nothing(go, lost):
     assert go("b").metrics()["test"] == undisturbed.metrics()["test"]
 
 
+def test_a_kill_before_the_last_epoch_is_listed_costs_no_row(go):
+    undisturbed, interrupted = go("a"), go("b")
+    rows = interrupted.history_file.read_text().splitlines(keepends=True)
+    interrupted.history_file.write_text("".join(rows[:-1]))
+    assert_same_run(undisturbed, go("b"))
+
+
 def test_a_kill_before_an_epoch_is_drawn_costs_no_plot(go, tiny_recipe):
     drawn = replace(tiny_recipe, draw=lambda model, source, path: write_text(path, f"{model.count_params()}"))
     undisturbed, interrupted = go("a", recipe=drawn), go("b", recipe=drawn, epochs=2)
