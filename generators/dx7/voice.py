@@ -157,12 +157,12 @@ class Voice:
 def uniquely_named(voices: Iterable[Voice]) -> tuple[Voice, ...]:
     """Return voices of which no two have one name: further ones end in a number, and empty names are `VOICE`."""
     taken: set[str] = set()
+    numbers: dict[str, int] = {}
     found = []
     for voice in voices:
         first = name = voice.name.strip() or "VOICE"
-        number = 1
         while name in taken:
-            number += 1
+            number = numbers[first] = numbers.get(first, 1) + 1
             name = f"{first[: NAME_LENGTH - len(str(number)) - 1].rstrip()} {number}"
         taken.add(name)
         found.append(voice if name == voice.name else voice.replaced(name=name))

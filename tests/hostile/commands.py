@@ -191,10 +191,10 @@ CALLS: dict[str, Call] = {
             "export --format syx",
             {"patch_or_model": "{voice}"},
             {"output": "written.syx"},
-            kinds={"patch_or_model": "voice"},
+            kinds={"patch_or_model": "voices"},
             own=("patch_or_model", "output"),
         ),
-        Call("vary", {"patch": "{patch}"}, {"count": "1", "page": False}),
+        Call("vary", {"patch": "{voice}"}, {"count": "1", "page": False}, kinds={"patch": "voice"}),
         Call(
             "morph",
             {"first": "{patch}", "second": "{patch}"},
