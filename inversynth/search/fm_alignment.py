@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from generators.analysis.alignment import Onset, cut, fit_offset
-from generators.fm.atoms import Audio, adjoint, emphasise, shape
+from generators.fm.atoms import Audio, shape
 from generators.synth import Synth
 from inversynth.search.fm_amplitude_fit import Classes, Floats, minimise_within
 from inversynth.search.fm_dictionary import STRIDES, WINDOWS, Dictionary
@@ -42,6 +42,10 @@ little modulation is no nearer."""
 
 APART = 1.0
 """Samples between two candidates, at least: a search that begins so near is moved to the true place."""
+
+DEEPEST = 1e-6
+"""Power relative to the greatest (-60 dB) up to which a low-pass is undone: 16 bits hold no more of the highest
+carriers behind the lowest cutoff."""
 
 SPREADS = 3.0
 """Standard deviations of the first guess at which the weights of lags have fallen to a half."""
@@ -186,11 +190,12 @@ def _candidates(
     renderer = screening.renderer
     widths = max(SPREADS * onset.spread, NEAREST), max(SPREADS * onset.spread, WIDE)
     found: list[list[Begin]] = [[] for _ in widths]
-    filters = renderer.filters[[renderer.filter_row(classes)]]
-    emphasis = EMPHASIS if screening.tilt(classes) > TILTED else 0.0  # the carriers would count for nothing
+    low_pass = renderer.filters[renderer.filter_row(classes)]
+    before = recording[: max(int(onset.position - SPREADS * onset.spread), 0)]
+    noise = float(np.sqrt(np.mean(np.square(before, dtype=np.float64)))) if len(before) else 0.0
     for start in starts:
-        sound = emphasise(cut(recording, start, correlation.samples), emphasis)
-        back = adjoint(sound, filters, np.ones(len(sound), np.float32), emphasis, renderer.pool)[0]
+        sound = cut(recording, start, correlation.samples)
+        back = deconvolve(sound, low_pass, noise)
         table = correlation.correlate(back)
         places = start + STRIDE * np.arange(correlation.lags)
         renderer.atoms += 2 * len(screening.dictionary) // SCREENED_PER_ATOM
@@ -205,6 +210,23 @@ def _candidates(
         if all(abs(one.position - other.position) > APART or one.polarity != other.polarity for other in kept):
             kept.append(one)
     return kept
+
+
+def deconvolve(audio: Audio, low_pass: Audio, noise: float) -> Audio:
+    """Undo a low-pass as far as noise allows, taking what went into it for white.
+
+    Args: low_pass: b0, a1 and a2 of H(z) = b0 (1 + 1/z)^2 / (1 + a1/z + a2/z^2). noise: RMS of white noise in it.
+    Shapes: audio (samples,) -> (samples,). Source: Wiener 1949.
+    """
+    size = scipy.fft.next_fast_len(2 * len(audio), real=True)
+    turn = np.exp(-2j * np.pi * np.fft.rfftfreq(size))
+    b0, a1, a2 = (float(coefficient) for coefficient in low_pass)
+    response = b0 * np.square(1.0 + turn) / (1.0 + a1 * turn + a2 * np.square(turn))
+    power = np.square(np.abs(response))
+    share = noise * noise / max(float(np.mean(np.square(audio, dtype=np.float64))), 1e-30)
+    floor = max(share * float(power.mean()), DEEPEST * float(power.max()))
+    spectrum = scipy.fft.rfft(audio.astype(np.float64), size) * np.conj(response) / (power + floor)
+    return scipy.fft.irfft(spectrum, size)[: len(audio)].astype(np.float32)
 
 
 def _prior(places: ArrayLike, middle: float, width: float) -> Floats:

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from generators.analysis.alignment import Onset, cut
+from generators.fm.atoms import filter_table
 from generators.fm_generator import FmSynth
 from generators.sampling import sample_classes
 from inversynth.search import fm_alignment
-from inversynth.search.fm_alignment import Alignment, Begin, likely_begins
+from inversynth.search.fm_alignment import Alignment, Begin, deconvolve, likely_begins
 from inversynth.search.fm_rendering import Candidate
 from inversynth.search.fm_search import OscillatorSearch
 from inversynth.search.search import refine
@@ -77,11 +79,27 @@ def test_the_true_beginning_is_among_the_first_even_far_from_a_guess_that_seems_
         assert any(near)
 
 
-def test_the_likeliest_beginning_is_true_behind_a_low_pass_without_resonance(synth):
+def test_a_low_pass_is_undone_as_far_as_noise_allows():
+    rng = np.random.default_rng(2)
+    wave = np.pad(rng.standard_normal(4000), (0, 4000)).astype(np.float32)
+    low_pass = filter_table([400.0], [4.0], 16384)[0]
+    b0, a1, a2 = (float(each) for each in low_pass)
+    heard = lfilter([b0, 2.0 * b0, b0], [1.0, a1, a2], wave)
+    clean = deconvolve(heard.astype(np.float32), low_pass, 0.0)
+    noisy = deconvolve((heard + 0.01 * rng.standard_normal(8000)).astype(np.float32), low_pass, 0.01)
+    spectrum, clean, noisy = (np.fft.rfft(one) for one in (wave, clean, noisy))
+    low, high = slice(100, 600), slice(3500, 4000)  # 200 Hz to 1.2 kHz, and 7.2 kHz to 8.2 kHz
+    for found in (clean, noisy):
+        assert np.linalg.norm((found - spectrum)[low]) < 0.1 * np.linalg.norm(spectrum[low])
+    assert np.linalg.norm(noisy[high]) < 0.1 * np.linalg.norm(spectrum[high])
+
+
+@pytest.mark.parametrize("low_pass", [(3, 0), (1, 13), (0, 12)])
+def test_the_likeliest_beginning_is_true_behind_a_low_pass_below_the_carriers(synth, low_pass):
     found = []
     for row in (1, 2, 3, 5, 6):
         classes, _ = sound(synth, row)
-        classes[[synth.space.index("f_cut"), synth.space.index("q")]] = 3, 0
+        classes[[synth.space.index("f_cut"), synth.space.index("q")]] = low_pass
         audio = synth.render_classes(classes)
         search = OscillatorSearch(synth, audio, synth.space.normalise_probabilities(posterior(synth, classes)))
         recording = in_noise(audio, 3000, 3000, level=1e-5)
