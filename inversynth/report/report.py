@@ -24,6 +24,7 @@ from generators.dx7.synth import Dx7Synth
 from generators.dx7.sysex import format_syx
 from generators.files import write_text
 from inversynth.explanation.audibility import knob_audibility
+from inversynth.explanation.explain import explain
 from inversynth.patches.formats import voice_from_patch
 from inversynth.patches.patch import Patch, render_patch
 from inversynth.report import charts, search_summary
@@ -105,6 +106,7 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
             target.audio, match, rate, "Waveforms of target and match at the target's loudest moment"
         ),
         voice=voice,
+        explained=explain(patch) if voice is None and patch.synth().structure is not None else [],
         heard=heard,
         unheard=unheard,
         verdict=verdict,

@@ -22,7 +22,7 @@ from inversynth.patches.formats import patch_from_voice
 from inversynth.patches.patch import Alternative, Patch, render_patch
 from inversynth.report.dx7_chart import BOX, algorithm_places, draw_algorithm, draw_envelope, draw_lfo, draw_pitch
 from inversynth.report.dx7_voice import MOST_HEARD
-from inversynth.report.report import render_report
+from inversynth.report.report import TEMPLATES, render_report
 from inversynth.report.search_summary import changes
 
 VOICE = Voice().replaced(
@@ -182,6 +182,17 @@ def test_the_knobs_that_are_heard_most_stand_in_panel_words(page: str) -> None:
     assert {row[0]: row[1] for row in rows}["OP 2 OUTPUT LEVEL"] == "70"
     first = page[: page.index(f"{len(order) - MOST_HEARD} MORE")]
     assert first.count('class="change"') == MOST_HEARD
+
+
+def test_style_sheets_close_what_they_open() -> None:
+    sheets = list(TEMPLATES.glob("*.css"))
+    assert len(sheets) >= 2
+    for sheet in sheets:
+        depth = 0
+        for mark in re.findall(r"[{}]", sheet.read_text(encoding="utf-8")):
+            depth += 1 if mark == "{" else -1
+            assert 0 <= depth <= 2, sheet.name
+        assert depth == 0, sheet.name
 
 
 def test_alternatives_of_a_voice_are_told_in_panel_words() -> None:

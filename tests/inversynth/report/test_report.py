@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from generators.registry import build_synth
 from generators.sampling import sample_classes
 from generators.synth import Synth
 from inversynth.explanation.audibility import HEARD, knob_audibility, neighbours
+from inversynth.explanation.explain import explain
 from inversynth.inversion.inversion import invert
 from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import Target
@@ -306,6 +308,13 @@ def test_knobs_stand_in_the_order_in_which_they_are_heard(found: Inversion, fm: 
     assert places == sorted(places)
 
 
+def test_a_report_explains_how_the_oscillators_make_the_sound(found: Inversion) -> None:
+    html = render_report(found)
+    for paragraph in explain(found.patch):
+        assert f"<dt>{paragraph.head}</dt><dd>{escape(paragraph.text)}</dd>" in html
+    assert html.index("How it makes this sound") < html.index("The settings, the most audible first")
+
+
 def test_a_knob_without_effect_is_not_heard_and_one_that_stops_the_sound_is() -> None:
     synth = build_synth("fm", 16384, 0.25)
     values = synth.space.classes_to_values(sample_classes(synth.space, 0, 1, seed=5)[0])
@@ -389,7 +398,7 @@ def test_report_shows_seconds_of_the_search_where_an_earlier_version_kept_them(f
         assert word in timed
     assert "Seconds" not in untimed
     assert untimed.count("(about ") == 1  # of the renders
-    assert "nan" not in untimed.lower().split("<body", 1)[1].split("</table>")[0]
+    assert not re.search(r"\bnan\b", untimed.lower().split("<body", 1)[1].split("</table>")[0])
 
 
 def test_blind_test_plays_the_sounds_of_the_page(found: Inversion, read_page: Callable) -> None:
