@@ -78,6 +78,9 @@ def load_everything() -> None:
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
     librosa.resample  # noqa: B018 - librosa loads its modules when they are first named
+    from models.dx7 import source
+
+    source.EXAMPLES = 12  # DX7 notes of a validation: no flag has fewer than 512, which take a minute to play
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
