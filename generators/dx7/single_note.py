@@ -50,15 +50,11 @@ def fold_scaling(voices: ArrayLike, note: ArrayLike, velocity: ArrayLike) -> Val
     loudness = VELOCITIES[np.broadcast_to(np.asarray(velocity, np.int64), len(values)) >> 1][:, None] - 239
     operators = values[:, : OPERATORS * OPERATOR_BYTES].reshape(len(values), OPERATORS, OPERATOR_BYTES)
     column = {name: operators[:, :, byte] for name, byte in _COLUMNS.items()}
-    distance = notes - column["break_point"] - 17
-    right = distance >= 0
-    group = np.where(right, (distance + 1) // 3, (1 - distance) // 3)
+    right = notes >= column["break_point"] + 17
     depth = np.where(right, column["right_depth"], column["left_depth"])
     curve = np.where(right, column["right_curve"], column["left_curve"])
-    exponential = EXPONENTIAL_CURVE[np.minimum(group, len(EXPONENTIAL_CURVE) - 1)]
-    linear = (curve == 0) | (curve == 3)
-    change = np.where(linear, (group * depth * 329) >> 12, (exponential * depth * 329) >> 15)
-    level = np.minimum(LEVELS[column["output_level"]] + np.where(curve < 2, -change, change), 127) * 32
+    change = scaling_steps(notes, column["break_point"], depth, curve)
+    level = np.minimum(LEVELS[column["output_level"]] + change, 127) * 32
     level = np.maximum(level + ((column["velocity_sensitivity"] * loudness + 7) >> 3) * 16, 0)
     steps = np.rint(level / 32.0).astype(np.int64)
     operators[:, :, _COLUMNS["output_level"]] = (
@@ -71,6 +67,20 @@ def fold_scaling(voices: ArrayLike, note: ArrayLike, velocity: ArrayLike) -> Val
     for name in UNTOLD_OF_OPERATOR:
         operators[:, :, _COLUMNS[name]] = _INITIAL[_COLUMNS[name]]
     return values
+
+
+def scaling_steps(notes: ArrayLike, break_point: ArrayLike, depth: ArrayLike, curve: ArrayLike) -> Values:
+    """Return the steps of level, 0.75 dB each, that keyboard scaling adds at notes; all arguments broadcast.
+
+    Depth and curve are those of the side of the break point on which the note lies.
+    """
+    distance = np.asarray(notes, np.int64) - np.asarray(break_point, np.int64) - 17
+    shape, amount = np.asarray(curve, np.int64), np.asarray(depth, np.int64)
+    group = np.where(distance >= 0, (distance + 1) // 3, (1 - distance) // 3)
+    exponential = EXPONENTIAL_CURVE[np.minimum(group, len(EXPONENTIAL_CURVE) - 1)]
+    linear = (shape == 0) | (shape == 3)
+    change = np.where(linear, (group * amount * 329) >> 12, (exponential * amount * 329) >> 15)
+    return np.asarray(np.where(shape < 2, -change, change), np.int64)
 
 
 def drop_inaudible(voices: ArrayLike) -> Values:

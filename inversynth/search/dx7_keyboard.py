@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.dx7.single_note import UNTOLD_OF_OPERATOR
+from generators.dx7.single_note import UNTOLD_OF_OPERATOR, scaling_steps
 from generators.dx7.synth import SAMPLE_RATE, Dx7Synth, values_to_bytes
-from generators.dx7.tables import EXPONENTIAL_CURVE, LEVELS, VELOCITIES
+from generators.dx7.tables import LEVELS, VELOCITIES
 from inversynth.search.dx7_search import CHILDREN, POPULATION, Voices, _children, _try, genes
 from inversynth.search.state import Classes, SearchState
 
@@ -165,7 +165,7 @@ class _KeyboardTable:
         current = {name: int(child[columns[0]]) for name, columns in by_name.items()}
         wanted = wanted + _velocity_steps(current["velocity_sensitivity"], loudness)
         for side, chosen in sides.items():
-            gains = _scaling_steps(notes, point, current[f"{side}_depth"], current[f"{side}_curve"])
+            gains = scaling_steps(notes, point, current[f"{side}_depth"], current[f"{side}_curve"])
             wanted = wanted + np.where(chosen, gains, 0)
         best = np.inf
         for sensitivity in range(8) if velocity else [current["velocity_sensitivity"]]:
@@ -185,7 +185,7 @@ class _KeyboardTable:
         raised = 0
         for side, chosen in sides.items():
             depth, curve = (found[by_name[f"{side}_{name}"][0]] for name in ("depth", "curve"))
-            raised = max(raised, int(_scaling_steps(notes, point, depth, curve)[chosen].max(initial=0)))
+            raised = max(raised, int(scaling_steps(notes, point, depth, curve)[chosen].max(initial=0)))
         above = max(int(LEVELS[found[by_name["output_level"]]].max()) + raised - 127, 0)  # levels end at 127
         found[by_name["output_level"]] = np.maximum(found[by_name["output_level"]] - above, 0)
         return found
@@ -271,17 +271,6 @@ def _velocity_steps(sensitivity: ArrayLike, loudness: NDArray[np.int64]) -> NDAr
     return np.asarray(((np.asarray(sensitivity) * loudness + 7) >> 3) / 2.0)
 
 
-def _scaling_steps(notes: Classes, point: int, depth: ArrayLike, curve: ArrayLike) -> NDArray[np.int64]:
-    """Return the steps of level that scaling of a depth and curve adds at notes, as the engine computes them."""
-    distance = notes - point - 17
-    group = np.where(distance >= 0, (distance + 1) // 3, (1 - distance) // 3)
-    shape = np.asarray(curve)
-    exponential = EXPONENTIAL_CURVE[np.minimum(group, len(EXPONENTIAL_CURVE) - 1)]
-    linear = (shape == 0) | (shape == 3)
-    change = np.where(linear, (group * depth * 329) >> 12, (exponential * depth * 329) >> 15)
-    return np.asarray(np.where(shape < 2, -change, change))
-
-
 def _nearest_scaling(
     wanted: NDArray[np.float64], notes: Classes, point: int, chosen: NDArray[np.bool_]
 ) -> tuple[int, int, float]:
@@ -289,7 +278,7 @@ def _nearest_scaling(
     if not chosen.any():
         return 0, 0, 0.0
     depths, curves = np.arange(100)[:, None, None], np.arange(4)[None, :, None]
-    left = np.abs(wanted[chosen] - _scaling_steps(notes[chosen], point, depths, curves)).sum(axis=-1)
+    left = np.abs(wanted[chosen] - scaling_steps(notes[chosen], point, depths, curves)).sum(axis=-1)
     depth, curve = np.unravel_index(int(left.argmin()), left.shape)
     return int(depth), int(curve), float(left[depth, curve])
 

@@ -7,6 +7,7 @@ import pytest
 
 from generators.analysis.distance import log_mel_distance
 from generators.dx7.engine import render
+from generators.dx7.single_note import scaling_steps
 from generators.dx7.synth import values_to_bytes, voice_values
 from generators.dx7.voice import Voice
 from inversynth.search import dx7_keyboard
@@ -32,7 +33,7 @@ def test_steps_of_scaling_are_those_of_the_engine(curve: int, note: int) -> None
     side = "left" if note < 60 else "right"
     scaled = plain.replaced(**{f"op1_{side}_depth": 40, f"op1_{side}_curve": curve})
     change = level(sound(voice_values(scaled.values), note)) - level(sound(voice_values(plain.values), note))
-    steps = dx7_keyboard._scaling_steps(np.array([note]), 43, 40, curve)
+    steps = scaling_steps(np.array([note]), 43, 40, curve)
     assert change == pytest.approx(steps[0] * dx7_keyboard.STEP_DB, abs=1.0)
 
 
@@ -67,8 +68,8 @@ def test_moves_leave_the_first_note_as_it_was(kind: str, most: float) -> None:
 def test_the_scaling_that_levels_of_notes_need_is_computed() -> None:
     notes = np.array([60, 72, 84, 96])
     for depth, curve in ((70, 0), (40, 1), (55, 2), (80, 3)):
-        wanted = dx7_keyboard._scaling_steps(notes, 43, depth, curve).astype(float)
+        wanted = scaling_steps(notes, 43, depth, curve).astype(float)
         found = dx7_keyboard._nearest_scaling(wanted, notes, 43, notes > 60)
         assert found[2] == 0.0
-        np.testing.assert_array_equal(dx7_keyboard._scaling_steps(notes, 43, *found[:2]), wanted)
+        np.testing.assert_array_equal(scaling_steps(notes, 43, *found[:2]), wanted)
     assert dx7_keyboard._nearest_scaling(wanted, notes, 43, np.zeros(4, bool)) == (0, 0, 0.0)
