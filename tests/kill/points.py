@@ -17,6 +17,9 @@ PHASES = ("before", "half", "after")
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
+CACHES = (".nbi", ".nbc", ".pyc")
+"""Endings of what Numba and Python compile once and keep: the first run alone would have these events."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -82,9 +85,11 @@ def watched(killer: Killer) -> Iterator[None]:
         setattr(owner, name, made(original))
 
     def rename(original: Any) -> Any:
-        def call(source: Any, target: Any, **options: Any) -> None:
+        def call(source: Any, target: Any, **options: Any) -> Any:
+            if str(target).endswith(CACHES):
+                return original(source, target, **options)
             label = f"rename {Path(os.fsdecode(target)).name}"
-            killer.around(label, lambda: original(source, target, **options), lambda: _halve(source))
+            return killer.around(label, lambda: original(source, target, **options), lambda: _halve(source))
 
         return call
 
