@@ -138,7 +138,7 @@ def _check_patches(settings: ExportSettings) -> None:
                 f"a model is written with --format {', '.join(NETWORK_FORMATS)}. Received: {patch} and --format "
                 f"{settings.format}"
             )
-        if settings.mcnn:
+        if settings.mcnn is not None:
             raise SettingsError(f"--mcnn goes with a model of inversynth wae. Received: {patch}, a patch. Leave it out")
 
 
@@ -284,7 +284,7 @@ def _export_network(settings: ExportSettings) -> None:
             f"a patch is written with --format {', '.join(SUFFIXES)}. Received: {given} and --format {settings.format}"
         )
     path = find_model(name)
-    mcnn = find_model(settings.mcnn) if settings.mcnn else None
+    mcnn = find_model(settings.mcnn) if settings.mcnn is not None else None
 
     from models.backend import start_keras
 

@@ -259,6 +259,7 @@ def test_a_converter_that_gives_up_is_one_line(exported, gansynth, tmp_path, mon
             "SettingsError: a patch is written with --format json, csv, midi-cc, syx. Received: p.json",
         ),
         ("nothing --format onnx", "ModelError: no such model: nothing. Name a run folder"),
+        ("wae --format onnx --mcnn=", "ModelError: . holds no best.keras."),
         ("nsynth --format onnx", "in one pass can be exported: "),
         ("C6XL --format litert --output a.onnx", "SettingsError: --output must end in .tflite for --format litert."),
         ("C6XL --format saved_model --output full", "SettingsError: --output must be a new folder, an empty one or a"),
