@@ -265,7 +265,8 @@ def test_a_converter_that_gives_up_is_one_line(exported, gansynth, tmp_path, mon
         ("C6XL --format saved_model --output full", "SettingsError: --output must be a new folder, an empty one or a"),
         ("C6XL --format onnx --mcnn nsynth", "SettingsError: --mcnn goes with a model of inversynth wae. Received: "),
         ("p.json --format csv --mcnn nsynth", "SettingsError: --mcnn goes with a model of inversynth wae. Received: p"),
-        ("C6XL --format wav", "'saved_model' or 'litert'. Received: --format wav"),
+        ("C6XL --format ogg", "'saved_model' or 'litert'. Received: --format ogg"),
+        ("C6XL --format wav", "with --format onnx, saved_model, litert. Received: C6XL and --format wav"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(line, message, capsys):
