@@ -11,8 +11,6 @@ from pydantic_settings import CliPositionalArg
 from generators.command import run_command
 from generators.errors import one_line
 from generators.settings import Settings
-from inversynth.report.audio_page import AudioPage, Clip, ClipRow
-from inversynth.variation.patch_set import MadePatch, open_patch, print_set, voice_name, write_patch_set
 from inversynth.variation.vary_command import folder_name
 
 MOST_STEPS = 32
@@ -37,7 +35,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth morph") -> i
 
 
 def _run(settings: MorphSettings) -> None:
+    from inversynth.report.audio_page import AudioPage, Clip, ClipRow
     from inversynth.variation.morph import morph_patches, unevenness
+    from inversynth.variation.patch_set import MadePatch, open_patch, print_set, voice_name, write_patch_set
 
     (first, name), (second, other) = (open_patch(path) for path in (settings.first, settings.second))
     morph = morph_patches(first, second, settings.steps)

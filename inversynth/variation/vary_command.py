@@ -12,9 +12,6 @@ from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
 from generators.settings import Settings
-from inversynth.patches.patch import render_patch
-from inversynth.report.audio_page import AudioPage, Clip, ClipRow
-from inversynth.variation.patch_set import MadePatch, open_patch, print_set, voice_name, write_patch_set
 
 MOST = 31
 """Variations at most: a DX7 bank holds them and the original."""
@@ -41,6 +38,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth vary") -> in
 
 
 def _run(settings: VarySettings) -> None:
+    from inversynth.patches.patch import render_patch
+    from inversynth.report.audio_page import AudioPage, Clip, ClipRow
+    from inversynth.variation.patch_set import MadePatch, open_patch, print_set, voice_name, write_patch_set
     from inversynth.variation.vary import vary_patch
 
     patch, name = open_patch(settings.patch)
