@@ -12,7 +12,7 @@ from tests.hostile.commands import CALLS, Argument, Call, Value, arguments, clas
 from tests.hostile.corpus import corpus
 from tests.hostile.corpus.member import Member, Must, Place
 from tests.hostile.places import snapshot
-from tests.hostile.runner import Job, Outcome, Worker, broken_promises, sandbox
+from tests.hostile.runner import CPU_SECONDS, Job, Outcome, Worker, broken_promises, sandbox
 
 MEETINGS = 1
 """Arguments of each kind that a member of a reader meets at least."""
@@ -188,6 +188,7 @@ def prepare(case: Case, box: Path, materials: Mapping[str, str]) -> Job:
         member.variables,
         box / "work" / "disk" if member.disk else None,
         member.ordinary,
+        CPU_SECONDS * call.slower,
     )
 
 

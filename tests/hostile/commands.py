@@ -52,6 +52,7 @@ class Call:
         kinds: what arguments of text are, where `NAMED` is wrong. changes: by the field that is put to the test, what
             else has to change for it to count; None takes a flag away. A field may have changes of its own for members
             of one kind: `notes_from records`.
+        slower: by what its work is more than that of others, a factor of the time that a case may take.
         own: fields that are put to the test here; None means all. Others are those of another command, with its code.
     """
 
@@ -62,6 +63,7 @@ class Call:
     changes: Mapping[str, Mapping[str, Value | None]] = field(default_factory=dict)
     beside: str = ""
     own: tuple[str, ...] | None = None
+    slower: float = 1.0
 
 
 QUICK = {"pictures": False, "page": False}
@@ -146,7 +148,7 @@ CALLS: dict[str, Call] = {
         ),
         Call("train wae", {}, SMOKE, beside="train"),
         Call("train mcnn", {}, SMOKE, beside="train"),
-        Call("train dx7", {}, {**ONCE, "repeats": "1"}, beside="train"),
+        Call("train dx7", {}, {**ONCE, "repeats": "1"}, beside="train", slower=3.0),
         Call(
             "invert",
             {"sounds": "{fm_sound}"},

@@ -57,13 +57,17 @@ PROGRESS = re.compile(r"\d+%\||\d+examples|it/s|s/it|\?examples|\?it")
 
 @dataclass(frozen=True)
 class Job:
-    """A call: the words after `inversynth`, its folder and variables, and what the world is like around it."""
+    """A call: the words after `inversynth`, its folder and variables, and what the world is like around it.
+
+    Attributes: `cpu_seconds` is the time of the processor that it may take.
+    """
 
     argv: Sequence[str]
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     disk: Path | None = None
     ordinary: bool = False
+    cpu_seconds: float = CPU_SECONDS
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class Worker:
         started = time.monotonic()
         self._process.stdin.write(json.dumps(content).encode() + b"\n")
         self._process.stdin.flush()
-        reply, ended = self._await()
+        reply, ended = self._await(job.cpu_seconds)
         seconds = time.monotonic() - started
         out, err = (path.read_bytes() for path in printed)
         if "died" in reply:
@@ -174,7 +178,7 @@ class Worker:
         self._replies = os.fdopen(reading, "rb", buffering=0)
         self._text = b""
 
-    def _await(self) -> tuple[dict[str, Any], str]:
+    def _await(self, cpu_seconds: float = CPU_SECONDS) -> tuple[dict[str, Any], str]:
         """Wait for a line; a child that breaks a limit is stopped, and why comes second.
 
         Raises: RuntimeError where the process ends, or takes too long to begin.
@@ -203,8 +207,8 @@ class Worker:
                 worked, at = cpu, now
             if ended:
                 continue
-            if cpu - first > CPU_SECONDS:
-                ended = f"worked for more than {CPU_SECONDS:g} s"
+            if cpu - first > cpu_seconds:
+                ended = f"worked for more than {cpu_seconds:g} s"
             elif now - at > IDLE_SECONDS:
                 ended = f"hung: no work in {IDLE_SECONDS:g} s"
             elif self._memory() > self._base + KILLED_AT:
