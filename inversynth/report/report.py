@@ -25,6 +25,7 @@ from generators.dx7.sysex import format_syx
 from generators.files import write_text
 from inversynth.explanation.audibility import knob_audibility
 from inversynth.explanation.explain import explain
+from inversynth.explanation.paragraph import Paragraph
 from inversynth.patches.formats import voice_from_patch
 from inversynth.patches.patch import Patch, render_patch
 from inversynth.report import charts, search_summary
@@ -106,7 +107,7 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
             target.audio, match, rate, "Waveforms of target and match at the target's loudest moment"
         ),
         voice=voice,
-        explained=explain(patch) if voice is None and patch.synth().structure is not None else [],
+        explained=_explain_structure(patch) if voice is None else [],
         heard=heard,
         unheard=unheard,
         verdict=verdict,
@@ -122,6 +123,12 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
         patch_uri=data_uri("application/json", patch.to_json().encode()),
         syx_uri=data_uri("application/octet-stream", format_syx([voice_from_patch(patch)])) if voice else "",
     )
+
+
+def _explain_structure(patch: Patch) -> list[Paragraph]:
+    """Explain how a synth of oscillators makes a sound; nothing for others, and for patches of other parameters."""
+    synth = patch.synth()
+    return explain(patch) if synth.structure is not None and synth.space.names == patch.space.names else []
 
 
 def log_mel_pictures(

@@ -49,6 +49,9 @@ STREAMED = "reads the sound in blocks of 4 MB and holds one note"
 
 COMMANDS: dict[str, Measured] = {
     "invert": Measured(lambda at: _quick(["invert", _sound(at)], at, "--budget", "none"), 60, STREAMED),
+    "invert --synth dx7": Measured(
+        lambda at: _quick(["invert", _sound(at), "--synth", "dx7"], at, "--budget", "none"), 60, STREAMED
+    ),
     "refine": Measured(
         lambda at: _quick(["refine", str(at / "patch.json"), _sound(at)], at, "--budget", "none"), 60, STREAMED
     ),

@@ -9,12 +9,15 @@ from typing import Any, cast
 import numpy as np
 import soundfile
 
+from generators.dx7.prior import sample_voices
+from generators.dx7.synth import Dx7Synth, voice_values
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from inversynth.evaluation.compare import Comparison, render_comparison
 from inversynth.inversion.inversion import invert
 from inversynth.inversion.result import Inversion, write_inversion
 from inversynth.inversion.target import Target
+from inversynth.inversion.voices import invert_voice
 from inversynth.macros import Control, Position, render_controls
 from inversynth.nsynth.grid.job import Job
 from inversynth.nsynth.grid.pad import build_pad
@@ -68,6 +71,15 @@ def _inversion() -> Inversion:
 
 def _report(folder: Path) -> Path:
     return write_report(folder / "report.html", _inversion(), folder / "index.html")
+
+
+def _voice(folder: Path) -> Path:
+    synth = Dx7Synth(16000, 0.25)
+    sound = synth.render(voice_values(sample_voices(1, 3)[0]).astype(np.float64))[0]
+    target = Target(sound, synth.sample_rate, ATTACK, {"treatment": [ATTACK], "file": ATTACK})
+    found = invert_voice(target, "none")
+    patch = replace(found.patch, model=ATTACK, verdict={"word": "far", "distance": 9.7, "sentence": ATTACK})
+    return write_report(folder / "report.html", replace(found, patch=patch), folder / "index.html")
 
 
 def _index(folder: Path) -> Path:
@@ -136,3 +148,6 @@ PAGES: dict[str, Callable[[Path], Path]] = {
     "pad.html": _pad,
 }
 """A writer of a page for each template."""
+
+FURTHER: dict[str, Callable[[Path], Path]] = {"report.html of a DX7 voice": _voice}
+"""Pages of those templates that hold further parts."""

@@ -7,11 +7,11 @@ import pytest
 
 from inversynth.report.report import TEMPLATES, content_hash, page_script
 from tests.pages.chromium import CHROMIUM, visit
-from tests.pages.hostile_pages import ATTACK, PAGES, RUN
+from tests.pages.hostile_pages import ATTACK, FURTHER, PAGES, RUN
 
 browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, a Debian package")
 
-SHARED = {"base.html", "macros.html"}
+SHARED = {"base.html", "macros.html", "dx7.html"}
 """Templates that are parts of others."""
 
 
@@ -20,10 +20,10 @@ def test_every_template_has_a_hostile_page() -> None:
 
 
 @browser
-@pytest.mark.parametrize("template", PAGES)
+@pytest.mark.parametrize("template", [*PAGES, *FURTHER])
 def test_nothing_that_a_name_holds_runs_or_is_fetched(template: str, tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
-    page = PAGES[template](tmp_path / "pages")
+    page = (PAGES | FURTHER)[template](tmp_path / "pages")
     html = page.read_text(encoding="utf-8")
     assert f"<script>{RUN}" not in html
     assert f"&lt;script&gt;{RUN}" in html  # it is there, as text
