@@ -16,13 +16,11 @@ from pydantic import Field
 from pydantic_settings import CliToggleFlag
 
 from generators.command import run_command
-from generators.dx7.synth import SAMPLE_RATE
 from generators.settings import Settings
 from inversynth.examples import EXAMPLES, Example
 from inversynth.inversion.inversion import invert
 from inversynth.inversion.result import VOICE, Inversion, write_inversion
 from inversynth.inversion.target import read_target
-from inversynth.inversion.voices import LENGTH, invert_voice
 from inversynth.report.index import write_index
 from inversynth.report.report import describe_match
 
@@ -81,6 +79,9 @@ def run_demo(directory: Path, budget: str = "fast") -> Path:
 
 def _demonstrate_dx7(directory: Path, budget: str, index: Path) -> None:
     """Find one of the recordings as a DX7 voice, and write it for the instrument."""
+    from generators.dx7.synth import SAMPLE_RATE
+    from inversynth.inversion.voices import LENGTH, invert_voice
+
     example = next(each for each in EXAMPLES if each.path.stem == DX7_EXAMPLE)
     folder = directory / f"{DX7_EXAMPLE}_dx7"
     found = invert_voice(read_target(example.path, SAMPLE_RATE, LENGTH), budget)
