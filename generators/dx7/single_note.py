@@ -5,8 +5,6 @@ scaling and velocity sensitivity are zero, and `drop_inaudible` gives what is no
 A network that hears one note learns these voices.
 """
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -24,6 +22,9 @@ UNTOLD_OF_OPERATOR = (
     "velocity_sensitivity",
 )
 """Parameters of an operator that one note cannot tell."""
+
+UNTOLD_SHARED = ("oscillator_sync", "lfo_sync")
+"""Parameters of all operators that one note cannot tell."""
 
 FAINTEST_MODULATOR = 20
 """Output level below which a modulator moves nothing: 0.01 rad at most."""
@@ -100,7 +101,7 @@ def drop_inaudible(voices: ArrayLike) -> Values:
     coarse = operators[:, :, _COLUMNS["coarse"]]
     coarse[fixed] &= 3
     rows = np.arange(len(values))
-    first = _loops()[algorithm, 0]
+    first = routing()[2][algorithm, 0]
     values[~heard[rows, first], _SHARED["feedback"]] = 0
     pitch = slice(_SHARED["pitch_rate_1"], _SHARED["pitch_level_4"] + 1)
     levels = values[:, _SHARED["pitch_level_1"] : _SHARED["pitch_level_4"] + 1]
@@ -137,8 +138,3 @@ def heard_operators(voices: ArrayLike) -> NDArray[np.bool_]:
             loud = level[rows, source] >= FAINTEST_MODULATOR
             heard[rows[reaches & loud], source[reaches & loud]] = True
     return np.asarray(heard, np.bool_)
-
-
-@lru_cache(maxsize=1)
-def _loops() -> NDArray[np.int64]:
-    return routing()[2]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.dx7.algorithms import routing
-from generators.dx7.single_note import UNTOLD_OF_OPERATOR, fold_scaling
+from generators.dx7.single_note import UNTOLD_OF_OPERATOR, UNTOLD_SHARED, fold_scaling
 from generators.dx7.synth import VELOCITY, Dx7Synth, values_to_bytes, voice_values
 from generators.dx7.sysex import read_syx
 from generators.dx7.voice import OPERATORS, Voice, stack_values
@@ -51,9 +51,6 @@ CARRIER_VELOCITY, MODULATOR_VELOCITY = 2, 3
 
 CHANGED = 0.05
 """Decibels by which a voice may move away from the sound for the sake of velocity: far below what is heard."""
-
-UNTOLD_SHARED = ("oscillator_sync", "lfo_sync")
-"""Parameters of all operators that one note cannot tell."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from generators.dx7.single_note import UNTOLD_OF_OPERATOR, UNTOLD_SHARED
 from inversynth.search.dx7_levels import fit_carriers
 from inversynth.search.state import Classes, Floats, SearchState
 
@@ -104,18 +105,8 @@ class Genes:
         return self.names.index(name)
 
 
-FIXED = (
-    "break_point",
-    "left_depth",
-    "right_depth",
-    "left_curve",
-    "right_curve",
-    "rate_scaling",
-    "velocity_sensitivity",
-)
-"""Parameters of an operator that one note cannot tell."""
-
-FIXED_SHARED = ("oscillator_sync", "lfo_sync", "transpose", "lfo_delay")
+FIXED = (*UNTOLD_OF_OPERATOR, *UNTOLD_SHARED, "transpose", "lfo_delay")
+"""Parameters that are never moved: what one note cannot tell, what the first stage settles, and what hardly matters."""
 
 SELDOM = ("mode", "am_sensitivity", "pitch_rate", "pitch_level", "lfo", "pitch_sensitivity")
 
@@ -129,7 +120,7 @@ def genes() -> Genes:
     weights = np.ones(len(names))
     for column, name in enumerate(names):
         plain = name[4:] if name[:2] == "op" and name[2].isdigit() else name
-        if plain in FIXED or plain in FIXED_SHARED:
+        if plain in FIXED:
             weights[column] = 0.0
         elif plain.startswith(SELDOM):
             weights[column] = RARE

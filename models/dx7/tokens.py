@@ -10,15 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.dx7.single_note import UNTOLD_OF_OPERATOR
+from generators.dx7.single_note import UNTOLD_OF_OPERATOR, UNTOLD_SHARED
 from generators.dx7.voice import OPERATORS, PARAMETERS, Parameter, Voice
 
 Classes = NDArray[np.int64]
 
 UNKNOWN = -1
-
-LEFT_OUT = ("oscillator_sync", "lfo_sync")
-"""Shared parameters that change a single note hardly or not at all."""
 
 STEPS = 34
 """Classes of a parameter of 100 values that is heard roughly."""
@@ -62,7 +59,7 @@ OPERATOR_FIELDS: tuple[Field, ...] = tuple(
 """The 14 fields of an operator's token."""
 
 SHARED_FIELDS: tuple[Field, ...] = tuple(
-    _field(row, row.name) for row in PARAMETERS if not row.name.startswith("op") and row.name not in LEFT_OUT
+    _field(row, row.name) for row in PARAMETERS if not row.name.startswith("op") and row.name not in UNTOLD_SHARED
 )
 """The fields of the shared token."""
 
