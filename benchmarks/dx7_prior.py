@@ -20,6 +20,7 @@ from benchmarks import machine
 from benchmarks.page import markdown_table
 from generators.analysis.distance import log_mel_levels
 from generators.command import run_command
+from generators.dsp.compiler import compile_kernel
 from generators.dsp.units import midi_to_hz
 from generators.dx7.engine import render
 from generators.dx7.prior import QUIETEST, STATISTICS, harmonic_share, sample_voices
@@ -27,7 +28,6 @@ from generators.dx7.sysex import read_syx
 from generators.dx7.voice import stack_values, unpack_voice
 from generators.dx7.voice_index import bundled_index
 from generators.errors import DatasetError
-from generators.fm.compiler import compile_kernel
 from generators.settings import Settings
 
 SAMPLE_RATE, NATIVE_RATE = 16384, 44100

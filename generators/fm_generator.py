@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from generators.dsp import envelopes, filters, modulation, oscillators
 from generators.dsp.units import midi_to_hz
+from generators.fm.kernel import render_fm
 from generators.generate import generator_command
 from generators.oscillator_spec import EffectParameters, Oscillator, OscillatorStructure
 from generators.parameters import Parameter, ParameterSpace, even_steps
@@ -142,8 +143,6 @@ class FmSynth(Synth):
         return values if self.root == A4 else values * np.where(_PITCHED, self.pitch_ratio, 1.0).astype(dtype)
 
     def _render_batch(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        from generators.fm.kernel import render_fm  # Numba takes a third of a second that `--help` never needs
-
         return render_fm(self._transpose(values), self.samples, self.sample_rate, self.note_length, GAIN)
 
 

@@ -10,7 +10,7 @@ import importlib.metadata
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,9 +19,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators import envelope_generator, note_generator
 from generators.command import run_command
-from generators.dx7 import dataset as dx7_dataset
 from generators.dx7.synth import Dx7Synth
 from generators.envelope_generator import EnvelopeSynth
 from generators.errors import InversynthError, ParameterError, SettingsError, unknown
@@ -40,22 +38,23 @@ ENTRY_POINTS = "inversynth.synths"
 
 @dataclass(frozen=True)
 class Generator:
-    """A row of the table: a synth, and its `main(argv, prog)` if it has settings of its own.
+    """A row of the table: a synth, and the module of its `main(argv, prog)` if it has settings of its own.
 
     Notes are no synth; patches of the DX7 are not drawn parameter by parameter, so it stands in `VOICE_SYNTHS`.
+    A module is imported when its command is called.
     """
 
     name: str
     synth: type[Synth] | None
-    command: Callable[[Sequence[str], str], int] | None = None
+    module: str | None = None
 
 
 GENERATORS = (
     Generator(FmSynth.name, FmSynth),
     Generator(SineSynth.name, SineSynth),
-    Generator(EnvelopeSynth.name, EnvelopeSynth, envelope_generator.main),
-    Generator(Dx7Synth.name, None, dx7_dataset.main),
-    Generator(note_generator.NAME, None, note_generator.main),
+    Generator(EnvelopeSynth.name, EnvelopeSynth, "generators.envelope_generator"),
+    Generator(Dx7Synth.name, None, "generators.dx7.dataset"),
+    Generator("notes", None, "generators.note_generator"),
 )
 """What `inversynth generate` offers; a new synth is a module of its own and a row here."""
 
@@ -65,8 +64,8 @@ SYNTHS: dict[str, type[Synth]] = {row.name: row.synth for row in GENERATORS if r
 VOICE_SYNTHS: dict[str, type[Synth]] = {Dx7Synth.name: Dx7Synth}
 """Synths whose datasets are not made by drawing each parameter, which gives hardly a voice that one would play."""
 
-OWN_COMMANDS = {row.name: row.command for row in GENERATORS if row.command}
-"""Commands of what has settings of its own."""
+OWN_COMMANDS = {row.name: row.module for row in GENERATORS if row.module}
+"""Modules of the commands of what has settings of its own."""
 
 
 def register_synth(synth: type[Synth]) -> type[Synth]:
@@ -240,7 +239,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth generate") -
     """Generate a dataset of a synth, by its own command if it has one; returns the exit code."""
     words = _synth_first(list(sys.argv[1:] if argv is None else argv))
     if words and words[0] in OWN_COMMANDS:
-        return OWN_COMMANDS[words[0]](words[1:], f"{prog} {words[0]}")
+        return int(importlib.import_module(OWN_COMMANDS[words[0]]).main(words[1:], f"{prog} {words[0]}"))
 
     def action(settings: GenerateSettings) -> None:
         name = settings.synth

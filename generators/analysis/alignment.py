@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.dsp.butterworth import butterworth, filter_both_ways, run_filter, steady_state
+from generators.dsp.compiler import compile_exact
 from generators.errors import AudioError
 
 Floats = NDArray[np.floating]
@@ -271,7 +271,7 @@ def _fit_rise(sound: NDArray[np.float64], detected: int, last: int, hop: int, ba
     return position, max(float(np.hypot(spread, MODEL_ERROR * (last - position))), 0.5)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compile_exact
 def _rise(
     power: Any, size: float, background: float, exponents: Any, earliest: float, step: float
 ) -> tuple[float, float]:

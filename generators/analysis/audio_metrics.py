@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from generators.analysis import distance
 from generators.analysis.mel import mel_filters
 from generators.analysis.spectrogram import log_spectrogram, magnitude_spectrogram, power_spectrogram
 from generators.errors import AudioError
@@ -92,8 +93,6 @@ def log_mel_distance(target: ArrayLike, match: ArrayLike, sample_rate: int = DEF
     The floor follows the noise of each target. Silence against silence is 0; a silent target is as far from a match as
     silence is from that match taken for the target. Rounded to 1e-4 dB, as exactly as float32 spectra allow.
     """
-    from generators.analysis import distance  # brings Numba, which `--help` never needs
-
     target, match = check_pair(target, match)
     found = np.zeros(len(target))
     for number, (mine, theirs) in enumerate(zip(target, match, strict=True)):

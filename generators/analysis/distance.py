@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generators.analysis.mel import mel_filters
 from generators.analysis.noise_floor import noise_density
 from generators.analysis.spectrogram import frame_count, hann_window
+from generators.dsp.compiler import compile_kernel
 from generators.errors import AudioError
 
 RESOLUTIONS = ((0.010, 0.005, 32), (0.025, 0.010, 64), (0.100, 0.050, 128))
@@ -38,8 +38,6 @@ ABOVE_NOISE = 6.0
 _DECIBELS = float(10.0 / np.log(10.0))
 _CHUNK = 4
 """Sounds whose spectra are held at once; more leave the cache."""
-
-_compile = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp", "reassoc"})
 
 
 @dataclass(frozen=True)
@@ -208,7 +206,7 @@ def _spectra(audio: NDArray[np.float32], analysis: _Analysis) -> NDArray[np.comp
     return spectra
 
 
-@_compile
+@compile_kernel
 def _accumulate(spectra: Any, starts: Any, ends: Any, weights: Any, levels: Any, floor: Any, found: Any) -> None:
     """Add to `found` the mean absolute difference from `levels` (frames, bands) in dB of spectra (n, frames, bins)."""
     count, frames, bins = spectra.shape
@@ -232,7 +230,7 @@ def _accumulate(spectra: Any, starts: Any, ends: Any, weights: Any, levels: Any,
         found[sound] += total / (frames * bands)
 
 
-@_compile
+@compile_kernel
 def _fill_levels(spectra: Any, starts: Any, ends: Any, weights: Any, floor: Any, found: Any) -> None:
     """Fill `found` (n, frames, bands) with the levels in dB of spectra (n, frames, bins)."""
     count, frames, bins = spectra.shape

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from generators.dsp.compiler import compile_exact
 from generators.dsp.units import hz_to_midi
 
 Floats = NDArray[np.floating]
@@ -213,7 +213,7 @@ def strongest_path(strength: NDArray[np.float64], jump: float = 0.25) -> NDArray
     return path
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compile_exact
 def _path(strength: Any, jump: float, path: Any) -> None:
     """Fill `path`; with a cost that grows by steps, each candidate asks its two neighbours only."""
     frames, count = strength.shape
@@ -238,7 +238,7 @@ def _path(strength: Any, jump: float, path: Any) -> None:
         path[frame - 1] = origin[frame, path[frame]]
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@compile_exact
 def _measure_partials(sound: Any, sample_rate: float, places: Any, hertz: Any, power: Any) -> None:
     """Correct `hertz` and fill `power`: each partial is demodulated by two windows a quarter of their length apart."""
     turn = 2.0 * np.pi

@@ -8,15 +8,13 @@ what inverting a sound takes to start.
 from math import cos, pi, sin
 from typing import Any, Literal
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.dsp.compiler import compile_exact
 from generators.errors import ParameterError
 
 Floats = NDArray[np.float64]
-
-_compile = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
 def butterworth(order: int, cutoff: float, sample_rate: float, kind: Literal["lowpass", "highpass"]) -> Floats:
@@ -69,7 +67,7 @@ def filter_both_ways(sections: Floats, audio: NDArray[Any], padding: int) -> Flo
     return np.ascontiguousarray(backwards[::-1][padding : padding + len(sound)])
 
 
-@_compile
+@compile_exact
 def _run(sections: Any, audio: Any, state: Any) -> Any:
     """Run biquads in direct form II transposed, one after another; `state` is changed."""
     out = audio.copy()

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from generators.command import run_command
 from generators.dx7.archetypes import FAMILIES
+from generators.dx7.prior import sample_voices
 from generators.dx7.synth import SAMPLE_RATE, Dx7Synth, values_to_bytes, voice_values
 from generators.errors import ParameterError
 from generators.generate import DatasetSettings, generate_from_settings
@@ -143,8 +144,6 @@ class Dx7Rows(Dx7Synth):
 
     @staticmethod
     def _draw(count: int, families: Sequence[str], seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
-        from generators.dx7.prior import sample_voices  # brings Numba, which --help need not wait for
-
         return sample_voices(count, seed, families or None, workers=1)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from generators.dsp.compiler import compile_kernel
 from generators.dx7.algorithms import routing
 from generators.dx7.tables import (
     AM_BASE,
@@ -50,7 +51,6 @@ from generators.dx7.tables import (
     WAIT_SECONDS,
 )
 from generators.dx7.voice import PARAMETER_BY_NAME
-from generators.fm.compiler import compile_kernel
 
 LANES = 32
 """Voices of a group: enough to hide the latency of feedback; their state stays in the nearest cache."""

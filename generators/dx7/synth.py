@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from generators.dx7.engine import render
 from generators.dx7.voice import NAME_LENGTH, PARAMETERS, VOICE_BYTES, Voice
 from generators.errors import ParameterError
 from generators.parameters import Parameter, ParameterSpace
@@ -78,8 +79,6 @@ class Dx7Synth(Synth):
 
     def synthesize(self, values: Any, xp: Any = np) -> Any:
         """Render (batch, 145) -> (batch, samples); the nearest whole number of each value counts, without gradients."""
-        from generators.dx7.engine import render  # brings Numba, which commands that render nothing need not wait for
-
         voices = values_to_bytes(np.asarray(values))
         hold = self.note_fraction * self.length
         audio = render(

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from generators.dsp.compiler import compile_kernel
 from generators.dsp.filters import lowpass_coefficients
-from generators.fm.compiler import compile_kernel
 from generators.fm.kernel import (
     BLOCK,
     add_saw,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.fm.compiler import compile_kernel
+from generators.dsp.compiler import compile_kernel
 
 BLOCK = 256
 """Samples per block: the work arrays of this length fit the nearest cache."""

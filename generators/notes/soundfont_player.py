@@ -10,10 +10,10 @@ hardware that fonts were designed for and in FluidSynth.
 from math import cos, pi, sin
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.dsp.compiler import compile_exact
 from generators.notes.soundfont import KEY, MODES, VELOCITY, Region, SoundFont
 
 RENDER_RATE = 64_000
@@ -41,8 +41,6 @@ WIDEST = 12700.0
 
 FADE = 0.01
 """Seconds of the fade at the end of a note that has not ended by itself."""
-
-_compile = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
 def render_note(
@@ -110,7 +108,7 @@ def _controls(region: Region, key: int, velocity: int, held: float, rate: float)
     )
 
 
-@_compile
+@compile_exact
 def _rise(time: float, stages: Any) -> float:
     """Return the progress of an envelope: 0..1 during the attack, then 1 + the seconds since the decay began."""
     time -= stages[0]
@@ -121,7 +119,7 @@ def _rise(time: float, stages: Any) -> float:
     return 1.0 + max(time - stages[1] - stages[2], 0.0)
 
 
-@_compile
+@compile_exact
 def _level(time: float, stages: Any, held: float) -> float:
     """Return the volume envelope as a factor: linear attack, decay and release straight lines in decibels."""
     progress = _rise(min(time, held), stages)
@@ -138,7 +136,7 @@ def _level(time: float, stages: Any, held: float) -> float:
     return 10.0 ** (-fallen / 20.0) if fallen < SILENCE else 0.0
 
 
-@_compile
+@compile_exact
 def _modulation(time: float, stages: Any, held: float) -> float:
     """Return the modulation envelope, 0..1: convex attack, straight decay and release."""
     progress = _rise(min(time, held), stages)
@@ -155,7 +153,7 @@ def _modulation(time: float, stages: Any, held: float) -> float:
     return value
 
 
-@_compile
+@compile_exact
 def _triangle(time: float, delay: float, frequency: float) -> float:
     """Return an oscillator that begins at 0 after its delay and rises, -1..1."""
     if time < delay:
@@ -164,7 +162,7 @@ def _triangle(time: float, delay: float, frequency: float) -> float:
     return 4.0 * cycle - 1.0 if cycle < 0.5 else 3.0 - 4.0 * cycle
 
 
-@_compile
+@compile_exact
 def _voice(audio: Any, source: Any, controls: Any) -> None:
     """Add one voice to (samples,) float64."""
     start, end, loop_start, loop_end = int(controls[0]), int(controls[1]), int(controls[2]), int(controls[3])

@@ -10,6 +10,7 @@ from generators.errors import DatasetError, ParameterError, shown, unknown
 from generators.notes.general_midi import PITCHED, PROGRAMS, program_number
 from generators.notes.labels import note_table
 from generators.notes.soundfont import SoundFont, general_midi_font
+from generators.notes.soundfont_player import render_note
 from generators.notes.source import NoteSource
 
 PITCHES, VELOCITIES = tuple(range(24, 85, 4)), (100,)
@@ -69,8 +70,6 @@ def soundfont_source(
     samples = round(length * sample_rate)
 
     def read(numbers: NDArray[np.intp]) -> NDArray[np.float32]:
-        from generators.notes.soundfont_player import render_note  # loads Numba, which `--help` never needs
-
         options = {"held": held, "samples": samples, "sample_rate": sample_rate, "gain": gain}
         return np.stack([render_note(font, *played[number], **options) for number in numbers])  # type: ignore[arg-type]
 

@@ -21,6 +21,7 @@ from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError, shown
 from generators.parallel import ordered_map
 from generators.parameters import ParameterSpace
+from generators.registry import build_synth
 from generators.synth import Synth
 from inversynth.evaluation.bootstrap import RESAMPLES, Estimate, mean_estimates, median_estimates
 from inversynth.evaluation.conditions import CONDITIONS, Condition, apply_condition
@@ -45,8 +46,6 @@ def choose_rows(rows: NDArray[np.intp], num_examples: int | None, seed: int) -> 
 
 def dataset_synth(dataset: Dataset) -> Synth:
     """Build the synth that rendered a dataset. Raises DatasetError where it has changed since."""
-    from generators.registry import build_synth  # brings Numba, which --help need not wait for
-
     card = dataset.card
     synth = build_synth(card.synth, card.sample_rate, card.length)
     difference = dataset.space.difference(synth.space)

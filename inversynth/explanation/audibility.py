@@ -7,6 +7,7 @@ Measured by rendering both neighbours of every knob and taking the larger log-me
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis.distance import LogMelDistance
 from generators.parameters import Floats
 from inversynth.patches.patch import Patch
 
@@ -22,8 +23,6 @@ def knob_audibility(patch: Patch) -> Floats:
 
     A silent patch has no sound to move: all 0.
     """
-    from generators.analysis.distance import LogMelDistance  # brings Numba, which other pages need not wait for
-
     synth, space = patch.synth(), patch.space
     sound = synth.render(patch.values)
     if not sound.any():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from generators.analysis.musical_measures import musical_measures
 from generators.errors import ModelError
 from inversynth.inversion.result import Inversion, InversionInterrupted
 from inversynth.inversion.target import Target
@@ -124,8 +125,6 @@ def conclude(
     model: str = "",
 ) -> Inversion:
     """Render and score what a search found for a sound, with oscillators that start as the synth's do."""
-    from generators.analysis.musical_measures import musical_measures  # brings Numba, which --help need not wait for
-
     if found.target is not None:
         target = target.moved(found.target, found.begin, found.polarity)
     patch = Patch(

@@ -29,7 +29,7 @@ from inversynth.inversion.target import (
     read_target,
 )
 
-if TYPE_CHECKING:  # they bring Numba, which --help need not wait for
+if TYPE_CHECKING:  # they are read by commands that follow several notes, and --help need not wait for them
     from generators.analysis.note_segments import Segment
     from generators.analysis.pitch import NotePitch
 

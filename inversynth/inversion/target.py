@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis.alignment import Onset, remove_drift
 from generators.audio import SILENCE_PEAK, Sound, check_audible, normalise_peak, open_audio, read_audio, resample
+from generators.dsp.butterworth import butterworth
 from generators.errors import AudioError, shown
 
 if TYPE_CHECKING:
@@ -185,7 +187,6 @@ def _fit(
     normalise: bool,
 ) -> Target:
     """Clean and resample the piece of a sound from second `origin` on, find where it begins, and cut it there."""
-    from generators.analysis.alignment import Onset, remove_drift  # they bring Numba, which --help need not wait for
     from inversynth.search.state import Recording
 
     clean, offset = remove_drift(piece, outline.sample_rate)
@@ -277,8 +278,6 @@ class _Levels:
     """Measures the level of a sound in frames of 5 ms, block by block, without offset and rumble."""
 
     def __init__(self, sample_rate: int) -> None:
-        from generators.dsp.butterworth import butterworth  # brings Numba, which --help need not wait for
-
         self.hop = max(1, round(FRAME * sample_rate))
         self.frame = self.hop / sample_rate
         self._sections = butterworth(2, HIGH_PASS, sample_rate, "highpass")

@@ -30,6 +30,7 @@ from inversynth.patches.formats import voice_from_patch
 from inversynth.patches.patch import Patch, render_patch
 from inversynth.report import charts, search_summary
 from inversynth.report.controls import LIKELY, ranked_knobs
+from inversynth.report.dx7_voice import voice_page
 
 if TYPE_CHECKING:
     import jinja2
@@ -71,11 +72,7 @@ def render_report(inversion: "Inversion", back: str = "") -> str:
     seconds = f"{len(target.audio) / rate:g} s"
     verdict = search_summary.verdict(patch)
     heard, unheard = ranked_knobs(patch, knob_audibility(patch), inversion.truth)
-    voice = None
-    if patch.space.synth == Dx7Synth.name:
-        from inversynth.report.dx7_voice import voice_page  # brings Numba, as above
-
-        voice = voice_page(patch, heard)
+    voice = voice_page(patch, heard) if patch.space.synth == Dx7Synth.name else None
     shows_probabilities = patch.probabilities is not None and (
         inversion.truth is not None or verdict is None or verdict["word"] == "reachable"
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from generators.fm.compiler import compile_kernel
+from generators.dsp.compiler import compile_kernel
 
 Floats = NDArray[np.floating[Any]]
 Classes = NDArray[np.int64]

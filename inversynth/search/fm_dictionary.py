@@ -16,8 +16,8 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from generators.dsp.compiler import compile_kernel
 from generators.fm.atoms import Audio
-from generators.fm.compiler import compile_kernel
 
 Floats = NDArray[np.floating[Any]]
 Classes = NDArray[np.int64]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from generators.dsp.compiler import compile_kernel
 from generators.fm.atoms import Audio, EffectChain, shape
-from generators.fm.compiler import compile_kernel
 from inversynth.search.fm_amplitude_fit import Classes, Floats, fit_levels, fit_proportions, minimise_within
 
 

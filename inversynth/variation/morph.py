@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis.distance import log_mel_levels
 from generators.dx7.synth import Dx7Synth
 from generators.errors import ParameterError
 from generators.parameters import Floats
@@ -206,6 +207,4 @@ def _pair_distances(synth: Synth, one: NDArray[np.int64], other: NDArray[np.int6
 
 
 def _levels(sounds: NDArray[np.float32], sample_rate: int) -> Sequence[NDArray[np.float32]]:
-    from generators.analysis.distance import log_mel_levels  # brings Numba
-
     return log_mel_levels(sounds, sample_rate)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis.distance import FLOOR_DB, LogMelDistance
 from generators.dsp.units import midi_to_hz
 from generators.dx7.synth import Dx7Synth, values_to_bytes
 from generators.errors import AudioError
@@ -53,8 +54,6 @@ def vary_patch(patch: Patch, count: int, amount: float, seed: int = 0) -> list[V
         amount: 0, which gives the patch itself, to 1. seed: variation k is a function of the patch, it and k.
     Raises: AudioError for a patch that is silent.
     """
-    from generators.analysis.distance import FLOOR_DB, LogMelDistance  # brings Numba
-
     synth = patch.synth()
     original = synth.render(patch.values)
     if not original.any():

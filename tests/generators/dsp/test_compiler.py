@@ -8,20 +8,20 @@ from pathlib import Path
 import numba
 import pytest
 
-from generators.fm.compiler import compile_kernel
+from generators.dsp.compiler import compile_kernel
 
 LINE = "compiling the synthesizer kernels (once) …"
 
 PROGRAM = """
 import logging, sys
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-from generators.fm.compiler import compile_kernel
+from generators.dsp.compiler import compile_kernel
 from kernels import double, triple
 print(double(2.0) + triple(2.0))
 """
 
 KERNELS = """
-from generators.fm.compiler import compile_kernel
+from generators.dsp.compiler import compile_kernel
 
 @compile_kernel
 def double(x):
@@ -59,7 +59,7 @@ def test_kernels_work_where_no_folder_can_keep_them(monkeypatch: pytest.MonkeyPa
             raise RuntimeError("cannot cache function: no locator available")
         return plain(*args, **options)
 
-    monkeypatch.setattr("generators.fm.compiler.numba.njit", without_cache)
+    monkeypatch.setattr(numba, "njit", without_cache)
 
     def half(x: float) -> float:
         return 0.5 * x
