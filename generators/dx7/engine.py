@@ -52,9 +52,10 @@ def render(
     except ValueError:
         shapes = f"{len(values)} voices, {notes.shape}, {velocities.shape} and {seconds.shape}"
         raise ParameterError(f"voices, notes, velocities and holds must be as many. Received: {shapes}") from None
-    rows = np.ascontiguousarray(np.broadcast_to(values, (batch, VOICE_BYTES)))
+    # Copies, for Numba would compile the kernel anew for each mixture of arrays that may and may not be written.
+    rows = np.array(np.broadcast_to(values, (batch, VOICE_BYTES)), order="C")
     holds = _hold_samples(seconds, sample_rate)
-    columns = [np.ascontiguousarray(np.broadcast_to(each, (batch,))) for each in (notes, velocities, holds)]
+    columns = [np.array(np.broadcast_to(each, (batch,)), order="C") for each in (notes, velocities, holds)]
     audio = np.empty((batch, round(length * sample_rate)), np.float32)
     steps, lfo_steps = _phase_steps(int(sample_rate)), _lfo_steps(int(sample_rate))
 

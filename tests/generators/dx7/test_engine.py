@@ -7,6 +7,7 @@ import pytest
 
 from generators.dx7.algorithms import ALGORITHMS
 from generators.dx7.engine import render, trace
+from generators.dx7.kernel import render_voices
 from generators.dx7.tables import BLOCK
 from generators.dx7.voice import HIGHEST, Voice
 from generators.errors import ParameterError
@@ -245,3 +246,13 @@ def test_a_trace_shows_levels_velocity_and_pitch_envelope():
 def test_what_is_no_note_is_not_traced(values):
     with pytest.raises(ParameterError):
         trace(Voice(), **values)
+
+
+def test_the_kernel_is_compiled_once_whatever_form_the_arguments_have() -> None:
+    voice = Voice()
+    batch = np.stack([voice.values, voice.values])
+    render(voice, 60, 100, 0.01, 0.02)
+    render([voice, voice], [60, 62], 100, 0.01, 0.02)
+    render(batch, 60, np.array([90, 100], np.uint8), np.full(2, 0.01), 0.02)
+    render(np.broadcast_to(voice.values, (3, len(voice.values))), np.arange(60, 63), 100, 0.01, 0.02)
+    assert len(render_voices.dispatcher.signatures) == 1
