@@ -17,7 +17,7 @@ def run(*argv: str, **options) -> subprocess.CompletedProcess[str]:
 
 
 def processor_seconds(command: list[str], at_most: float = 0.0) -> float:
-    """Seconds of processor time that a command takes, the least of three runs; no further one once it took `at_most`."""
+    """Seconds of processor time that a command takes, the least of three runs, or one below `at_most`."""
     least = float("inf")
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
