@@ -1,10 +1,12 @@
 """Every block of the README runs, in the order they stand, in one empty folder."""
 
+import importlib
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,32 +20,36 @@ LIBRARY_LINE = re.compile(r"oneDNN|cuInit|absl|WARNING: All log|^[IWE]0000")
 """What TensorFlow writes on standard error, which no screen of ours may show."""
 
 SMALLER = {
-    "--num_examples 20000": "--num_examples 24",
-    "--epochs 20 --batch_size 64": "--epochs 1 --batch_size 16",
+    "--num_examples 20000": "--num_examples 20",
+    "--epochs 20 --batch_size 64": "--epochs 1 --batch_size 8",
     "--epochs 50": "--epochs 2",
     "evaluate runs/C6_train": "evaluate runs/C6_train --num_examples 4 --identifiability 0",
-    "evaluate --paper": "evaluate --paper --num_examples 2 --identifiability 0",
+    "evaluate --paper": "evaluate --paper --num_examples 1 --identifiability 0",
     "compare --model": "compare --num 2 --model",
     "macros runs/macros_InverSynth": "macros runs/macros_InverSynth --positions 2",
-    "demo --train": "demo --train --num_examples 40 --epochs 1",
+    "demo --train": "demo --train --num_examples 20 --epochs 1",
     "inversynth demo": "inversynth demo --budget none",
     "--pitches 60:84:4": "--pitches 72",
-    "corners/choir-aahs --pitches 72": "corners/choir-aahs --pitches 72 --resolution 2 --final_length 2000",
+    "corners/choir-aahs --pitches 72": "corners/choir-aahs --pitches 72 --resolution 2 --final_length 600",
     "--budget full": "--budget none",
-    "inversynth invert examples/bell.flac --model": "inversynth invert examples/bell.flac --budget none --model",
+    "inversynth invert examples/bell.flac": "inversynth invert examples/bell.flac --renders 1500",
+    "--synth dx7": "--synth dx7 --renders 40",
+    "--pitch C5": "--pitch C5 --length 0.1",
+    'budget="fast"': 'budget="none"',
 }
-"""What the test asks less of than the README does, so that it ends in minutes: fewer examples, epochs and notes."""
+"""What the test asks less of than the README does, so that it ends in a minute: fewer examples, epochs and notes."""
 
 ELSEWHERE = ("make ", "pip ", "poetry install", "poetry run task --list")
 """Commands of the checkout, not of an empty folder; `.ci/run` runs them."""
 
-OTHER_DEFAULTS = {"EPOCHS": "1", "NUM_EXAMPLES": "20"}
+OTHER_DEFAULTS = {"EPOCHS": "1", "NUM_EXAMPLES": "20", "INVERSYNTH_DATASET_NAME": "InverSynth"}
 """Settings of the two commands that take all of theirs from `.env`."""
 
 
-OWN_PROCESS = ("start", "invert", "shape", "train")
-"""Commands that run in a process of their own when they come first, as one by a shell would; all others run in this
-one, which has loaded TensorFlow already: that takes them five seconds each."""
+OWN_PROCESS = ("start", "invert", "train")
+"""Commands that run in a process of their own when they come first, as one by a shell would: one that loads little, one
+that runs a network without TensorFlow, and one with it. All others run in this process, which has loaded TensorFlow
+already: that would take them five seconds each."""
 
 
 def blocks(language: str) -> list[str]:
@@ -77,7 +83,16 @@ def argv(line: str) -> list[str]:
 
 def test_every_substitution_is_of_something_in_the_readme() -> None:
     assert len(commands()) >= 25
-    assert [words for words in SMALLER if not any(words in line for line in commands())] == []
+    lines = [*commands(), *blocks("python")]
+    assert [words for words in SMALLER if not any(words in line for line in lines)] == []
+
+
+def run_here(command: list[str]) -> int:
+    """Run a command in this process, and return its exit code."""
+    if command[2] == "inversynth":
+        return main(command[3:])
+    door: Callable[[list[str]], int] = importlib.import_module(command[2]).main
+    return door(command[3:])
 
 
 def run_alone(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
@@ -98,18 +113,19 @@ def test_blocks_run_in_their_order_in_an_empty_folder(
     alone = set(OWN_PROCESS)
     for line in commands():
         command = argv(smaller(line))
-        if command[1:3] == ["-m", "inversynth"] and command[3] not in alone:
-            code, errors = main(command[3:]), _own_lines(capfd.readouterr().err)
+        if command[2] == "inversynth" and command[3] in alone:
+            code, errors = run_alone(command, tmp_path, dict(os.environ))
+            alone.discard(command[3])
         else:
-            more = OTHER_DEFAULTS if "-m models." in line or "generate_sin" in line else {}
-            name = {"INVERSYNTH_DATASET_NAME": "InverSynth"} if more else {}
-            code, errors = run_alone(command, tmp_path, {**os.environ, **more, **name})
-            alone.discard(command[3] if len(command) > 3 else "")
+            with monkeypatch.context() as patch:
+                for setting, value in OTHER_DEFAULTS.items() if command[2] != "inversynth" else ():
+                    patch.setenv(setting, value)
+                code, errors = run_here(command), _own_lines(capfd.readouterr().err)
         assert code == 0, f"{line}\n{errors}"
         assert "Traceback" not in errors
         assert [one for one in errors.splitlines() if LIBRARY_LINE.search(one)] == [], line
     for code_block in blocks("python"):
-        code, errors = run_alone([sys.executable, "-c", code_block], tmp_path, dict(os.environ))
+        code, errors = run_alone([sys.executable, "-c", smaller(code_block)], tmp_path, dict(os.environ))
         assert code == 0, errors
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert {"output/index.html", "output/bell/report.html", "song.wav", "bell.csv", "bell.json"} <= written

@@ -17,7 +17,7 @@ from inversynth.inversion.to_bank import BankWriter
 from inversynth.inversion.voices import invert_voice
 from tests.inversynth.inversion.test_voices import RECORDINGS, STRUCK, target_of
 
-WORDS = ["invert", "kit", "--synth", "dx7", "--renders", "40", "--to_bank", "my/kit.syx", "--output_dir", "out"]
+WORDS = ["invert", "kit", "--synth", "dx7", "--renders", "12", "--to_bank", "my/kit.syx", "--output_dir", "out"]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_folder_becomes_a_bank_which_an_equal_command_completes(
     assert searched == ["elec_ping"]
     assert read_syx(tmp_path / "my" / "kit.syx").voices == bank
     assert {path: path.read_bytes() for path in written} == written
-    assert main([*WORDS, "--renders", "45"]) == 2
+    assert main([*WORDS, "--renders", "13"]) == 2
     assert searched == ["elec_ping", "bd_808", "elec_ping"]  # another search begins anew
 
 

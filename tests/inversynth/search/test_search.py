@@ -9,6 +9,7 @@ from generators.errors import AudioError, ParameterError
 from generators.fm_generator import FmSynth
 from generators.sampling import sample_classes
 from generators.sine_generator import SineSynth
+from inversynth.search import stages
 from inversynth.search.fm_rendering import AtomRenderer
 from inversynth.search.fm_stages import find_begin
 from inversynth.search.objective import Objective, decibels, residual
@@ -73,7 +74,8 @@ def test_the_same_sound_gives_the_same_patch_with_any_number_of_workers(synth):
 
 
 @pytest.mark.parametrize("kind", ["noise", "click", "true"])
-def test_refinement_never_moves_away_from_the_target(synth, kind):
+def test_refinement_never_moves_away_from_the_target(synth, kind, monkeypatch):
+    monkeypatch.setattr(stages, "MATCH_RENDERS", 500)
     classes, audio = sound(synth, 3)
     if kind == "noise":
         audio = np.random.default_rng(0).uniform(-1, 1, synth.samples).astype(np.float32)
@@ -270,10 +272,9 @@ def test_a_muffled_sound_is_found_by_its_differences():
     assert found.residual_db < -40.0
 
 
-@pytest.mark.parametrize("row", [0, 2])
-def test_a_sound_of_any_level_gives_the_same_patch(synth, row):
-    classes, audio = sound(synth, row)
-    probabilities = vague(synth.space, classes, row)
+def test_a_sound_of_any_level_gives_the_same_patch(synth):
+    classes, audio = sound(synth, 0)
+    probabilities = vague(synth.space, classes, 0)
     plain, quiet = (refine(synth, gain * audio, probabilities, "full", level="fit") for gain in (1.0, 10**-1.5))
     np.testing.assert_array_equal(plain.classes, quiet.classes)
     np.testing.assert_array_equal(plain.classes[[2, 6, 10, 14]], classes[[2, 6, 10, 14]])
