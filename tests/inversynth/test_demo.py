@@ -14,11 +14,13 @@ from generators.registry import build_synth
 from inversynth.demo import main
 from inversynth.examples import EXAMPLES, FOLDER
 from inversynth.patches.patch import read_patch
+from inversynth.search.stages import BUDGETS
 
 
 def test_demo_inverts_all_examples_and_finds_the_knobs_of_the_synth(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(BUDGETS, "fast", (1000, BUDGETS["fast"][1]))
     assert main(["--output_dir", str(tmp_path / "demo")]) == 0
     printed = capsys.readouterr().out
     assert (tmp_path / "demo" / "index.html").resolve().as_uri() in printed

@@ -102,7 +102,7 @@ def test_atoms_at_another_root_are_the_sound_of_the_synth(synth_class) -> None:
 
 
 def test_sound_at_another_root_is_found_again_by_a_search_at_that_root() -> None:
-    synth = FmSynth(root=45.0)
+    synth = FmSynth(length=0.5, root=45.0)
     classes = sample_classes(synth.space, 0, 1, 12)[0].astype(np.int64)
     uniform = np.ones(synth.space.size)
     found = refine(synth, synth.render_classes(classes), uniform, "full")
