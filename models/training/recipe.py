@@ -294,6 +294,7 @@ class Recipe:
             metrics=self.metrics(space),
             jit_compile="auto" if self.jit_compile else False,
         )
+        model.optimizer.build(model.trainable_variables)  # made while a step is traced, they have it traced once more
 
 
 def defaults_of(settings: type[RunSettings], loss: str, *names: str) -> Mapping[str, Any]:
