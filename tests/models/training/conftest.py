@@ -1,6 +1,7 @@
 """What tests of training share: a tiny source, a way to train on it, and equality of runs to the last bit."""
 
 import io
+import shutil
 import zipfile
 
 import h5py
@@ -10,6 +11,7 @@ import pytest
 from models.training import curves
 from models.training.data import DatasetSource
 from models.training.loop import train
+from models.training.runs import Run
 
 
 def weights(path):
@@ -55,3 +57,22 @@ def go(tiny_recipe, source, tmp_path):
         return train(recipe, source, tmp_path / name, **{"epochs": 3, "learning_rate": 0.01} | options)
 
     return go
+
+
+@pytest.fixture(scope="module")
+def finished_once():
+    """Hold the one run that `finished` copies, once a test of the file has asked for it."""
+    return {}
+
+
+@pytest.fixture
+def finished(go, finished_once, tmp_path, tmp_path_factory):
+    """Give what `go` gives, three epochs, as a copy under another name: it is trained once for all tests of a file."""
+    if not finished_once:
+        finished_once["run"] = tmp_path_factory.mktemp("finished") / "run"
+        shutil.copytree(go("finished").path, finished_once["run"])
+
+    def finished(name="run"):
+        return Run(shutil.copytree(finished_once["run"], tmp_path / name))
+
+    return finished

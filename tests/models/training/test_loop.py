@@ -9,12 +9,14 @@ import pytest
 from generators.errors import ModelError, RunError
 from generators.files import write_text
 from models.model_files import load_model, read_card
-from models.training import callbacks, curves, data
+from models.training import data
 from models.training import loop as training
 from models.training.data import DatasetSource, StreamSource
 from models.training.evaluate import measure
+from models.training.recipe import cosine_adam
+from models.training.runs import Run
 
-from ..conftest import SYNTH
+from ..conftest import SYNTH, copied_after
 from .conftest import assert_same_run, weights
 
 # --- what a run is ----------------------------------------------------------------------------------------------------
@@ -44,8 +46,8 @@ def test_a_run_learns_and_writes_all_that_belongs_to_it(go, drawn_curves):
     assert run.curves[1].read_bytes()[:4] == b"%PDF"
 
 
-def test_a_model_file_says_how_it_was_trained(go, source):
-    card = read_card(go().best)
+def test_a_model_file_says_how_it_was_trained(finished, source):
+    card = read_card(finished().best)
     assert (card.model, card.synth, card.sample_rate, card.length) == ("tiny", "sine", 4000, 0.064)
     assert card.features == {"input": "audio", "normalise": False}
     assert card.training["data"] == source.identity
@@ -54,16 +56,16 @@ def test_a_model_file_says_how_it_was_trained(go, source):
     assert "val_loss" in card.scores
 
 
-def test_tensorboard_reads_the_curves(go):
+def test_tensorboard_reads_the_curves(go, finished):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run = go(epochs=2)
-    go(epochs=3)
+    run = finished()
+    go(epochs=4)
     for part, prefix in (("train", ""), ("validation", "val_")):
         reader = EventAccumulator(str(run.logs / part))
         reader.Reload()
         points = reader.Scalars("epoch_loss")
-        assert [point.step for point in points] == [1, 2, 3][: len(points)]
+        assert [point.step for point in points] == [1, 2, 3, 4][: len(points)]
         expected = [row[f"{prefix}loss"] for row in run.history()][: len(points)]
         np.testing.assert_allclose([point.value for point in points], expected, rtol=1e-6)
 
@@ -88,51 +90,35 @@ def test_a_stream_trains_and_its_run_resumes(tiny_recipe, tmp_path, go):
     assert undisturbed.metrics()["splits"] == {"training": 64, "validation": 1024, "test": 1024}
 
 
-def test_averaged_weights_are_measured_and_kept_while_learning_goes_on_with_the_others(go, tiny_recipe, source):
-    from models.training.recipe import cosine_adam
-
+def test_averaged_weights_are_kept_and_a_scheduled_run_goes_on_exactly_and_only_to_its_own_end(
+    go, tiny_recipe, source, tmp_path
+):
     averaging = replace(tiny_recipe, optimizer=cosine_adam, scheduled=True)
-    run = go(recipe=averaging, epochs=4)
+    with copied_after(tmp_path, 2):
+        run = go(recipe=averaging, epochs=4)
     best, last = weights(run.best), weights(run.last)
     kernels = [name for name in best if "dense" in name and name.endswith("0")]
     assert kernels
-    assert all(np.abs(best[name] - last[name]).max() > 1e-4 for name in kernels)
+    assert all(np.abs(best[name] - last[name]).max() > 1e-4 for name in kernels)  # learning goes on with the others
     epoch = read_card(run.best).training["epoch"]
     with source.validation(64) as batches:
         scored = measure(load_model(run.best), batches)
     assert scored["mpr"]["All"] == pytest.approx(run.history()[epoch - 1]["val_mpr"], abs=0.01)
+    with pytest.raises(RunError, match="epochs"):
+        go("2/run", recipe=averaging, epochs=6)
+    part = go("2/run", recipe=averaging, epochs=4)
+    assert part.path != run.path
+    assert_same_run(part, run)
 
 
-def test_precision_belongs_to_a_run_and_float32_need_not_be_said(go):
-    run = go(epochs=1)
+def test_precision_belongs_to_a_run_and_float32_need_not_be_said(go, finished):
+    run = finished()
     assert "precision" not in run.settings()["settings"]
     with pytest.raises(RunError, match="precision"):
         go(epochs=1, precision="mixed_bfloat16")
     mixed = go("mixed", epochs=1, precision="mixed_bfloat16")
     assert mixed.settings()["settings"]["precision"] == "mixed_bfloat16"
     assert {layer.compute_dtype for layer in load_model(mixed.best).model.layers} == {"float32"}
-
-
-def test_a_scheduled_run_goes_on_exactly_and_only_to_its_own_end(go, tiny_recipe, monkeypatch):
-    from models.training.recipe import cosine_adam
-
-    averaging = replace(tiny_recipe, optimizer=cosine_adam, scheduled=True)
-    whole = go("whole", recipe=averaging, epochs=4)
-    on_epoch_end = callbacks.RunKeeper.on_epoch_end
-
-    def interrupted(self, epoch, logs=None):
-        on_epoch_end(self, epoch, logs)
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(callbacks.RunKeeper, "on_epoch_end", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        go("parts", recipe=averaging, epochs=4)
-    monkeypatch.undo()
-    with pytest.raises(RunError, match="epochs"):
-        go("parts", recipe=averaging, epochs=6)
-    monkeypatch.setattr(curves, "draw_curves", lambda history, title, paths: [path.touch() for path in paths])
-    assert_same_run(go("parts", recipe=averaging, epochs=4), whole)
 
 
 # --- when it ends -----------------------------------------------------------------------------------------------------
@@ -145,8 +131,8 @@ def test_training_stops_when_the_validation_loss_no_longer_falls(go):
     assert metrics["epochs"] - metrics["best_epoch"] == 2
 
 
-def test_a_finished_run_is_left_as_it_is(go, caplog):
-    run = go()
+def test_a_finished_run_is_left_as_it_is(go, finished, caplog):
+    run = finished()
     before = {path: path.stat().st_mtime_ns for path in run.path.iterdir() if path.is_file()}
     with caplog.at_level(logging.INFO):
         go()
@@ -177,62 +163,61 @@ def test_a_step_size_far_too_large_is_told_in_one_line(go):
 # --- interruptions ----------------------------------------------------------------------------------------------------
 
 
-def test_a_run_gone_on_with_is_the_run_that_was_not_interrupted(go):
-    undisturbed = go("a", epochs=4)
-    go("b", epochs=1)
-    go("b", epochs=3)
-    assert_same_run(undisturbed, go("b", epochs=4))
+def test_a_run_gone_on_with_is_the_run_that_was_not_interrupted(go, finished):
+    for epochs in (1, 2):
+        go("b", epochs=epochs)
+    assert_same_run(finished("a"), go("b"))
 
 
-def test_a_run_may_keep_every_other_epoch_only(go):
-    run = go("sparse", epochs=5, print_interval=2)
-    every = go("every", epochs=5)
-    assert [row["epoch"] for row in run.history()] == [2, 4, 5]
-    assert run.history() == [row for row in every.history() if row["epoch"] in (2, 4, 5)]
-    assert run.metrics()["epochs"] == 5
-    assert run.metrics()["best_epoch"] in (2, 4, 5)
-    go("parts", epochs=4, print_interval=2)
-    assert_same_run(go("parts", epochs=5, print_interval=2), run)
+def test_a_run_may_keep_every_other_epoch_only(go, finished, tmp_path):
+    with copied_after(tmp_path, 2):
+        run = go("parts", print_interval=2)
+    assert [row["epoch"] for row in run.history()] == [2, 3]
+    assert run.history() == finished("every").history()[1:]
+    assert run.metrics()["epochs"] == 3
+    assert run.metrics()["best_epoch"] in (2, 3)
+    assert_same_run(go("2/parts", print_interval=2), run)
 
 
 def test_patience_counts_epochs_whichever_are_kept(go):
-    run = go(epochs=200, patience=6, print_interval=3, learning_rate=0.3)
+    run = go(epochs=200, patience=6, print_interval=3, learning_rate=1.0)
     epochs = [row["epoch"] for row in run.history()]
     assert epochs == list(range(3, epochs[-1] + 1, 3))
     assert epochs[-1] - run.metrics()["best_epoch"] == 6
 
 
-def test_another_seed_is_another_run(go, tiny_dataset):
-    assert go("a").history() != go("b", source=DatasetSource(tiny_dataset, seed=2)).history()
+def test_another_seed_is_another_run(go, finished, tiny_dataset):
+    assert finished("a").history() != go("b", source=DatasetSource(tiny_dataset, seed=2)).history()
 
 
 @pytest.mark.parametrize("lost", [["best.keras", "history.csv", "metrics.json"], ["best.keras"], ["history.csv"]])
-def test_a_kill_between_two_writes_harms_nothing(go, lost):
-    undisturbed = go("a")
+def test_a_kill_between_two_writes_harms_nothing(go, finished, lost):
+    undisturbed, interrupted = map(finished, "ab")
     assert undisturbed.metrics()["best_epoch"] == 3
-    interrupted = go("b")
     for name in lost:
         (interrupted.path / name).unlink()
     assert_same_run(undisturbed, go("b"))
     assert go("b").metrics()["test"] == undisturbed.metrics()["test"]
 
 
-def test_a_kill_before_the_last_epoch_is_listed_costs_no_row(go):
-    undisturbed, interrupted = go("a"), go("b")
+def test_a_kill_before_the_last_epoch_is_listed_costs_no_row(go, finished):
+    undisturbed, interrupted = map(finished, "ab")
     rows = interrupted.history_file.read_text().splitlines(keepends=True)
     interrupted.history_file.write_text("".join(rows[:-1]))
     assert_same_run(undisturbed, go("b"))
 
 
-def test_a_kill_before_an_epoch_is_drawn_costs_no_plot(go, tiny_recipe):
+def test_a_kill_before_an_epoch_is_drawn_costs_no_plot(go, tiny_recipe, tmp_path):
     drawn = replace(tiny_recipe, draw=lambda model, source, path: write_text(path, f"{model.count_params()}"))
-    undisturbed, interrupted = go("a", recipe=drawn), go("b", recipe=drawn, epochs=2)
+    with copied_after(tmp_path, 2):
+        undisturbed = go(recipe=drawn)
+    interrupted = Run(tmp_path / "2" / "run")
     for path in (interrupted.picture(2), interrupted.snapshot(2)):
         path.unlink()
-    go("b", recipe=drawn, epochs=2)
+    go("2/run", recipe=drawn, epochs=2)
     assert interrupted.picture(2).is_file()
     assert interrupted.snapshot(2).is_file()
-    go("b", recipe=drawn)
+    go("2/run", recipe=drawn)
     assert_same_run(undisturbed, interrupted)
     assert [path.name for path in interrupted.kept_on_the_way()] == [
         *(f"epoch_0000{epoch}.png" for epoch in (1, 2, 3)),
@@ -243,13 +228,13 @@ def test_a_kill_before_an_epoch_is_drawn_costs_no_plot(go, tiny_recipe):
         np.testing.assert_array_equal(array, weights(interrupted.snapshot(2))[name])
 
 
-def test_no_compared_file_of_a_run_knows_how_long_it_took(go):
-    run = go(epochs=2)
+def test_no_compared_file_of_a_run_knows_how_long_it_took(go, finished):
+    run = finished()
     assert run.seconds() > 0.0
     assert "seconds" not in run.metrics()
     assert all("seconds" not in read_card(path).training for path in (run.best, run.last))
     first = run.seconds()
-    go(epochs=3)
+    go(epochs=4)
     assert run.seconds() > first
 
 
@@ -262,8 +247,8 @@ def test_a_kill_before_the_measures_are_written_only_costs_the_measures(go, monk
     assert run.metrics()["epochs"] == 3
 
 
-def test_a_run_does_not_go_on_with_other_settings(go, tiny_dataset):
-    go()
+def test_a_run_does_not_go_on_with_other_settings(go, finished):
+    finished()
     with pytest.raises(RunError, match=r"was trained with batch_size 16\. Received: batch_size 8"):
         go(batch_size=8)
     with pytest.raises(RunError, match=r"was trained with learning_rate 0\.01\. Received: learning_rate 0\.1"):
@@ -271,8 +256,8 @@ def test_a_run_does_not_go_on_with_other_settings(go, tiny_dataset):
     assert len(go(batch_size=8, resume=False, epochs=1).history()) == 1
 
 
-def test_a_damaged_last_model_is_refused(go):
-    run = go(epochs=1)
+def test_a_damaged_last_model_is_refused(go, finished):
+    run = finished()
     whole = run.last.read_bytes()
     damaged = bytearray(whole)
     damaged[whole.index(b"model.weights.h5") + 5000] ^= 1

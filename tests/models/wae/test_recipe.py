@@ -22,6 +22,8 @@ from models.wae.recipe import WaeSettings, build_wae
 from models.wae.vocoders import griffin_lim_renderer
 from tests.styled_notes import STYLES, write_notes
 
+from ..conftest import copied_after
+
 SMOKE = PRESETS["smoke"]
 
 
@@ -40,8 +42,16 @@ def trained(path, folder, *flags):
 
 
 @pytest.fixture(scope="module")
-def run(path, tmp_path_factory):
-    return trained(path, tmp_path_factory.mktemp("run"), "--epochs", "4")
+def runs(path, tmp_path_factory):
+    """A run of four epochs, and the folder of the same as a kill after two of them would leave it."""
+    folder = tmp_path_factory.mktemp("runs")
+    with copied_after(folder, 2):
+        return trained(path, folder, "--epochs", "4"), folder / "2"
+
+
+@pytest.fixture(scope="module")
+def run(runs):
+    return runs[0]
 
 
 # --- settings and data -----------------------------------------------------------------------------------------------
@@ -138,26 +148,14 @@ def written_by_an_earlier_version(run):
     write_card(run.last, replace(card, training={**card.training, "history": rows}))
 
 
-def test_a_run_that_an_earlier_version_began_is_resumed_to_the_same_weights(run, path, tmp_path, monkeypatch):
-    from models.training.callbacks import RunKeeper
-
-    whole = RunKeeper.on_epoch_end
-
-    def stop(keeper, epoch, logs=None):
-        whole(keeper, epoch, logs)
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(RunKeeper, "on_epoch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            trained(path, tmp_path, "--epochs", "4")
-    part = Run(tmp_path / "run")
+def test_a_run_that_an_earlier_version_began_is_resumed_to_the_same_weights(runs, path):
+    run, folder = runs
+    part = Run(folder / "run")
     stored = part.settings()["settings"]
     assert (stored["kind"], stored["alpha"], stored["form"]) == ("wae-fader", 4.0, "uniform")
     written_by_an_earlier_version(part)
     assert {"evasion", "alpha", "guess", "val_guessed"} <= set(part.history()[0])
-    again = trained(path, tmp_path, "--epochs", "4")
+    again = trained(path, folder, "--epochs", "4")
     first, second = (load_wae(one.best).loaded.model.get_weights() for one in (run, again))
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
     assert again.history_file.read_text() == run.history_file.read_text()
