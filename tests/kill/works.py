@@ -43,7 +43,7 @@ WORKS = {
             "grid",
             (
                 *("grid", "{brass}", "{flute}", "{organ}", "{violin}", "--model", "{wavenet}", "--resolution", "2"),
-                *("--final_length", "100", "--workers", "1", "--batch_size", "4"),
+                *("--final_length", "100", "--workers", "1", "--batch_size", "4", "--pitches", "60"),
             ),
         ),
         Work(
@@ -54,7 +54,7 @@ WORKS = {
             ),
         ),
         Work("invert", ("invert", "{fm_sound}", "--budget", "none")),
-        Work("training", ("train", "--model", "C1", "--dataset_file", "{sine}", "--epochs", "3", "--batch_size", "4")),
+        Work("training", ("train", "--model", "C1", "--dataset_file", "{sine}", "--epochs", "2", "--batch_size", "4")),
         Work(
             "adversarial training",
             (
