@@ -149,8 +149,9 @@ def test_eight_sounds_are_memorised(name, length, loss):
         recipe.adapt(model, [audio])
     recipe.compile(model, synth.space, loss=loss, learning_rate=1e-3)
     assert top_k_accuracy(classes, np.asarray(model(audio)), slices).mean() < 0.75
-    for _ in range(8):
-        history = model.fit(audio, classes, batch_size=8, epochs=50, verbose=0).history
+    for _ in range(16):
+        for _ in range(25):
+            measures = model.train_on_batch(audio, classes, return_dict=True)
         probabilities = np.asarray(model(audio))
         if np.all(top_k_accuracy(classes, probabilities, slices) == 1.0):
             break
@@ -158,4 +159,4 @@ def test_eight_sounds_are_memorised(name, length, loss):
     assert np.all(
         mean_percentile_rank((classes + 1) % 3, probabilities, slices) <= 50.0
     )  # a wrong target: no such luck
-    assert history["top1"][-1] > 0.9
+    assert measures["top1"] > 0.9

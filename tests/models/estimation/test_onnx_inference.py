@@ -43,16 +43,16 @@ def untrained_inverter(folder: Path, seed: int) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_onnx_runtime_chooses_the_classes_of_keras_on_200_sounds(name: str) -> None:
+def test_onnx_runtime_chooses_the_classes_of_keras_on_60_sounds(name: str) -> None:
     path = bundled()[name]
     loaded = load_estimator(path)
     assert isinstance(loaded.model, OnnxNetwork)
-    audio, _, _ = render_rows(FM, 0, 200, 31415)
+    audio, _, _ = render_rows(FM, 0, 60, 31415)
     received, expected = loaded.predict(audio), load_model(path).predict(audio)
     np.testing.assert_allclose(received, expected, atol=1e-3)
     to_classes = FM.space.probabilities_to_classes
     np.testing.assert_array_equal(to_classes(received), to_classes(expected))
-    assert len(np.unique(to_classes(received), axis=0)) > 150  # sounds are told apart, not given one answer
+    assert len(np.unique(to_classes(received), axis=0)) > 45  # sounds are told apart, not given one answer
 
 
 def test_the_bundled_graph_serves_an_inverter_of_ones_own(tmp_path: Path) -> None:

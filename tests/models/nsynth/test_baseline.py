@@ -145,7 +145,7 @@ def notes(tmp_path):
 
 
 def test_recipe_trains_on_whole_notes_and_is_measured_beside_the_mean_picture(notes):
-    argv = ["--dataset_file", str(notes), "--epochs", "6", "--batch_size", "8", "--learning_rate", "0.003"]
+    argv = ["--dataset_file", str(notes), "--epochs", "4", "--batch_size", "8", "--learning_rate", "0.003"]
     run = train_from_settings(BaselineSettings.parse(argv))
     assert run.path.name == "nsynth-baseline_notes"
     assert run.history()[-1]["loss"] < 0.7 * run.history()[0]["loss"]

@@ -9,12 +9,12 @@ from models.training.cross_validation import cross_validate
 
 def test_folds_are_runs_of_their_own_and_their_measures_are_gathered(tiny_recipe, tiny_dataset, tmp_path):
     def go(**options):
-        return cross_validate(tiny_recipe, tiny_dataset, tmp_path / "cv", 3, seed=1, epochs=1, **options)
+        return cross_validate(tiny_recipe, tiny_dataset, tmp_path / "cv", 2, seed=1, epochs=1, **options)
 
     run = go()
     parts = [fold.metrics()["test"] for fold in run.folds()]
     test = run.metrics()["test"]
-    assert [part["n"] for part in parts] == [20, 20, 20]
+    assert [part["n"] for part in parts] == [30, 30]
     assert test["n"] == 60
     ranks = [part["mpr"]["All"] for part in parts]
     assert test["mpr"]["All"] == {"mean": pytest.approx(np.mean(ranks)), "std": pytest.approx(np.std(ranks, ddof=1))}
