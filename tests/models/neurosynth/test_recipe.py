@@ -15,6 +15,7 @@ from generators.envelope_generator import main as generate
 from generators.errors import DatasetError, ModelError, SettingsError
 from generators.registry import build_synth
 from models.model_files import read_card
+from models.neurosynth import inference
 from models.neurosynth.data import EnvelopeStream, class_one_hot
 from models.neurosynth.inference import load_envelope_shaper
 from models.neurosynth.recipe import NeuroSynthSettings, PublishedSettings, build_neurosynth, build_published
@@ -23,12 +24,16 @@ from models.registry import find_recipe
 from models.train import main, train_from_settings
 from models.training.adversarial import StepContext
 from models.training.loop import computing_in
+from models.training.runs import Run
+
+from ..conftest import copied_after
 
 SYNTH = EnvelopeSynth()
 CLASSES = np.stack(np.unravel_index(np.arange(27), (3, 3, 3)), axis=-1)
 ONE_HOT = np.concatenate([np.eye(3, dtype=np.float32)[CLASSES[:, i]] for i in range(3)], axis=1)
 SMALL = ["--dsize", "64", "--batch_size", "16", "--seq_length", "16", "--conv_dim", "2", "--output_dir", "runs"]
 SMALL += ["--critic_steps", "2", "--epochs", "5", "--print_interval", "2"]
+LEARNING = ["--dsize", "256", "--batch_size", "8"]
 WAVE = np.random.default_rng(0).uniform(-1, 1, (1, 128)).astype(np.float32)
 
 
@@ -47,6 +52,7 @@ def _plain_graphs():
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(NeuroSynth, "compile", compile_plainly)
+        patched.setattr(inference, "SHOWN", 2)  # rows of a picture, each of which takes a tenth of a second
         yield
 
 
@@ -272,9 +278,13 @@ def weights_of(path):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """One run of each recipe, five epochs long."""
-    folder = str(tmp_path_factory.mktemp("runs"))
-    return {model: run_of("--output_dir", folder, model=model) for model in ("neurosynth", "neurosynth-published")}
+    """One run of each recipe, five epochs long, and a copy of the first as a kill after two epochs would leave it."""
+    folder = tmp_path_factory.mktemp("runs")
+    with copied_after(folder, 2):
+        made = {"neurosynth": run_of(*LEARNING, "--output_dir", str(folder))}
+    other = ("--output_dir", str(folder), "--critic_steps", "1")
+    made["neurosynth-published"] = run_of(*other, model="neurosynth-published")
+    return made | {"killed": Run(folder / "2" / made["neurosynth"].name)}
 
 
 @pytest.mark.parametrize("model", ["neurosynth", "neurosynth-published"])
@@ -294,35 +304,33 @@ def test_run_folder_holds_pictures_and_models_of_the_way(model, runs):
     assert read_card(run.best).takes == "envelope"
 
 
-def test_interrupted_run_goes_on_with_both_optimisers(runs, monkeypatch):
-    from models.training import callbacks
-
-    finish = callbacks.write_consequences
-
-    def interrupt(model, run, card, history, *others):
-        finish(model, run, card, history, *others)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(callbacks, "write_consequences", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        run_of()
-    monkeypatch.undo()
-    whole, part = runs["neurosynth"], run_of()
+def test_interrupted_run_goes_on_with_both_optimisers(runs):
+    whole, killed = runs["neurosynth"], runs["killed"]
+    assert [row["epoch"] for row in killed.history()] == [2]
+    part = run_of(*LEARNING, "--output_dir", str(killed.path.parent))
+    assert part.path == killed.path
     assert part.history() == whole.history()
     for a, b in zip(weights_of(whole.best), weights_of(part.best), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_error_falls_as_it_trains():
-    run = run_of("--epochs", "10", "--print_interval", "5", "--batch_size", "8", "--dsize", "256")
-    first, last = run.history()[0], run.history()[-1]
+def test_error_falls_as_it_trains(runs):
+    first, *_, last = runs["neurosynth"].history()
     assert last["loss"] < 0.8 * first["loss"]
     assert last["critic_loss"] != first["critic_loss"]
 
 
 def test_dataset_file_serves_as_well_as_a_stream(tmp_path):
     assert generate(["--num_examples", "60", "--seq_length", "16", "--legacy"]) == 0
-    run = run_of("--dataset_file", "test_datasets/envelope.hdf5", "--epochs", "1", model="neurosynth-published")
+    run = run_of(
+        "--dataset_file",
+        "test_datasets/envelope.hdf5",
+        "--epochs",
+        "1",
+        "--critic_steps",
+        "1",
+        model="neurosynth-published",
+    )
     assert run.path.name == "neurosynth-published_envelope"
     assert load_envelope_shaper(run.path).legacy
     assert run.metrics()["splits"] == {"training": 48, "validation": 6, "test": 6}

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from contextlib import ExitStack
 
 import numpy as np
@@ -21,6 +20,8 @@ from models.nsynth.presets import PRESETS
 from models.nsynth.recipe import NSynthSettings, build_nsynth
 from models.registry import find_recipe
 from models.train import main, train_from_settings
+
+from ..conftest import copied_after
 
 RATE, SAMPLES, COUNT = 4000, 256, 40
 LEVELS = tuple(map(float, range(128)))
@@ -208,18 +209,9 @@ def run_of(path, folder, *argv):
 @pytest.fixture(scope="module")
 def runs(path, tmp_path_factory):
     """A run of two epochs, and the folder of the same as a kill after the first epoch would leave it."""
-    from models.training import callbacks
-
-    folder, finish = tmp_path_factory.mktemp("runs"), callbacks.write_consequences
-
-    def keep(model, run, card, history, *others):
-        finish(model, run, card, history, *others)
-        if len(history) == 1:
-            shutil.copytree(run.path, folder / "killed" / run.name)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks, "write_consequences", keep)
-        return run_of(path, folder), folder / "killed"
+    folder = tmp_path_factory.mktemp("runs")
+    with copied_after(folder, 1):
+        return run_of(path, folder), folder / "1"
 
 
 @pytest.fixture(scope="module")
