@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import soundfile
@@ -172,6 +173,11 @@ def content_hash(script: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
+def encode_address(path: str) -> str:
+    """Return a relative path as the address of a link: the bytes of its name, which may be no UTF-8."""
+    return quote(os.fsencode(path))
+
+
 @cache
 def _environment() -> "jinja2.Environment":
     import jinja2
@@ -185,6 +191,7 @@ def _environment() -> "jinja2.Environment":
         lstrip_blocks=True,
     )
     environment.filters["trusted"] = Markup
+    environment.filters["urlencode"] = encode_address
     return environment
 
 

@@ -169,7 +169,9 @@ def writable() -> Iterator[Member]:
     yield to_folder("path-of-5000", constant("d/" * 2500 + "n"), "refuse")
     yield to_folder("name-of-255", constant("n" * 255))
     yield to_folder("name-of-240", constant("n" * 240))
-    yield to_folder("link-loop", _linked(""), "refuse")
+    yield Member("target/link-loop", 4, ("folder",), _linked(""), "refuse", everywhere=True)
+    # A command that adds an ending to the name writes beside the link.
+    yield Member("target/link-loop-as-file", 4, ("output",), _linked(""), everywhere=True)
     yield to_folder("empty-name", constant(""))
     yield to_folder("read-only", _made(_read_only), ordinary=True)
     yield to_folder("closed", _made(lambda path: (path.mkdir(), path.chmod(0))), ordinary=True)  # type: ignore[arg-type]

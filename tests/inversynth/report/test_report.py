@@ -3,6 +3,7 @@
 import base64
 import io
 import itertools
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -134,11 +135,14 @@ def test_panels_follow_the_parts_of_the_synth(found: Inversion) -> None:
     assert list(panels(patch)) == ["Notes", "Amplitudes"]
 
 
-def test_index_leads_to_each_report_and_names_the_faults(tmp_path: Path, found: Inversion, read_page: Callable) -> None:
+@pytest.mark.parametrize(("folder", "address"), [("a #1%", "a%20%231%25"), (os.fsdecode(b"caf\xe9"), "caf%E9")])
+def test_index_leads_to_each_report_and_names_the_faults(
+    tmp_path: Path, found: Inversion, read_page: Callable, folder: str, address: str
+) -> None:
     index = tmp_path / "index.html"
-    report = write_inversion(found, tmp_path / "a #1%", index)
+    report = write_inversion(found, tmp_path / folder, index)
     write_index(index, ["AudioError: no such sound: x.wav"])
-    page = read_page(index.read_text(), links=("a%20%231%25/report.html",))
+    page = read_page(index.read_text(), links=(f"{address}/report.html",))
     assert "no such sound: x.wav" in page.text
     assert len(page.all("img")) == 2
     back = read_page(report.read_text(), links=("../index.html",)).all("a")
