@@ -8,7 +8,7 @@ process.
 
 import logging
 from collections.abc import Callable
-from functools import cached_property, update_wrapper
+from functools import update_wrapper
 from threading import RLock
 from types import FunctionType
 from typing import Any
@@ -30,29 +30,35 @@ class Kernel:
 
     def __init__(self, function: FunctionType, exact: bool) -> None:
         update_wrapper(self, function)
-        self._function = function
-        self._exact = exact
+        self._function, self._exact = function, exact
+        self._dispatcher: Any = None
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the compiled function."""
         return self.dispatcher(*arguments)
 
-    @cached_property
+    @property
     def dispatcher(self) -> Any:
-        """Numba's object for the function."""
+        """Numba's object for the function, made once whichever thread asks first."""
+        if self._dispatcher is None:
+            with _lock:
+                if self._dispatcher is None:
+                    self._dispatcher = self._made()
+        return self._dispatcher
+
+    def _made(self) -> Any:
         import numba
 
-        with _lock:
-            if not _dispatchers:
-                _listen()
-            options: dict[str, Any] = OPTIONS if self._exact else {**OPTIONS, "fastmath": FAST}
-            function = self._calling_dispatchers()
-            try:
-                dispatcher = numba.njit(cache=True, **options)(function)
-            except RuntimeError:  # Numba finds no folder to keep it in
-                dispatcher = numba.njit(**options)(function)
-            _dispatchers.add(dispatcher)
-            return dispatcher
+        if not _dispatchers:
+            _listen()
+        options: dict[str, Any] = OPTIONS if self._exact else {**OPTIONS, "fastmath": FAST}
+        function = self._calling_dispatchers()
+        try:
+            made = numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # Numba finds no folder to keep it in
+            made = numba.njit(**options)(function)
+        _dispatchers.add(made)
+        return made
 
     def _calling_dispatchers(self) -> FunctionType:
         """Return the function with the kernels that it names replaced by Numba's objects for them."""

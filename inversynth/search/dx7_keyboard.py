@@ -18,7 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 from generators.dx7.single_note import UNTOLD_OF_OPERATOR, scaling_steps
 from generators.dx7.synth import SAMPLE_RATE, Dx7Synth, values_to_bytes
 from generators.dx7.tables import LEVELS, VELOCITIES
-from inversynth.search.dx7_search import CHILDREN, POPULATION, Voices, _children, _try, genes
+from inversynth.search.dx7_population import (
+    CHILDREN,
+    POPULATION,
+    Voices,
+    draw_children,
+    genes,
+    operator_columns,
+    try_voices,
+)
 from inversynth.search.state import Classes, SearchState
 
 ORDINARY = 0.35
@@ -103,20 +111,20 @@ def keyboard(state: SearchState) -> Iterator[None]:
     ]
     begun = np.concatenate([state.classes[None], state.starts]) if len(state.starts) else state.classes[None]
     begun = table.centred(begun, main.note)
-    population = _try(state, begun, Voices.none())
+    population = try_voices(state, begun, Voices.none())
     yield
-    population = _try(state, table.levelled(state, population.classes[:REFITTED]), population)
+    population = try_voices(state, table.levelled(state, population.classes[:REFITTED]), population)
     yield
     generation, last = 0, first + STEPS_FROM * (state.limit - first)
     while not state.exhausted():
         parents = population.classes if state.renders < last else population.classes[:4]
-        ordinary = _children(Voices(parents, np.zeros(len(parents))), rng)
+        ordinary = draw_children(Voices(parents, np.zeros(len(parents))), rng)
         ordinary = ordinary[rng.permutation(len(ordinary))[: round(ORDINARY * CHILDREN)]]
         made = [table.moved(parents, main, kinds / kinds.sum(), rng) for _ in range(CHILDREN - len(ordinary))]
-        population = _try(state, np.concatenate([ordinary, np.array(made)]), population, POPULATION)
+        population = try_voices(state, np.concatenate([ordinary, np.array(made)]), population, POPULATION)
         generation += 1
         if not generation % REFIT_EVERY:
-            population = _try(state, table.levelled(state, population.classes[:REFITTED]), population)
+            population = try_voices(state, table.levelled(state, population.classes[:REFITTED]), population)
         yield
     state.voices = population
 
@@ -294,12 +302,9 @@ def _keyboard_table() -> _KeyboardTable:
 
     table = genes()
 
-    def columns(name: str) -> NDArray[np.int64]:
-        return np.array([table.column(f"op{operator}_{name}") for operator in range(6, 0, -1)], np.int64)
-
     return _KeyboardTable(
-        {name: columns(name) for name in (*UNTOLD_OF_OPERATOR, "output_level")},
-        np.array([columns(f"rate_{k}") for k in range(1, 5)]),
+        {name: operator_columns(table.names, name) for name in (*UNTOLD_OF_OPERATOR, "output_level")},
+        np.array([operator_columns(table.names, f"rate_{k}") for k in range(1, 5)]),
         table.column("algorithm"),
         table.column("transpose"),
         np.asarray(routing()[1], np.bool_),

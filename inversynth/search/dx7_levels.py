@@ -10,7 +10,7 @@ import numpy as np
 
 from generators.analysis.distance import log_mel_levels
 from generators.dx7.algorithms import routing
-from generators.dx7.voice import OPERATORS
+from inversynth.search.dx7_population import genes
 from inversynth.search.state import Classes, Floats, SearchState
 
 STEP = 0.75
@@ -27,7 +27,7 @@ def fit_carriers(state: SearchState, voices: Classes) -> Classes:
 
     Costs one render for each carrier that sounds. Shapes: (n, 145) -> (m, 145).
     """
-    columns = _level_columns(state)
+    columns = genes().levels
     solos, owners = _solo_voices(state, voices, columns)
     if not len(solos):
         return voices[:0]
@@ -50,11 +50,6 @@ def fit_carriers(state: SearchState, voices: Classes) -> Classes:
             made[columns[owners[own, 1]]] = np.where(found < LOWEST, 0, found)
             fitted.append(made)
     return np.array(fitted, np.int64).reshape(-1, voices.shape[1])
-
-
-def _level_columns(state: SearchState) -> Classes:
-    names = state.synth.space.names
-    return np.array([names.index(f"op{operator}_output_level") for operator in range(OPERATORS, 0, -1)], np.int64)
 
 
 def _solo_voices(state: SearchState, voices: Classes, columns: Classes) -> tuple[Classes, Classes]:

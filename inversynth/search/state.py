@@ -18,7 +18,7 @@ from generators.synth import Synth
 from inversynth.search.objective import EXPLAINED, Objective, residual
 
 if TYPE_CHECKING:
-    from inversynth.search.dx7_search import Voices
+    from inversynth.search.dx7_population import Voices
     from inversynth.search.fm_progress import OscillatorProgress
 
 Floats = NDArray[np.floating[Any]]

@@ -29,7 +29,7 @@ def double(x):
 
 @compile_kernel
 def triple(x):
-    return 3.0 * x
+    return double(x) + x
 """
 
 

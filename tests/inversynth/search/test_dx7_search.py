@@ -9,6 +9,7 @@ from generators.dx7.synth import Dx7Synth, patch_voice, voice_values
 from generators.dx7.voice import Voice, stack_values
 from inversynth.search import dx7_search
 from inversynth.search.dx7_levels import fit_carriers
+from inversynth.search.dx7_population import _modulation_cost, genes
 from inversynth.search.objective import Objective
 from inversynth.search.search import plan_stages, refine
 from inversynth.search.stages import BUDGETS
@@ -78,7 +79,7 @@ def test_equal_seeds_give_equal_voices(synth: Any) -> None:
 def test_what_one_note_cannot_tell_is_never_moved(synth: Any) -> None:
     """Scaling and velocity come from the voices that a search began with, whole operators at a time."""
     found = search(synth, 600)
-    table = dx7_search.genes()
+    table = genes()
     still = np.flatnonzero(table.weights == 0.0)
     assert {"op1_break_point", "op3_rate_scaling", "op6_velocity_sensitivity", "lfo_sync"} <= {
         table.names[column] for column in still
@@ -93,7 +94,7 @@ def test_deep_modulation_costs_and_a_little_does_not() -> None:
     plain = voice_values(VOICES[0].values)
     deep = voice_values(VOICES[0].replaced(lfo_pitch_depth=99, pitch_sensitivity=7).values)
     little = voice_values(VOICES[0].replaced(lfo_pitch_depth=10, pitch_sensitivity=3).values)
-    costs = dx7_search._modulation_cost(np.stack([plain, deep, little]))
+    costs = _modulation_cost(np.stack([plain, deep, little]))
     assert costs[0] == costs[2] == 0.0
     assert costs[1] == pytest.approx(3.0 * 0.95)
 
