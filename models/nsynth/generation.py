@@ -12,7 +12,7 @@ The loop runs over the samples of one code and returns its rings, so that a call
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 import keras
@@ -81,7 +81,7 @@ class CachedDecoder:
         state, parts = self.initial_state(len(classes)), []
         for number, condition in enumerate(self._conditions(codes, pitch)):
             known = ops.transpose(ops.cast(classes[:, number * self.hop : (number + 1) * self.hop], "int32"))
-            logits, last, rings = self._teacher_forced_loop(
+            logits, last, rings = teacher_forced_loop(self.dilations)(
                 self._weights, condition, _int_tensor(state.sample), state.last, state.rings, known
             )
             state = GenerationState(state.sample + self.hop, last, rings)
@@ -117,7 +117,7 @@ class CachedDecoder:
         state, sharpness = state or self.initial_state(len(codes)), ops.convert_to_tensor(1.0 / temperature, "float32")
         for condition in self._conditions(codes, pitch):
             uniform = ops.convert_to_tensor(uniform_draws(seeds, state.sample, self.hop))
-            drawn, last, rings = self._sampling_loop(
+            drawn, last, rings = sampling_loop(self.dilations)(
                 self._weights, condition, _int_tensor(state.sample), state.last, state.rings, uniform, sharpness
             )
             state = GenerationState(state.sample + self.hop, last, rings)
@@ -133,52 +133,61 @@ class CachedDecoder:
                 condition = ops.concatenate([condition, ops.one_hot(ops.cast(pitch, "int32"), width)], axis=-1)
             yield condition
 
-    @cached_property
-    def _teacher_forced_loop(self) -> Any:
-        def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, known: Any) -> Any:
-            out, held = ops.zeros((*known.shape, CLASSES)), [_dense(condition, each) for each in weights["conditions"]]
 
-            def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
-                logits, rings = self._step(weights, held, start + i, last, rings)
-                return i + 1, known[i], rings, ops.slice_update(out, (i, 0, 0), logits[None])
+@cache
+def teacher_forced_loop(dilations: tuple[int, ...]) -> Any:
+    """Return the loop that gives the logits of known classes, compiled once for all decoders of these dilations."""
 
-            _, last, rings, out = ops.while_loop(lambda i, *_: i < known.shape[0], body, (0, last, rings, out))
-            return out, last, rings
+    def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, known: Any) -> Any:
+        out, held = ops.zeros((*known.shape, CLASSES)), [_dense(condition, each) for each in weights["conditions"]]
 
-        return compiled(run)
+        def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
+            logits, rings = _step(dilations, weights, held, start + i, last, rings)
+            return i + 1, known[i], rings, ops.slice_update(out, (i, 0, 0), logits[None])
 
-    @cached_property
-    def _sampling_loop(self) -> Any:
-        def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, uniform: Any, sharpness: Any) -> Any:
-            out, held = ops.zeros(uniform.shape, "int32"), [_dense(condition, each) for each in weights["conditions"]]
+        _, last, rings, out = ops.while_loop(lambda i, *_: i < known.shape[0], body, (0, last, rings, out))
+        return out, last, rings
 
-            def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
-                logits, rings = self._step(weights, held, start + i, last, rings)
-                drawn = sample_classes(logits * sharpness, uniform[i])
-                return i + 1, drawn, rings, ops.slice_update(out, (i, 0), drawn[None])
+    return compiled(run)
 
-            _, last, rings, out = ops.while_loop(lambda i, *_: i < uniform.shape[0], body, (0, last, rings, out))
-            return out, last, rings
 
-        return compiled(run)
+@cache
+def sampling_loop(dilations: tuple[int, ...]) -> Any:
+    """Return the loop that draws classes, compiled once for all decoders of these dilations."""
 
-    def _step(self, weights: Any, condition: Any, t: Any, last: Any, rings: Any) -> tuple[Any, tuple[Any, ...]]:
-        """Return the logits of sample t, given the class before it. Shapes: last (batch,) -> (batch, 256), rings."""
-        level = (ops.cast(last, "float32") - MIDDLE) / MIDDLE
-        hidden, first = _convolved(level[:, None], weights["start"], rings[0], t, 1)
-        made, gates = [first], []
-        for number, dilation in enumerate(self.dilations):
-            kernel, bias, out_kernel, out_bias = weights["layers"][number]
-            taps, ring = _convolved(hidden, (kernel, bias), rings[number + 1], t, dilation)
-            gate, value = ops.split(taps + condition[number], 2, axis=-1)
-            gates.append(ops.sigmoid(gate) * ops.tanh(value))
-            made.append(ring)
-            if number == 0:
-                total = _dense(hidden, weights["skip_start"])
-            hidden = hidden + _dense(gates[-1], (out_kernel, out_bias))
-        total = ops.relu(total + _dense(ops.concatenate(gates, axis=-1), weights["skips"]))
-        total = ops.relu(_dense(total, weights["skip_last"]) + condition[-1])
-        return _dense(total, weights["logits"]), tuple(made)
+    def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, uniform: Any, sharpness: Any) -> Any:
+        out, held = ops.zeros(uniform.shape, "int32"), [_dense(condition, each) for each in weights["conditions"]]
+
+        def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
+            logits, rings = _step(dilations, weights, held, start + i, last, rings)
+            drawn = sample_classes(logits * sharpness, uniform[i])
+            return i + 1, drawn, rings, ops.slice_update(out, (i, 0), drawn[None])
+
+        _, last, rings, out = ops.while_loop(lambda i, *_: i < uniform.shape[0], body, (0, last, rings, out))
+        return out, last, rings
+
+    return compiled(run)
+
+
+def _step(
+    dilations: Sequence[int], weights: Any, condition: Any, t: Any, last: Any, rings: Any
+) -> tuple[Any, tuple[Any, ...]]:
+    """Return the logits of sample t, given the class before it. Shapes: last (batch,) -> (batch, 256), rings."""
+    level = (ops.cast(last, "float32") - MIDDLE) / MIDDLE
+    hidden, first = _convolved(level[:, None], weights["start"], rings[0], t, 1)
+    made, gates = [first], []
+    for number, dilation in enumerate(dilations):
+        kernel, bias, out_kernel, out_bias = weights["layers"][number]
+        taps, ring = _convolved(hidden, (kernel, bias), rings[number + 1], t, dilation)
+        gate, value = ops.split(taps + condition[number], 2, axis=-1)
+        gates.append(ops.sigmoid(gate) * ops.tanh(value))
+        made.append(ring)
+        if number == 0:
+            total = _dense(hidden, weights["skip_start"])
+        hidden = hidden + _dense(gates[-1], (out_kernel, out_bias))
+    total = ops.relu(total + _dense(ops.concatenate(gates, axis=-1), weights["skips"]))
+    total = ops.relu(_dense(total, weights["skip_last"]) + condition[-1])
+    return _dense(total, weights["logits"]), tuple(made)
 
 
 def uniform_draws(seeds: Sequence[int], first: int, count: int) -> NDArray[np.float32]:
