@@ -216,7 +216,7 @@ CALLS: dict[str, Call] = {
         Call(
             "interpolate",
             {"inputs": ("{codes}", "{codes}")},
-            {"length": "0.032"},
+            {"length": "0.032", "batch_size": "1"},
             changes={
                 "fade": {"how": "crossfade"},
                 "factor": {"how": "stretch", "inputs": "{codes}"},
@@ -226,7 +226,7 @@ CALLS: dict[str, Call] = {
         Call(
             "grid",
             {"corners": ("{corner_a}", "{corner_b}", "{corner_c}", "{corner_d}")},
-            {"resolution": "2", "final_length": "512", "pitches": "60"},
+            {"resolution": "2", "final_length": "512", "pitches": "60", "batch_size": "1"},
             changes={"corners": {"check": True}},
         ),
         Call("gansynth", {"command": "random"}, {"count": "1", **QUICK}),
