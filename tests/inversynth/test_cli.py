@@ -58,6 +58,7 @@ def imports() -> float:
 def test_help_of_a_command_is_quick(command: str, imports: float) -> None:
     assert processor_seconds([sys.executable, "-m", "inversynth", command, "--help"], at_most=3 * imports) < 3 * imports
 
+
 def test_help_of_no_command_wakes_deep_learning() -> None:
     script = """
 import sys
