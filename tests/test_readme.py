@@ -93,8 +93,8 @@ def run_here(command: list[str]) -> int:
     """Run a command in this process, and return its exit code."""
     if command[2] == "inversynth":
         return main(command[3:])
-    door: Callable[[list[str]], int] = importlib.import_module(command[2]).main
-    return door(command[3:])
+    command_main: Callable[[list[str]], int] = importlib.import_module(command[2]).main
+    return command_main(command[3:])
 
 
 def run_alone(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.analysis.alignment import Onset, remove_drift
+from generators.analysis.alignment import find_onset as find_rise
 from generators.audio import SILENCE_PEAK, Sound, check_audible, normalise_peak, open_audio, read_audio, resample
-from generators.dsp.butterworth import butterworth
+from generators.dsp.butterworth import butterworth, run_filter, steady_state
 from generators.errors import AudioError, shown
 
 if TYPE_CHECKING:
-    from generators.analysis.alignment import Onset
     from inversynth.search.state import Recording
 
 FRAME = 0.005
@@ -237,8 +237,6 @@ def _find_begin(audio: NDArray[np.float32], sample_rate: int, origin: float, sho
     A sound that may begin with the file, or right after digital silence, is cut there; a shorter silence than 20 ms
     stays. Any other is cut at the guess. short: the file is about as long as what is analysed.
     """
-    from generators.analysis.alignment import find_onset as find_rise
-
     onset = find_rise(audio, sample_rate)
     silent = max(int(np.argmax(audio != 0.0)) - 1, 0)
     late = round(onset.position) - silent
@@ -286,8 +284,6 @@ class _Levels:
 
     def add(self, mono: NDArray[np.float64]) -> None:
         """Measure a block, (samples,): a whole number of frames unless it is the last."""
-        from generators.dsp.butterworth import run_filter, steady_state
-
         if not len(mono):
             return
         state = steady_state(self._sections) * mono[0] if self._state is None else self._state

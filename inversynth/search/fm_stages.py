@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis.alignment import cut, find_onset
 from inversynth.search.objective import EXPLAINED, Objective
 from inversynth.search.state import ATOMS_A_RENDER, Classes, SearchState
 
@@ -85,7 +86,6 @@ def align(state: SearchState) -> Iterator[None]:
     one after another; it is laid over the sound, which tells better where it begins, and improved there. What is found
     is taken where it leaves less than anything before.
     """
-    from generators.analysis.alignment import find_onset
     from inversynth.search.fm_alignment import Alignment
 
     progress, last = _progress(state), state.allow(ALIGN_RENDERS)
@@ -107,7 +107,6 @@ def realign(state: SearchState) -> Iterator[None]:
     Its low-pass is nearer to the sound's than the network's, and what is near in log-mel distance lacks little more
     than the place. What is found is taken where it is nearer than the match.
     """
-    from generators.analysis.alignment import find_onset
     from inversynth.search.fm_alignment import Alignment, Begin
 
     progress, last = _progress(state), state.allow(REALIGN_RENDERS)
@@ -151,8 +150,6 @@ def _take_places(state: SearchState, alignment: "Alignment", places: "Iterator[P
 
 def _is_nearer(state: SearchState, placed: "Placed") -> bool:
     """Tell whether a patch at its place is nearer to the sound than one that was matched between the levels, if any."""
-    from generators.analysis.alignment import cut
-
     if state.between_levels is None:
         return True
     target = cut(state.recording.audio, placed.position, state.synth.samples, placed.polarity)
