@@ -27,6 +27,12 @@ RUMBLE_SHARE = 1e-4
 PAUSE = 0.2
 """Seconds of a pause in which rumble is looked for, three of its periods, and that ends what is not yet the sound."""
 
+STEADY = 0.01
+"""Share of the rumble in a pause (-20 dB) that sine waves may leave of it and still be taken for the rumble."""
+
+WAVES = 3
+"""Sine waves of which steady rumble consists at most."""
+
 NO_OFFSET = 1e-5
 """Power of an offset relative to the sound's (-50 dB) below which it is let be."""
 
@@ -106,7 +112,8 @@ def remove_drift(audio: ArrayLike, sample_rate: int) -> tuple[NDArray[np.float32
 
     Sounds may have slow parts of their own (a square swept through 0 Hz does), so nothing is filtered on suspicion. The
     offset is the value around which the sound lies still in its pauses, gaps and first samples; rumble is what is left
-    below 15 Hz where it goes on in a pause of 0.2 s. A sound that has neither stays bit for bit.
+    below 15 Hz where it goes on in a pause of 0.2 s. Where a few steady sine waves are all of it, these are taken out
+    and the slow parts of the sound stay. A sound that has neither stays bit for bit.
 
     Shapes: (samples,) -> (samples,) float32, and the offset that was removed.
     """
@@ -141,7 +148,7 @@ def _offset(sound: NDArray[np.float64], sample_rate: int) -> tuple[float, float]
 
 
 def _rumble(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64] | None:
-    """Return what lies below `RUMBLE`, without delay, where it goes on in a pause; None where it does not."""
+    """Return the rumble, without delay, where it goes on in a pause; None where it does not."""
     hop = max(round(0.01 * sample_rate), 1)
     if len(sound) < PAUSE * sample_rate:
         return None
@@ -153,13 +160,65 @@ def _rumble(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]
     quiet = levels < levels.max() * 10.0 ** (-LOUD_DB / 10.0)
     lead = int(np.argmin(np.append(quiet, False)))
     tail = int(np.argmin(np.append(quiet[::-1], False)))
-    for still in (slows[:lead], slows[len(slows) - tail :]):
+    for still, first in ((slows[:lead], 0), (slows[len(slows) - tail :], len(slows) - tail)):
         middle = still[2 : len(still) - 5]  # the filter smears the sound's own by a few frames
         if len(still) * hop >= PAUSE * sample_rate and middle.mean() > max(
             0.2 * slows.mean(), RUMBLE_SHARE * levels.max()
         ):
-            return slow
+            inner = slice(first + (0 if first == 0 else 5), first + len(still) - (5 if first == 0 else 0))
+            waves = _steady_waves(sound, slice(inner.start * hop, inner.stop * hop), sample_rate)
+            return slow if waves is None else waves
     return None
+
+
+def _steady_waves(sound: NDArray[np.float64], pause: slice, sample_rate: int) -> NDArray[np.float64] | None:
+    """Fit sine waves below `RUMBLE` to a pause; returns them over the whole sound, None where they leave too much."""
+    time = np.arange(len(sound)) / sample_rate
+    heard, at = sound[pause], time[pause]
+    block = max(round(0.005 * sample_rate), 1)
+    count = len(heard) // block
+    slow, centres = (each[: count * block].reshape(count, block).mean(axis=1) for each in (heard, at))
+    lowest = 1.0 / (at[-1] - at[0])  # one period in the pause
+    grid = np.arange(lowest, RUMBLE, 0.05 * lowest)
+    turns = np.exp(2j * np.pi * grid[:, None] * (centres - centres[0]))
+    frequencies: list[float] = []
+    left = slow - slow.mean()
+    total = float(left @ left)
+    for _ in range(WAVES):
+        frequencies.append(float(grid[int(np.abs(turns @ left).argmax())]))
+        frequencies = _fit_frequencies(at, heard, frequencies)
+        if not all(0.0 < each <= 1.5 * RUMBLE for each in frequencies):
+            return None
+        weights = np.linalg.lstsq(_waves(at, frequencies), heard, rcond=None)[0]
+        left = slow - _waves(centres, frequencies) @ weights
+        if float(left @ left) <= STEADY * total:
+            found = _waves(time, frequencies) @ weights
+            lowpass = butterworth(4, RUMBLE, sample_rate, "lowpass")
+            before, after = (
+                filter_both_ways(lowpass, each, min(sample_rate // 2, len(sound) - 1))
+                for each in (sound, sound - found)
+            )
+            return found if np.square(after).sum() < np.square(before).sum() else None
+    return None
+
+
+def _waves(time: NDArray[np.float64], frequencies: list[float]) -> NDArray[np.float64]:
+    """Return a constant, and cosine and sine of every frequency, as columns, (len(time), 1 + 2 n)."""
+    angles = 2.0 * np.pi * time[:, None] * np.array(frequencies)
+    return np.concatenate([np.ones((len(time), 1)), np.cos(angles), np.sin(angles)], axis=1)
+
+
+def _fit_frequencies(time: NDArray[np.float64], heard: NDArray[np.float64], frequencies: list[float]) -> list[float]:
+    """Move frequencies to where their waves leave least, by Gauss-Newton steps."""
+    count, found = len(frequencies), np.array(frequencies)
+    for _ in range(6):
+        waves = _waves(time, list(found))
+        weights = np.linalg.lstsq(waves, heard, rcond=None)[0]
+        cosines, sines = waves[:, 1 : 1 + count], waves[:, 1 + count :]
+        slopes = 2.0 * np.pi * time[:, None] * (cosines * weights[1 + count :] - sines * weights[1 : 1 + count])
+        steps = np.linalg.lstsq(np.concatenate([waves, slopes], axis=1), heard, rcond=None)[0][1 + 2 * count :]
+        found = found + np.clip(steps, -0.5, 0.5)
+    return [float(each) for each in found]
 
 
 def find_onset(audio: ArrayLike, sample_rate: int) -> Onset:

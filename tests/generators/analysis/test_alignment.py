@@ -129,6 +129,31 @@ def test_rumble_that_goes_on_in_a_pause_is_removed():
     assert rms(cleaned[1000 : RATE // 2 - 1500]) <= 0.1 * rms(rumble)
 
 
+@pytest.mark.parametrize("frequencies", [(7.0,), (3.3, 11.9)])
+@pytest.mark.parametrize("behind", [False, True])
+def test_steady_rumble_leaves_the_slow_parts_of_a_sound_alone(frequencies, behind):
+    time = np.arange(RATE) / RATE
+    sound = np.sin(2 * np.pi * 440 * time) + 0.02 * np.sin(2 * np.pi * 5 * time)
+    parts = [np.zeros(RATE), sound]
+    whole = np.concatenate(parts[::-1] if behind else parts)
+    dither = np.random.default_rng(0).triangular(-1, 0, 1, len(whole)) / 32768
+    times = np.arange(len(whole)) / RATE
+    rumble = 0.03 * sum(np.cos(2 * np.pi * each * times + each) for each in frequencies)
+    cleaned, _ = remove_drift(whole + rumble + dither, RATE)
+    assert rms(cleaned - whole) <= 1e-3 * rms(sound)
+
+
+def test_rumble_that_is_no_steady_wave_is_filtered_out():
+    noise = np.cumsum(np.random.default_rng(0).standard_normal(2 * RATE))
+    sound = np.concatenate([np.zeros(RATE), np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)])
+    spectrum = np.fft.rfft(noise - noise.mean())
+    spectrum[24:] = 0.0
+    rumble = np.fft.irfft(spectrum, len(sound))
+    rumble *= 0.03 / rms(rumble)
+    cleaned, _ = remove_drift(sound + rumble, RATE)
+    assert rms((cleaned - sound)[1000:-1000]) <= 0.3 * rms(rumble[1000:-1000])
+
+
 # --- fits -------------------------------------------------------------------------------------------------------
 
 
