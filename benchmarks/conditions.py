@@ -11,7 +11,7 @@ import io
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -36,17 +36,26 @@ RATE = 16384
 LATE = (0.3, 0.9)
 """Seconds of quiet before a late sound."""
 
+DITHER = 0.5 / 32768
+"""RMS of triangular dither and of rounding to 16 bits together."""
+
 NEAR = 4000
 """Samples around the true beginning within which a render is fitted: more than the first guess errs but for 20 dB."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A sound under a condition: `audio` (any,) at `rate` Hz, and where it begins, in samples at 16,384 Hz."""
+    """A sound under a condition.
+
+    Attributes:
+        audio: (any,) at `rate` Hz. begin: where it begins, in samples at 16,384 Hz. snr: decibels from its dither or
+            noise up to the sound, where the condition makes some sounds very quiet.
+    """
 
     audio: Floats
     begin: float
     rate: int = RATE
+    snr: float = np.inf
 
 
 Condition = Callable[[Floats, Values, np.random.Generator], Recorded]
@@ -85,8 +94,13 @@ def _dithered(sound: Floats, rng: np.random.Generator) -> Floats:
 
 def _noisy(sound: Floats, decibels: float, rng: np.random.Generator) -> Floats:
     """Add white noise so far below the RMS of the part that sounds."""
-    level = np.sqrt(np.mean(np.square(sound[sound != 0.0]))) * 10.0 ** (-decibels / 20.0)
+    level = _rms_of_sound(sound) * 10.0 ** (-decibels / 20.0)
     return sound + level * rng.standard_normal(len(sound))
+
+
+def _rms_of_sound(sound: Floats) -> float:
+    """Return the RMS of the part that sounds."""
+    return float(np.sqrt(np.mean(np.square(sound[sound != 0.0]))))
 
 
 def _at_rate(sound: Floats, rate: int) -> Floats:
@@ -114,7 +128,11 @@ def _dither(sound: Floats, values: Values, rng: np.random.Generator) -> Recorded
 
 
 def _gain(factor: float) -> Condition:
-    return lambda sound, values, rng: _dither(factor * sound, values, rng)
+    def condition(sound: Floats, values: Values, rng: np.random.Generator) -> Recorded:
+        snr = 20.0 * np.log10(abs(factor) * _rms_of_sound(sound) / DITHER)
+        return replace(_dither(factor * sound, values, rng), snr=float(snr))
+
+    return condition
 
 
 def _offset(sound: Floats, values: Values, rng: np.random.Generator) -> Recorded:

@@ -4,9 +4,11 @@ A knob is *determined* where no other class of it alone renders within -60 dB of
 found where its class is the true one, or where the whole patch renders within -60 dB of the clean sound.
 """
 
+import itertools
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from inversynth.search.objective import INAUDIBLE
 
 if TYPE_CHECKING:
     from benchmarks.conditions import Condition, ConditionsSettings
+    from models.model_files import LoadedModel
 
 COLUMNS = [
     "condition",
@@ -46,6 +49,24 @@ BINS = 10
 """Of probabilities, for the expected calibration error: the mean over knobs of |share that is right - probability|."""
 
 
+GOAL_SNR = 40.0
+"""Decibels of SNR down to which sounds should be found; a condition that leaves some below has a row of the others."""
+
+
+@dataclass(frozen=True)
+class _Inverted:
+    """What was found of one sound: by knob, whether its class is right, or sounds right, and how probable it seemed."""
+
+    right: NDArray[np.bool_]
+    found: NDArray[np.bool_]
+    claims: NDArray[np.floating]
+    reachable: bool
+    rank: float
+    off: float
+    seconds: float
+    snr: float
+
+
 def measure_inversions(
     settings: "ConditionsSettings",
     conditions: "Mapping[str, Condition]",
@@ -54,47 +75,68 @@ def measure_inversions(
 ) -> list[list[str]]:
     """Invert all sounds under all conditions; a row of `COLUMNS` each, also logged as it is ready."""
     model = load_estimator(find_model(settings.model))
-    synth = model_synth(model.card)
-    determined = identifiability(synth, classes, normalise=True).top1 == 1.0
-    values = synth.space.classes_to_values(classes)
+    determined = identifiability(model_synth(model.card), classes, normalise=True).top1 == 1.0
     rows = []
     for name, condition in conditions.items():
-        found, right, chosen, reachable, ranks, off, seconds = [], [], [], [], [], [], []
-        for row, sound in enumerate(tqdm(sounds, desc=name, disable=None)):
-            rng = np.random.default_rng([settings.seed, settings.first + row])
-            recorded = condition(sound, values[row], rng)
-            heard = Sound(recorded.audio.astype(np.float32), recorded.rate, 1)
-            began = time.perf_counter()
-            target = fit_target(
-                heard, synth.sample_rate, synth.length, normalise=bool(model.card.features["normalise"])
-            )
-            inversion = invert_estimate(
-                target, model.card, estimate(target, model), classes[row], settings.budget, "fit"
-            )
-            seconds.append(time.perf_counter() - began)
-            same = inversion.patch.classes == classes[row]
-            right.append(same)
-            found.append(same | _same_sound(synth, inversion.patch.values, sound))
-            chosen.append(np.asarray(inversion.patch.probabilities))
-            reachable.append(inversion.patch.verdict["word"] == WORDS[0])
-            ranks.append(inversion.patch.scores["mpr"])
-            off.append(abs(inversion.target.source["start"] * synth.sample_rate - recorded.begin))
-        likeliest = np.array([[each[part].max() for part in synth.space.slices] for each in chosen])
-        rows.append(
-            [
-                name,
-                f"{100.0 * np.array(found)[determined].mean():.1f} %",
-                f"{100.0 * np.mean(found):.1f} %",
-                f"{100.0 * np.mean(reachable):.1f} %",
-                f"{np.mean(ranks):.1f}",
-                f"{np.median(off):.3f}",
-                f"{np.quantile(off, 0.97):.2f}",
-                f"{calibration_error(likeliest, np.array(right)):.3f}",
-                f"{np.median(seconds):.2f}",
-            ]
-        )
-        print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
+        all_of_it = [
+            _invert(settings, model, condition, settings.first + row, classes[row], sound)
+            for row, sound in enumerate(tqdm(sounds, desc=name, disable=None))
+        ]
+        clear = np.array([one.snr >= GOAL_SNR for one in all_of_it])
+        parts = [(name, np.ones(len(clear), bool))]
+        if clear.any() and not clear.all():
+            parts.append((f"{name}: {clear.sum()} sounds of {GOAL_SNR:g} dB SNR and more", clear))
+        for title, chosen in parts:
+            rows.append(_row(title, list(itertools.compress(all_of_it, chosen)), determined[chosen]))
+            print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
     return rows
+
+
+def _invert(
+    settings: "ConditionsSettings",
+    model: "LoadedModel",
+    condition: "Condition",
+    number: int,
+    classes: NDArray[np.integer],
+    sound: NDArray[np.float64],
+) -> _Inverted:
+    """Invert a sound under a condition, as `inversynth invert` does; `number` is its place within the seed."""
+    synth = model_synth(model.card)
+    rng = np.random.default_rng([settings.seed, number])
+    recorded = condition(sound, synth.space.classes_to_values(classes[None])[0], rng)
+    heard = Sound(recorded.audio.astype(np.float32), recorded.rate, 1)
+    began = time.perf_counter()
+    target = fit_target(heard, synth.sample_rate, synth.length, normalise=bool(model.card.features["normalise"]))
+    inversion = invert_estimate(target, model.card, estimate(target, model), classes, settings.budget, "fit")
+    seconds = time.perf_counter() - began
+    right = inversion.patch.classes == classes
+    probabilities = np.asarray(inversion.patch.probabilities)
+    return _Inverted(
+        right=right,
+        found=right | _same_sound(synth, inversion.patch.values, sound),
+        claims=np.array([probabilities[part].max() for part in synth.space.slices]),
+        reachable=inversion.patch.verdict["word"] == WORDS[0],
+        rank=inversion.patch.scores["mpr"],
+        off=abs(inversion.target.source["start"] * synth.sample_rate - recorded.begin),
+        seconds=seconds,
+        snr=recorded.snr,
+    )
+
+
+def _row(name: str, inverted: Sequence[_Inverted], determined: NDArray[np.bool_]) -> list[str]:
+    found, right = (np.array([getattr(one, each) for one in inverted]) for each in ("found", "right"))
+    off = [one.off for one in inverted]
+    return [
+        name,
+        f"{100.0 * found[determined].mean():.1f} %",
+        f"{100.0 * found.mean():.1f} %",
+        f"{100.0 * np.mean([one.reachable for one in inverted]):.1f} %",
+        f"{np.mean([one.rank for one in inverted]):.1f}",
+        f"{np.median(off):.3f}",
+        f"{np.quantile(off, 0.97):.2f}",
+        f"{calibration_error(np.array([one.claims for one in inverted]), right):.3f}",
+        f"{np.median([one.seconds for one in inverted]):.2f}",
+    ]
 
 
 def calibration_error(probabilities: NDArray[np.floating], right: NDArray[np.bool_]) -> float:
