@@ -138,15 +138,17 @@ def _played(count: int, rng: np.random.Generator, clean: bool) -> tuple[NDArray[
 
 def _recorded(sound: Floats, rng: np.random.Generator) -> Floats:
     """Return a sound as it may be recorded: shifted by some samples, filtered, in a room, with noise."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
     shift = int(rng.integers(0, round(0.004 * SAMPLE_RATE)))
     made = np.concatenate([np.zeros(shift, np.float32), sound])[: len(sound)]
     if rng.random() < 0.3:  # a tilt of at most 3 dB an octave, and a ripple
-        spectrum = np.fft.rfft(made)
+        spectrum = rfft(made)
         octaves = np.log2(np.maximum(np.fft.rfftfreq(len(made), 1.0 / SAMPLE_RATE), 20.0) / 1000.0)
         gain = rng.normal(0.0, 1.5) * octaves + rng.normal(0.0, 2.0) * np.sin(
             octaves * rng.uniform(0.5, 2.0) + rng.uniform(0, 6.3)
         )
-        made = np.fft.irfft(spectrum * 10.0 ** (gain / 20.0), len(made)).astype(np.float32)
+        made = irfft(spectrum * 10.0 ** (gain / 20.0), len(made)).astype(np.float32)
     if rng.random() < 0.15:  # exponential noise as the tail of a room
         seconds = rng.uniform(0.05, 0.4)
         tail = rng.normal(size=round(seconds * SAMPLE_RATE)) * np.exp(
@@ -154,10 +156,8 @@ def _recorded(sound: Floats, rng: np.random.Generator) -> Floats:
         )
         tail *= 10.0 ** (rng.uniform(-30.0, -10.0) / 20.0) / np.sqrt(np.sum(tail**2))
         tail[0] = 1.0
-        length = len(made) + len(tail)
-        made = np.fft.irfft(np.fft.rfft(made, length) * np.fft.rfft(tail, length), length)[: len(made)].astype(
-            np.float32
-        )
+        length = next_fast_len(len(made) + len(tail), real=True)
+        made = irfft(rfft(made, length) * rfft(tail, length), length)[: len(made)].astype(np.float32)
     if rng.random() < 0.3:
         level = float(np.sqrt(np.mean(made**2))) * 10.0 ** (-rng.uniform(25.0, 70.0) / 20.0)
         made = made + rng.normal(0.0, level, len(made)).astype(np.float32)

@@ -25,7 +25,9 @@ HARMONICS = 96
 CHANNELS = 64 + 2 * 32 + HARMONICS
 """Numbers of a frame: bands of 25 ms windows, bands of two of 10 ms, and harmonics of 93 ms."""
 
-WINDOW = 2048
+WINDOW, STRIDE = 2048, 3
+"""Samples from which levels at harmonics are measured, and frames for which they stand: 93 and 30 ms."""
+
 _CHUNK = 16
 
 
@@ -66,14 +68,16 @@ def _harmonic_levels(sounds: Floats, hertz: NDArray[np.float64]) -> Floats:
     from scipy.fft import rfft
 
     hop, window = SAMPLE_RATE // FRAMES, _window()
-    padded = np.pad(sounds, ((0, 0), (WINDOW // 2, WINDOW // 2)))
+    padded = np.pad(sounds, ((0, 0), (WINDOW // 2, WINDOW // 2 + STRIDE * hop)))
     scale = np.float32(LEVEL) / np.sqrt(np.maximum(np.mean(np.square(sounds), axis=1), 1e-30))
-    found = np.empty((len(sounds), FRAMES, HARMONICS), np.float32)
+    found = np.empty((len(sounds), -(-FRAMES // STRIDE), HARMONICS), np.float32)
     places = np.arange(1, HARMONICS + 1) * (hertz[:, None] / 2.0) * (WINDOW / SAMPLE_RATE)
     centres = np.rint(places).astype(np.int64)
     above = centres > WINDOW // 2 - 1
     centres = np.clip(centres, 1, WINDOW // 2 - 1)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=1)[:, hop // 2 :: hop][:, :FRAMES]
+    first_middle = hop // 2 + STRIDE // 2 * hop
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=1)[:, first_middle :: STRIDE * hop]
+    frames = frames[:, : -(-FRAMES // STRIDE)]
     for first in range(0, len(sounds), _CHUNK):
         part = slice(first, first + _CHUNK)
         spectra = rfft(frames[part] * (window * scale[part, None, None]), axis=2)
@@ -82,7 +86,7 @@ def _harmonic_levels(sounds: Floats, hertz: NDArray[np.float64]) -> Floats:
             own = power[row - first]
             loudest = np.maximum(np.maximum(own[:, picked - 1], own[:, picked]), own[:, picked + 1])
             found[row] = np.where(hidden, np.float32(FLOOR_DB), 10.0 * np.log10(np.maximum(loudest, 1e-8)))
-    return np.maximum(found, np.float32(FLOOR_DB))
+    return np.repeat(np.maximum(found, np.float32(FLOOR_DB)), STRIDE, axis=1)[:, :FRAMES]
 
 
 @lru_cache(maxsize=1)

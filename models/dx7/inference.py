@@ -85,11 +85,12 @@ class VoiceNetwork:
         if not 0 <= note <= 127:
             raise ParameterError(f"note is a MIDI note from 0 to 127. Received: {note}")
         cut = resample(sound[: round(LENGTH * sample_rate)], sample_rate, SAMPLE_RATE)
-        hidden = _gelu(self._dense("frames", note_features(cut[None], np.array([note]))[0]))
+        steps = note_features(cut[None], np.array([note])).reshape(-1, len(self.weights["frames/kernel"]))
+        hidden = _relu(self._dense("frames", steps))
         for number in range(1, 1 + self._count("convolution")):
-            hidden = self._normal(f"normalisation{number}", _gelu(self._convolve(f"convolution{number}", hidden)))
+            hidden = self._normal(f"normalisation{number}", _relu(self._convolve(f"convolution{number}", hidden)))
         flat = np.append(hidden.reshape(-1), np.float32(note / 32.0 - 2.0))
-        context = self._dense("context", _gelu(self._dense("heard", flat)))
+        context = self._dense("context", _relu(self._dense("heard", flat)))
         return np.asarray(context.reshape(OPERATORS + 1, -1), np.float32)
 
     def name_classes(self, context: Floats, classes: ArrayLike) -> Floats:
@@ -103,7 +104,7 @@ class VoiceNetwork:
         for number in range(1, 1 + self._count("attention")):
             state = state + self._attend(f"attention{number}", self._normal(f"attention{number}_normalisation", state))
             normal = self._normal(f"mlp{number}_normalisation", state)
-            wide = _gelu(self._dense(f"mlp{number}_wide", normal))
+            wide = _relu(self._dense(f"mlp{number}_wide", normal))
             state = state + self._dense(f"mlp{number}_narrow", wide)
         state = self._normal("final_normalisation", state)
         operators = self._dense("operator_classes", state[:, :OPERATORS]).reshape(len(given), -1)
@@ -214,10 +215,8 @@ class VoiceNetwork:
         )
 
 
-def _gelu(inputs: Floats) -> Floats:
-    from scipy.special import erf
-
-    return np.asarray(inputs * 0.5 * (1.0 + erf(inputs / np.sqrt(np.float32(2.0)))), np.float32)
+def _relu(inputs: Floats) -> Floats:
+    return np.maximum(inputs, np.float32(0.0))
 
 
 def _fill(

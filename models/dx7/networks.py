@@ -16,8 +16,11 @@ from generators.dx7.voice import OPERATORS
 from models.dx7.features import CHANNELS, FRAMES
 from models.dx7.tokens import FIELDS, OPERATOR_FIELDS, SHARED_FIELDS, SIZES, columns_of
 
-WIDTH, CONVOLUTIONS, KERNEL = 224, 4, 5
-"""Of the encoder: channels, layers of stride 2, frames that each looks at."""
+WIDTH, CONVOLUTIONS, KERNEL = 224, 3, 3
+"""Of the encoder: channels, layers of stride 2, steps that each looks at."""
+
+STEP = 2
+"""Frames that the encoder takes together first."""
 
 SOUND = 256
 """Numbers in which the encoder describes a sound."""
@@ -91,15 +94,16 @@ def build_network(seed: int | None = None) -> keras.Model:
     note = keras.Input((1,), name="note")
     classes = keras.Input((len(FIELDS),), name="classes", dtype="int32")
 
-    hidden = keras.layers.Dense(WIDTH, "gelu", kernel_initializer=start(), name="frames")(sound)
+    hidden = keras.layers.Reshape((FRAMES // STEP, STEP * CHANNELS), name="steps")(sound)
+    hidden = keras.layers.Dense(WIDTH, "relu", kernel_initializer=start(), name="frames")(hidden)
     for number in range(1, CONVOLUTIONS + 1):
         hidden = keras.layers.Conv1D(
-            WIDTH, KERNEL, 2, "same", activation="gelu", kernel_initializer=start(), name=f"convolution{number}"
+            WIDTH, KERNEL, 2, "same", activation="relu", kernel_initializer=start(), name=f"convolution{number}"
         )(hidden)
         hidden = keras.layers.LayerNormalization(epsilon=1e-5, name=f"normalisation{number}")(hidden)
     flat = keras.layers.Flatten(name="flat")(hidden)
     key = keras.layers.Rescaling(1.0 / 32.0, -2.0, name="key")(note)
-    heard = keras.layers.Dense(SOUND, "gelu", kernel_initializer=start(), name="heard")(
+    heard = keras.layers.Dense(SOUND, "relu", kernel_initializer=start(), name="heard")(
         keras.layers.Concatenate(name="heard_at")([flat, key])
     )
     context = keras.layers.Dense(TOKENS * DEPTH, kernel_initializer=start(), name="context")(heard)
@@ -114,7 +118,7 @@ def build_network(seed: int | None = None) -> keras.Model:
         )(normal, normal)
         state = keras.layers.Add(name=f"attention{number}_sum")([state, attended])
         normal = keras.layers.LayerNormalization(epsilon=1e-5, name=f"mlp{number}_normalisation")(state)
-        wide = keras.layers.Dense(4 * DEPTH, "gelu", kernel_initializer=start(), name=f"mlp{number}_wide")(normal)
+        wide = keras.layers.Dense(4 * DEPTH, "relu", kernel_initializer=start(), name=f"mlp{number}_wide")(normal)
         narrow = keras.layers.Dense(DEPTH, kernel_initializer=start(), name=f"mlp{number}_narrow")(wide)
         state = keras.layers.Add(name=f"mlp{number}_sum")([state, narrow])
     state = keras.layers.LayerNormalization(epsilon=1e-5, name="final_normalisation")(state)

@@ -114,7 +114,7 @@ RECIPES = (
         "names the settings of a DX7 voice from a note, some given others",
         "this project; masked tokens after Chang et al. 2022, arXiv 2202.04200",
         build_from_settings,
-        parameters=3_849_988,
+        parameters=3_347_556,
         loss=_loss,
         metrics=lambda space: [],
         optimizer=_optimizer,
