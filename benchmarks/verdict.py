@@ -179,6 +179,16 @@ def exact_distances(synth: Synth, decibels: float, settings: VerdictSettings) ->
     return found
 
 
+def independent_distances(synth: Synth, settings: VerdictSettings) -> list[float]:
+    """Return how far sounds of `fm` are from the same patches rendered by the second renderer of the tests."""
+    from tests.independent_fm import render_independently
+
+    classes = sample_classes(synth.space, 0, settings.num, settings.seed)
+    others = render_independently(synth.space.classes_to_values(classes))
+    pairs = zip(others, synth.render_classes(classes), strict=True)
+    return [float(LogMelDistance(other, synth.sample_rate).distance(sound)) for other, sound in pairs]
+
+
 def trivial_distances(target: Target, random: NDArray[np.float32], seed: int) -> dict[str, float]:
     """Return the distances of matches that cost nothing: bare waveforms, and the nearest of random patches."""
     measure = LogMelDistance(target.audio, target.sample_rate).distance
@@ -207,6 +217,7 @@ def _run(settings: VerdictSettings) -> None:
 
     for snr in NOISES:
         add(f"exact patches of `fm`, {snr:g} dB SNR", exact_distances(synth, snr, settings), "miss")
+    add("exact patches of `fm`, rendered independently", independent_distances(synth, settings), "miss")
     for name, condition in MADE_BY_FM.items():
         add(
             name,

@@ -11,7 +11,7 @@ by two emulators 3.7, one semitone off 4.1, a random algorithm 7.7, an unrelated
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,30 @@ class LogMelDistance:
                     found[first : first + _CHUNK],
                 )
         return found / len(RESOLUTIONS)
+
+    def differences(self, audio: ArrayLike) -> NDArray[np.float32]:
+        """Return by how many dB the levels of sounds are above those of the target: what `distance` averages.
+
+        `weights @ abs(differences)` is the distance. Shapes: (n, samples) -> (n, numbers).
+        """
+        sounds = np.asarray(audio, np.float32)
+        lowest = 10.0 ** (min(float(floor.min()) for floor in self.floors) / 10.0)
+        found = np.empty((len(sounds), sum(levels.size for levels in self._levels)), np.float32)
+        for first in range(0, len(sounds), _CHUNK):
+            part, place = _scaled(sounds[first : first + _CHUNK]), 0
+            for each, wanted, floor in zip(self._analyses, self._levels, self.floors, strict=True):
+                levels = np.empty((len(part), *wanted.shape), np.float32)
+                _fill_levels(_spectra(part, each), each.starts, each.ends, each.weights, np.float32(lowest), levels)
+                over = np.maximum(levels, floor.astype(np.float32)) - wanted
+                found[first : first + len(part), place : place + wanted.size] = over.reshape(len(part), -1)
+                place += wanted.size
+        return found
+
+    @cached_property
+    def weights(self) -> NDArray[np.float32]:
+        """The weight of each of `differences` in the distance, (numbers,); their sum is 1."""
+        sizes = [levels.size for levels in self._levels]
+        return np.concatenate([np.full(size, 1.0 / (len(sizes) * size), np.float32) for size in sizes])
 
     def _noise_levels(self, powers: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
         """Estimate the level of the background in each band plus `ABOVE_NOISE`, dB."""

@@ -46,7 +46,7 @@ class Dx7Synth(Synth):
 
     name: ClassVar[str] = "dx7"
     description: ClassVar[str] = "the Yamaha DX7: six operators in 32 algorithms, 145 parameters"
-    search_stages: ClassVar[tuple[str, ...]] = ("voices", "levels", "islands", "cross", "steps")
+    search_stages: ClassVar[tuple[str, ...]] = ("voices", "levels", "islands", "hop")
     note_fraction: ClassVar[float] = 0.75
     transposes: ClassVar[bool] = True
     plays_keys: ClassVar[bool] = True

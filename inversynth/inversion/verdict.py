@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from inversynth.inversion.differences import describe_differences
+from inversynth.search.objective import MADE
 
 if TYPE_CHECKING:
     from generators.analysis.musical_measures import MusicalMeasures
@@ -18,12 +19,11 @@ WORDS = ("reachable", "close", "similar", "far")
 """Grades from near to far; `reachable`: the synth makes the sound itself. `doubtful` and `out of reach` stand in
 patches of earlier versions, which judged by another distance."""
 
-THRESHOLDS = (0.5, 3.0, 6.0)
+THRESHOLDS = (MADE, 3.0, 6.0)
 """Log-mel distance in dB up to which each grade but the last is given.
 
-The exact patch in white noise lies below 0.2 dB at 40 dB SNR, and below 0.5 dB at 20 dB SNR for 398 of 400 sounds of
-`fm`. Yardsticks for the others: one DX7 voice by two emulators 3.7, a semitone off 4.1, a random algorithm 7.7 (with
-the floor fixed at -80 dB, which reads a little higher).
+The first is that of the search. Yardsticks for the others: one DX7 voice by two emulators 3.7, a semitone off 4.1, a
+random algorithm 7.7 (with the floor fixed at -80 dB, which reads a little higher).
 """
 
 

@@ -4,6 +4,7 @@ Moves make sense for voices: whole operators are exchanged, levels and rates mov
 that are in use. What a single note cannot tell (keyboard scaling, velocity) is never moved.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from generators.dx7.single_note import UNTOLD_OF_OPERATOR, UNTOLD_SHARED
+from inversynth.search.dx7_ratios import Ratios
 from inversynth.search.state import Classes, Floats, SearchState
 
 POPULATION, CHILDREN = 40, 32
@@ -31,6 +33,23 @@ RARE = 0.15
 
 COMMON_RATIOS = (0, 1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14)
 """Coarse frequencies that are drawn, as often as they stand here."""
+
+SHOWN = 0.3
+"""Probability that a child takes a ratio that the sound shows."""
+
+SECOND_RATIO = 0.4
+"""Probability that it takes another one."""
+
+STRUCTURED, LEADERS = 20, 12
+"""Children whose structure changes more than their levels, and nearest voices of which they are made."""
+
+STRUCTURE = {"algorithm": 6.0, "feedback": 6.0, "coarse": 3.0, "fine": 1.5, "detune": 1.5, "output_level": 1.0}
+"""Weights of parameters among those that are moved in such; of all others `ELSE`."""
+
+ELSE = 0.15
+
+ELSEWHERE = 0.3
+"""Probability that an operator of another parent takes another place."""
 
 VIBRATO_COST, TREMOLO_COST = 3.0, 1.5
 """Decibels added to the distance of a voice for the deepest modulation by the LFO: it flattens spectra, and so comes
@@ -64,17 +83,21 @@ class Voices:
 class Genes:
     """What a search knows of the parameters of a voice.
 
-    Shapes: names (145,), highest (145,) their largest values, weights (145,) how often each is moved. operators:
-    columns of operators 6 to 1. levels, coarse, amplitude: columns of output levels, coarse frequencies and amplitude
-    sensitivities, operator 6 first.
+    Shapes: names (145,), highest (145,) their largest values, weights and structure (145,) how often each is moved,
+    and how often where structure is what changes. operators:
+    columns of operators 6 to 1. levels, coarse, fine, mode, amplitude: columns of output levels, frequencies and
+    amplitude sensitivities, operator 6 first.
     """
 
     names: tuple[str, ...]
     highest: Classes
     weights: Floats
+    structure: Floats
     operators: tuple[Classes, ...]
     levels: Classes
     coarse: Classes
+    fine: Classes
+    mode: Classes
     amplitude: Classes
 
     def column(self, name: str) -> int:
@@ -94,11 +117,12 @@ def genes() -> Genes:
     from generators.dx7.voice import OPERATORS, PARAMETERS
 
     names = tuple(one.name for one in PARAMETERS)
-    weights = np.ones(len(names))
+    weights, structure = np.ones(len(names)), np.full(len(names), ELSE)
     for column, name in enumerate(names):
         plain = name[4:] if name[:2] == "op" and name[2].isdigit() else name
+        structure[column] = STRUCTURE.get(plain, ELSE)
         if plain in FIXED:
-            weights[column] = 0.0
+            weights[column] = structure[column] = 0.0
         elif plain.startswith(SELDOM):
             weights[column] = RARE
         elif plain in ("output_level", "coarse"):
@@ -108,8 +132,9 @@ def genes() -> Genes:
         names,
         np.array([one.highest for one in PARAMETERS], np.int64),
         weights / weights.sum(),
+        structure / structure.sum(),
         tuple(np.array(columns, np.int64) for columns in operators),
-        *(operator_columns(names, of) for of in ("output_level", "coarse", "am_sensitivity")),
+        *(operator_columns(names, of) for of in ("output_level", "coarse", "fine", "mode", "am_sensitivity")),
     )
 
 
@@ -156,15 +181,24 @@ def _modulation_cost(classes: Classes) -> Floats:
     return VIBRATO_COST * vibrato + TREMOLO_COST * tremolo
 
 
-def draw_children(population: Voices, rng: np.random.Generator, frozen: int | None = None) -> Classes:
-    """Return voices made of a population, (CHILDREN, 145); the parameter in column `frozen` stays."""
+def draw_children(
+    population: Voices,
+    rng: np.random.Generator,
+    frozen: int | None = None,
+    ratios: Ratios | None = None,
+    count: int = CHILDREN,
+) -> Classes:
+    """Return voices made of a population, (count, 145).
+
+    Args: frozen: column of a parameter that stays. ratios: that the sound shows, which some take.
+    """
     table, parents = genes(), population.classes
     weights = table.weights.copy()
     if frozen is not None:
         weights[frozen] = 0.0
     weights /= weights.sum()
     made = []
-    for _ in range(CHILDREN):
+    for _ in range(count):
         child = parents[int(len(parents) * rng.random() ** 2)].copy()
         if rng.random() < CROSSED:
             other = parents[int(len(parents) * rng.random() ** 1.5)]
@@ -172,8 +206,57 @@ def draw_children(population: Voices, rng: np.random.Generator, frozen: int | No
                 child[table.operators[operator]] = other[table.operators[operator]]
         moved = rng.choice(len(child), rng.integers(1, 6), replace=False, p=weights)
         child[moved] = _moved(child[moved], moved, table, rng)
+        _take_ratios(child, ratios, rng)
         made.append(child)
     return np.array(made)
+
+
+def draw_structures(population: Voices, rng: np.random.Generator, ratios: Ratios | None) -> Classes:
+    """Return voices near the best of a population with another algorithm or other operators, (STRUCTURED, 145)."""
+    table, parents = genes(), population.classes
+    leaders = min(len(parents), LEADERS)
+    made = []
+    for _ in range(STRUCTURED):
+        child = parents[int(leaders * rng.random() ** 2)].copy()
+        if rng.random() < CROSSED:
+            other = parents[int(len(parents) * rng.random())]
+            for operator in rng.choice(len(table.operators), rng.integers(1, 3), replace=False):
+                place = int(rng.integers(len(table.operators))) if rng.random() < ELSEWHERE else operator
+                child[table.operators[operator]] = other[table.operators[place]]
+        moved = rng.choice(len(child), rng.integers(1, 3), replace=False, p=table.structure)
+        child[moved] = _moved(child[moved], moved, table, rng)
+        _take_ratios(child, ratios, rng)
+        made.append(child)
+    return np.array(made)
+
+
+def structure_of(voice: Classes) -> tuple[int, ...]:
+    """Return what tells one structure from another: algorithm, and coarse ratios of all operators."""
+    table = genes()
+    return (int(voice[table.column("algorithm")]), *(int(each) for each in voice[table.coarse]))
+
+
+def spread(population: Voices, most: int, alike: int) -> Voices:
+    """Return the best of a population, of each structure no more than `alike`, at most `most`."""
+    seen, kept = Counter[tuple[int, ...]](), []
+    for row, voice in enumerate(population.classes):
+        structure = structure_of(voice)
+        seen[structure] += 1
+        if seen[structure] <= alike:
+            kept.append(row)
+    return Voices(population.classes[kept[:most]], population.costs[kept[:most]])
+
+
+def _take_ratios(child: Classes, ratios: Ratios | None, rng: np.random.Generator) -> None:
+    """Set one or two operators of a child, loud ones rather, to ratios that the sound shows, now and then."""
+    if ratios is None or rng.random() >= SHOWN:
+        return
+    table = genes()
+    loudness = np.square(child[table.levels] + 10.0)
+    for _ in range(1 + (rng.random() < SECOND_RATIO)):
+        place = rng.choice(len(table.levels), p=loudness / loudness.sum())
+        child[table.coarse[place]], child[table.fine[place]] = ratios.draw(rng)
+        child[table.mode[place]] = 0
 
 
 def _moved(values: Classes, columns: Classes, table: Genes, rng: np.random.Generator) -> Classes:

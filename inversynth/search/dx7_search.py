@@ -1,30 +1,35 @@
-"""Stages for DX7 voices: nearest voices of an index, levels, islands of one algorithm each, crossings, single steps.
+"""Stages for DX7 voices: nearest voices of an index, levels, islands of one algorithm each, structures and fits.
 
 A voice has 145 parameters with hundreds of equally good settings beside each other, so the search is genetic
 (`dx7_population`). Each of the most promising algorithms first gets a population of its own, since between algorithms
-operators do not mean the same. Then the best of all are crossed, and the best one is improved by steps whose sizes
-adapt to what they win.
+operators do not mean the same. Then voices of other structure, some at ratios that the sound shows (`dx7_ratios`), and
+fits of levels and rates (`dx7_fit`) take turns.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inversynth.search.dx7_fit import fit_voice
 from inversynth.search.dx7_levels import fit_carriers
 from inversynth.search.dx7_population import (
     CHILDREN,
     POPULATION,
+    STRUCTURED,
     Voices,
     begun_voices,
     draw_children,
+    draw_structures,
     genes,
-    measure_voices,
-    offer_best,
+    spread,
+    structure_of,
     try_voices,
 )
-from inversynth.search.state import SearchState
+from inversynth.search.dx7_ratios import observed_ratios
+from inversynth.search.state import Classes, SearchState
 
 if TYPE_CHECKING:
     from generators.dx7.voice_index import VoiceIndex
@@ -38,14 +43,20 @@ FITTED = 24
 ISLANDS = 8
 """Algorithms that get a population of their own."""
 
-SHARES = {"islands": 0.45, "cross": 0.45, "steps": 1.0}
+SHARES = {"islands": 0.2, "hop": 1.0}
 """Share of the renders left that each stage takes."""
 
-FIRST_STEP = 0.08
-"""Size of the first single steps, in the range of a parameter."""
+FIRST_FITS, FIT_TIMES, MOST_FITS = 2, 2, 3
+"""Voices of different structure that are fitted first, fits of each at a time, and times that one structure is."""
 
-GROWN, SHRUNK = 1.5, 0.6
-"""Factors of a step that came nearer, and of one that did not."""
+HOPPED = 60
+"""Nearest voices among which one to fit is looked for."""
+
+ALIKE = 2
+"""Voices of one structure among those of which others are made."""
+
+GENERATIONS = 6
+"""Generations between two voices that are fitted."""
 
 
 def voices(state: SearchState) -> Iterator[None]:
@@ -87,6 +98,7 @@ def islands(state: SearchState) -> Iterator[None]:
     """Search within each of the algorithms whose voices are nearest, each with a population of its own."""
     begun, rng = begun_voices(state), np.random.default_rng(state.seed)
     algorithm = genes().column("algorithm")
+    ratios = observed_ratios(state.target, state.synth.sample_rate, state.synth.root)
     chosen = list(dict.fromkeys(begun.classes[:, algorithm].tolist()))[:ISLANDS]
     first, total = state.renders, _share(state, "islands")
     gathered = begun
@@ -94,54 +106,42 @@ def islands(state: SearchState) -> Iterator[None]:
         own = begun.classes[:, algorithm] == one
         island = Voices(begun.classes[own][:POPULATION], begun.costs[own][:POPULATION])
         while state.renders < first + total * number / len(chosen):
-            island = try_voices(state, draw_children(island, rng, frozen=algorithm), island)
+            island = try_voices(state, draw_children(island, rng, algorithm, ratios), island)
             yield
         gathered = gathered.merge(island.classes, island.costs, POPULATION * ISLANDS)
     state.voices = gathered
 
 
-def cross(state: SearchState) -> Iterator[None]:
-    """Cross the best voices of all algorithms."""
-    rng = np.random.default_rng(state.seed + 1)
-    found = begun_voices(state)
-    population = Voices.none().merge(found.classes, found.costs)
-    end = state.renders + _share(state, "cross")
-    while state.renders < end:
-        population = try_voices(state, draw_children(population, rng), population)
-        yield
-    state.voices = population
+def hop(state: SearchState) -> Iterator[None]:
+    """Fit levels and rates of the best voices, and try others of another structure, in turns.
 
-
-def steps(state: SearchState) -> Iterator[None]:
-    """Move single parameters of the best voice by steps that grow where they win, and take together what helped."""
-    table, rng = genes(), np.random.default_rng(state.seed + 2)
+    A voice of another structure is seldom nearer before its levels and rates are fitted to it, so each turn fits the
+    nearest one that has not been (basin hopping: Wales and Doye 1997).
+    """
+    rng, fits = np.random.default_rng(state.seed + 2), Counter[tuple[int, ...]]()
+    ratios = observed_ratios(state.target, state.synth.sample_rate, state.synth.root)
     population = begun_voices(state)
-    sizes = np.maximum(FIRST_STEP * table.highest, 1.0)
-    end = state.renders + _share(state, "steps")
-    movable = np.flatnonzero(table.weights)
+    end = state.renders + _share(state, "hop")
+    wanted = FIRST_FITS
     while state.renders < end:
-        best, cost = population.classes[0], float(population.costs[0])
-        columns = rng.choice(movable, CHILDREN, p=table.weights[movable] / table.weights[movable].sum())
-        moves = np.rint(np.maximum(np.abs(rng.normal(0.0, sizes[columns])), 1.0) * rng.choice([-1.0, 1.0], CHILDREN))
-        tried = np.repeat(best[None], CHILDREN, axis=0)
-        rows = np.arange(CHILDREN)
-        tried[rows, columns] = np.clip(tried[rows, columns] + moves.astype(np.int64), 0, table.highest[columns])
-        costs = measure_voices(state, tried)
-        won = costs < cost
-        for column, gained in zip(columns, won, strict=True):
-            sizes[column] = np.clip(
-                sizes[column] * (GROWN if gained else SHRUNK), 0.8, 0.3 * table.highest[column] + 1.0
-            )
-        population = population.merge(tried, costs)
-        helped = [row for row in np.argsort(costs) if won[row]]
-        if len(helped) > 1:
-            together = np.repeat(best[None], len(helped) - 1, axis=0)
-            for count in range(2, len(helped) + 1):
-                for row in reversed(helped[:count]):  # of two moves of one parameter the better one counts
-                    together[count - 2, columns[row]] = tried[row, columns[row]]
-            population = try_voices(state, together, population)
-        offer_best(state, population)
-        yield
+        chosen: dict[tuple[int, ...], Classes] = {}
+        for voice in population.classes[:HOPPED]:
+            chosen.setdefault(structure_of(voice), voice)
+        unfitted = [(one, voice) for one, voice in chosen.items() if fits[one] < MOST_FITS]
+        for structure, voice in unfitted[:wanted]:
+            fitted = fit_voice(state, voice, FIT_TIMES, rng)
+            fits[structure] += MOST_FITS if fitted.settled else 1
+            population = try_voices(state, fitted.voice[None], population, STARTS)
+            yield
+            if state.renders >= end:
+                break
+        wanted = 1
+        for _ in range(GENERATIONS if state.renders < end else 0):
+            best = spread(population, POPULATION, ALIKE)
+            others = draw_children(best, rng, ratios=ratios, count=CHILDREN - STRUCTURED)
+            children = np.concatenate([draw_structures(best, rng, ratios), others])
+            population = try_voices(state, children, population, STARTS)
+            yield
     state.voices = population
 
 

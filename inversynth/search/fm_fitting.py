@@ -22,9 +22,10 @@ SOLVED = 1e-8
 """Energy left (-80 dB) at which the patch is found and only rounding remains."""
 
 DOUBT_NOISE, DOUBT_MISMATCH = 3e-3, 0.2
-"""Share of what is left by which two scales of the amplitudes may differ and both be likely: where it is white noise,
-and where it is not, as when the sound was made or coded by other means. Of 40 sounds each (seed 4242) in noise of 40 dB
-SNR, as MP3, rendered independently and at 44.1 kHz the common scale is right for 98, 98, 73 and 65 %."""
+"""Share of what is left by which two patches may differ and both be likely: where it is white noise (which alone would
+allow 1e-4 for a second of sound), and where it is not, as when the sound was made or coded by other means. Of 40 sounds
+each (seed 4242) in noise of 40 dB SNR, as MP3, rendered independently and at 44.1 kHz the common scale of the
+amplitudes is right for 98, 98, 73 and 65 %."""
 
 NOISE_POWER = 0.75
 """Power of the top quarter of the spectrum, relative to the whole, above which a remainder counts as white noise. White

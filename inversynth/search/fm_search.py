@@ -247,6 +247,10 @@ class OscillatorSearch:
         weights = (1.0 + worse / max(self.fitting.doubt(patch), INAUDIBLE)) ** -TAIL
         return self.columns.amplitudes, sets, weights / weights.sum()
 
+    def leaves_noise(self, classes: Classes, phases: Floats | None) -> bool:
+        """Tell whether what a patch leaves of the sound is white noise."""
+        return self.fitting.is_noise(self._candidate(classes, phases))
+
     def refit_nearest(self, variants: Classes, classes: Classes, phases: Floats | None) -> Classes:
         """Refit the amplitudes of patches that share the oscillators of one; return those that leave least."""
         patch = self._candidate(classes, phases)

@@ -32,6 +32,13 @@ or of another synth, leaves more."""
 ENOUGH = 1e-4
 """Energy left, relative to the sound (-40 dB), at which nothing new is begun."""
 
+MADE = 1.0
+"""Log-mel distance in dB up to which a sound counts as made by a patch on its levels.
+
+In white noise 20 dB below it the exact patch of `fm` lies at 0.2 dB, and from its sound by an independent renderer at
+0.5 dB (median; 99 % of 300 sounds: 0.91). The nearest of 82 sounds that `fm` cannot make was matched to 1.5 dB.
+"""
+
 INAUDIBLE = 1e-6
 """Energy of a difference, relative to the sound (-60 dB), below which two sounds count as the same."""
 
@@ -96,6 +103,20 @@ class Objective:
             return np.asarray(found + LEVEL_WEIGHT * np.abs(errors).mean(axis=-1))
         energy = np.einsum("...s,...s->...", sounds, sounds)
         return found + np.abs(10.0 * np.log10(np.maximum(energy, SILENT) / self.energy))
+
+    def differences(self, audio: ArrayLike) -> NDArray[np.float32]:
+        """Return the differences of levels of which the log-mel distance is the weighted mean, without those of level.
+
+        `weights @ abs(differences)` is that distance. Shapes: (n, samples) -> (n, numbers).
+        """
+        sounds = np.asarray(audio, np.float32)
+        pieces = sounds.reshape(len(sounds), self.parts, -1)
+        return np.concatenate([one.differences(pieces[:, place]) for place, one in enumerate(self._log_mel)], axis=1)
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """The weight of each of `differences`, (numbers,)."""
+        return np.concatenate([one.weights / self.parts for one in self._log_mel])
 
     def gains(self, audio: ArrayLike) -> NDArray[np.float32]:
         """Return the factors that bring sounds to the level of the target. Shapes: (n, samples) -> (n,).

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from inversynth.search.objective import INAUDIBLE, TAIL, residual
+from inversynth.search.fm_fitting import DOUBT_MISMATCH, DOUBT_NOISE
+from inversynth.search.objective import ENOUGH, INAUDIBLE, TAIL, residual
 from inversynth.search.state import Floats, SearchState
 
-DOUBT = 3e-3
-"""Share of the energy left by which two classes may differ and both be likely. White noise alone would allow 1e-4 for a
-second of sound; what a wrong patch leaves is not white."""
+WRONG = 0.08
+"""Probability that a patch is wrong in more than one parameter, so that the network's word counts, where it leaves more
+than -40 dB and no white noise. Of knobs that seemed certain without it, 97 % were right (40 sounds of `fm` by an
+independent renderer, seed 4242)."""
 
 TIED = 1e-9
 """Energy of a change relative to the sound (-90 dB) that is rounding: such classes are the same to any search."""
@@ -45,12 +47,24 @@ def class_posterior(state: SearchState) -> tuple[NDArray[np.bool_], Floats]:
             break
     _settle(state, match, change)
     worse = np.maximum(left - state.residual, 0.0)
-    log = np.log(np.maximum(state.posterior, 1e-12)) - TAIL * np.log1p(worse / max(INAUDIBLE, DOUBT * state.residual))
+    mismatch = _is_mismatch(state)
+    doubt = (DOUBT_MISMATCH if mismatch else DOUBT_NOISE) * state.residual
+    log = np.log(np.maximum(state.posterior, 1e-12)) - TAIL * np.log1p(worse / max(INAUDIBLE, doubt))
     probabilities = np.exp(log)
     for column, part in enumerate(space.slices):
         probabilities[part] = _led_by(probabilities[part], state.classes[column])
     _weigh_scales(state, probabilities)
+    if mismatch and state.residual > ENOUGH:
+        probabilities = (1.0 - WRONG) * probabilities + WRONG * state.posterior
+        for column, part in enumerate(space.slices):
+            probabilities[part] = _led_by(probabilities[part], state.classes[column])
     return change < INAUDIBLE, probabilities
+
+
+def _is_mismatch(state: SearchState) -> bool:
+    """Tell whether the best patch leaves something other than white noise, where a search can tell."""
+    search = state.structured.get(state.offset)
+    return search is not None and not search.leaves_noise(state.classes, state.phases)
 
 
 def _led_by(scores: Floats, best: int) -> Floats:

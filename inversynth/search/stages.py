@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from inversynth.search import dx7_keyboard, dx7_search, fm_stages, matching
-from inversynth.search.objective import ENOUGH, EXPLAINED
+from inversynth.search.objective import ENOUGH, EXPLAINED, MADE
 from inversynth.search.state import Classes, Floats, SearchStage, SearchState
 
 Budget = Literal["none", "fast", "full"]
@@ -38,10 +38,6 @@ MATCH_RENDERS, MATCH_ON_RENDERS = 4000, 8000
 
 MATCHED_AGAIN = 2
 """Later matches, in the budget "full"."""
-
-NEAR = 0.5
-"""Log-mel distance in dB up to which a sound counts as made on the levels: in white noise 20 dB below it, an exact
-patch of `fm` lies at 0.2 dB."""
 
 ROUNDING = 1e-9
 """Distance by which a class must come nearer; less is float rounding, and could be won for ever."""
@@ -120,7 +116,7 @@ def _match_on(state: SearchState) -> Iterator[None]:
 
 def _off_levels(state: SearchState) -> bool:
     """Tell whether a sound seems to be made by no patch on the levels."""
-    return state.residual >= EXPLAINED or (state.distance > NEAR and state.phases is None)
+    return state.residual >= EXPLAINED or (state.distance > MADE and state.phases is None)
 
 
 def _between(state: SearchState) -> Iterator[None]:
@@ -147,9 +143,8 @@ STAGES: dict[str, SearchStage] = {
         SearchStage("realign", "where it begins, once more, from the match", 1000, 0.3, fm_stages.realign, True),
         SearchStage("voices", "the nearest of an index of voices", 200, 0.5, dx7_search.voices),
         SearchStage("levels", "levels of the carriers, stack by stack", 80, 0.3, dx7_search.levels),
-        SearchStage("islands", "a population for each of eight algorithms", 1000, 1.5, dx7_search.islands),
-        SearchStage("cross", "the best of all algorithms crossed", 600, 1.0, dx7_search.cross),
-        SearchStage("steps", "single parameters of the best, by steps that adapt", 750, 1.0, dx7_search.steps),
+        SearchStage("islands", "a population for each of eight algorithms", 500, 0.7, dx7_search.islands),
+        SearchStage("hop", "other structures, and fits of levels and rates, in turns", 1900, 2.5, dx7_search.hop),
         SearchStage("keyboard", "scaling and velocity, at all notes together", 1000, 3.0, dx7_keyboard.keyboard),
         SearchStage("restart", "built anew from other globals or phases", 20000, 2.0, fm_stages.restart),
     )
@@ -166,15 +161,14 @@ _FAST = (
     "voices",
     "levels",
     "islands",
-    "cross",
-    "steps",
+    "hop",
     "keyboard",
 )
 
 BUDGETS: dict[str, tuple[int, tuple[str, ...]]] = {
     "none": (0, ()),
     "fast": (2600, _FAST),
-    "full": (24000, (*_FAST, "pick", "restart", "evolve", "turn", "match on", "islands", "cross", "steps")),
+    "full": (24000, (*_FAST, "pick", "restart", "evolve", "turn", "match on", "hop")),
 }
 """Renders allowed and stages, in order; a synth leaves out those that do not suit it.
 

@@ -83,6 +83,9 @@ class StructuredSearch(Protocol):
         None where the level is known.
         """
 
+    def leaves_noise(self, classes: Classes, phases: Floats | None) -> bool:
+        """Tell whether what a patch leaves of the sound is white noise."""
+
     def refit_nearest(self, variants: Classes, classes: Classes, phases: Floats | None) -> Classes:
         """Refit the amplitudes of patches that share the oscillators of one; return those that leave least."""
 

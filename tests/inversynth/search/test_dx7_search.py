@@ -63,7 +63,7 @@ def search(synth: Any, limit: int, seed: int = 0) -> Any:
 def test_every_stage_comes_nearer(synth: Any) -> None:
     found = search(synth, 1200)
     distances = [found.start_distance, *(stage.distance for stage in found.stages)]
-    assert [stage.name for stage in found.stages] == ["voices", "levels", "islands", "cross", "steps"]
+    assert [stage.name for stage in found.stages] == ["voices", "levels", "islands", "hop"]
     assert distances == sorted(distances, reverse=True)
     assert found.distance < 0.5 * found.start_distance
     assert found.renders < 1200 + 150
@@ -102,7 +102,7 @@ def test_deep_modulation_costs_and_a_little_does_not() -> None:
 def test_a_full_search_first_does_what_a_fast_one_does(synth: Any) -> None:
     fast, full = (plan_stages(synth, budget) for budget in ("fast", "full"))
     assert full[: len(fast)] == fast
-    assert [stage.name for stage in full[len(fast) :]] == ["islands", "cross", "steps"]
+    assert [stage.name for stage in full[len(fast) :]] == ["hop"]
     assert BUDGETS["full"][0] > BUDGETS["fast"][0]
 
 

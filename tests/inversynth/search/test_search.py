@@ -12,9 +12,10 @@ from generators.sine_generator import SineSynth
 from inversynth.search import stages
 from inversynth.search.fm_rendering import AtomRenderer
 from inversynth.search.fm_stages import find_begin
-from inversynth.search.objective import Objective, decibels, residual
+from inversynth.search.objective import MADE, Objective, decibels, residual
 from inversynth.search.search import BUDGETS, STAGES, SearchInterrupted, refine
 from inversynth.search.stages import likeliest
+from tests.independent_fm import render_independently
 
 LENGTH = 0.5
 """Seconds; half of what the measures are taken on, for speed."""
@@ -104,6 +105,20 @@ def test_find_begin():
     assert find_begin(np.array([0.0, 0.0, 0.0, 0.1])) == 2
     assert find_begin(np.array([0.3, 0.1])) == 0
     assert find_begin(np.zeros(4)) == 0
+
+
+@pytest.mark.parametrize("row", [1, 6])
+def test_a_sound_that_is_rendered_otherwise_is_made_by_its_patch_and_less_certain(synth, row):
+    classes, audio = sound(synth, row)
+    other = render_independently(synth.space.classes_to_values(classes[None]), synth.sample_rate, LENGTH)[0]
+    probabilities = vague(synth.space, classes, row)
+    same, others = (refine(synth, each, probabilities, "fast", level="fit") for each in (audio, other))
+    claims = [[one.probabilities[part].max() for part in synth.space.slices] for one in (same, others)]
+    assert others.residual_db > -40.0  # another renderer's aliases are no noise
+    assert others.distance <= MADE
+    assert max(claims[1]) < 0.9999 < max(claims[0])
+    assert np.mean(claims[1]) < np.mean(claims[0])
+    np.testing.assert_array_equal(others.classes, synth.space.probabilities_to_classes(others.probabilities))
 
 
 def test_what_the_sound_does_not_determine_keeps_the_posterior(synth):
