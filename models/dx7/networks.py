@@ -15,6 +15,7 @@ from keras import ops
 from generators.dx7.voice import OPERATORS
 from models.dx7.features import CHANNELS, FRAMES
 from models.dx7.tokens import FIELDS, OPERATOR_FIELDS, SHARED_FIELDS, SIZES, columns_of
+from models.layers.token_embedding import TokenEmbedding
 
 WIDTH, CONVOLUTIONS, KERNEL = 224, 3, 3
 """Of the encoder: channels, layers of stride 2, steps that each looks at."""
@@ -39,44 +40,6 @@ SPREAD = 1.5
 
 NEAR, LEAST_WEIGHT = 3, 0.1
 """Steps within which a number counts as right, and the weight above which a column is measured."""
-
-
-@keras.saving.register_keras_serializable("inversynth")
-class VoiceTokens(keras.layers.Layer):
-    """Embed the classes of voices, -1 for hidden ones. Shapes: (batch, columns) -> (batch, tokens, DEPTH)."""
-
-    def __init__(self, seed: int | None = None, **options: Any) -> None:
-        super().__init__(**options)
-        self.seed = seed
-
-    def build(self, input_shape: Any) -> None:
-        start = keras.initializers.RandomNormal(stddev=0.1, seed=self.seed)
-        tables = (("operator", OPERATOR_FIELDS), ("shared", SHARED_FIELDS))
-        self.tables, self.offsets = [], []
-        for name, fields in tables:
-            sizes = np.array([one.size + 1 for one in fields])
-            self.tables.append(
-                self.add_weight(shape=(int(sizes.sum()), DEPTH), initializer=start, name=f"{name}_table")
-            )
-            self.offsets.append((np.cumsum(sizes) - sizes + 1).astype(np.int32))
-        self.places = self.add_weight(shape=(TOKENS, DEPTH), initializer=start, name="places")
-
-    def call(self, classes: Any) -> Any:
-        columns = OPERATORS * len(OPERATOR_FIELDS)
-        operators = ops.reshape(classes[:, :columns], (-1, OPERATORS, len(OPERATOR_FIELDS)))
-        parts = [
-            ops.sum(ops.take(table, ops.cast(given, "int32") + offsets, axis=0), axis=-2)
-            for table, given, offsets in zip(
-                self.tables, (operators, classes[:, None, columns:]), self.offsets, strict=True
-            )
-        ]
-        return ops.concatenate(parts, axis=1) + self.places
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return (input_shape[0], TOKENS, DEPTH)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "seed": self.seed}
 
 
 def build_network(seed: int | None = None) -> keras.Model:
@@ -109,7 +72,11 @@ def build_network(seed: int | None = None) -> keras.Model:
     context = keras.layers.Dense(TOKENS * DEPTH, kernel_initializer=start(), name="context")(heard)
     context = keras.layers.Reshape((TOKENS, DEPTH), name="context_of_tokens")(context)
 
-    tokens = VoiceTokens(int(rng.integers(2**31)), name="tokens")(classes)
+    groups = [
+        ("operator", OPERATORS, [one.size for one in OPERATOR_FIELDS]),
+        ("shared", 1, [one.size for one in SHARED_FIELDS]),
+    ]
+    tokens = TokenEmbedding(groups, DEPTH, int(rng.integers(2**31)), name="tokens")(classes)
     state = keras.layers.Add(name="state")([tokens, context])
     for number in range(1, LAYERS + 1):
         normal = keras.layers.LayerNormalization(epsilon=1e-5, name=f"attention{number}_normalisation")(state)

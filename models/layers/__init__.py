@@ -33,6 +33,7 @@ from models.layers.parallel_heads import FrameSigns, ParallelHeads, ScaledSoftsi
 from models.layers.partials import LevelLogarithm, NeighbourMixture, PartialBank, PartialLevels
 from models.layers.resolution import Downscale, FadeIn, FadeOver, Upscale
 from models.layers.spectrogram import LogSpectrogram
+from models.layers.token_embedding import TokenEmbedding
 
 __all__ = [
     "AdaptiveInstanceNormalization",
@@ -77,6 +78,7 @@ __all__ = [
     "ScaledSoftsign",
     "ShiftRight",
     "TimeCoordinate",
+    "TokenEmbedding",
     "Upscale",
     "WaveEnvelope",
     "for_prediction",

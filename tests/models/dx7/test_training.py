@@ -27,6 +27,8 @@ def test_a_trained_network_is_bundled(tmp_path, monkeypatch, capsys):
     assert 0.0 <= run.metrics()["test"]["accuracy"]["All"] <= 1.0
     assert bundle.main(["--model", str(run.path), "--output", "network.npz"]) == 0
     assert f"{networks.build_network().count_params():,} weights" in capsys.readouterr().out
+    for layer in networks.build_network().layers:  # the next process knows no others
+        assert type(layer).__module__.startswith(("keras.", "models.layers."))
     network = VoiceNetwork.load("network.npz")
     context = network.hear(np.sin(np.arange(22050) * 0.07), 22050, 60.0)
     assert network.draw(context, 2, np.random.default_rng(0)).shape == (2, VOICE_BYTES)
