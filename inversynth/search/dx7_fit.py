@@ -58,7 +58,7 @@ def fit_voice(state: SearchState, voice: Classes, times: int, rng: np.random.Gen
     probed, vain = PROBED, 0
     for _ in range(times):
         columns = _columns(best)
-        if not len(columns) or vain >= VAIN:
+        if not len(columns) or vain >= VAIN or state.exhausted():
             break
         up = best[columns] + probed <= highest[columns]
         if rng.random() < 0.5:

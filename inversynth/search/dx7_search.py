@@ -136,7 +136,9 @@ def hop(state: SearchState) -> Iterator[None]:
             if state.renders >= end:
                 break
         wanted = 1
-        for _ in range(GENERATIONS if state.renders < end else 0):
+        for _ in range(GENERATIONS):
+            if state.renders >= end:
+                break
             best = spread(population, POPULATION, ALIKE)
             others = draw_children(best, rng, ratios=ratios, count=CHILDREN - STRUCTURED)
             children = np.concatenate([draw_structures(best, rng, ratios), others])

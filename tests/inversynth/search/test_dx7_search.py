@@ -66,7 +66,7 @@ def test_every_stage_comes_nearer(synth: Any) -> None:
     assert [stage.name for stage in found.stages] == ["voices", "levels", "islands", "hop"]
     assert distances == sorted(distances, reverse=True)
     assert found.distance < 0.5 * found.start_distance
-    assert found.renders < 1200 + 150
+    assert found.renders < 1200 + 100  # a fit, or a generation, that was begun within
     assert found.determined is None
 
 
