@@ -152,9 +152,7 @@ def _rumble(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]
     hop = max(round(0.01 * sample_rate), 1)
     if len(sound) < PAUSE * sample_rate:
         return None
-    padding = min(sample_rate // 2, len(sound) - 1)
-    slow = filter_both_ways(butterworth(4, RUMBLE, sample_rate, "lowpass"), sound, padding)
-    rest = sound - filter_both_ways(butterworth(4, 2.0 * RUMBLE, sample_rate, "lowpass"), sound, padding)
+    slow, rest = _below_rumble(sound, sample_rate), sound - _below_rumble(sound, sample_rate, octaves=1)
     places = np.arange(0, len(sound), hop)
     levels, slows = np.add.reduceat(np.square(rest), places), np.add.reduceat(np.square(slow), places)
     quiet = levels < levels.max() * 10.0 ** (-LOUD_DB / 10.0)
@@ -166,23 +164,28 @@ def _rumble(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]
             0.2 * slows.mean(), RUMBLE_SHARE * levels.max()
         ):
             inner = slice(first + (0 if first == 0 else 5), first + len(still) - (5 if first == 0 else 0))
-            waves = _steady_waves(sound, slice(inner.start * hop, inner.stop * hop), sample_rate)
+            waves = _steady_waves(sound, slow, slice(inner.start * hop, inner.stop * hop), sample_rate)
             return slow if waves is None else waves
     return None
 
 
-def _steady_waves(sound: NDArray[np.float64], pause: slice, sample_rate: int) -> NDArray[np.float64] | None:
-    """Fit sine waves below `RUMBLE` to a pause; returns them over the whole sound, None where they leave too much."""
+def _steady_waves(
+    sound: NDArray[np.float64], slow: NDArray[np.float64], pause: slice, sample_rate: int
+) -> NDArray[np.float64] | None:
+    """Fit sine waves below `RUMBLE` to a pause; returns them over the whole sound, None where they leave too much.
+
+    Args: slow: what of the sound lies below `RUMBLE`.
+    """
     time = np.arange(len(sound)) / sample_rate
     heard, at = sound[pause], time[pause]
     block = max(round(0.005 * sample_rate), 1)
     count = len(heard) // block
-    slow, centres = (each[: count * block].reshape(count, block).mean(axis=1) for each in (heard, at))
+    means, centres = (each[: count * block].reshape(count, block).mean(axis=1) for each in (heard, at))
     lowest = 1.0 / (at[-1] - at[0])  # one period in the pause
     grid = np.arange(lowest, RUMBLE, 0.05 * lowest)
     turns = np.exp(2j * np.pi * grid[:, None] * (centres - centres[0]))
     frequencies: list[float] = []
-    left = slow - slow.mean()
+    left = means - means.mean()
     total = float(left @ left)
     for _ in range(WAVES):
         frequencies.append(float(grid[int(np.abs(turns @ left).argmax())]))
@@ -190,16 +193,17 @@ def _steady_waves(sound: NDArray[np.float64], pause: slice, sample_rate: int) ->
         if not all(0.0 < each <= 1.5 * RUMBLE for each in frequencies):
             return None
         weights = np.linalg.lstsq(_waves(at, frequencies), heard, rcond=None)[0]
-        left = slow - _waves(centres, frequencies) @ weights
+        left = means - _waves(centres, frequencies) @ weights
         if float(left @ left) <= STEADY * total:
             found = _waves(time, frequencies) @ weights
-            lowpass = butterworth(4, RUMBLE, sample_rate, "lowpass")
-            before, after = (
-                filter_both_ways(lowpass, each, min(sample_rate // 2, len(sound) - 1))
-                for each in (sound, sound - found)
-            )
-            return found if np.square(after).sum() < np.square(before).sum() else None
+            return found if np.square(_below_rumble(sound - found, sample_rate)).sum() < slow @ slow else None
     return None
+
+
+def _below_rumble(sound: NDArray[np.float64], sample_rate: int, octaves: int = 0) -> NDArray[np.float64]:
+    """Return what lies below `RUMBLE`, or so many octaves above it, without delay."""
+    padding = min(sample_rate // 2, len(sound) - 1)
+    return filter_both_ways(butterworth(4, RUMBLE * 2.0**octaves, sample_rate, "lowpass"), sound, padding)
 
 
 def _waves(time: NDArray[np.float64], frequencies: list[float]) -> NDArray[np.float64]:

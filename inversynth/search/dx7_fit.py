@@ -53,7 +53,7 @@ def fit_voice(state: SearchState, voice: Classes, times: int, rng: np.random.Gen
     """Fit the levels and rates of the operators of a voice that are heard, some times. Shapes: voice (145,)."""
     weights, highest = state.objective.weights, genes().highest
     best = voice.copy()
-    over = _differences(state, best[None])[0]
+    over = state.differences(state.render(best))[0]
     distance = float(weights @ np.abs(over))
     probed, vain = PROBED, 0
     for _ in range(times):
@@ -66,12 +66,12 @@ def fit_voice(state: SearchState, voice: Classes, times: int, rng: np.random.Gen
         moved = np.repeat(best[None], len(columns), axis=0)
         rows = np.arange(len(columns))
         moved[rows, columns] = np.clip(best[columns] + np.where(up, probed, -probed), 0, highest[columns])
-        differences = _differences(state, moved)
+        differences = state.differences(state.render(moved))
         lengths = (moved[rows, columns] - best[columns]).astype(np.float32)
         slopes = (differences - over) / np.where(lengths == 0, 1, lengths)[:, None]
         nearest = int((np.abs(differences) @ weights).argmin())
         tried = np.unique(np.append(moved[nearest][None], _steps(best, columns, slopes, over, weights), axis=0), axis=0)
-        differences = _differences(state, tried)
+        differences = state.differences(state.render(tried))
         distances = np.abs(differences) @ weights
         chosen = int(distances.argmin())
         if distances[chosen] < distance - 1e-6:
@@ -105,11 +105,3 @@ def _columns(voice: Classes) -> Classes:
     heard = heard_operators(values_to_bytes(voice[None].astype(np.float64)).astype(np.int64))[0]
     names = genes().names
     return np.sort(np.concatenate([operator_columns(names, each)[heard] for each in FITTED]))
-
-
-def _differences(state: SearchState, voices: Classes) -> NDArray[np.float32]:
-    """Render voices and compare their levels, sharing the work between threads. Shapes: (n, 145) -> (n, numbers)."""
-    audio = state.render(voices)
-    if state.pool is None or len(audio) < 8:
-        return state.objective.differences(audio)
-    return np.concatenate(list(state.pool.map(state.objective.differences, np.array_split(audio, 2))))

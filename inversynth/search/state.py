@@ -180,10 +180,7 @@ class SearchState:
 
     def render_by(self, synth: Synth, values: Floats, offset: int = 0) -> NDArray[np.float32]:
         """Render patches given as values (n, parameters) by this synth at any root, likewise."""
-        if self.pool is None or len(values) < 8:  # fewer are not worth a second thread
-            audio = synth.render(values)
-        else:
-            audio = np.concatenate(list(self.pool.map(synth.render, np.array_split(values, 2))))
+        audio = self._shared(synth.render, values)
         self.renders += len(values)
         if offset:
             audio = np.pad(audio[:, :-offset], ((0, 0), (offset, 0)))
@@ -195,9 +192,17 @@ class SearchState:
 
     def measure(self, audio: NDArray[np.float32]) -> Floats:
         """Return the distances of sounds (n, samples) from the target, (n,) dB, sharing the work between threads."""
-        if self.pool is None or len(audio) < 8:
-            return self.objective.distance(audio)
-        return np.concatenate(list(self.pool.map(self.objective.distance, np.array_split(audio, 2))))
+        return self._shared(self.objective.distance, audio)
+
+    def differences(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return `Objective.differences` of sounds (n, samples), (n, numbers), likewise."""
+        return self._shared(self.objective.differences, audio)
+
+    def _shared(self, work: Callable[[Any], NDArray[Any]], rows: NDArray[Any]) -> NDArray[Any]:
+        """Do work on rows in two threads; fewer than 8 are not worth a second one."""
+        if self.pool is None or len(rows) < 8:
+            return work(rows)
+        return np.concatenate(list(self.pool.map(work, np.array_split(rows, 2))))
 
     def offer(self, classes: Classes, offset: int = 0, phases: Floats | None = None, left: float | None = None) -> bool:
         """Take a patch if it is nearer to the target than the best so far.

@@ -1,7 +1,5 @@
 """Levels and rates are fitted to a sound, and the ratios that a sound shows are those of the voice that makes it."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,7 @@ from inversynth.search.dx7_fit import FITTED, fit_voice
 from inversynth.search.dx7_population import genes, operator_columns
 from inversynth.search.dx7_ratios import observed_ratios
 from inversynth.search.objective import Objective
-from inversynth.search.state import Recording, SearchState
+from tests.inversynth.search.dx7_state import begun
 
 PAIRS = Voice().replaced(
     algorithm=4,
@@ -27,25 +25,6 @@ PAIRS = Voice().replaced(
     op4_coarse=7,
 )
 """Two pairs of a carrier and a modulator."""
-
-
-def begun(synth: Dx7Synth, wanted: Voice, start: Voice) -> tuple[SearchState, Any]:
-    sound = synth.render(voice_values(wanted.values).astype(float))
-    classes = voice_values(start.values).astype(np.int64)
-    state = SearchState(
-        synth,
-        sound,
-        posterior=np.ones(synth.space.size),
-        limit=10_000,
-        seed=0,
-        pool=None,
-        start=classes,
-        classes=classes,
-        objective=Objective(sound, synth.sample_rate, any_level=True),
-        recording=Recording(sound, 0, len(sound)),
-        any_level=True,
-    )
-    return state, classes
 
 
 def test_differences_are_what_the_distance_averages() -> None:

@@ -10,10 +10,9 @@ from generators.dx7.voice import Voice, stack_values
 from inversynth.search import dx7_search
 from inversynth.search.dx7_levels import fit_carriers
 from inversynth.search.dx7_population import _modulation_cost, genes
-from inversynth.search.objective import Objective
 from inversynth.search.search import plan_stages, refine
 from inversynth.search.stages import BUDGETS
-from inversynth.search.state import Recording, SearchState
+from tests.inversynth.search.dx7_state import begun
 
 VOICES = tuple(
     Voice().replaced(
@@ -111,22 +110,8 @@ def test_carriers_are_fitted_to_their_levels() -> None:
     wanted = Voice().replaced(
         algorithm=4, op1_output_level=90, op3_output_level=70, op3_coarse=5, op4_output_level=60, op4_coarse=3
     )
-    changed = voice_values(wanted.replaced(op1_output_level=60, op3_output_level=95).values).astype(np.int64)
+    state, changed = begun(synth, wanted, wanted.replaced(op1_output_level=60, op3_output_level=95))
     alone = voice_values(Voice().values).astype(np.int64)
-    sound = synth.render(voice_values(wanted.values).astype(float))
-    state = SearchState(
-        synth,
-        sound,
-        posterior=np.ones(synth.space.size),
-        limit=100,
-        seed=0,
-        pool=None,
-        start=changed,
-        classes=changed,
-        objective=Objective(sound, synth.sample_rate, any_level=True),
-        recording=Recording(sound, 0, len(sound)),
-        any_level=True,
-    )
     (fitted,) = fit_carriers(state, np.stack([changed, alone]))
     found = patch_voice(fitted.astype(float))
     assert found["op1_output_level"] - found["op3_output_level"] == pytest.approx(20, abs=1)
