@@ -30,8 +30,8 @@ PAUSE = 0.2
 STEADY = 0.01
 """Share of the rumble in a pause (-20 dB) that sine waves may leave of it and still be taken for the rumble."""
 
-WAVES = 3
-"""Sine waves of which steady rumble consists at most."""
+WAVES, FITTED_PAUSE = 3, 4.0
+"""Sine waves of which steady rumble consists at most; they are fitted to so many seconds of pause beside the sound."""
 
 NO_OFFSET = 1e-5
 """Power of an offset relative to the sound's (-50 dB) below which it is let be."""
@@ -163,8 +163,9 @@ def _rumble(sound: NDArray[np.float64], sample_rate: int) -> NDArray[np.float64]
         if len(still) * hop >= PAUSE * sample_rate and middle.mean() > max(
             0.2 * slows.mean(), RUMBLE_SHARE * levels.max()
         ):
-            inner = slice(first + (0 if first == 0 else 5), first + len(still) - (5 if first == 0 else 0))
-            waves = _steady_waves(sound, slow, slice(inner.start * hop, inner.stop * hop), sample_rate)
+            most = round(FITTED_PAUSE * sample_rate) // hop
+            begin, end = (max(lead - 5 - most, 0), lead - 5) if first == 0 else (first + 5, len(slows))
+            waves = _steady_waves(sound, slow, slice(begin * hop, min(end, begin + most) * hop), sample_rate)
             return slow if waves is None else waves
     return None
 

@@ -143,6 +143,13 @@ def test_steady_rumble_leaves_the_slow_parts_of_a_sound_alone(frequencies, behin
     assert rms(cleaned - whole) <= 1e-3 * rms(sound)
 
 
+def test_steady_rumble_of_minutes_is_fitted_beside_the_sound():
+    sound = np.concatenate([np.zeros(120 * RATE), np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)])  # 16 GB otherwise
+    rumble = 0.03 * np.sin(2 * np.pi * 7 * np.arange(len(sound)) / RATE)
+    cleaned, _ = remove_drift(sound + rumble, RATE)
+    assert rms((cleaned - sound)[-RATE:]) <= 1e-3
+
+
 def test_rumble_that_is_no_steady_wave_is_filtered_out():
     noise = np.cumsum(np.random.default_rng(0).standard_normal(2 * RATE))
     sound = np.concatenate([np.zeros(RATE), np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)])
