@@ -28,6 +28,15 @@ def test_section_lays_out_speeds_and_steps():
     assert "median of n = 3" in markdown
 
 
+def test_size_with_sines_is_measured_with_them(monkeypatch):
+    monkeypatch.setattr(wavenet, "WITH_SINES", ("smoke",))
+    speed = measure("smoke", 2, rounds=1, naive_samples=1)
+    assert min(speed.cached, speed.naive) > 0
+    made = section([Speed("shallow", 1, 12_000.0, 40.0, 3)], {}).to_markdown()
+    assert "`shallow` misses its goal: 12,000 of 16,000 samples/s at batch 1." in made
+    assert "`tiny` m" not in made
+
+
 def test_goals_that_are_met_are_reported():
     speeds = [Speed("tiny", 1, 16_000.0, 40.0, 3), Speed("tiny", 16, 60_000.0, 90.0, 3)]
     assert "`tiny` meets its goals." in section(speeds, {}).to_markdown()

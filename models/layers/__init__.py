@@ -21,6 +21,7 @@ from models.layers.modulation import (
     RepeatInTime,
     TimeCoordinate,
 )
+from models.layers.note_sines import NoteBands, NoteSines
 from models.layers.note_spectrograms import AddedHiss, MelsOfPicture, PictureError, RelativeSpectrogram
 from models.layers.oscillators import (
     DotProductAttention,
@@ -62,6 +63,8 @@ __all__ = [
     "MelsOfPicture",
     "MinibatchDeviation",
     "NeighbourMixture",
+    "NoteBands",
+    "NoteSines",
     "OscillatorCandidates",
     "ParallelHeads",
     "ParameterSoftmax",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.analysis.note_phase import track_phase
 from generators.dataset import Dataset
 from generators.errors import DatasetError, SettingsError
 from generators.notes import labels
@@ -54,9 +55,10 @@ class CropBatches(Batches):
         rows: of the dataset. length: samples of a crop. count: crops in an epoch, in shuffled passes over the rows.
         seed: of order and places; None for rows in their order, and the middle of each sound.
         within: samples from the beginning of a sound within which random crops lie.
-        pitch: include MIDI notes. jitter: maximum standard deviation of noise on the inputs, in classes; that of each
-            crop is drawn. Targets are without noise.
-    Batches: classes (batch, length), or (classes, notes (batch, 1)), and classes (batch, length); int32.
+        pitch: include MIDI notes. phase: include them, and the phase of their fundamentals. jitter: maximum standard
+            deviation of noise on the inputs, in classes; that of each crop is drawn. Targets are without noise.
+    Batches: classes (batch, length), or (classes, notes (batch, 1)), or (classes, notes, phase (batch, length) float32
+        in cycles), and classes (batch, length); int32.
     """
 
     def __init__(
@@ -70,11 +72,12 @@ class CropBatches(Batches):
         seed: int | None = None,
         within: int | None = None,
         pitch: bool = False,
+        phase: bool = False,
         jitter: float = 0.0,
     ) -> None:
         super().__init__(count or len(rows), batch_size, len(rows))
         self._dataset, self._rows, self._seed, self._jitter = dataset, rows, seed, jitter
-        self._length, self._within, self._pitch = length, within or dataset.samples, pitch
+        self._length, self._within, self._pitch, self._phase = length, within or dataset.samples, pitch, phase
         self._passes = ShuffledPasses(rows, seed or 0)
 
     def make(self, epoch: int, number: int) -> Batch:
@@ -86,14 +89,17 @@ class CropBatches(Batches):
             rows = self._passes.rows_at(np.arange(first, last) + epoch * self.count)
             rng = np.random.default_rng([self._seed, epoch, number])
             starts = rng.integers(0, self._within - self._length + 1, len(rows))
-        targets = inputs = mu_law_classes(self._dataset.read_crops(rows, starts, self._length)).astype(np.int32)
+        audio = self._dataset.read_crops(rows, starts, self._length)
+        targets = inputs = mu_law_classes(audio).astype(np.int32)
         if self._jitter and self._seed is not None:
             noise = rng.normal(size=targets.shape) * rng.uniform(0.0, self._jitter, (len(targets), 1))
             inputs = np.clip(targets + np.rint(noise).astype(np.int32), 0, CLASSES - 1)
-        if not self._pitch:
+        if not (self._pitch or self._phase):
             return inputs, targets
         notes = self._dataset.read_columns(rows, ("classes",))[0][:, :1].astype(np.int32)
-        return (inputs, notes), targets
+        if not self._phase:
+            return (inputs, notes), targets
+        return (inputs, notes, track_phase(audio, notes[:, 0], self._dataset.card.sample_rate)), targets
 
 
 class _LabelledSource(DatasetSource):
@@ -113,8 +119,8 @@ class NoteCrops(_LabelledSource):
 
     Args:
         crop: samples of a crop. crop_seconds: seconds from the beginning of each sound that training crops come from; 0
-            for all of it. steps: batches of an epoch; by default every note comes up once. pitch: include MIDI notes.
-            jitter: as `CropBatches`, in training.
+            for all of it. steps: batches of an epoch; by default every note comes up once. pitch, phase: as
+            `CropBatches`; jitter: likewise, in training.
     Raises: DatasetError for a dataset of something else, or of sounds shorter than a crop.
     """
 
@@ -126,6 +132,7 @@ class NoteCrops(_LabelledSource):
         crop_seconds: float = 0.0,
         steps: int | None = None,
         pitch: bool = False,
+        phase: bool = False,
         jitter: float = 0.0,
         **options: Any,
     ) -> None:
@@ -138,9 +145,15 @@ class NoteCrops(_LabelledSource):
         super().__init__(dataset, steps=steps, **options)
         within = round(crop_seconds * dataset.card.sample_rate) or dataset.samples
         self._crop, self._within, self._pitch = crop, min(max(within, crop), dataset.samples), pitch
-        self._jitter = jitter
+        self._phase, self._jitter = phase, jitter
         self.settings |= {"crop": crop, "crop_seconds": crop_seconds, "jitter": jitter}
         self._keep_labelled_splits(dataset)
+
+    @property
+    def known(self) -> dict[str, Any]:
+        pitch = self._dataset.read_columns(slice(None), ("classes",))[0][:, 0]
+        notes, counts = np.unique(pitch[self.rows("training")], return_counts=True)
+        return {"notes": notes.tolist(), "counts": counts.tolist()}
 
     def training(self, batch_size: int) -> Batches:
         count = self._steps * batch_size if self._steps else None
@@ -161,7 +174,8 @@ class NoteCrops(_LabelledSource):
         rows = self.rows(split)
         if split != "training":
             rows = evenly_spaced(rows, MAX_EVALUATED)
-        return CropBatches(self._dataset, rows, batch_size, length=self._crop, pitch=self._pitch, **options)
+        given = {"pitch": self._pitch, "phase": self._phase}
+        return CropBatches(self._dataset, rows, batch_size, length=self._crop, **given, **options)
 
 
 class WholeNotes(_LabelledSource):
@@ -261,6 +275,7 @@ def open_crops(settings: Any, stack: ExitStack, *, hop: int) -> tuple[NoteCrops,
         crop_seconds=settings.crop_seconds,
         jitter=settings.jitter,
         pitch=settings.pitch_conditioning,
+        phase=settings.sine_conditioning,
         **settings.split,
     )
     return source, dataset.name

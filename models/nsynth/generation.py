@@ -8,6 +8,7 @@ product per sample.
 Source: Le Paine et al. 2016, arXiv 1611.09482; Engel et al. 2017.
 
 The loop runs over the samples of one code and returns its rings, so that a caller can show progress, stop and resume.
+A decoder that is conditioned on sines is given those of a note in tune, which begin with the sound at phase 0.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,9 +21,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from generators.analysis.note_phase import nominal_phase
 from generators.errors import ModelError
 from models.layers.companding import CLASSES, MIDDLE
-from models.nsynth.presets import FILTER
+from models.nsynth.presets import FILTER, PITCHES
 
 BRANCHES = 16
 """The inverse of a distribution over 256 classes is found in two steps of 16: short sums, and little code."""
@@ -51,7 +53,9 @@ class CachedDecoder:
         self.width = layer["start"].filters
         self.code = decoder.inputs[1].shape[-1]
         self.hop = layer["with_condition_last"].hop
-        self.takes_pitch = len(decoder.inputs) == 3
+        self.takes_pitch = len(decoder.inputs) >= 3
+        self._sines, self._bands = layer.get("sines"), layer.get("note_bands")
+        self._one_hot = "one_hot" in layer
         weights = {name: [ops.convert_to_tensor(w) for w in each.weights] for name, each in layer.items()}
         self._weights = {
             "start": _flat_taps(weights["start"]),
@@ -67,6 +71,14 @@ class CachedDecoder:
             "logits": weights["logits"],
             "conditions": [*(weights[f"condition{number}"] for number in range(count)), weights["condition_last"]],
         }
+        if self._sines is not None:
+            names = ["sines_start", *(f"sines{number}" for number in range(count)), "sines_last"]
+            self._weights["sines"] = ops.concatenate([weights[name][0] for name in names], axis=-1)
+
+    @property
+    def takes_phase(self) -> bool:
+        """Whether the decoder is conditioned on sines."""
+        return self._sines is not None
 
     def initial_state(self, batch: int) -> GenerationState:
         """Return the state before the first sample."""
@@ -81,8 +93,9 @@ class CachedDecoder:
         state, parts = self.initial_state(len(classes)), []
         for number, condition in enumerate(self._conditions(codes, pitch)):
             known = ops.transpose(ops.cast(classes[:, number * self.hop : (number + 1) * self.hop], "int32"))
+            sines = self._sines_from(state.sample, pitch)
             logits, last, rings = teacher_forced_loop(self.dilations)(
-                self._weights, condition, _int_tensor(state.sample), state.last, state.rings, known
+                self._weights, condition, _int_tensor(state.sample), state.last, state.rings, known, sines
             )
             state = GenerationState(state.sample + self.hop, last, rings)
             parts.append(ops.convert_to_numpy(logits))
@@ -117,8 +130,9 @@ class CachedDecoder:
         state, sharpness = state or self.initial_state(len(codes)), ops.convert_to_tensor(1.0 / temperature, "float32")
         for condition in self._conditions(codes, pitch):
             uniform = ops.convert_to_tensor(uniform_draws(seeds, state.sample, self.hop))
+            sines = self._sines_from(state.sample, pitch)
             drawn, last, rings = sampling_loop(self.dilations)(
-                self._weights, condition, _int_tensor(state.sample), state.last, state.rings, uniform, sharpness
+                self._weights, condition, _int_tensor(state.sample), state.last, state.rings, uniform, sharpness, sines
             )
             state = GenerationState(state.sample + self.hop, last, rings)
             yield np.ascontiguousarray(ops.convert_to_numpy(drawn).T.astype(np.uint8)), state
@@ -128,21 +142,31 @@ class CachedDecoder:
             raise ModelError(f"this decoder {'needs a' if self.takes_pitch else 'has no'} pitch. Received: {pitch}")
         for number in range(codes.shape[1]):
             condition = ops.cast(codes[:, number], "float32")
-            if self.takes_pitch:
-                width = self._weights["conditions"][0][0].shape[0] - self.code
-                condition = ops.concatenate([condition, ops.one_hot(ops.cast(pitch, "int32"), width)], axis=-1)
-            yield condition
+            parts = [condition]
+            if self._one_hot:
+                parts.append(ops.one_hot(ops.cast(pitch, "int32"), PITCHES))
+            if self._bands is not None:
+                parts.append(self._bands(ops.convert_to_tensor(np.asarray(pitch)[:, None])))
+            yield ops.concatenate(parts, axis=-1)
+
+    def _sines_from(self, first: int, pitch: Any) -> Any:
+        """Return the sines of the samples of a code, (hop, batch, channels); None without."""
+        if self._sines is None:
+            return None
+        phase = nominal_phase(pitch, first, self.hop, self._sines.sample_rate)
+        return ops.transpose(self._sines([phase, np.asarray(pitch)[:, None]]), (1, 0, 2))
 
 
 @cache
 def teacher_forced_loop(dilations: tuple[int, ...]) -> Any:
     """Return the loop that gives the logits of known classes, compiled once for all decoders of these dilations."""
 
-    def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, known: Any) -> Any:
+    def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, known: Any, sines: Any) -> Any:
         out, held = ops.zeros((*known.shape, CLASSES)), [_dense(condition, each) for each in weights["conditions"]]
+        waves = None if sines is None else ops.matmul(sines, weights["sines"])
 
         def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
-            logits, rings = _step(dilations, weights, held, start + i, last, rings)
+            logits, rings = _step(dilations, weights, held, _at(waves, i), start + i, last, rings)
             return i + 1, known[i], rings, ops.slice_update(out, (i, 0, 0), logits[None])
 
         _, last, rings, out = ops.while_loop(lambda i, *_: i < known.shape[0], body, (0, last, rings, out))
@@ -155,11 +179,14 @@ def teacher_forced_loop(dilations: tuple[int, ...]) -> Any:
 def sampling_loop(dilations: tuple[int, ...]) -> Any:
     """Return the loop that draws classes, compiled once for all decoders of these dilations."""
 
-    def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, uniform: Any, sharpness: Any) -> Any:
+    def run(
+        weights: Any, condition: Any, start: Any, last: Any, rings: Any, uniform: Any, sharpness: Any, sines: Any
+    ) -> Any:
         out, held = ops.zeros(uniform.shape, "int32"), [_dense(condition, each) for each in weights["conditions"]]
+        waves = None if sines is None else ops.matmul(sines, weights["sines"])
 
         def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
-            logits, rings = _step(dilations, weights, held, start + i, last, rings)
+            logits, rings = _step(dilations, weights, held, _at(waves, i), start + i, last, rings)
             drawn = sample_classes(logits * sharpness, uniform[i])
             return i + 1, drawn, rings, ops.slice_update(out, (i, 0), drawn[None])
 
@@ -170,11 +197,19 @@ def sampling_loop(dilations: tuple[int, ...]) -> Any:
 
 
 def _step(
-    dilations: Sequence[int], weights: Any, condition: Any, t: Any, last: Any, rings: Any
+    dilations: Sequence[int], weights: Any, condition: Any, sines: Any, t: Any, last: Any, rings: Any
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return the logits of sample t, given the class before it. Shapes: last (batch,) -> (batch, 256), rings."""
     level = (ops.cast(last, "float32") - MIDDLE) / MIDDLE
     hidden, first = _convolved(level[:, None], weights["start"], rings[0], t, 1)
+    if sines is not None:
+        width = hidden.shape[-1]
+        hidden = hidden + sines[:, :width]
+        ends = [width + 2 * width * number for number in range(len(dilations) + 1)]
+        condition = [
+            *(held + sines[:, a:b] for held, a, b in zip(condition, ends, ends[1:], strict=False)),
+            condition[-1] + sines[:, ends[-1] :],
+        ]
     made, gates = [first], []
     for number, dilation in enumerate(dilations):
         kernel, bias, out_kernel, out_bias = weights["layers"][number]
@@ -188,6 +223,10 @@ def _step(
     total = ops.relu(total + _dense(ops.concatenate(gates, axis=-1), weights["skips"]))
     total = ops.relu(_dense(total, weights["skip_last"]) + condition[-1])
     return _dense(total, weights["logits"]), tuple(made)
+
+
+def _at(waves: Any, i: Any) -> Any:
+    return None if waves is None else waves[i]
 
 
 def uniform_draws(seeds: Sequence[int], first: int, count: int) -> NDArray[np.float32]:

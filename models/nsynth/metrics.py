@@ -68,7 +68,7 @@ def likelihood(codec: "NSynthCodec", dataset: Dataset, seed: int = 0) -> dict[st
     """Return `nll`, `unigram` and `gain` in bits per sample, on the middles of the test notes."""
     hop = codec.hop
     crop = max(hop, min(MEASURED_CROP, dataset.samples) // hop * hop)
-    source = NoteCrops(dataset, crop=crop, pitch=codec.takes_pitch, seed=seed)
+    source = NoteCrops(dataset, crop=crop, pitch=codec.takes_pitch, phase=codec.decoder.takes_phase, seed=seed)
     found = measure(codec.loaded, source)
     return {name: found[name]["All"] for name in ("nll", "unigram", "gain")}
 

@@ -16,6 +16,9 @@ FILTER = 3
 PITCHES = 128
 """MIDI notes, where pitch is among the conditions."""
 
+SINES = (1, 2, 3, 4, 6, 8, 12, 16)
+"""Multiples of the note's frequency, where sines are among the conditions: together they tell the place in a period."""
+
 
 @dataclass(frozen=True)
 class NSynthPreset:
@@ -75,11 +78,15 @@ PRESETS: dict[str, NSynthPreset] = {
     "full": NSynthPreset(128, 30, 16, 512, 256, 30, 10),
     "medium": NSynthPreset(32, 10, 16, 64, 64, 20, 10, crop=4096, batch_size=4, steps=4_000, learning_rate=5e-4),
     "tiny": NSynthPreset(16, 9, 8, 32, 32, 18, 9, crop=2048, batch_size=8, steps=8_000, learning_rate=3e-3, jitter=4.0),
+    "shallow": NSynthPreset(
+        16, 9, 16, 32, 32, 10, 10, crop=2048, batch_size=8, steps=5_000, learning_rate=3e-3, jitter=6.0
+    ),
     "smoke": NSynthPreset(8, 4, 4, 8, 8, 4, 4, hop=16, crop=64, batch_size=4, steps=20, learning_rate=1e-3),
 }
-"""`full` is that of the paper, `medium` and `tiny` are ours for two cores, `smoke` only shows that all parts fit."""
+"""`full` is that of the paper; `medium` and `tiny` are ours for two cores; `shallow` is for a decoder that is given its
+period by sines; `smoke` only shows that all parts fit."""
 
-PARAMETER_COUNTS: dict[str, int] = {"full": 61_804_048, "medium": 772_560, "tiny": 180_808}
+PARAMETER_COUNTS: dict[str, int] = {"full": 61_804_048, "medium": 772_560, "tiny": 180_808, "shallow": 115_152}
 
 
 def find_preset(name: str) -> NSynthPreset:

@@ -6,6 +6,7 @@ are taken from anywhere in a note; ours come from its first three seconds by def
 them, and silence is learned first.
 """
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -37,21 +38,26 @@ def build_nsynth(
     *,
     size: str = "tiny",
     pitch_conditioning: bool = False,
+    sine_conditioning: bool = False,
     loss: str = "nll",
     data_format: str = "channels_last",
     seed: int | None = None,
+    notes: Sequence[int] = (),
+    counts: Sequence[int] = (),
 ) -> "keras.Model":
     """Build encoder and decoder as one network, untrained.
 
     Args:
         size: a key of `models.nsynth.presets.PRESETS`. pitch_conditioning: condition the decoder on the MIDI note as
-            well.
+            well. sine_conditioning: condition it on sines at the note's frequency.
+        notes, counts: MIDI notes of the training and how often each occurs; for the card alone.
     Raises: ModelError for an unknown size, or another layout than channels_last.
     """
     from models.nsynth.networks import autoencoder
 
     check_channels_last("nsynth", data_format)
-    return autoencoder(find_preset(size), pitch=pitch_conditioning, seed=seed)
+    sine_rate = sample_rate if sine_conditioning else None
+    return autoencoder(find_preset(size), pitch=pitch_conditioning, sine_rate=sine_rate, seed=seed)
 
 
 class NSynthSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSettings):
@@ -60,11 +66,14 @@ class NSynthSettings(EpochLength, EarlyStopping, MixedPrecision, NoteTrainingSet
     presets: ClassVar = PRESETS
 
     model: str = Field(NSYNTH, description=NSYNTH)
-    size: Literal["full", "medium", "tiny", "smoke"] = Field(
+    size: Literal["full", "medium", "tiny", "shallow", "smoke"] = Field(
         "tiny",
         description="how large it is; crop, batch_size, epochs, learning_rate and jitter follow, if they are not set",
     )
     pitch_conditioning: bool = Field(False, description="condition the decoder on the MIDI note, as in the paper")
+    sine_conditioning: bool = Field(
+        False, description="condition the decoder on sines at the frequency of the MIDI note, which give it the period"
+    )
     epochs: int = Field(
         PRESETS["tiny"].steps // STEPS_PER_EPOCH, ge=1, description="of steps_per_epoch; 1000 for full, 20 for medium"
     )
@@ -119,7 +128,7 @@ def _measure(loaded: "LoadedModel", source: "Source") -> dict[str, Any]:
     return measure(loaded, source)
 
 
-OPTIONS = ("size", "pitch_conditioning")
+OPTIONS = ("size", "pitch_conditioning", "sine_conditioning")
 
 RECIPES: tuple[Recipe, ...] = (
     Recipe(

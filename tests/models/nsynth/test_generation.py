@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from generators.analysis.note_phase import nominal_phase
 from generators.errors import ModelError
 from models.nsynth.generation import CachedDecoder, sample_classes, uniform_draws
 from models.nsynth.networks import decoder
@@ -50,6 +51,27 @@ def test_cached_logits_are_those_of_the_network_with_a_pitch():
     np.testing.assert_allclose(cached.logits(classes, CODES[:2, :2], pitch), expected, atol=1e-4)
     with pytest.raises(ModelError, match="this decoder needs a pitch"):
         cached.logits(classes, CODES[:2, :2])
+
+
+@pytest.mark.parametrize("pitch", [False, True])
+def test_cached_logits_are_those_of_the_network_with_sines(pitch):
+    """80 samples at 4 kHz of notes of which one has all its sines, and the other some above half the rate."""
+    network = decoder(SMOKE, pitch=pitch, sine_rate=4000, seed=1)
+    classes, notes = RNG.integers(0, 256, (2, 80)), np.asarray([40, 84])
+    cached = CachedDecoder(network)
+    assert (cached.takes_pitch, cached.takes_phase) == (True, True)
+    expected = np.asarray(network([classes, CODES[:2], notes[:, None], nominal_phase(notes, 0, 80, 4000)]))
+    np.testing.assert_allclose(cached.logits(classes, CODES[:2], notes), expected, atol=1e-4)
+    with pytest.raises(ModelError, match="this decoder needs a pitch"):
+        cached.logits(classes, CODES[:2])
+
+
+def test_sines_go_on_from_any_code():
+    cached = CachedDecoder(decoder(SMOKE, sine_rate=4000, seed=1))
+    options = {"seeds": [7, 8, 9], "pitch": np.asarray([40, 60, 84])}
+    parts = list(cached.sample(CODES, **options))
+    rest = whole(cached, CODES[:, 2:], state=parts[1][1], **options)
+    np.testing.assert_array_equal(rest, np.concatenate([classes for classes, _ in parts[2:]], axis=1))
 
 
 def test_what_is_drawn_is_what_the_network_finds_likely(network, cached, drawn):

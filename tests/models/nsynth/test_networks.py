@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 
+from generators.analysis.note_phase import nominal_phase
 from generators.errors import ModelError
+from models.layers import NoteBands
 from models.nsynth.networks import autoencoder, decoder, encoder
-from models.nsynth.presets import PARAMETER_COUNTS, PRESETS, find_preset
+from models.nsynth.presets import PARAMETER_COUNTS, PRESETS, SINES, find_preset
 from models.training.optimizers import AveragingAdam, falling_adam
 
 SMOKE = PRESETS["smoke"]
@@ -25,7 +27,7 @@ def smoke():
     return autoencoder(SMOKE, seed=0)
 
 
-@pytest.mark.parametrize("name", ["full", "medium", "tiny"])
+@pytest.mark.parametrize("name", ["full", "medium", "tiny", "shallow"])
 def test_size_counts_what_is_published_of_it(name):
     model = autoencoder(PRESETS[name])
     assert model.count_params() == PARAMETER_COUNTS[name]
@@ -118,6 +120,35 @@ def test_pitch_is_an_optional_condition(smoke):
     assert np.abs(low - high).max() > 1e-3
     conditions = SMOKE.layers * 2 * SMOKE.width + SMOKE.skip
     assert model.count_params() - smoke.count_params() == 128 * conditions
+
+
+def test_sines_are_an_optional_condition_and_give_the_period(smoke):
+    """A known sound with sines of another phase has other logits; a phase that is whole cycles ahead has the same."""
+    model = autoencoder(SMOKE, sine_rate=4000, seed=0)
+    classes, note = classes_of(2, 32), np.full((2, 1), 60)
+    phase = nominal_phase([60, 60], 0, 32, 4000)
+    first, ahead, other = (np.asarray(model([classes, note, phase + turn])) for turn in (0.0, 3.0, 0.25))
+    np.testing.assert_allclose(first, ahead, atol=1e-3)
+    assert np.abs(first - other).max() > 1e-2
+    widths = SMOKE.width + SMOKE.layers * 2 * SMOKE.width + SMOKE.skip
+    bands = NoteBands().centres * (SMOKE.layers * 2 * SMOKE.width + SMOKE.skip)
+    assert model.count_params() - smoke.count_params() == 2 * len(SINES) * widths + bands
+
+
+def test_sines_beside_one_hot_notes():
+    model = autoencoder(SMOKE, pitch=True, sine_rate=4000, seed=0)
+    classes, phase = classes_of(1, 32), nominal_phase([60], 0, 32, 4000)
+    low, high = (np.asarray(model([classes, np.full((1, 1), note), phase])) for note in (60, 61))
+    assert np.abs(low - high).max() > 1e-3
+    assert model.get_layer("decoder").get_layer("condition0").kernel.shape[0] == SMOKE.code + 128 + NoteBands().centres
+
+
+def test_network_with_sines_comes_back_from_its_file(tmp_path):
+    model = autoencoder(SMOKE, sine_rate=4000, seed=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
+    inputs = [classes_of(2, 32), np.full((2, 1), 60), nominal_phase([60, 60], 0, 32, 4000)]
+    np.testing.assert_array_equal(again(inputs), model(inputs))
 
 
 def test_network_comes_back_from_its_file(smoke, tmp_path):

@@ -7,14 +7,16 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
+from generators.analysis.note_phase import note_frequency
 from generators.dataset import Card, Dataset
 from generators.errors import DatasetError, ModelError, SettingsError
 from generators.parameters import Parameter, ParameterSpace
-from models.layers.companding import mu_law_classes
+from models.layers.companding import mu_law_audio, mu_law_classes
 from models.model_files import load_model, read_card
 from models.notes.data import CropBatches, NoteCrops
 from models.nsynth import metrics
 from models.nsynth.generation import CachedDecoder
+from models.nsynth.inference import load_nsynth
 from models.nsynth.metrics import entropy
 from models.nsynth.presets import PRESETS
 from models.nsynth.recipe import NSynthSettings, build_nsynth
@@ -158,7 +160,7 @@ def test_other_datasets_and_long_crops_are_refused(tiny_dataset, dataset):
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", ["tiny", "medium", "full"])
+@pytest.mark.parametrize("size", ["tiny", "medium", "full", "shallow"])
 def test_what_is_not_set_follows_the_size(size):
     settings, row = NSynthSettings.parse(["--preset", size]), PRESETS[size]
     assert (settings.crop, settings.batch_size, settings.learning_rate) == (
@@ -227,6 +229,8 @@ def test_run_ends_with_its_measures(run):
     assert 6 < test["unigram"]["All"] < 8
     card = read_card(run.best)
     assert (card.takes, card.features["size"], card.sample_rate) == ("notes", "smoke", RATE)
+    assert card.features["notes"] == sorted(60 + tens + ones for tens in (0, 10, 20, 30) for ones in range(4))
+    assert card.features["counts"] == [1] * 16
     assert all(math.isfinite(row["val_loss"]) for row in run.history())
 
 
@@ -266,6 +270,36 @@ def test_crops_include_pitch_for_a_network_conditioned_on_it(dataset):
     with NoteCrops(dataset, crop=64, pitch=True).training(4) as batches:
         heard, said = batches[0]
     assert model(list(heard)).shape == (*said.shape, 256)
+
+
+def test_crops_include_notes_and_phase_for_a_network_conditioned_on_sines(dataset):
+    """The notes are sines in tune: their phase turns at their frequency, and is 0 where they have their peak."""
+    model = build_nsynth(SPACE, RATE, SAMPLES, size="smoke", sine_conditioning=True, seed=0)
+    with NoteCrops(dataset, crop=64, phase=True, jitter=4.0).training(4) as batches:
+        inputs, said = batches[0]
+    heard, notes, phase = inputs
+    assert np.any(heard != said)
+    assert (notes.shape, phase.shape, phase.dtype) == ((4, 1), (4, 64), np.float32)
+    turning = np.diff(phase.astype(float), axis=1) * RATE / note_frequency(notes)
+    np.testing.assert_allclose(turning, 1.0, atol=0.04)
+    level = np.cos(2 * np.pi * phase) * mu_law_audio(said)
+    assert np.mean(level, axis=1) == pytest.approx(np.full(4, 0.25), abs=0.03)
+    assert model(list(inputs)).shape == (*said.shape, 256)
+
+
+def test_run_with_sines_ends_with_its_measures_and_decodes_notes(path, dataset, tmp_path):
+    run = run_of(path, tmp_path, "--sine_conditioning", "--epochs", "1")
+    card = read_card(run.best)
+    assert (card.features["sine_conditioning"], card.features["pitch_conditioning"]) == (True, False)
+    assert run.metrics()["test"]["n"] == 8
+    codec = load_nsynth(run.best)
+    found = metrics.likelihood(codec, dataset)
+    assert found["nll"] > 0
+    assert codec.takes_pitch
+    codes = codec.encode(dataset.audio[:2])
+    low, high = (codec.decode(codes, seeds=[1, 2], pitch=[note, 64]) for note in (62, 63))
+    assert np.any(low[0] != high[0])
+    np.testing.assert_array_equal(low[1], high[1])
 
 
 def test_command_trains(path, tmp_path, capsys):
