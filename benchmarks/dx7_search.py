@@ -4,7 +4,8 @@ Two tables: voices of Debian's `hexter` package (drawn by a seed, in no index), 
 44.1 kHz with a floor of -80 dB; and recordings (Debian's sonic-pi-samples) with a pitch, the first second from the
 onset, compared at 16,384 Hz with the recording's own noise as the floor, as `benchmarks.real_sounds` compares `fm`.
 
-Beside the search stand the nearest voice of the index and the nearest after the first stage; with `--baselines` a plain
+Beside the search stand the nearest voice of the index, the nearest of those that the network draws, and the nearest
+after the first stage; with `--baselines` a plain
 genetic search and CMA-ES with as many renders from the same starts, and with `--fm` the search for a patch of `fm`.
 `--referee` renders voices and answers by dexed-py, in place of our own engine.
 """
@@ -40,7 +41,7 @@ from generators.dx7.voice_index import bundled_index
 from generators.errors import AudioError, SettingsError
 from generators.settings import Settings
 from inversynth.inversion.target import Target, read_target
-from inversynth.inversion.voices import nearest_voices, voice_synth
+from inversynth.inversion.voices import drawn_voices, starting_voices, voice_synth
 from inversynth.search.dx7_search import genes
 from inversynth.search.search import refine
 
@@ -179,26 +180,28 @@ def _measured(
     """Search for a sound by all methods, and compare the answers."""
     began = time.perf_counter()
     synth = voice_synth(target, note)
-    start, further = nearest_voices(target, note, None)
+    starts = starting_voices(target, note)
     found = refine(
         synth,
         target.audio,
         np.ones(synth.space.size),
         settings.budget,
         limit=settings.renders,
-        start=start,
-        starts=further,
+        start=starts[0],
+        starts=starts[1:],
         level="fit",
     )
     seconds = time.perf_counter() - began
-    answers = {"nearest": start, "search": found.values}
+    measure = LogMelDistance(target.audio, SAMPLE_RATE)
+    drawn = voice_values(drawn_voices(target, note)).astype(np.float64)
+    likely = drawn[int(measure.distance(synth.render(drawn)).argmin())]
+    answers = {"nearest": starts[0], "network": likely, "search": found.values}
     if settings.baselines:
-        measure = LogMelDistance(target.audio, SAMPLE_RATE)
         index, _ = bundled_index().nearest(target.audio, SAMPLE_RATE, note, POPULATION)
         known = voice_values(fold_scaling(index, note, VELOCITY))
         rng = np.random.default_rng(settings.seed)
         answers["genetic"] = search_plainly(synth, measure, known, found.renders, rng)
-        answers["cma-es"] = search_by_cma(synth, measure.distance, start, found.renders, settings.seed)[1]
+        answers["cma-es"] = search_by_cma(synth, measure.distance, starts[0], found.renders, settings.seed)[1]
     voices = np.concatenate([values_to_bytes(np.asarray(values)[None]) for values in answers.values()])
     distances = dict(zip(answers, (float(each) for each in compare(voices)), strict=True))
     distances["first stage"] = found.stages[0].distance if found.stages else found.distance

@@ -22,9 +22,9 @@ from inversynth.inversion.target import Target
 from inversynth.inversion.voices import (
     Banks,
     describe_assumptions,
-    nearest_voices,
     search_details,
     set_untold,
+    starting_voices,
     voice_synth,
 )
 from inversynth.search.dx7_keyboard import PlayedNote, SeveralNotes
@@ -154,7 +154,7 @@ def invert_notes(
     synth = voice_synth(main, notes[0].note)
     several = SeveralNotes(notes, synth.length, synth.sample_rate)
     allowed = BUDGETS[budget][0] if limit is None else limit
-    start, starts = nearest_voices(main, notes[0].note, banks)
+    starts = starting_voices(main, notes[0].note, banks, by_rendering=budget == "none")
     options: dict[str, Any] = {"level": "fit", "progress": progress}
     uniform = np.ones(synth.space.size)
 
@@ -163,7 +163,14 @@ def invert_notes(
 
     try:
         alone = refine(
-            synth, main.audio, uniform, budget, limit=round(ALONE * allowed), start=start, starts=starts, **options
+            synth,
+            main.audio,
+            uniform,
+            budget,
+            limit=round(ALONE * allowed),
+            start=starts[0],
+            starts=starts[1:],
+            **options,
         )
     except SearchInterrupted as stop:
         raise InversionInterrupted(stop.best, finished(stop.best, stop.best.renders)) from stop

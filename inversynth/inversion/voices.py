@@ -40,6 +40,9 @@ MIDDLE_C = 60
 BANK_STARTS = 40
 """Nearest voices of a user's banks that a search begins with: of the best of an index, 97 of 100 are among so many."""
 
+INDEX_STARTS, DRAWN = 40, 40
+"""Voices of the index, and drawn by the network, of which the nearest is taken without a search."""
+
 MOST_VOICES = 20_000
 """Voices of banks that are looked at: 600 banks, analysed in about two minutes."""
 
@@ -117,13 +120,13 @@ def invert_voice(
 ) -> Inversion:
     """Find the DX7 voice that makes a sound; `target` is at `SAMPLE_RATE` and lasts `LENGTH`.
 
-    Args: budget: of the search; "none" takes the nearest voice. progress: called after every stage. limit: renders
-        allowed, in place of the budget's own number. banks: further voices to begin with.
+    Args: budget: of the search; "none" takes the nearest of those that a search begins with. progress: called after
+        every stage. limit: renders allowed, in place of the budget's own number. banks: further voices to begin with.
     Raises: InversionInterrupted on Ctrl-C.
     """
     note = played_note(target)
     synth = voice_synth(target, note)
-    start, starts = nearest_voices(target, note, banks)
+    starts = starting_voices(target, note, banks, by_rendering=budget == "none")
     return search_from(
         synth,
         target,
@@ -131,25 +134,44 @@ def invert_voice(
         budget,
         describe_assumptions(synth, note),
         level="fit",
-        start=start,
-        starts=starts,
+        start=starts[0],
+        starts=starts[1:],
         limit=limit,
         progress=progress,
         finish=lambda found: replace(set_untold(found, synth), details=search_details(limit, banks)),
     )
 
 
-def nearest_voices(target: Target, note: int, banks: Banks | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the nearest voice, (145,), and voices of the banks that are near, (n, 145), as this note tells them."""
+def starting_voices(
+    target: Target, note: int, banks: Banks | None = None, by_rendering: bool = False
+) -> NDArray[np.float64]:
+    """Return voices to begin with, as this note tells them: the nearest by their features first.
+
+    They are the nearest of the index, what the network draws and, of the banks, what is near.
+
+    Args: by_rendering: render them, and have the nearest by its sound first. Shapes: -> (n, 145).
+    """
     from generators.dx7.voice_index import bundled_index
 
-    best, distances = bundled_index().nearest(target.audio, target.sample_rate, note, 1)
-    further = np.empty((0, best.shape[1]), np.uint8)
+    found, distances = bundled_index().nearest(target.audio, target.sample_rate, note, INDEX_STARTS)
+    found = np.concatenate([found, drawn_voices(target, note)])
     if banks is not None:
         further, others = banks.index.nearest(target.audio, target.sample_rate, note, BANK_STARTS)
-        best = further[:1] if others[0] < distances[0] else best
-    folded = voice_values(fold_scaling(np.concatenate([best, further]), note, VELOCITY)).astype(np.float64)
-    return folded[0], folded[1:]
+        found = np.concatenate([further, found] if others[0] < distances[0] else [found, further])
+    voices = voice_values(fold_scaling(found, note, VELOCITY)).astype(np.float64)
+    if by_rendering:
+        objective = Objective(target.audio, target.sample_rate, any_level=True)
+        voices = voices[np.argsort(objective.distance(voice_synth(target, note).render(voices)), kind="stable")]
+    return voices
+
+
+def drawn_voices(target: Target, note: int) -> NDArray[np.int64]:
+    """Return voices that the network draws for a sound at a MIDI note, (DRAWN, 155)."""
+    from models.dx7.inference import bundled_network
+
+    network = bundled_network()
+    heard = network.hear(target.audio, target.sample_rate, note)
+    return network.draw(heard, DRAWN, np.random.default_rng(0))
 
 
 def voice_synth(target: Target, note: int) -> Dx7Synth:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from generators.dx7.single_note import UNTOLD_OF_OPERATOR, UNTOLD_SHARED
+from generators.dx7.tables import PITCH_LEVELS
 from inversynth.search.dx7_ratios import Ratios
 from inversynth.search.state import Classes, Floats, SearchState
 
@@ -57,6 +58,13 @@ nearer to many sounds that do not tremble. Modulation is free up to `FREE_DEPTH`
 
 FREE_DEPTH = 0.05
 """Part of the greatest depth, enough for the vibrato of a player."""
+
+PITCH_STEP = 12.0 / 32.0
+"""Semitones of a unit of `PITCH_LEVELS`."""
+
+TUNING_COST, FARTHEST = 3.0, 1.0
+"""Decibels added for each semitone by which the pitch envelope keeps a voice off the pitch of the sound, and semitones
+beyond which it costs no more: a band of the log-mel distance is half a semitone wide or more."""
 
 
 @dataclass
@@ -158,8 +166,8 @@ def try_voices(state: SearchState, classes: Classes, population: Voices, most: i
 
 
 def measure_voices(state: SearchState, classes: Classes) -> Floats:
-    """Return the distances of voices (n, 145) with what their modulation costs, (n,) dB."""
-    return state.measure(state.render(classes)) + _modulation_cost(classes)
+    """Return the distances of voices (n, 145) with what their modulation and tuning cost, (n,) dB."""
+    return state.measure(state.render(classes)) + _modulation_cost(classes) + _tuning_cost(classes, state.tuning)
 
 
 def offer_best(state: SearchState, population: Voices) -> None:
@@ -179,6 +187,16 @@ def _modulation_cost(classes: Classes) -> Floats:
     vibrato = depth("lfo_pitch_depth", classes[:, table.column("pitch_sensitivity")], 7)
     tremolo = depth("lfo_amplitude_depth", classes[:, table.amplitude].max(axis=1), 3)
     return VIBRATO_COST * vibrato + TREMOLO_COST * tremolo
+
+
+def _tuning_cost(classes: Classes, tuning: float) -> Floats:
+    """Return what pitch envelopes cost that hold another pitch than the sound has, (n, 145) -> (n,) dB."""
+    if np.isnan(tuning):
+        return np.zeros(len(classes))
+    table = genes()
+    second, third = (PITCH_STEP * PITCH_LEVELS[classes[:, table.column(f"pitch_level_{number}")]] for number in (2, 3))
+    off = np.maximum(np.abs(third - tuning), 0.5 * np.abs(second - tuning)) - abs(tuning)
+    return TUNING_COST * np.clip(off, 0.0, FARTHEST)
 
 
 def draw_children(

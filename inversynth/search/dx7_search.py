@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from generators.analysis.pitch import find_note
 from inversynth.search.dx7_fit import fit_voice
 from inversynth.search.dx7_levels import fit_carriers
 from inversynth.search.dx7_population import (
@@ -65,6 +66,7 @@ def voices(state: SearchState) -> Iterator[None]:
     from generators.dx7.synth import VELOCITY, values_to_bytes, voice_values
 
     index, note = _index(), round(state.synth.root)
+    state.tuning = _tuning(state)
     found = [
         index.nearest(state.target, state.synth.sample_rate, note, STARTS // 2, released)[0]
         for released in (True, False)  # nobody knows whether the note was let go of within the sound
@@ -145,6 +147,12 @@ def hop(state: SearchState) -> Iterator[None]:
             population = try_voices(state, children, population, STARTS)
             yield
     state.voices = population
+
+
+def _tuning(state: SearchState) -> float:
+    """Return by how many semitones the pitch of a sound is off that of the note or its octaves; NaN without one."""
+    found = find_note(state.target, state.synth.sample_rate)
+    return np.nan if found is None else (found.midi - state.synth.root + 6.0) % 12.0 - 6.0
 
 
 def _share(state: SearchState, stage: str) -> int:

@@ -111,6 +111,7 @@ class SearchState:
             begin, None as long as nothing else than the target's own begin was. polarity: -1 where it was turned over.
         structured: searches through the synth's structure, by the sample at which the sound is taken to begin.
         oscillators, voices: what the stages for synths of oscillators, and for DX7 voices, pass on to each other.
+        tuning: semitones by which a sound is above its note, or an octave of it; NaN where it has no pitch.
     """
 
     synth: Synth
@@ -140,6 +141,7 @@ class SearchState:
     structured: dict[int, StructuredSearch] = field(default_factory=dict)
     oscillators: "OscillatorProgress | None" = None
     voices: "Voices | None" = None
+    tuning: float = 0.0
 
     def place(self, begin: float, polarity: int, head: NDArray[np.float32] | None = None) -> None:
         """Take the sound to begin at a place of the recording: it is cut anew, and what was found is measured anew.

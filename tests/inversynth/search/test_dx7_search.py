@@ -9,7 +9,7 @@ from generators.dx7.synth import Dx7Synth, patch_voice, voice_values
 from generators.dx7.voice import Voice, stack_values
 from inversynth.search import dx7_search
 from inversynth.search.dx7_levels import fit_carriers
-from inversynth.search.dx7_population import _modulation_cost, genes
+from inversynth.search.dx7_population import _modulation_cost, _tuning_cost, genes
 from inversynth.search.search import plan_stages, refine
 from inversynth.search.stages import BUDGETS
 from tests.inversynth.search.dx7_state import begun
@@ -96,6 +96,16 @@ def test_deep_modulation_costs_and_a_little_does_not() -> None:
     costs = _modulation_cost(np.stack([plain, deep, little]))
     assert costs[0] == costs[2] == 0.0
     assert costs[1] == pytest.approx(3.0 * 0.95)
+
+
+def test_a_pitch_beside_that_of_the_sound_costs_and_one_towards_it_does_not() -> None:
+    plain = VOICES[0]
+    flat = plain.replaced(pitch_level_2=49, pitch_level_3=49)  # 37.5 cents
+    bent = plain.replaced(pitch_level_1=20)
+    classes = np.stack([voice_values(voice.values) for voice in (plain, flat, bent)])
+    assert _tuning_cost(classes, 0.0) == pytest.approx([0.0, 3.0 * 0.375, 0.0])
+    assert _tuning_cost(classes, -0.4) == pytest.approx([0.0, 0.0, 0.0])
+    assert _tuning_cost(classes, np.nan) == pytest.approx([0.0, 0.0, 0.0])
 
 
 def test_a_full_search_first_does_what_a_fast_one_does(synth: Any) -> None:
