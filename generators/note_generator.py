@@ -25,6 +25,7 @@ from generators.errors import AudioError
 from generators.files import check_writable
 from generators.generate import Progress, begun_dataset, fill_rows
 from generators.notes.labels import SPACE, NoteTable, options_of
+from generators.notes.pitches import describe_notes
 from generators.notes.settings import NoteSettings
 from generators.notes.source import NoteSource
 from generators.parallel import ordered_map
@@ -153,8 +154,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m generators.no
         )
         speed = f", {done.rendered / done.seconds:,.0f} a second" if done.rendered else ""
         log.info(
-            "%s: %d notes of %s, %g s at %d Hz; %s; %d made now in %.1f s%s",
-            *(path, done.examples, _count(source.table), source.samples / source.sample_rate, source.sample_rate),
+            "%s: %d notes of %s at %s, %g s at %d Hz; %s; %d made now in %.1f s%s",
+            *(
+                path,
+                done.examples,
+                _count(source.table),
+                describe_notes(source.table.pitch.tolist(), settings.note_names),
+            ),
+            *(source.samples / source.sample_rate, source.sample_rate),
             *(_splits(source.table), done.rendered, done.seconds, speed),
         )
         if settings.wavefiles:

@@ -8,24 +8,24 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ValidationInfo
 
 from generators.errors import ParameterError, SettingsError
 from generators.notes.folder import sound_files
-from generators.notes.pitches import midi_number
+from generators.notes.pitches import SCIENTIFIC, midi_number
 
 log = logging.getLogger(__name__)
 
 
-def _note(text: Any) -> Any:
+def _note(text: Any, info: ValidationInfo) -> Any:
     try:
-        return midi_number(text) if isinstance(text, str) else text
+        return midi_number(text, info.data.get("note_names", SCIENTIFIC)) if isinstance(text, str) else text
     except ParameterError:
         raise ValueError("must be a MIDI number, 0 to 127, or a note such as C4") from None
 
 
 MidiNote = Annotated[int | None, BeforeValidator(_note)]
-"""A field of settings: a MIDI number or the name of a note."""
+"""A field of settings: a MIDI number or the name of a note, read as `note_names` says where the settings have it."""
 
 
 def sound_paths(paths: Sequence[Path]) -> list[Path]:

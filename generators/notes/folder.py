@@ -22,7 +22,7 @@ from generators.audio import RINGING, Header, read_audio, read_header, resample
 from generators.errors import AudioError, DatasetError, InversynthError, ParameterError
 from generators.files import check_readable_file
 from generators.notes.labels import MOST_NOTES, TYPES, note_table
-from generators.notes.pitches import midi_number
+from generators.notes.pitches import SCIENTIFIC, NoteNames, midi_number
 from generators.notes.source import NoteSource
 
 SUFFIXES = frozenset({".wav", ".flac", ".aif", ".aiff", ".ogg", ".mp3"})
@@ -97,19 +97,21 @@ def folder_source(
     tags: Mapping[str, str] | None = None,
     pitch: int | None = None,
     fit: Fit | None = None,
+    note_names: NoteNames = SCIENTIFIC,
 ) -> NoteSource:
     """List the sounds of a folder and its subfolders as notes.
 
     Args:
         labels: a CSV file with a column `file` (within the folder), and any of `pitch`, `velocity`, labels and
             user-defined tags; it overrides names. `qualities` are separated by blanks. tags: labels of all sounds.
-        pitch: MIDI number of sounds without a note in their name. fit: the required format.
+        pitch: MIDI number of sounds without a note in their name. fit: the required format. note_names: how octaves are
+            counted, in names and in the table.
     Raises: DatasetError where there is no sound, AudioError listing every sound that does not fit, ParameterError for
         invalid labels.
     """
     path, fit = Path(path), fit or Fit()
     files = sound_files(path)
-    table = _read_labels(Path(labels), path, files) if labels is not None else {}
+    table = _read_labels(Path(labels), path, files, note_names) if labels is not None else {}
     rows: list[dict[str, Any]] = []
     pieces: list[tuple[Path, int]] = []
     mismatches: list[str] = []
@@ -118,7 +120,7 @@ def folder_source(
         name = str(file.relative_to(path))
         digest.update(os.fsencode(name) + b"\0")
         _add_content(digest, file)
-        label = {**labels_in_name(file.stem), **(tags or {}), **table.get(name, {})}
+        label = {**labels_in_name(file.stem, note_names), **(tags or {}), **table.get(name, {})}
         if pitch is not None:
             label.setdefault("pitch", pitch)
         wrong, info = check_sound(file, fit)
@@ -197,22 +199,22 @@ def sounds_must_fit(path: Path, fit: Fit, mismatches: Sequence[str], count: int)
     )
 
 
-def labels_in_name(stem: str) -> dict[str, Any]:
+def labels_in_name(stem: str, names: NoteNames = SCIENTIFIC) -> dict[str, Any]:
     """Parse `<sound>_<note>`: all before the last underscore is the instrument; without a note there is no `pitch`.
 
     Bytes that are not UTF-8 stand in the instrument as they are shown, `caf\\xe9`: labels are text.
     """
     stem = os.fsencode(stem).decode("utf-8", "backslashreplace")
     sound, _, note = stem.rpartition("_")
-    if sound and re.fullmatch(r"\d{1,3}|[A-Ga-g][#b]?-?\d", note):
+    if sound and re.fullmatch(r"\d{1,3}|[A-Ga-g][#b]?(-?\d|10)", note):
         try:
-            return {"instrument": sound, "pitch": midi_number(note)}
+            return {"instrument": sound, "pitch": midi_number(note, names)}
         except ParameterError:
             pass
     return {"instrument": stem}
 
 
-def _read_labels(path: Path, folder: Path, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
+def _read_labels(path: Path, folder: Path, files: Sequence[Path], note_names: NoteNames) -> dict[str, dict[str, Any]]:
     """Read the labels of each sound from a CSV file, by its name within the folder."""
     check_readable_file(path, "table of labels", DatasetError, most_bytes=MOST_TABLE_BYTES)
     try:
@@ -229,16 +231,16 @@ def _read_labels(path: Path, folder: Path, files: Sequence[Path]) -> dict[str, d
     labels = {}
     for row in rows:
         cells: dict[str, Any] = {key: value.strip() for key, value in row.items() if key and value and value.strip()}
-        labels[cells.pop("file")] = checked_labels(cells, str(path))
+        labels[cells.pop("file")] = checked_labels(cells, str(path), note_names)
     return labels
 
 
-def checked_labels(labels: dict[str, Any], place: str) -> dict[str, Any]:
+def checked_labels(labels: dict[str, Any], place: str, note_names: NoteNames = SCIENTIFIC) -> dict[str, Any]:
     """Parse the numbers and lists among labels given as text. Raises ParameterError naming the place of an error."""
     read = dict(labels)
     try:
         if "pitch" in read:
-            read["pitch"] = midi_number(read["pitch"])
+            read["pitch"] = midi_number(read["pitch"], note_names)
         if "velocity" in read:
             read["velocity"] = midi_number(read["velocity"])
     except ParameterError as error:

@@ -9,19 +9,20 @@ from pydantic_settings import CliToggleFlag
 from generators.errors import ParameterError, SettingsError
 from generators.notes.folder import Fit, checked_labels, folder_source
 from generators.notes.labels import NORMAL
+from generators.notes.naming import NoteNaming
 from generators.notes.nsynth import gansynth_subset, nsynth_source
 from generators.notes.pitches import midi_number, note_list
 from generators.notes.soundfont_source import HELD, LENGTH, PITCHES, SAMPLE_RATE, VELOCITIES, soundfont_source
 from generators.notes.source import NoteSource
 from generators.notes.splits import SplitBy, split_notes
-from generators.settings import DatasetName, Settings, Shard, Words
+from generators.settings import DatasetName, Shard, Words
 
 
-class NoteSettings(Settings):
+class NoteSettings(NoteNaming):
     """Generate a dataset of notes with their labels into one HDF5 file."""
 
     other_names: ClassVar = {"name": ("dataset_name",), "dataset_directory": ("dataset_dir",)}
-    flags_only: ClassVar = frozenset({"regenerate_samples", "shard"})
+    flags_only: ClassVar = frozenset({"note_names", "regenerate_samples", "shard"})
 
     source: Literal["soundfont", "folder", "nsynth"] = Field("soundfont", description="where notes come from")
     notes_from: Path | None = Field(
@@ -97,7 +98,7 @@ class NoteSettings(Settings):
             families=self.families,
             sources=self.instrument_sources,
             styles=self.styles,
-            pitches=note_list(self.pitches) if self.pitches else PITCHES,
+            pitches=note_list(self.pitches, self.note_names) if self.pitches else PITCHES,
             velocities=velocity_list(self.velocities) if self.velocities else VELOCITIES,
             held=self.held,
             length=self.length,
@@ -126,9 +127,10 @@ class NoteSettings(Settings):
             folder_source(
                 self.notes_from,
                 labels=self.labels,
-                tags=checked_labels({name.strip(): value.strip() for name, _, value in pairs}, "tags"),
-                pitch=midi_number(self.default_pitch) if self.default_pitch else None,
+                tags=checked_labels({name.strip(): value.strip() for name, _, value in pairs}, "tags", self.note_names),
+                pitch=midi_number(self.default_pitch, self.note_names) if self.default_pitch else None,
                 fit=fit,
+                note_names=self.note_names,
             )
         )
 
@@ -147,7 +149,7 @@ class NoteSettings(Settings):
             families=self.families,
             sources=self.instrument_sources,
             styles=self.styles,
-            pitches=note_list(self.pitches) if self.pitches else None,
+            pitches=note_list(self.pitches, self.note_names) if self.pitches else None,
             velocities=velocity_list(self.velocities) if self.velocities else None,
         )
 
