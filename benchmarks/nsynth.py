@@ -116,11 +116,14 @@ def _run(settings: NSynthBenchmarkSettings) -> None:
     from models.notes.classifier import load_classifier
     from models.notes.metrics import held_out, score
     from models.nsynth.inference import NSynthCodec
+    from models.nsynth.known_notes import check_known, known_notes
     from models.nsynth.metrics import likelihood, reconstruct_with_baseline, reconstruct_with_wavenet
 
     classifier = load_classifier(find_model(settings.classifier))
     with Dataset(settings.dataset) as dataset:
         notes = held_out(dataset, settings.count, settings.seed)
+        for path in paths:
+            check_known(str(settings.dataset), notes.pitch.tolist(), known_notes(path), path, "Measure it on those")
         rows = [Row("the notes", score(classifier, notes.audio, notes))]
         for path in paths:
             loaded = load_model(path)

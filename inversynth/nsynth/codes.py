@@ -19,6 +19,7 @@ from generators.errors import DatasetError, ModelError, shown
 from generators.files import writing, written_whole
 from generators.json_reader import JsonError, parse_json
 from generators.notes.folder import labels_in_name
+from generators.notes.pitches import SCIENTIFIC, NoteNames
 from inversynth.npz import Content, finite_floats, read_array, read_arrays, write_arrays
 
 if TYPE_CHECKING:
@@ -107,12 +108,12 @@ class Codes:
         )
 
 
-def pitch_in_name(name: str) -> int | None:
+def pitch_in_name(name: str, names: NoteNames = SCIENTIFIC) -> int | None:
     """Return the MIDI note in `<sound>_<note>`, or in a note of NSynth such as `keyboard_acoustic_004-060-025`."""
     instrument, *numbers = name.rsplit("-", 2)
     if len(numbers) == 2 and all(len(number) == 3 and number.isdecimal() for number in (*numbers, instrument[-3:])):
         return int(numbers[0]) if int(numbers[0]) < 128 else None
-    pitch = labels_in_name(name).get("pitch")
+    pitch = labels_in_name(name, names).get("pitch")
     return None if pitch is None else int(pitch)
 
 
@@ -155,8 +156,8 @@ def write_bare_codes(path: str | os.PathLike[str], codes: Codes) -> Path:
     return path
 
 
-def read_codes(path: str | os.PathLike[str]) -> Codes:
-    """Read a code file, or a bare array (k, width) or (1, k, width).
+def read_codes(path: str | os.PathLike[str], names: NoteNames = SCIENTIFIC) -> Codes:
+    """Read a code file, or a bare array (k, width) or (1, k, width), whose note is read from its name.
 
     Raises: DatasetError for a file that is missing, damaged or of another kind, or whose codes are not finite.
     """
@@ -166,7 +167,7 @@ def read_codes(path: str | os.PathLike[str]) -> Codes:
         if codes.ndim == 3 and len(codes) == 1:
             codes = codes[0]
         name = sound_name(path)
-        return Codes(_checked(codes, path), name, pitch_in_name(name))
+        return Codes(_checked(codes, path), name, pitch_in_name(name, names))
     held = read_arrays(path, ("codes", "card"), CONTENT)
     return _with_card(path, _checked(held["codes"], path), str(held["card"]))
 

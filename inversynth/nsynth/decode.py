@@ -16,17 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
-from pydantic_settings import CliPositionalArg
+from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.audio import read_header, write_audio
 from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError, one_line
 from generators.files import check_writable, hidden_path
-from generators.settings import Settings
+from generators.notes.naming import NoteNaming
+from generators.notes.pitches import NoteNames
 from inversynth.commands import run_for_each
 from inversynth.inputs import MidiNote, check_inputs_kept, model_loader, sound_paths
 from inversynth.nsynth.codes import BARE, ENDING, Codes
-from inversynth.nsynth.encode import LOADER, CodeReader, describe_codes, output_names
+from inversynth.nsynth.encode import LOADER, TRANSPOSE, CodeReader, describe_codes, output_names
+from inversynth.nsynth.transpose import codes_to_make, describe_note, note_to_make, restored
 
 if TYPE_CHECKING:
     from models.nsynth.inference import NSynthCodec
@@ -38,12 +41,19 @@ log = logging.getLogger(__name__)
 class Decoder:
     """A model and its sampling options, from which, with its codes, every sound follows.
 
-    Attributes: seed of each sound, so that no sound depends on others of its batch. temperature divides the logits.
+    Attributes:
+        seed: of each sound, so that no sound depends on others of its batch. temperature: divides the logits.
+        transpose: decode notes that the model was not trained on by way of the nearest that it was.
     """
 
     codec: "NSynthCodec"
     seed: int = 0
     temperature: float = 1.0
+    transpose: bool = False
+
+    def made_at(self, codes: Codes) -> int | None:
+        """Return the note at which codes are decoded. Raises ModelError for one that the model does not know."""
+        return note_to_make(self.codec, codes.name, codes.pitch, self.transpose)
 
     def record(self, codes: Codes) -> str:
         """Return what a sound is decoded from, as JSON."""
@@ -55,7 +65,8 @@ class Decoder:
             "seed": self.seed,
             "temperature": self.temperature,
         }
-        return json.dumps(source)
+        made = self.made_at(codes)
+        return json.dumps(source if made == codes.pitch else source | {"pitch": codes.pitch, "made_at": made})
 
     def is_decoded(self, codes: Codes, path: Path) -> bool:
         """Return whether a file holds these codes, decoded in this very way."""
@@ -66,13 +77,34 @@ class Decoder:
         return False
 
     def check_pitch(self, codes: Codes) -> Codes:
-        """Return the codes. Raises ModelError where the model is conditioned on pitch and theirs is unknown."""
+        """Return the codes. Raises ModelError for a note that the model does not know, or none where it needs one."""
         if self.codec.takes_pitch and codes.pitch is None:
             raise ModelError(
                 f"{self.codec.loaded.path} is conditioned on pitch. Received: none for {codes.name}. Pass --pitch C4, "
                 "or name the sound <sound>_<note>"
             )
+        self.made_at(codes)
         return codes
+
+    def task(self, codes: Codes, path: Path) -> "Task":
+        """Return what is decoded of codes into a file."""
+        made = self.made_at(codes)
+        return Task(codes, path, *codes_to_make(codes.codes, codes.samples, self.codec.hop, codes.pitch, made), made)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A sound to decode.
+
+    Attributes: codes: of the sound. path: of its file. decoded, samples: codes that are decoded, (l, width), and how
+    many samples of that are the sound. pitch: its note there.
+    """
+
+    codes: Codes
+    path: Path
+    decoded: NDArray[np.float32]
+    samples: int
+    pitch: int | None
 
 
 def decode_files(
@@ -88,41 +120,40 @@ def decode_files(
 
     if not sounds:
         return
-    ordered = sorted(sounds, key=lambda each: -len(each[0]))
+    ordered = sorted((decoder.task(*each) for each in sounds), key=lambda task: -len(task.decoded))
     size = -(-len(ordered) // -(-len(ordered) // batch_size))
-    done = {path: resume and decoder.is_decoded(codes, path) for codes, path in ordered}
-    total = sum(codes.samples for codes, path in ordered if not done[path])
+    done = {task.path: resume and decoder.is_decoded(task.codes, task.path) for task in ordered}
+    total = sum(task.samples for task in ordered if not done[task.path])
     with tqdm(total=total, desc="decoding", unit="samples", unit_scale=True, disable=None) as bar:
         progress = _Progress(bar, decoder.codec.sample_rate)
         for first in range(0, len(ordered), size):
             batch = ordered[first : first + size]
-            missing = [each for each in batch if not done[each[1]]]
+            missing = [task for task in batch if not done[task.path]]
             if missing:
                 _decode_batch(decoder, missing, size, resume, progress)
-            yield from ((codes, path, done[path]) for codes, path in batch)
+            yield from ((task.codes, task.path, done[task.path]) for task in batch)
     if speed := str(progress):
         log.info("decoded at %s", speed)
 
 
-def _decode_batch(
-    decoder: Decoder, sounds: Sequence[tuple[Codes, Path]], size: int, resume: bool, progress: "_Progress"
-) -> None:
-    codec, longest = decoder.codec, len(sounds[0][0])
-    filled = [*sounds, *[sounds[-1]] * (size - len(sounds))]
-    codes = [np.pad(each.codes, ((0, longest - len(each)), (0, 0)), mode="edge") for each, _ in filled]
-    state = hidden_path(sounds[0][1].with_suffix(""), ".state.npz")
+def _decode_batch(decoder: Decoder, tasks: Sequence[Task], size: int, resume: bool, progress: "_Progress") -> None:
+    codec, longest = decoder.codec, len(tasks[0].decoded)
+    filled = [*tasks, *[tasks[-1]] * (size - len(tasks))]
+    codes = [np.pad(task.decoded, ((0, longest - len(task.decoded)), (0, 0)), mode="edge") for task in filled]
+    state = hidden_path(tasks[0].path.with_suffix(""), ".state.npz")
     if not resume:
         state.unlink(missing_ok=True)
     audio = codec.decode(
         np.stack(codes),
         seeds=[decoder.seed] * size,
-        pitch=[int(each.pitch or 0) for each, _ in filled] if codec.takes_pitch else None,
+        pitch=[int(task.pitch or 0) for task in filled] if codec.takes_pitch else None,
         temperature=decoder.temperature,
         state_file=state,
-        on_code=progress.of_batch([each.samples for each, _ in sounds], codec.hop),
+        on_code=progress.of_batch([task.samples for task in tasks], codec.hop),
     )
-    for (each, path), sound in zip(sounds, audio, strict=False):
-        write_audio(path, sound[: each.samples], codec.sample_rate, comment=decoder.record(each))
+    for task, sound in zip(tasks, audio, strict=False):
+        whole = restored(sound, task.codes.samples, codec.sample_rate, task.codes.pitch, task.pitch)
+        write_audio(task.path, whole, codec.sample_rate, comment=decoder.record(task.codes))
 
 
 class _Progress:
@@ -189,7 +220,7 @@ def with_outputs(sounds: Sequence[Codes], folder: Path, inputs: Sequence[Path]) 
 # --- the command -----------------------------------------------------------------------------------------------
 
 
-class DecodingSettings(Settings):
+class DecodingSettings(NoteNaming):
     """What decode and interpolate share."""
 
     renamed: ClassVar = {"output_directory": "output_dir"}
@@ -204,6 +235,7 @@ class DecodingSettings(Settings):
     pitch: MidiNote = Field(
         None, description="MIDI note or name of all sounds, for a model conditioned on pitch; by default their own"
     )
+    transpose_unknown: CliToggleFlag[bool] = Field(False, description=TRANSPOSE)
     length: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="seconds of each sound at most; all of it if left out"
     )
@@ -230,9 +262,9 @@ def _run(settings: DecodeSettings, on_error: Callable[[InversynthError], None]) 
     if not settings.inputs:
         raise SettingsError("name codes or sounds, or folders of them. Received: none. See --help")
     load = model_loader(settings.model, LOADER)
-    reader = CodeReader(load, settings.pitch, settings.length)
+    reader = CodeReader(load, settings.pitch, settings.length, settings.note_names, settings.transpose_unknown)
     paths, sounds = input_paths(settings.inputs), []
-    for path, name in output_names(paths):
+    for path, name in reader.without_unknown(output_names(paths), on_error):
         try:
             codes = reader.read(path, name)
             sounds.append(decoder_of(settings, load()).check_pitch(codes))
@@ -252,7 +284,7 @@ def decoder_of(settings: DecodingSettings, codec: "NSynthCodec") -> Decoder:
             f"--pitch goes with a model conditioned on pitch. Received: --pitch {settings.pitch} for "
             f"{codec.loaded.path}, which is not. Leave it out"
         )
-    return Decoder(codec, settings.seed, settings.temperature)
+    return Decoder(codec, settings.seed, settings.temperature, settings.transpose_unknown)
 
 
 def decode_and_print(settings: DecodingSettings, decoder: Decoder, sounds: Sequence[tuple[Codes, Path]]) -> None:
@@ -268,8 +300,14 @@ def decode_and_print(settings: DecodingSettings, decoder: Decoder, sounds: Seque
     with logging_redirect_tqdm():
         options = {"batch_size": settings.batch_size, "resume": settings.resume}
         for codes, path, already in decode_files(decoder, sounds, **options):  # type: ignore[arg-type]
-            note = ", already decoded" if already else ""
+            note = _describe_note(decoder, codes, settings.note_names) + (", already decoded" if already else "")
             tqdm.write(one_line(f"{codes.name}: {describe_codes(codes)}{note} -> {path}"))
+
+
+def _describe_note(decoder: Decoder, codes: Codes, names: NoteNames) -> str:
+    """Return what a line says of the note of a sound: nothing where the model does not take it."""
+    made = decoder.made_at(codes)
+    return f", {describe_note(codes.pitch, names, made)}" if decoder.codec.takes_pitch or made != codes.pitch else ""
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Encode sounds to NSynth codes: `inversynth encode SOUND… FOLDER…`.
 
-A sound of any rate and channel count is mixed down and resampled to the model's rate; its note is read from its name.
+A sound of any rate and channel count is mixed down and resampled to the model's rate; its note is read from its name,
+and must be one that the model was trained on, unless it is asked to be transposed (`inversynth.nsynth.transpose`).
 Each sound gives a code file (`inversynth.nsynth.codes`), and on request the array that the published code writes.
 """
 
@@ -17,7 +18,8 @@ from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.audio import Sound, read_audio, resample
 from generators.errors import AudioError, DatasetError, InversynthError, ModelError, SettingsError, one_line
-from generators.settings import Settings
+from generators.notes.naming import NoteNaming
+from generators.notes.pitches import SCIENTIFIC, NoteNames
 from inversynth.commands import run_for_each
 from inversynth.inputs import MidiNote, log_conversion, model_loader, sound_paths, unique_names
 from inversynth.nsynth.codes import (
@@ -31,6 +33,8 @@ from inversynth.nsynth.codes import (
     write_bare_codes,
     write_codes,
 )
+from inversynth.nsynth.transpose import ADVICE, describe_note, encode_by_way_of, note_to_make
+from models.nsynth.known_notes import check_known
 
 if TYPE_CHECKING:
     from models.nsynth.inference import NSynthCodec
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOADER = "models.nsynth.inference:load_nsynth"
+
+TRANSPOSE = "make notes that the model was not trained on by way of the nearest ones that it was"
+"""What `--transpose_unknown` does."""
 
 LONGEST_SOUND = 120.0
 """Seconds of a sound to encode: one layer of the full size takes a gigabyte for this length."""
@@ -52,33 +59,59 @@ class CodeReader:
     """Turns files into codes of one model: code files are read, sounds are encoded.
 
     Attributes: load returns the model, and is called for the first readable file. pitch: MIDI note of all files, in
-    place of that in their names. length: seconds of each file at most.
+    place of that in their names. length: seconds of each file at most. names: how octaves are counted in names of
+    files. transpose: encode notes that the model was not trained on by way of the nearest that it was.
     """
 
     load: "Callable[[], NSynthCodec]"
     pitch: int | None = None
     length: float | None = None
+    names: NoteNames = SCIENTIFIC
+    transpose: bool = False
 
     def read(self, path: Path, name: str) -> Codes:
         """Read codes, or encode a sound. Raises: AudioError, DatasetError, ModelError."""
         if is_code_file(path):
-            codes = self._cut(replace(read_codes(path), name=name).of_model(self.load()))
+            codes = self._cut(replace(read_codes(path, self.names), name=name).of_model(self.load()))
         else:
             codes = self.encode(path, name)
         return codes if self.pitch is None else replace(codes, pitch=self.pitch)
+
+    def pitch_of(self, path: Path) -> int | None:
+        """Return the MIDI note of a sound: the given one, else that in its name."""
+        return pitch_in_name(sound_name(path), self.names) if self.pitch is None else self.pitch
+
+    def without_unknown(
+        self, named: Sequence[tuple[Path, str]], on_error: Callable[[InversynthError], None]
+    ) -> list[tuple[Path, str]]:
+        """Return the files but for sounds at notes that the model does not know, which one error tells of."""
+        if self.transpose:
+            return list(named)
+        sounds = [(path, self.pitch_of(path)) for path, _ in named if path.is_file() and not is_code_file(path)]
+        asked = {path: pitch for path, pitch in sounds if pitch is not None}
+        known = self.load().notes if asked else ()
+        unknown = {path: pitch for path, pitch in asked.items() if known and pitch not in known}
+        if unknown:
+            what = f"{len(unknown):,} sounds" if len(unknown) > 1 else next(iter(unknown)).stem
+            try:
+                check_known(what, tuple(unknown.values()), known, self.load().loaded.path, ADVICE)
+            except ModelError as error:
+                on_error(error)
+        return [(path, name) for path, name in named if path not in unknown]
 
     def encode(self, path: Path, name: str) -> Codes:
         """Encode a sound, mixed down and at the model's rate. Raises: AudioError, ModelError."""
         sound = self._read_sound(path)
         codec = self.load()
+        pitch = self.pitch_of(path)
+        made = note_to_make(codec, name, pitch, self.transpose)
         audio = resample(sound.audio, sound.sample_rate, codec.sample_rate)
         log_conversion(path, sound.sample_rate, sound.channels, codec.sample_rate)
         if (peak := float(np.abs(audio).max())) > 1.0:
             log.info("%s is clipped to full scale. Its peak is %.2f", path, peak)
-        codes = codec.encode(audio[np.newaxis])[0]
+        codes = encode_by_way_of(codec, audio, pitch, made)
         if not np.all(np.isfinite(codes)):
             raise ModelError(f"{codec.loaded.path} must give finite codes. Received: NaN or infinity. Train it again")
-        pitch = pitch_in_name(sound_name(path)) if self.pitch is None else self.pitch
         return Codes(codes, name, pitch, codec.fingerprint, codec.hop, codec.sample_rate, len(audio))
 
     def _read_sound(self, path: Path) -> Sound:
@@ -131,10 +164,16 @@ def encode_files(
     """
     from tqdm import tqdm
 
-    for path, name in tqdm(output_names(paths), desc="encoding", unit="sounds", disable=None):
+    for path, name in tqdm(
+        reader.without_unknown(output_names(paths), on_error), desc="encoding", unit="sounds", disable=None
+    ):
         try:
             codes = reader.encode(path, name)
         except AudioError as error:
+            on_error(error)
+            continue
+        except ModelError as error:
+            reader.load()  # an unusable model is not the fault of one sound: its error ends the command
             on_error(error)
             continue
         written = write_codes(folder / f"{name}{ENDING}", codes)
@@ -146,15 +185,18 @@ def encode_files(
 # --- the command -----------------------------------------------------------------------------------------------
 
 
-class EncodeSettings(Settings):
+class EncodeSettings(NoteNaming):
     """Encode sounds (WAV, FLAC, OGG, MP3, AIFF) to NSynth codes, a code file each."""
 
-    flags_only: ClassVar = frozenset({"sounds", "model", "pitch", "length", "npy", "output_dir"})
+    flags_only: ClassVar = frozenset(
+        {"sounds", "model", "pitch", "note_names", "transpose_unknown", "length", "npy", "output_dir"}
+    )
     renamed: ClassVar = {"output_directory": "output_dir"}
 
     sounds: CliPositionalArg[list[Path]] = Field([], description="the sounds, and folders of sounds")
     model: str = Field("nsynth", description="a bundled model, a run folder, or a .keras file")
     pitch: MidiNote = Field(None, description="MIDI note or name of all sounds; by default that in <sound>_<note>")
+    transpose_unknown: CliToggleFlag[bool] = Field(False, description=TRANSPOSE)
     length: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="seconds of each sound at most; all of it if left out"
     )
@@ -173,11 +215,12 @@ def _run(settings: EncodeSettings, on_error: Callable[[InversynthError], None]) 
 
     if not settings.sounds:
         raise SettingsError("name one or more sounds, or folders of them. Received: none. See --help")
-    reader = CodeReader(model_loader(settings.model, LOADER), settings.pitch, settings.length)
+    load, transpose = model_loader(settings.model, LOADER), settings.transpose_unknown
+    reader = CodeReader(load, settings.pitch, settings.length, settings.note_names, transpose)
     paths = sound_paths(settings.sounds)
     with logging_redirect_tqdm():
         for written, codes in encode_files(paths, reader, settings.output_dir, on_error, bare=settings.npy):
-            note = "no note" if codes.pitch is None else f"note {codes.pitch}"
+            note = describe_note(codes.pitch, settings.note_names, note_to_make(load(), "", codes.pitch, transpose))
             tqdm.write(one_line(f"{codes.name}: {describe_codes(codes)}, {note} -> {written}"))
 
 

@@ -31,6 +31,7 @@ from inversynth.nsynth.decode import (
     with_outputs,
 )
 from inversynth.nsynth.encode import LOADER, CodeReader, describe_codes, output_names
+from inversynth.nsynth.transpose import stretched
 
 MOST_STEPS = 1000
 """Steps of a series: beyond, weights rounded to three decimals would repeat."""
@@ -90,9 +91,8 @@ def stretch(sound: Codes, factor: float) -> Codes:
     if not (np.isfinite(factor) and factor > 0):
         raise ParameterError(f"a sound is stretched by a factor above 0. Received: {factor:g}")
     samples = max(1, round(sound.samples * factor))
-    places = (np.arange(-(-samples // sound.hop)) + 0.5) / factor - 0.5
-    codes = [np.interp(places, np.arange(len(sound)), column) for column in sound.codes.T]
-    return replace(_result([sound], np.stack(codes, axis=1), f"{sound.name}_stretch_{factor:.3f}"), samples=samples)
+    codes = stretched(sound.codes, factor, -(-samples // sound.hop))
+    return replace(_result([sound], codes, f"{sound.name}_stretch_{factor:.3f}"), samples=samples)
 
 
 def _result(sounds: Sequence[Codes], codes: NDArray[np.float64], name: str) -> Codes:
@@ -160,7 +160,7 @@ def _run(settings: InterpolateSettings) -> None:
     load = model_loader(settings.model, LOADER)
     paths = input_paths(settings.inputs)
     _check_count(settings, len(paths))
-    reader = CodeReader(load, length=settings.length)
+    reader = CodeReader(load, length=settings.length, names=settings.note_names, transpose=settings.transpose_unknown)
     sounds = [reader.read(path, name) for path, name in output_names(paths)]
     note: dict[str, Any] = {} if settings.pitch is None else {"pitch": settings.pitch}
     results = [replace(codes, **note) for codes in _interpolate(settings, sounds)]

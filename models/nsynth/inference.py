@@ -22,6 +22,7 @@ from generators.archives import open_archive
 from generators.files import written_whole
 from models.backend import predict_in_batches
 from models.inference import TrainedModel, load_model_named
+from models.nsynth.known_notes import known_notes
 from models.nsynth.presets import NSYNTH
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class NSynthCodec(TrainedModel):
     def takes_pitch(self) -> bool:
         """Whether the decoder is conditioned on the MIDI note."""
         return self.decoder.takes_pitch
+
+    @cached_property
+    def notes(self) -> tuple[int, ...]:
+        """MIDI notes that it was trained on, rising; none where its file does not tell."""
+        return known_notes(self.loaded.path)
 
     @cached_property
     def decoder(self) -> "CachedDecoder":

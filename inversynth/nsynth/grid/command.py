@@ -1,4 +1,4 @@
-"""`inversynth grid TOP-LEFT TOP-RIGHT BOTTOM-LEFT BOTTOM-RIGHT`: a pad of notes between four sounds."""
+"""`inversynth grid FOLDER`, or four folders: a pad of notes between four sounds."""
 
 import hashlib
 import re
@@ -8,21 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
-from pydantic_settings import CliPositionalArg
+from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from generators.command import run_command
 from generators.errors import AudioError, ModelError, ParameterError, SettingsError, error_line, one_line
 from generators.files import real_path
 from generators.notes.folder import Fit
-from generators.notes.pitches import note_list
+from generators.notes.naming import NoteNaming
+from generators.notes.pitches import NoteNames, describe_notes, note_list, note_ranges
 from generators.parallel import available_cores
-from generators.settings import Settings
+from generators.settings import Words
 from inversynth.inputs import model_loader
-from inversynth.nsynth.encode import LOADER
+from inversynth.nsynth.encode import LOADER, TRANSPOSE
 from inversynth.nsynth.grid.corners import Corner, check_corners, required_format
 from inversynth.nsynth.grid.job import NOTES, Job
 from inversynth.nsynth.grid.points import CORNERS
 from inversynth.nsynth.grid.trim import FADE
+from inversynth.nsynth.transpose import notes_to_make
 
 if TYPE_CHECKING:
     from models.nsynth.inference import NSynthCodec
@@ -31,18 +33,23 @@ FULL = 9
 """Points on a side of the published grid."""
 
 
-class GridSettings(Settings):
-    """Render a pad of notes between the sounds of four folders: files for a player, and a page to play."""
+class GridSettings(NoteNaming):
+    """Render a pad of notes between four sounds: files for a player, and a page to play."""
 
     flags_only: ClassVar = frozenset(
         {"corners", "model", "output_dir", "resolution", "full", "pitches", "final_length", "check"}
-        | {"temperature", "seed", "batch_size", "workers", "shard"}
+        | {"temperature", "seed", "batch_size", "workers", "shard", "sounds", "note_names", "transpose_unknown"}
     )
     renamed: ClassVar = {"output_directory": "output_dir", "share": "shard"}
 
     corners: CliPositionalArg[list[Path]] = Field(
         [],
-        description="four folders of <sound>_<note>.wav: top-left, top-right, bottom-left, bottom-right",
+        description="four folders of <sound>_<note>.wav: top-left, top-right, bottom-left, bottom-right; or one that "
+        "holds the files or the folders of all four",
+    )
+    sounds: Words = Field(
+        (),
+        description="of one folder, the four to take, in the order of the corners; by default in that of the alphabet",
     )
     model: str = Field("nsynth", description="a bundled model, a run folder, or a .keras file")
     output_dir: Path = Field(Path("output/grid"), description="where the pad, its page and all notes are written")
@@ -51,6 +58,7 @@ class GridSettings(Settings):
     pitches: str | None = Field(
         None, description="notes to render, such as 24:48:4; by default all, which all folders must then share"
     )
+    transpose_unknown: CliToggleFlag[bool] = Field(False, description=TRANSPOSE)
     final_length: int = Field(60_000, ge=2 * FADE, description="samples of a note of the pad")
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False, description="divides the logits; 1 samples as trained")
     seed: int = Field(0, ge=0, description="of the drawn samples")
@@ -67,22 +75,30 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth grid") -> in
 
 def _run(settings: GridSettings) -> None:
     _check(settings)
-    shard, pitches = _parse_shard(settings.shard), _parse_pitches(settings.pitches)
+    shard, pitches = _parse_shard(settings.shard), _parse_pitches(settings.pitches, settings.note_names)
 
     from inversynth.pretrained import find_model
     from models.model_files import read_card
+    from models.nsynth.known_notes import known_notes
     from models.nsynth.presets import NSYNTH
 
-    card = read_card(find_model(settings.model))
+    path = find_model(settings.model)
+    card = read_card(path)
     if card.model != NSYNTH:
         raise ModelError(f"a pad is rendered by a model '{NSYNTH}'. Received: {card.model} in {settings.model}")
     fit = Fit(card.sample_rate, card.samples, bits=16)
-    corners = check_corners(settings.corners, fit, pitches)
+    corners = check_corners(settings.corners, fit, pitches, sounds=settings.sounds, names=settings.note_names)
     _print_faults(corners, fit)
     pitches = pitches or tuple(sorted(corners[0].notes))
+    sounds = ", ".join(corner.sound for corner in corners)
+    if len(corners) != len(CORNERS) and not settings.check:
+        raise SettingsError(
+            f"a pad is between four sounds. Received: {len(corners)} in {settings.corners[0]}: {sounds}. Name four of "
+            "them with --sounds, or add others"
+        )
+    made = notes_to_make(known_notes(path), path, "sounds", pitches, settings.transpose_unknown)
     if settings.check:
-        notes = ", ".join(map(str, pitches))
-        print(one_line(f"no fault found in {', '.join(corner.sound for corner in corners)} at the notes {notes}"))
+        print(one_line(f"no fault found in {sounds} at {describe_notes(pitches, settings.note_names)}"))
         return
     if settings.final_length > card.samples:
         raise SettingsError(
@@ -90,7 +106,7 @@ def _run(settings: GridSettings) -> None:
             f"{settings.final_length}"
         )
     codec = model_loader(settings.model, LOADER)()
-    job = _job(settings, corners, pitches, codec)
+    job = _job(settings, corners, pitches, made, codec)
 
     from inversynth.nsynth.grid.pad import build_pad
     from inversynth.nsynth.grid.rendering import render_shard
@@ -103,7 +119,10 @@ def _run(settings: GridSettings) -> None:
         return
     page = build_pad(job, folder)
     places = f"{folder / NOTES}, {folder / job.name}.bin"
-    print(one_line(f"{len(job.mixtures)} notes at {len(job.notes)} places -> {places}"))
+    told = f"{', '.join(job.sounds)} at {describe_notes(pitches, settings.note_names)}"
+    if job.is_transposed:
+        told += f", made by way of {note_ranges(made)}"
+    print(one_line(f"{told}: {len(job.mixtures)} notes at {len(job.notes)} places -> {places}"))
     print(one_line(page))
 
 
@@ -112,9 +131,10 @@ def _check(settings: GridSettings) -> None:
         raise SettingsError(
             f"--full is --resolution {FULL}. Received: --resolution {settings.resolution} too. Keep one"
         )
-    if len(settings.corners) != len(CORNERS) and not (settings.check and settings.corners):
+    if len(settings.corners) not in (1, len(CORNERS)) and not (settings.check and settings.corners):
         raise SettingsError(
-            f"name four folders: {', '.join(CORNERS)}. Received: {len(settings.corners)}. To check fewer, add --check"
+            f"name four folders: {', '.join(CORNERS)}; or one that holds all sounds. Received: "
+            f"{len(settings.corners)}. To check any number, add --check"
         )
     for corner in settings.corners:
         if real_path(settings.output_dir).is_relative_to(real_path(corner)):
@@ -123,7 +143,13 @@ def _check(settings: GridSettings) -> None:
             )
 
 
-def _job(settings: GridSettings, corners: Sequence[Corner], pitches: tuple[int, ...], codec: "NSynthCodec") -> Job:
+def _job(
+    settings: GridSettings,
+    corners: Sequence[Corner],
+    pitches: tuple[int, ...],
+    made: tuple[int, ...],
+    codec: "NSynthCodec",
+) -> Job:
     return Job(
         sounds=tuple(corner.sound for corner in corners),
         digests=tuple(_digest(corner, pitches) for corner in corners),
@@ -136,6 +162,7 @@ def _job(settings: GridSettings, corners: Sequence[Corner], pitches: tuple[int, 
         codes=-(-codec.samples // codec.hop),
         temperature=settings.temperature,
         seed=settings.seed,
+        made=made,
     )
 
 
@@ -147,7 +174,7 @@ def _print_faults(corners: Sequence[Corner], fit: Fit) -> None:
     if faults:
         count = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}, listed above"
         raise AudioError(
-            f"each folder must hold one sound at the same notes as the others: {required_format(fit)}. Received: "
+            f"each sound must be there at the same notes as the others: {required_format(fit)}. Received: "
             f"{count}. Correct them; nothing was written"
         )
 
@@ -160,9 +187,9 @@ def _digest(corner: Corner, pitches: Sequence[int]) -> str:
     return sha.hexdigest()[:16]
 
 
-def _parse_pitches(text: str | None) -> tuple[int, ...] | None:
+def _parse_pitches(text: str | None, names: NoteNames) -> tuple[int, ...] | None:
     try:
-        return tuple(note_list(text)) if text else None
+        return note_list(text, names) if text else None
     except ParameterError as error:
         raise SettingsError(f"--pitches: {error}") from None
 

@@ -1,4 +1,4 @@
-"""The four corners: folders of notes named `<sound>_<note>.wav`; all faults of all folders are found at once."""
+"""The four corners: notes named `<sound>_<note>.wav`, in a folder each or all in one; all faults are found at once."""
 
 import hashlib
 from collections import Counter
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from generators.audio import SILENCE_PEAK, read_audio
-from generators.errors import AudioError
+from generators.errors import AudioError, SettingsError, unknown
 from generators.notes.folder import Fit, check_sound, labels_in_name, sounds_below
+from generators.notes.pitches import SCIENTIFIC, NoteNames
 
 PITCH = "pitch"
 """A word of every file name, which no sound may have as its name."""
@@ -16,7 +17,7 @@ PITCH = "pitch"
 
 @dataclass
 class Corner:
-    """A folder and what was found in it.
+    """A folder and what was found in it of one sound.
 
     Attributes: sound: the name its files begin with. notes: its files by MIDI number. faults: one line each.
     """
@@ -27,14 +28,33 @@ class Corner:
     faults: list[str] = field(default_factory=list)
 
 
-def check_corners(folders: Sequence[Path], fit: Fit, pitches: Sequence[int] | None = None) -> list[Corner]:
+def check_corners(
+    folders: Sequence[Path],
+    fit: Fit,
+    pitches: Sequence[int] | None = None,
+    *,
+    sounds: Sequence[str] = (),
+    names: NoteNames = SCIENTIFIC,
+) -> list[Corner]:
     """Check all sounds of all folders, and list what is wrong with each as a fault of its folder.
 
+    Several folders hold a sound each, in the order of the corners. A single one may hold them all, as files or as
+    folders, in alphabetical order: that of the course.
+
     Args:
+        sounds: which of those in a single folder to take, in the order of the corners. names: how octaves are counted.
         pitches: notes that each folder must hold; further ones are allowed. None requires the notes that more than one
             folder holds, so that a note is missing where the others have it, and surplus where no other has it.
+    Raises: SettingsError for sounds that are not in the folder, or more folders than one where sounds are named.
     """
-    corners = [_check_folder(Path(folder), fit) for folder in folders]
+    if sounds and len(folders) != 1:
+        raise SettingsError(
+            f"--sounds chooses among those of one folder. Received: {len(folders)} folders. Name them in their order"
+        )
+    if len(folders) == 1:
+        corners = [_check_files(*each, fit, names) for each in _parts_of(Path(folders[0]), sounds, names)]
+    else:
+        corners = [_check_files(Path(folder), None, fit, names) for folder in folders]
     held = Counter(note for corner in corners for note in corner.notes)
     shared = {note for note, count in held.items() if count > 1 or len(corners) == 1}
     wanted = shared if pitches is None else set(pitches)
@@ -53,16 +73,43 @@ def check_corners(folders: Sequence[Path], fit: Fit, pitches: Sequence[int] | No
     return corners
 
 
-def _check_folder(folder: Path, fit: Fit) -> Corner:
+def _parts_of(folder: Path, sounds: Sequence[str], names: NoteNames) -> list[tuple[Path, Sequence[Path] | None]]:
+    """Return the folder and the files of each sound in one folder; None stands for all files of a folder."""
+    files = sounds_below(folder) if folder.is_dir() else []
+    found: dict[str, tuple[Path, list[Path]]] = {}
+    if any(file.parent == folder for file in files):
+        unnamed = []
+        for file in files:
+            label = labels_in_name(file.stem, names)
+            if "pitch" in label:
+                found.setdefault(label["instrument"], (folder, []))[1].append(file)
+            else:
+                unnamed.append(file)
+        if unnamed and found and not sounds:  # a fault, which is listed with those of the first
+            min(found.items())[1][1].extend(unnamed)
+    else:
+        for file in files:
+            part = folder / file.relative_to(folder).parts[0]
+            found.setdefault(part.name, (part, []))[1].append(file)
+    for sound in sounds:
+        if sound not in found:
+            raise SettingsError(unknown("sound", sound, sorted(found)))
+    if len(set(sounds)) < len(sounds):
+        raise SettingsError(f"--sounds names each sound once. Received: {','.join(sounds)}")
+    return [found[sound] for sound in sounds or sorted(found)] or [(folder, None)]
+
+
+def _check_files(folder: Path, files: Sequence[Path] | None, fit: Fit, names: NoteNames) -> Corner:
+    """Check the files of one sound: those of a folder, or some of them."""
     corner = Corner(folder)
-    if not folder.is_dir():
+    if files is None and not folder.is_dir():
         corner.faults.append(f"{folder}: no such folder")
         return corner
-    files = sounds_below(folder)
+    files = sounds_below(folder) if files is None else files
     if not files:
         corner.faults.append(f"{folder}: no sounds in it")
         return corner
-    labels = {file: labels_in_name(file.stem) for file in files}
+    labels = {file: labels_in_name(file.stem, names) for file in files}
     named = Counter(each["instrument"] for each in labels.values() if "pitch" in each)
     corner.sound = max(named, key=lambda sound: (named[sound], sound == folder.name), default="")
     if corner.sound == PITCH or "_" in corner.sound:

@@ -24,6 +24,9 @@ from inversynth.nsynth.grid.trim import samples_needed
 
 SCHEMA = "inversynth-grid/1"
 CARD = "grid.json"
+MADE_AT = "made_at"
+"""In cards of pads with notes that the model does not know: the notes by way of which it makes them."""
+
 NOTES = "notes"
 """Subfolder of the WAV files."""
 
@@ -47,6 +50,7 @@ class Job:
     Attributes:
         sounds: names of the four corners, in the order of CORNERS; digests: hashes of their audio.
         model: fingerprint; hop: samples per code; codes: of a whole sound. final_length: samples of a row.
+        made: the note at which the model makes each pitch, itself where it knows it; empty if it knows them all.
     """
 
     sounds: tuple[str, ...]
@@ -60,6 +64,16 @@ class Job:
     codes: int
     temperature: float = 1.0
     seed: int = 0
+    made: tuple[int, ...] = ()
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether the model makes any pitch by way of another."""
+        return self.made not in ((), self.pitches)
+
+    def made_at(self, pitch: int) -> int:
+        """Return the note at which the model makes a pitch of the pad."""
+        return self.made[self.pitches.index(pitch)] if self.made else pitch
 
     @property
     def name(self) -> str:
@@ -139,6 +153,7 @@ class Job:
             "model": self.model,
             "temperature": self.temperature,
             "seed": self.seed,
+            **({MADE_AT: list(self.made)} if self.is_transposed else {}),
         }
 
     def claim(self, folder: Path) -> None:
@@ -153,9 +168,9 @@ class Job:
             found = None
         if found is None:
             raise DatasetError(f"{path} must be the card of a grid. Received: something else. Name another folder")
-        other = [key for key in own if found.get(key) != own[key]]
+        other = [key for key in dict.fromkeys((*own, MADE_AT)) if found.get(key) != own.get(key)]
         if other:
-            differences = [f"{key} {_short(own[key])}, there {_short(found.get(key))}" for key in other]
+            differences = [f"{key} {_short(own.get(key))}, there {_short(found.get(key))}" for key in other]
             raise DatasetError(
                 f"{folder} holds another grid. Received: {'; '.join(differences)}. Name another --output_dir"
             )

@@ -1,4 +1,8 @@
-"""The pad: one file of rows as the players of the Open NSynth Super read it, its settings, and a page to play it.
+"""The pad: one file of rows and its settings, as the Open NSynth Super reads both, and a page to play it.
+
+The settings are a `settings.json` of the device's application, complete for this pad; the Pure Data patch of the SOPI
+course reads the same one. What else there is to know of the pad is in a section of its own, which players pass over.
+Source: googlecreativelab/open-nsynth-super, app, version 1.2.0: what it reads, and the settings that come with it.
 
 The page works from disk, without a network: it loads the notes of a pitch, one script each, when that pitch is first
 played.
@@ -7,6 +11,7 @@ played.
 import base64
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +22,33 @@ from generators.audio import read_audio
 from generators.errors import AudioError, DatasetError, shown
 from generators.files import scratch_folder, writing
 from generators.json_reader import read_json_object
-from inversynth.nsynth.grid.job import CARD, Job
+from inversynth.nsynth.grid.job import CARD, MADE_AT, Job
 from inversynth.nsynth.grid.trim import LEVEL_DB, cut_note
 from inversynth.report import report
 
-SCHEMA = "inversynth-pad/1"
+SCHEMA = "inversynth-pad/2"
+OLD_SCHEMA = "inversynth-pad/1"
+"""Of pads whose settings no device reads: all keys side by side."""
+
+OWN = "inversynth"
+"""Section of the settings that is ours."""
+
 LOOP = {"how": "ping-pong", "start": 0.2, "end": 0.41}
 """Loop of a held note, as fractions of its length (published)."""
+
+DEVICE = {
+    "audio": {"sampleRate": 48000, "bufferSize": 128},
+    "midi": {"device": "/dev/ttyAMA0", "channel": 1},
+    "osc": {"in": {"port": 8000}},
+}
+"""Hardware of the device (published), but for the key of the port: its own settings say `portNumber`, which it does not
+read."""
+
+DATA_DIRECTORY = "/home/pi/pads"
+"""Folder of pads on the device (published)."""
+
+DISPLAYED, ABBREVIATED = 8, 2
+"""Characters of a name on the display of the device, and of its abbreviation (published)."""
 
 FULL_SCALE = 1 << 15
 """Of integers of 16 bits, as which notes are written."""
@@ -33,11 +58,45 @@ SCRIPTS = "pad"
 """Subfolder of the notes for the page."""
 
 
-def pad_settings(job: Job) -> dict[str, Any]:
-    """Return what a player must know about a pad."""
+def device_settings(job: Job) -> dict[str, Any]:
+    """Return the settings of the Open NSynth Super for a pad, with a section of our own."""
+    corners = [
+        {"instruments": [{"name": sound, "display": sound[:DISPLAYED].upper(), "abbr": abbreviation}]}
+        for sound, abbreviation in zip(job.sounds, _abbreviations(job.sounds), strict=True)
+    ]
+    own = pad_settings(job)
     return {
-        "schema": SCHEMA,
-        "file": f"{job.name}.bin",
+        "nsynth": {
+            "dataDirectory": DATA_DIRECTORY,
+            "resolution": job.resolution,
+            "pitches": own.pop("pitches"),
+            "length": own.pop("length"),
+            "sampleRate": own.pop("sample_rate"),
+            "looping": True,
+            "loopStart": LOOP["start"],
+            "loopEnd": LOOP["end"],
+        },
+        "corners": corners,
+        **DEVICE,
+        OWN: {"schema": SCHEMA, "file": f"{job.name}.bin", "sounds": own.pop("corners"), **own}
+        | ({MADE_AT: list(job.made)} if job.is_transposed else {}),
+    }
+
+
+def _abbreviations(sounds: Sequence[str]) -> list[str]:
+    """Return two characters for each sound, all different: initials or the beginning, else a letter and its number."""
+    found: list[str] = []
+    for number, sound in enumerate(sounds, 1):
+        parts = [part for part in sound.upper().split("-") if part]
+        initials = "".join(part[0] for part in parts[:ABBREVIATED])
+        tried = (initials, sound.upper()[:ABBREVIATED], f"{sound.upper()[:1]}{number}")
+        found.append(next(each for each in tried if each not in found and (each == tried[-1] or len(each) > 1)))
+    return found
+
+
+def pad_settings(job: Job) -> dict[str, Any]:
+    """Return what the page must know about a pad."""
+    return {
         "corners": list(job.sounds),
         "corner_order": "top-left, top-right, bottom-left, bottom-right",
         "resolution": job.resolution,
@@ -58,17 +117,16 @@ def build_pad(job: Job, folder: Path) -> Path:
 
     Raises: AudioError for a note that cannot be read; DatasetError where the files cannot be written.
     """
-    settings = pad_settings(job)
     with writing(folder, DatasetError), scratch_folder(folder) as partial:  # its own: shards may end at the same time
         shape = job.resolution**2, len(job.pitches), job.final_length
-        rows: NDArray[np.int16] = np.memmap(partial / settings["file"], "<i2", "w+", shape=shape)
+        rows: NDArray[np.int16] = np.memmap(partial / f"{job.name}.bin", "<i2", "w+", shape=shape)
         flat = rows.reshape(-1, job.final_length)
         for note in job.notes:
             flat[note.row] = cut_note(_read(job.path_of(note, folder)), job.sample_rate, job.final_length)
         for number, pitch in enumerate(job.pitches):
             text = base64.b64encode(np.ascontiguousarray(rows[:, number]).tobytes()).decode()
             _write(partial / SCRIPTS / f"pitch_{pitch}.js", f'received({pitch}, "{text}");\n')
-        _write(partial / f"{job.name}.json", json.dumps(settings, indent=2) + "\n")
+        _write(partial / f"{job.name}.json", json.dumps(device_settings(job), indent=2) + "\n")
         _write(partial / PAGE, render_page(job))
         del rows, flat
         for path in sorted(partial.rglob("*")):
@@ -89,21 +147,22 @@ def render_page(job: Job) -> str:
 
 
 def open_pad(path: str | Path) -> tuple[dict[str, Any], NDArray[np.int16]]:
-    """Open a pad by its settings file.
+    """Open a pad by its settings file; that of an older version is returned in the form of today's.
 
     Shapes: -> settings, rows (resolution, resolution, pitches, length) int16, memory-mapped.
     Raises: DatasetError for another kind of file, or a file of rows of another size.
     """
     path = Path(path)
     try:
-        settings = read_json_object(path)
-        if settings["schema"] != SCHEMA:
-            raise ValueError(settings["schema"])
-        resolution, length = settings["resolution"], settings["length"]
-        shape = resolution, resolution, len(settings["pitches"]), length
+        settings = _upgraded(read_json_object(path))
+        if settings[OWN]["schema"] != SCHEMA:
+            raise ValueError(settings[OWN]["schema"])
+        nsynth = settings["nsynth"]
+        resolution, length = nsynth["resolution"], nsynth["length"]
+        shape = resolution, resolution, len(nsynth["pitches"]), length
         if not all(type(extent) is int and extent > 0 for extent in shape):
             raise ValueError(f"a shape of {shape}")
-        file = path.parent / Path(settings["file"]).name
+        file = path.parent / Path(settings[OWN]["file"]).name
         size = file.stat().st_size
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(
@@ -112,6 +171,16 @@ def open_pad(path: str | Path) -> tuple[dict[str, Any], NDArray[np.int16]]:
     if size != 2 * math.prod(shape):
         raise DatasetError(f"{file} must hold {2 * math.prod(shape):,} bytes. Received: {size:,}. Copy it again")
     return settings, np.memmap(file, "<i2", "r", shape=shape)
+
+
+def _upgraded(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings in the form of today; those of the first version had all keys side by side."""
+    if settings.get("schema") != OLD_SCHEMA:
+        return settings
+    moved = {"resolution": "resolution", "pitches": "pitches", "length": "length", "sample_rate": "sampleRate"}
+    nsynth = {new: settings[old] for old, new in moved.items() if old in settings}
+    own = {key: value for key, value in settings.items() if key not in moved}
+    return {"nsynth": nsynth, OWN: {**own, "schema": SCHEMA}}
 
 
 def _read(path: Path) -> NDArray[np.int16]:

@@ -17,6 +17,7 @@ from generators.audio import read_audio, write_audio
 from inversynth.nsynth.grid.corners import Corner
 from inversynth.nsynth.grid.job import GridNote, Job
 from inversynth.nsynth.grid.trim import level_note
+from inversynth.nsynth.transpose import codes_to_make, encode_by_way_of, restored
 
 if TYPE_CHECKING:
     from models.nsynth.inference import NSynthCodec
@@ -29,10 +30,18 @@ class Stopped(BaseException):
     """Ends a thread whose result is no longer needed; the decoder saves its state on the way."""
 
 
-def encode_corners(codec: "NSynthCodec", corners: Sequence[Corner], pitches: Sequence[int]) -> NDArray[np.float32]:
-    """Encode all notes of the corners. Shapes: -> (corners, pitches, k, width)."""
-    audio = np.stack([read_audio(corner.notes[pitch]).audio for corner in corners for pitch in pitches])
-    codes = codec.encode(audio)
+def encode_corners(
+    codec: "NSynthCodec", corners: Sequence[Corner], pitches: Sequence[int], made: Sequence[int] = ()
+) -> NDArray[np.float32]:
+    """Encode all notes of the corners, each by way of the note at which it is made. Shapes: -> (corners, pitches, k,
+    width).
+    """
+    ways = list(zip(pitches, made or pitches, strict=True))
+    sounds = [(read_audio(corner.notes[pitch]).audio, pitch, way) for corner in corners for pitch, way in ways]
+    if all(pitch == way for pitch, way in ways):
+        codes = codec.encode(np.stack([audio for audio, _, _ in sounds]))
+    else:
+        codes = np.stack([encode_by_way_of(codec, *each) for each in sounds])
     return codes.reshape(len(corners), len(pitches), *codes.shape[1:])
 
 
@@ -65,7 +74,7 @@ def render_shard(
     size = job.even_size(batch_size)
     batches = missing_batches(job, folder, size, shard)
     if batches:
-        codes = encode_corners(codec, corners, job.pitches)
+        codes = encode_corners(codec, corners, job.pitches, job.made)
         total = sum(len(notes) for _, notes in batches) * job.samples / job.sample_rate
         with tqdm(total=round(total, 1), desc="rendering", unit="s", bar_format=BAR, disable=None) as bar:
 
@@ -110,26 +119,33 @@ def render(
 
     def decode_batch(place: int, notes: Sequence[GridNote]) -> None:
         filled = [*notes, *[notes[-1]] * (size - len(notes))]
-        before = 0
+        ways = [(note.pitch, job.made_at(note.pitch)) for note in filled]
+        mixed = [
+            codes_to_make(each, job.samples, job.hop, *way)[0]
+            for each, way in zip(job.mixed(codes, filled), ways, strict=True)
+        ]
+        longest, before = max(map(len, mixed)), 0
 
         def on_code(done: int) -> None:
             nonlocal before
+            samples = done * job.samples // longest
             with counting:
-                on_samples((done - before) * job.hop * len(notes))
-            before = done
+                on_samples((samples - before) * len(notes))
+            before = samples
             if stopped.is_set():
                 raise Stopped
 
         audio = codec.decode(
-            job.mixed(codes, filled),
+            np.stack([np.pad(each, ((0, longest - len(each)), (0, 0)), mode="edge") for each in mixed]),
             seeds=[job.seed_of(note) for note in filled],
-            pitch=[note.pitch for note in filled] if codec.takes_pitch else None,
+            pitch=[made for _, made in ways] if codec.takes_pitch else None,
             temperature=job.temperature,
             state_file=folder / f".batch_{place}_of_{size}.npz",
             on_code=on_code,
         )
-        for note, sound in zip(notes, audio, strict=False):
-            write_audio(job.path_of(note, folder), level_note(sound), job.sample_rate, bits=16)
+        for note, sound, way in zip(notes, audio, ways, strict=False):
+            whole = restored(sound, job.samples, job.sample_rate, *way)
+            write_audio(job.path_of(note, folder), level_note(whole), job.sample_rate, bits=16)
 
     pool = ThreadPoolExecutor(workers)
     try:

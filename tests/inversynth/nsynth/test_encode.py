@@ -25,7 +25,10 @@ def test_a_sound_becomes_a_code_file(tmp_path: Path, toy: Toy, capsys) -> None:
     np.testing.assert_array_equal(codes.codes, toy.encode(audio[np.newaxis])[0])
     assert (codes.name, codes.pitch, codes.fingerprint) == ("bell_C4", 60, toy.fingerprint)
     assert (codes.hop, codes.sample_rate, codes.samples) == (HOP, RATE, 400)
-    assert capsys.readouterr().out == "bell_C4: 25 codes, 0.100 s, note 60 -> output/bell_C4.codes.npz\n"
+    assert (
+        capsys.readouterr().out
+        == "bell_C4: 25 codes, 0.100 s, note 60 (C4 where middle C is C4) -> output/bell_C4.codes.npz\n"
+    )
     assert [path.name for path in Path("output").iterdir()] == ["bell_C4.codes.npz"]
 
 

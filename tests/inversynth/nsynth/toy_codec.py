@@ -26,6 +26,7 @@ class Toy:
     sample_rate: int = RATE
     hop: int = HOP
     width: int = WIDTH
+    notes: tuple[int, ...] = ()
     batches: list[dict[str, Any]] = field(default_factory=list)
 
     @property

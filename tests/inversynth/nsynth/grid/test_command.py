@@ -102,14 +102,14 @@ def test_every_point_has_its_note(made):
 
 def test_rows_of_the_pad_are_the_notes_in_their_order(made):
     settings, rows = open_pad(made / "brass_flute_organ_violin.json")
-    assert settings["corners"] == list(SOUNDS)
+    assert settings["inversynth"]["sounds"] == list(SOUNDS)
     assert rows.shape == (2, 2, 2, LENGTH)
     for place, sound in enumerate(SOUNDS):
         for number, note in enumerate(NOTES):
             name = "_".join(["gen", *(f"{k}_{v}" for k, v in sorted({sound: 1.0, "pitch": note}.items()))])
             audio = soundfile.read(made / "notes" / f"{name}.wav", dtype="int16")[0]
             np.testing.assert_array_equal(rows[place // 2, place % 2, number], cut_note(audio, RATE, LENGTH))
-    flat = np.fromfile(made / settings["file"], "<i2").reshape(-1, LENGTH)
+    flat = np.fromfile(made / settings["inversynth"]["file"], "<i2").reshape(-1, LENGTH)
     np.testing.assert_array_equal(flat[(1 * 2 + 0) * 2 + 1], rows[1, 0, 1])
 
 
@@ -259,11 +259,11 @@ def test_faults_are_listed_and_nothing_is_written(typed, model, corners, tmp_pat
     assert main(words) == 2
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == [f"{bad}/violin_60.wav: 2 channels", f"{bad}/violin_64.wav: missing"]
-    assert lines[2].startswith("AudioError: each folder must hold one sound at the same notes as the others: ")
+    assert lines[2].startswith("AudioError: each sound must be there at the same notes as the others: ")
     assert "Received: 2 faults, listed above" in lines[2]
     assert not (tmp_path / "out").exists()
     assert main(["grid", corners[0], "--check", "--model", str(model)]) == 0
-    assert capsys.readouterr().out == "no fault found in brass at the notes 60, 64\n"
+    assert capsys.readouterr().out == "no fault found in brass at the notes 60,64 (C4 to E4 where middle C is C4)\n"
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,10 @@ def test_a_pad_is_written_where_it_can_be_and_not_among_its_sounds(typed, corner
 
 def test_four_folders_are_asked_for(corners, capsys):
     assert main(["grid", *corners[:3]]) == 2
-    assert "name four folders: top-left, top-right, bottom-left, bottom-right. Received: 3" in capsys.readouterr().err
+    assert (
+        "name four folders: top-left, top-right, bottom-left, bottom-right; or one that holds all"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_pad_that_is_no_pad_is_refused(made, tmp_path):
