@@ -9,6 +9,7 @@ from generators.dataset import Dataset
 from generators.generate import generate_dataset
 from generators.sine_generator import SineSynth
 from models.backend import start_keras
+from models.training import curves
 from models.training.recipe import Recipe
 
 SYNTH = SineSynth(sample_rate=4000, length=0.064)  # 256 samples
@@ -19,6 +20,23 @@ def tiny_dataset_path(tmp_path_factory):
     path = tmp_path_factory.mktemp("datasets") / "tiny.hdf5"
     generate_dataset(path, SYNTH, 60, seed=3)
     return path
+
+
+DRAW_CURVES = curves.draw_curves
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_curves():
+    """Drawing takes longer than training does here, so only tests that look at the curves have them drawn."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(curves, "draw_curves", lambda history, title, paths: [path.touch() for path in paths])
+        yield
+
+
+@pytest.fixture
+def drawn_curves(monkeypatch):
+    """Have the curves of a run drawn; else they are empty files."""
+    monkeypatch.setattr(curves, "draw_curves", DRAW_CURVES)
 
 
 @pytest.fixture

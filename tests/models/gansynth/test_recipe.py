@@ -8,6 +8,8 @@ import pytest
 
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError, RunError, SettingsError
+from models.gansynth import plots
+from models.gansynth import recipe as gansynth_recipe
 from models.gansynth.data import NoteSpectrograms, open_spectrograms
 from models.gansynth.inference import load_gansynth
 from models.gansynth.presets import SCHEDULES, SIZES
@@ -177,8 +179,10 @@ def test_averages_begin_at_the_weights_and_keep_their_share():
     np.testing.assert_allclose(np.asarray(optimizer.averages[0]), expected, rtol=1e-6)
 
 
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(path, tmp_path):
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(path, tmp_path, monkeypatch):
     """Once behind the end of a stage, and once within one, where the optimisers' state counts."""
+    monkeypatch.setattr(plots, "SHOWN", 1)  # a panel takes a tenth of a second
+    monkeypatch.setattr(gansynth_recipe, "MEASURED", 16)
     flags = ("--transition_images", "16", "--total_images", "64", "--epochs", "3", "--run_name", "run")
     with copied_after(tmp_path, 1, 2):
         whole = train_from_settings(settings(path, tmp_path, *flags))

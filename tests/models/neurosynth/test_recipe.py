@@ -52,7 +52,7 @@ def _plain_graphs():
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(NeuroSynth, "compile", compile_plainly)
-        patched.setattr(inference, "SHOWN", 2)  # rows of a picture, each of which takes a tenth of a second
+        patched.setattr(inference, "SHOWN", 1)  # rows of a picture, each of which takes a tenth of a second
         yield
 
 
@@ -278,11 +278,13 @@ def weights_of(path):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """One run of each recipe, five epochs long, and a copy of the first as a kill after two epochs would leave it."""
+    """A run of ours on a stream, a copy as a kill after two epochs would leave it, and a published one on a file."""
     folder = tmp_path_factory.mktemp("runs")
     with copied_after(folder, 2):
         made = {"neurosynth": run_of(*LEARNING, "--output_dir", str(folder))}
-    other = ("--output_dir", str(folder), "--critic_steps", "1")
+    small = ["--num_examples", "60", "--seq_length", "16", "--legacy", "--no-wavefiles"]
+    assert generate([*small, "--dataset_dir", str(folder)]) == 0
+    other = ("--output_dir", str(folder), "--critic_steps", "1", "--dataset_file", str(folder / "envelope.hdf5"))
     made["neurosynth-published"] = run_of(*other, model="neurosynth-published")
     return made | {"killed": Run(folder / "2" / made["neurosynth"].name)}
 
@@ -297,7 +299,7 @@ def test_run_folder_holds_pictures_and_models_of_the_way(model, runs):
     assert all(math.isfinite(value) for row in run.history() for value in row.values())
     assert load_envelope_shaper(run.snapshots / f"{kept[0]}.keras").samples == 16
     test = run.metrics()["test"]
-    assert test["n"] == 1024
+    assert test["n"] == {"neurosynth": 1024, "neurosynth-published": 6}[model]
     assert 0 < test["mae"]["All"] < 2
     with run.history_file.open() as file:
         assert {"critic_loss", "critic_penalty", "generator_l1", "val_loss"} <= set(csv.DictReader(file).fieldnames)
@@ -320,17 +322,9 @@ def test_error_falls_as_it_trains(runs):
     assert last["critic_loss"] != first["critic_loss"]
 
 
-def test_dataset_file_serves_as_well_as_a_stream(tmp_path):
-    assert generate(["--num_examples", "60", "--seq_length", "16", "--legacy"]) == 0
-    run = run_of(
-        "--dataset_file",
-        "test_datasets/envelope.hdf5",
-        "--epochs",
-        "1",
-        "--critic_steps",
-        "1",
-        model="neurosynth-published",
-    )
+def test_dataset_file_serves_as_well_as_a_stream(runs):
+    run = runs["neurosynth-published"]
+    assert runs["neurosynth"].path.name == "neurosynth_envelope_stream"
     assert run.path.name == "neurosynth-published_envelope"
     assert load_envelope_shaper(run.path).legacy
     assert run.metrics()["splits"] == {"training": 48, "validation": 6, "test": 6}

@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 import pytest
 
-from models.training import curves
 from models.training.data import DatasetSource
 from models.training.loop import train
 from models.training.runs import Run
@@ -30,18 +29,6 @@ def assert_same_run(one, other):
         assert mine.keys() == theirs.keys()
         for name in mine:
             np.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
-
-
-@pytest.fixture
-def drawn_curves():
-    """Ask for the curves of a run to be drawn; else they are empty files."""
-
-
-@pytest.fixture(autouse=True)
-def quick_curves(request, monkeypatch):
-    """Drawing takes longer than training does here, so only tests that look at the curves have them drawn."""
-    if "drawn_curves" not in request.fixturenames:
-        monkeypatch.setattr(curves, "draw_curves", lambda history, title, paths: [path.touch() for path in paths])
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ import pytest
 from generators.analysis.mel import log_mel_to_mel, mel_magnitudes, mel_to_log_mel
 from generators.dataset import Dataset
 from generators.errors import DatasetError, ModelError, SettingsError
+from generators.files import write_text
 from generators.notes.labels import SPACE
 from models.gansynth.recipe import GanSynthSettings
 from models.model_files import read_card, write_card
 from models.registry import RECIPES, find_recipe
 from models.train import train_from_settings
 from models.training.runs import Run
+from models.wae import plots
 from models.wae.conditions import NOTE_WIDTH
 from models.wae.data import StyledNotes
 from models.wae.inference import load_wae
@@ -39,6 +41,21 @@ def settings(path, folder, *flags):
 
 def trained(path, folder, *flags):
     return train_from_settings(settings(path, folder, *flags))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_plots():
+    """Plot a second epoch and what has no discriminator; a plot of three dimensions takes as long as a training."""
+
+    def draw(system, source, path, draw_space=plots.draw_space):
+        if system.discriminator is None or path.stem == "epoch_00002":
+            draw_space(system, source, path)
+        else:
+            write_text(path, "not drawn")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(plots, "draw_space", draw)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +140,8 @@ def test_run_ends_with_its_measures_and_the_newest_epoch(run):
     assert card.features["styles"] == list(STYLES)
     assert card.features["kind"] == "wae-fader"
     assert card.takes == "pictures"
+    assert [run.picture(epoch).is_file() for epoch in (1, 2, 3, 4)] == 4 * [True]
+    assert run.picture(2).read_bytes()[:4] == b"\x89PNG"
 
 
 def test_the_weight_of_the_adversary_follows_the_epochs_of_the_run(run):
