@@ -494,6 +494,15 @@ def system_path(path: Path) -> str | bytes:
     return os.fsencode(path) if os.name == "posix" else str(path)
 
 
+def full_scale_gain(sounds: Iterable[NDArray[np.floating[Any]]]) -> float:
+    """Return the gain, 1 or less, at which none of some sounds is above full scale; it is logged where below 1."""
+    peak = max((float(np.abs(sound).max(initial=0.0)) for sound in sounds), default=0.0)
+    if peak <= 1.0:
+        return 1.0
+    log.info("turned down by %.1f dB, to full scale", 20.0 * np.log10(peak))
+    return 1.0 / peak
+
+
 def normalise_peak(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale each sound (…, samples) to an absolute peak of 1; silence stays silent."""
     peak = np.abs(audio).max(axis=-1, keepdims=True)

@@ -17,7 +17,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 from tqdm import tqdm
 
-from generators.audio import write_audio
+from generators.audio import full_scale_gain, write_audio
 from generators.command import run_command
 from generators.errors import one_line
 from generators.files import write_text
@@ -99,10 +99,11 @@ def _position(synth: "Synth", unit: Floats, slider: float, source: dict[str, Any
 
 def write_controls(folder: Path, turned: Sequence[Control], controls: "MacroControls") -> Path:
     """Write macros.html, and a folder with sound and patch for each position; returns the path of the page."""
+    gain = np.float32(full_scale_gain(position.audio for control in turned for position in control.positions))
     for control in turned:
         for number, position in enumerate(control.positions, start=1):
             place = folder / f"macro_{control.number}" / f"position_{number}"
-            write_audio(place / "sound.wav", position.audio, position.patch.sample_rate)
+            write_audio(place / "sound.wav", gain * position.audio, position.patch.sample_rate)
             write_patch(place / "patch.json", position.patch)
     return write_text(folder / "macros.html", render_controls(turned, controls))
 

@@ -194,7 +194,7 @@ def _keys(settings: ExportSettings, default: str, step: int) -> tuple[int, ...]:
 
 
 def _export_wav(settings: ExportSettings) -> None:
-    from generators.audio import write_audio
+    from generators.audio import full_scale_gain, write_audio
     from inversynth.patches.formats import read_any_patch
     from inversynth.patches.patch import render_patch
     from inversynth.playback.midi import Note, Score
@@ -206,6 +206,7 @@ def _export_wav(settings: ExportSettings) -> None:
     patch = read_any_patch(name)
     if not {"notes", "velocities", "seconds", "sample_rate", "step"} & settings.model_fields_set:
         audio = render_patch(patch)
+        audio = audio * np.float32(full_scale_gain([audio]))
         print(
             one_line(f"{name} -> {write_audio(output, audio, patch.sample_rate)}: {len(audio) / patch.sample_rate:g} s")
         )

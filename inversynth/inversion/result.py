@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.audio import write_audio
+from generators.audio import full_scale_gain, write_audio
 from generators.dx7.synth import Dx7Synth
 from inversynth.inversion.target import Target
 from inversynth.patches.formats import write_any_patch
@@ -46,6 +46,8 @@ class InversionInterrupted(SearchInterrupted):
 def write_inversion(inversion: Inversion, folder: Path, index: Path | None = None) -> Path:
     """Write patch.json, target.wav, match.wav and report.html into a folder, and voice.syx where a DX7 makes it.
 
+    Where one of the two sounds is above full scale, both are turned down alike.
+
     Returns the path of the report.
 
     Args: index: the page that lists all reports, to which this one shall lead back.
@@ -53,8 +55,9 @@ def write_inversion(inversion: Inversion, folder: Path, index: Path | None = Non
     from inversynth.report.report import write_report
 
     rate = inversion.target.sample_rate
-    write_audio(folder / "target.wav", inversion.target.audio, rate)
-    write_audio(folder / "match.wav", inversion.audio, rate)
+    gain = np.float32(full_scale_gain([inversion.target.audio, inversion.audio]))
+    write_audio(folder / "target.wav", gain * inversion.target.audio, rate)
+    write_audio(folder / "match.wav", gain * inversion.audio, rate)
     write_patch(folder / "patch.json", inversion.patch)
     if inversion.patch.space.synth == Dx7Synth.name:
         write_any_patch(folder / VOICE, inversion.patch, "syx")

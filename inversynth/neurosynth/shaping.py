@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.audio import Sound, read_audio, write_audio
+from generators.audio import Sound, full_scale_gain, read_audio, write_audio
 from generators.errors import AudioError, DatasetError, InversynthError, ModelError
 from generators.files import writing
 from generators.synth import DEFAULT_SAMPLE_RATE
@@ -146,7 +146,7 @@ def shape_files(
             shaped = shape_sound(shaper, sound.audio, classes, sound.sample_rate)
             if sound.channels > 1:
                 log.info("mixed the %d channels of %s down to one", sound.channels, path)
-            write_audio(target, shaped.audio, sound.sample_rate)
+            write_audio(target, shaped.audio * np.float32(full_scale_gain([shaped.audio])), sound.sample_rate)
             _draw(target.with_suffix(".png"), shaped, levels)
         except AudioError as error:
             on_error(error)

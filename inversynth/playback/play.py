@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from generators.audio import write_audio
+from generators.audio import full_scale_gain, read_audio, write_audio
 from generators.command import run_command
 from generators.dsp.units import hz_to_midi, midi_to_hz
 from generators.dx7.synth import VELOCITY
@@ -239,17 +239,19 @@ def play(instrument: Instrument, score: Score, path: str | os.PathLike[str]) -> 
 
 
 def play_separately(instrument: Instrument, score: Score, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write one WAV per note, named by MIDI number and note, at the level of the patch; returns the paths."""
+    """Write one WAV per note, named by MIDI number and note, and return the paths.
+
+    The notes keep the level of the patch; where one is above full scale, all are turned down alike, which is logged.
+    """
     notes = instrument.playable(score)
     paths, loudest = [], 0.0
     for note, (_, audio) in zip(notes, instrument.sounds(notes), strict=True):
         loudest = max(loudest, float(np.abs(audio).max()))
         name = f"{note.pitch:03d}_{note_name(note.pitch)}.wav"
         paths.append(write_audio(Path(folder) / name, audio, instrument.sample_rate))
-    if loudest > 1.0:
-        log.info(
-            "the loudest note reaches %.2f, above full scale: the files are float, lower the playback level", loudest
-        )
+    gain = np.float32(full_scale_gain([np.array([loudest])]))
+    for path in paths if gain < 1.0 else ():
+        write_audio(path, gain * read_audio(path).audio, instrument.sample_rate)
     return paths
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.audio import open_audio, read_header, write_audio
+from generators.audio import full_scale_gain, open_audio, read_header, write_audio
 from generators.errors import ModelError
 from generators.files import write_text, writing
 from inversynth.report import charts, plots, report
@@ -110,7 +110,8 @@ def finite(sounds: NDArray[np.float32], maker: str) -> NDArray[np.float32]:
 def write_audio_page(audio_page: AudioPage, folder: Path, *, pictures: bool = True, page: bool = True) -> Path | None:
     """Write `<name>.wav` for each sound, 32-bit float and as loud as it was made, `<name>.png`, and the page.
 
-    A sound in a file is left as it is, and read in parts.
+    Where one is above full scale, all are turned down alike, which is logged. A sound in a file is left as it is, and
+    read in parts.
 
     Returns: the path of the page; None without one. Raises: AudioError, InversynthError for what cannot be written.
     """
@@ -118,10 +119,11 @@ def write_audio_page(audio_page: AudioPage, folder: Path, *, pictures: bool = Tr
 
     if not audio_page.sounds:
         return None
+    gain = full_scale_gain(clip.audio for clip in audio_page.sounds if not isinstance(clip.audio, WrittenSound))
     limits = charts.decibel_limits([clip.audio for clip in audio_page.sounds])
     for clip in tqdm(audio_page.sounds, desc="writing", unit="sounds", disable=None if pictures else True):
         if not isinstance(clip.audio, WrittenSound):
-            write_audio(folder / f"{clip.name}.wav", clip.audio, audio_page.sample_rate)
+            write_audio(folder / f"{clip.name}.wav", clip.audio * np.float32(gain), audio_page.sample_rate)
         if pictures:
             path = folder / f"{clip.name}.png"
             with writing(path):

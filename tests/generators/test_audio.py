@@ -12,6 +12,7 @@ from generators import audio
 from generators.audio import (
     RINGING,
     check_audible,
+    full_scale_gain,
     normalise_peak,
     open_audio,
     read_audio,
@@ -179,6 +180,15 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path):
 def test_peaks_are_normalised_and_silence_stays():
     out = normalise_peak(np.stack([TONE, 0 * TONE]))
     assert np.abs(out).max(axis=1).tolist() == [1.0, 0.0]
+
+
+def test_sounds_above_full_scale_are_turned_down_alike_and_others_are_left(caplog):
+    with caplog.at_level("INFO"):
+        assert full_scale_gain([TONE, 0 * TONE]) == full_scale_gain([]) == 1.0
+        assert not caplog.messages
+        gain = full_scale_gain([TONE / np.abs(TONE).max(), 4 * TONE / np.abs(TONE).max()])
+    assert gain == pytest.approx(0.25)
+    assert caplog.messages == ["turned down by 12.0 dB, to full scale"]
 
 
 def test_the_suffix_flac_writes_flac(tmp_path):

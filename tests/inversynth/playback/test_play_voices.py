@@ -108,3 +108,33 @@ def test_keys_beyond_midi_are_left_out_and_transposition_is_the_voices_own(trans
     assert found.midi == pytest.approx(57 + transpose - 24, abs=0.05)
     assert instrument.values(128)[1] == 0
     assert instrument.values(127)[1] == 1
+
+
+LOUD = Voice().replaced("LOUD", algorithm=31, **{f"op{k}_output_level": 99 for k in range(1, 7)})
+"""Six carriers at full level: a peak of 6."""
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        (["play", "loud.syx", "--notes", "C3:C5", "--step", "12", "--output", "out.wav"], "out.wav"),
+        (["play", "loud.syx", "--notes", "C3:C5", "--step", "12", "--separate", "--output", "."], "*_C?.wav"),
+        (["export", "loud.syx", "--format", "wav", "--output", "out.wav"], "out.wav"),
+        (["vary", "loud.syx", "--count", "2", "--output_dir", "."], "*.wav"),
+        (["morph", "loud.syx", "loud.syx", "--steps", "2", "--output_dir", "."], "*.wav"),
+    ],
+)
+def test_no_sound_leaves_above_full_scale_and_a_line_says_so(
+    words: list[str],
+    written: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_syx("loud.syx", [LOUD])
+    with caplog.at_level("INFO"):
+        assert main(words) == 0
+    peaks = [float(np.abs(read_audio(path).audio).max()) for path in tmp_path.rglob(written)]
+    assert max(peaks) == pytest.approx(1.0, abs=1e-4)
+    assert any(message.startswith("turned down by 1") for message in caplog.messages)
