@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, gcd
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,10 @@ MOST_TABLE_BYTES = 64 << 20
 """Of a table of labels: 64 bytes for each of the most notes."""
 
 HASHED_AT_ONCE = 1 << 20
+
+DELIMITERS = (",", ";", "\t")
+LONGEST_HEAD = 1 << 16
+"""Characters of the first line of a table that are looked at."""
 
 FULL_VELOCITY = 100
 """Velocity of a note without a label for it."""
@@ -151,7 +155,9 @@ def folder_source(
     if fit.chop:
         facts["step"] = fit.step or fit.samples
     has_split = any("split" in row for row in rows)
-    return NoteSource(note_table(rows, own), fit.sample_rate, fit.samples, facts, read, has_split)
+    numbers = {file: number for number, file in enumerate(files)}
+    cut_from = np.array([numbers[file] for file, _ in pieces], np.intp) if fit.chop else None
+    return NoteSource(note_table(rows, own), fit.sample_rate, fit.samples, facts, read, has_split, cut_from)
 
 
 def _add_content(digest: Any, file: Path) -> None:
@@ -219,7 +225,7 @@ def _read_labels(path: Path, folder: Path, files: Sequence[Path], note_names: No
     check_readable_file(path, "table of labels", DatasetError, most_bytes=MOST_TABLE_BYTES)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            rows = list(csv.DictReader(file, delimiter=_delimiter(file)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"labels are a CSV file in UTF-8. Received: {path}, {error}") from None
     if not rows or "file" not in rows[0]:
@@ -233,6 +239,13 @@ def _read_labels(path: Path, folder: Path, files: Sequence[Path], note_names: No
         cells: dict[str, Any] = {key: value.strip() for key, value in row.items() if key and value and value.strip()}
         labels[cells.pop("file")] = checked_labels(cells, str(path), note_names)
     return labels
+
+
+def _delimiter(file: TextIO) -> str:
+    """Return what separates the cells of a table by its first line: most often a comma, in some countries ';'."""
+    head = file.readline(LONGEST_HEAD)
+    file.seek(0)
+    return max(DELIMITERS, key=head.count)
 
 
 def checked_labels(labels: dict[str, Any], place: str, note_names: NoteNames = SCIENTIFIC) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The settings of `inversynth generate notes`, and the note source that they describe."""
 
+import logging
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -14,8 +15,10 @@ from generators.notes.nsynth import gansynth_subset, nsynth_source
 from generators.notes.pitches import midi_number, note_list
 from generators.notes.soundfont_source import HELD, LENGTH, PITCHES, SAMPLE_RATE, VELOCITIES, soundfont_source
 from generators.notes.source import NoteSource
-from generators.notes.splits import SplitBy, split_notes
+from generators.notes.splits import SplitBy, natural_split, split_notes
 from generators.settings import DatasetName, Shard, Words
+
+log = logging.getLogger(__name__)
 
 
 class NoteSettings(NoteNaming):
@@ -88,8 +91,15 @@ class NoteSettings(NoteNaming):
         source = {"soundfont": self._soundfont, "folder": self._folder, "nsynth": self._nsynth}[self.source]()
         if self.split_by is None and source.has_split:
             return source
-        by = self.split_by or "instrument"
-        return source.with_table(split_notes(source.table, by, self.validation_split, self.test_split, self.seed))
+        by = self.split_by or natural_split(source.table, source.recordings)
+        if by is None or (self.split_by is None and by != "instrument"):
+            log.info(
+                "too few instruments for a split by them: %s", "all notes train" if by is None else f"split by {by}"
+            )
+        if by is None:
+            return source
+        shares = self.validation_split, self.test_split
+        return source.with_table(split_notes(source.table, by, *shares, self.seed, source.recordings))
 
     def _soundfont(self) -> NoteSource:
         return soundfont_source(

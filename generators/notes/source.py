@@ -17,7 +17,8 @@ class NoteSource:
 
     Attributes: `facts` is what the rows depend on besides the table, ready for JSON; `read` returns the sounds of rows
     of the original table, (n,) -> (n, samples) float32, the same ones on any call and any thread.
-    `has_split` says that the data came with a split.
+    `has_split` says that the data came with a split. `pieces_of` numbers the recordings that the rows of the original
+    table are pieces of, (n,).
     """
 
     table: NoteTable
@@ -26,6 +27,12 @@ class NoteSource:
     facts: dict[str, Any]
     read: Callable[[NDArray[np.intp]], NDArray[np.float32]]
     has_split: bool = False
+    pieces_of: NDArray[np.intp] | None = None
+
+    @property
+    def recordings(self) -> NDArray[np.intp] | None:
+        """The numbers of the recordings that the current rows are pieces of, (n,); None for whole notes."""
+        return None if self.pieces_of is None else self.pieces_of[self.table.kept]
 
     def audio(self, rows: slice) -> NDArray[np.float32]:
         """Return the sounds of rows of the current table, (n, samples)."""

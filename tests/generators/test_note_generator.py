@@ -15,7 +15,7 @@ from generators.notes.labels import FAMILIES, QUALITIES, note_table, quality_mas
 from generators.notes.pitches import note_list
 from generators.notes.settings import NoteSettings
 from generators.notes.source import NoteSource
-from generators.notes.splits import split_notes
+from generators.notes.splits import natural_split, split_notes
 
 RATE, SAMPLES = 4000, 200
 
@@ -126,9 +126,25 @@ def test_notes_of_one_group_lie_in_one_split(by, kinds):
 
 def test_a_split_leaves_something_to_train_on():
     assert not split_notes(notes(2).table, "instrument", 0.0, 0.0, 0).labels["split"].any()
-    assert not split_notes(notes(2).table, "instrument", 0.1, 0.1, 0).labels["split"].any()
-    with pytest.raises(ParameterError, match=r"2 of them, 1 for validation and 1 for the test"):
-        split_notes(notes(2).table, "instrument", 0.5, 0.6, 0)
+    for shares in ((0.1, 0.1), (0.5, 0.6)):
+        with pytest.raises(ParameterError, match=r"2 of them, 1 for validation and 1 for the test"):
+            split_notes(notes(2).table, "instrument", *shares, 0)
+
+
+def test_few_instruments_give_all_three_splits():
+    assert sorted(split_notes(notes(3, [60]).table, "instrument", 0.1, 0.1, 0).labels["split"]) == [0, 1, 2]
+    assert natural_split(notes(3).table) == "instrument"
+    assert natural_split(notes(2).table) == "note"
+    assert natural_split(notes(2, [60]).table) is None
+    assert natural_split(notes(2).table, np.array([0, 0, 0, 1, 1, 1])) is None
+
+
+def test_pieces_of_one_recording_lie_in_one_split():
+    recordings = np.repeat(np.arange(10), 20)
+    table = notes(20, range(50, 60)).table
+    split = split_notes(table, "note", 0.1, 0.2, 3, recordings).labels["split"]
+    pairs = set(zip(recordings.tolist(), split.tolist(), strict=True))
+    assert sorted(number for _, number in pairs) == [0] * 7 + [1] + [2] * 2
 
 
 # --- files --------------------------------------------------------------------------------------------------------
@@ -240,8 +256,8 @@ def test_settings_read_lists_of_words(tmp_path):
         (["--velocities", "0:100:50"], "ParameterError: velocities run from 1 to 127"),
         (["--soundfont", "absent.sf2"], "AudioError: no such SoundFont: absent.sf2"),
         (
-            ["--instruments", "violin", "--test_split", "0.9"],
-            "ParameterError: a split by instrument must leave some for training",
+            ["--instruments", "violin", "--split_by", "instrument"],
+            "ParameterError: a split by instrument must leave some for training. Received: 1 of them",
         ),
         (["--held", "9"], "ParameterError: a note is held for a part of its length"),
         (["--name", "a/b"], "SettingsError: name must be a plain name"),

@@ -131,6 +131,26 @@ def test_recordings_are_cut_into_pieces(tmp_path, samples, options, starts):
     ]
 
 
+def test_pieces_know_their_recordings(tmp_path):
+    for name, samples in (("a_60.wav", 1000), ("b_61.wav", 400)):
+        save(tmp_path / name, samples)
+    source = folder_source(tmp_path, fit=Fit(RATE, SAMPLES, chop=True))
+    assert source.recordings.tolist() == [0, 0, 1]
+    assert source.select(pitches=[61]).recordings.tolist() == [1]
+    assert folder_source(tmp_path, fit=Fit(RATE, SAMPLES, trim=True)).recordings is None
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path, delimiter, mark):
+    save(tmp_path / "a.wav", SAMPLES)
+    rows = (("file", "pitch", "mood"), ("a.wav", "61", "calm, or wild"))
+    lines = [delimiter.join(f'"{cell}"' if delimiter in cell else cell for cell in row) for row in rows]
+    (tmp_path / "labels.csv").write_text(mark + "\r\n".join(lines), encoding="utf-8")
+    table = folder_source(tmp_path, labels=tmp_path / "labels.csv", fit=FIT).table
+    assert (table.pitch[0], table.names["mood"]) == (61, ("calm, or wild",))
+
+
 def test_other_rates_and_channels_are_converted_on_request(tmp_path):
     time = np.arange(2 * SAMPLES) / (2 * RATE)
     sine = np.sin(2 * np.pi * 200 * time)
