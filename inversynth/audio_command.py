@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators.errors import SettingsError, one_line
-from generators.settings import Settings
+from generators.notes.naming import NoteNaming
+from generators.notes.pitches import SCIENTIFIC, middle_c
 from inversynth.report.audio_page import PAGE_FILE, AudioPage, finite, write_audio_page
 
 MOST_SOUNDS = 2000
 """Of one call: more than anybody listens to, and at 50 ms a note under two minutes of work."""
 
 
-class AudioPageSettings(Settings):
+class AudioPageSettings(NoteNaming):
     """Settings of commands that make sounds to listen to."""
 
-    flags_only: ClassVar = frozenset({"model", "seed", "output_dir", "batch_size", "pictures", "page"})
+    flags_only: ClassVar = frozenset({"model", "seed", "output_dir", "batch_size", "pictures", "page", "note_names"})
     renamed: ClassVar = {"output_directory": "output_dir"}
 
     model: str = Field(description="a bundled model, a run folder, or a .keras file")
@@ -58,5 +59,7 @@ def write_and_list(page: AudioPage, settings: AudioPageSettings) -> None:
     path = write_audio_page(page, folder, pictures=settings.pictures, page=settings.page)
     for clip in page.sounds:
         print(one_line(f"{clip.name}: {clip.caption} -> {folder / clip.name}.wav"))
+    if settings.note_names != SCIENTIFIC:
+        print(f"names of notes: {middle_c(settings.note_names)}")
     if path:
         print(one_line(path))

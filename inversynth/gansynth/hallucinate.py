@@ -160,7 +160,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth hal
 
 def _run(settings: HallucinateSettings) -> None:
     asked = Grain(settings.spacing, settings.trim, settings.attack, settings.sustain, settings.release)
-    note = midi_number(settings.note) if settings.note else None
+    note = midi_number(settings.note, settings.note_names) if settings.note else None
     gansynth = open_gansynth(settings.model)
     note = gansynth.notes[len(gansynth.notes) // 2] if note is None else int(gansynth.check_notes(note)[0])
     grain = asked.within(gansynth.seconds)
@@ -182,19 +182,19 @@ def _run(settings: HallucinateSettings) -> None:
     if gain < 1.0:
         log.info("attenuated by %.1f dB, to full scale", -20.0 * np.log10(gain))
     model = LabelledModel(gansynth.name, gansynth)
-    names = [f"point{number:03d}_{note_name(note)}" for number in range(len(keys))]
+    names = [f"point{number:03d}_{note_name(note, settings.note_names)}" for number in range(len(keys))]
     captions = [f"{number + 1}" for number in range(len(keys))]
     points = model.shown(keys, np.full(len(keys), note), names, captions, settings.batch_size)
     write_latents(settings.output_dir / LATENTS_FILE, keys, gansynth)
     whole = Clip(
-        f"hallucination_{note_name(note)}",
+        f"hallucination_{note_name(note, settings.note_names)}",
         audio,
         f"{count} notes, {grain.spacing:g} s apart, {len(audio) / gansynth.sample_rate:.1f} s",
         _path_drawer(audio, gansynth.sample_rate, LatentPath(keys, (count - 1) * grain.spacing or seconds)),
     )
     page = AudioPage(
         maker=MAKER,
-        title=f"A hallucination at {note_name(note)}",
+        title=f"A hallucination at {note_name(note, settings.note_names)}",
         lead=f"{len(keys)} timbres, and {settings.steps} interpolated between neighbours: each lasts "
         f"{grain.seconds:.3g} s, and begins {grain.spacing:g} s after the one before.",
         rows=[ClipRow("The whole", [whole]), ClipRow("The timbres it passes", points)],

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth int
 
 
 def _run(settings: InterpolateSettings) -> None:
-    asked = note_list(settings.note) if settings.note else ()
+    asked = note_list(settings.note, settings.note_names) if settings.note else ()
     check_count(settings.steps * len(asked), f"{settings.steps} steps at {len(asked)} notes")
     models = open_models(settings.model, settings.compare)
     gansynth = models[0].gansynth
@@ -57,7 +57,9 @@ def _run(settings: InterpolateSettings) -> None:
         model.gansynth.check_notes(notes)
     latents = arc(*ends(settings, gansynth), settings.steps)
     captions = [f"{100 * part:.0f} %" for part in np.linspace(0.0, 1.0, settings.steps)]
-    names = [f"step{step:03d}_{note_name(note)}" for note in notes for step in range(settings.steps)]
+    names = [
+        f"step{step:03d}_{note_name(note, settings.note_names)}" for note in notes for step in range(settings.steps)
+    ]
     tiled, played = np.tile(latents, (len(notes), 1)), np.repeat(notes, settings.steps)
     made = [model.shown(tiled, played, names, captions * len(notes), settings.batch_size) for model in models]
     write_latents(settings.output_dir / LATENTS_FILE, latents, gansynth)
@@ -68,7 +70,9 @@ def _run(settings: InterpolateSettings) -> None:
         f"ends{f', each at {len(notes)} notes' if len(notes) > 1 else ''}.",
         rows=[
             ClipRow(
-                f"{note_name(note)} · {model.label}" if model.paired else note_name(note),
+                f"{note_name(note, settings.note_names)} · {model.label}"
+                if model.paired
+                else note_name(note, settings.note_names),
                 sounds[first:][: settings.steps],
             )
             for first, note in zip(range(0, len(names), settings.steps), notes, strict=True)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.errors import ModelError
-from generators.notes.pitches import note_name
 from inversynth.gansynth.session import decode_notes, open_gansynth
 from inversynth.report.audio_page import Clip, ClipRow
 
@@ -89,5 +88,5 @@ def model_facts(models: Sequence[LabelledModel]) -> dict[str, str]:
 
 
 def _describe(gansynth: "GanSynthModel") -> str:
-    notes = f"{len(gansynth.notes)} notes from {note_name(gansynth.notes[0])} to {note_name(gansynth.notes[-1])}"
+    notes = f"{len(gansynth.notes)} notes, MIDI {gansynth.notes[0]} to {gansynth.notes[-1]}"
     return f"{gansynth.name} ({gansynth.fingerprint}), {gansynth.seconds:g} s at {gansynth.sample_rate:,} Hz, {notes}"

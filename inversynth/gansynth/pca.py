@@ -131,13 +131,16 @@ def _run(settings: PcaSettings) -> None:
     start = "the activation of a latent" if settings.on_top else "the mean activation"
     page = AudioPage(
         maker=MAKER,
-        title=f"Directions of timbre at {note_name(note)}",
+        title=f"Directions of timbre at {note_name(note, settings.note_names)}",
         lead=f"Sounds of {start} of the first block, moved along the directions in which activations differ most. "
         "Numbers are standard deviations.",
         rows=rows,
         sample_rate=gansynth.sample_rate,
         facts=model_facts([model])
-        | {"Directions": f"{len(directions)}, found in {directions.samples:,} latents at {note_name(directions.note)}"},
+        | {
+            "Directions": f"{len(directions)}, found in {directions.samples:,} latents at "
+            f"{note_name(directions.note, settings.note_names)}"
+        },
     )
     write_and_list(page, settings)
 

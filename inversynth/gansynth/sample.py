@@ -58,13 +58,13 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth ran
 def _run(settings: RandomSettings) -> None:
     if settings.same_latent and settings.count:
         raise SettingsError("--same_latent plays the notes of --note. Received: --count as well. Leave one of them out")
-    asked = note_list(settings.note) if settings.note else ()
+    asked = note_list(settings.note, settings.note_names) if settings.note else ()
     models = open_models(settings.model, settings.compare)
     latents, notes = choose(settings, models[0].gansynth, asked)
     for model in models:
         model.gansynth.check_notes(notes)
-    names = [f"timbre{number:03d}_{note_name(int(note))}" for number, note in enumerate(notes)]
-    words = [note_name(int(note)) for note in notes]
+    names = [f"timbre{number:03d}_{note_name(int(note), settings.note_names)}" for number, note in enumerate(notes)]
+    words = [note_name(int(note), settings.note_names) for note in notes]
     captions = words if settings.same_latent else [f"{number} · {word}" for number, word in enumerate(words)]
     made = [model.shown(latents, notes, names, captions, settings.batch_size) for model in models]
     write_latents(settings.output_dir / LATENTS_FILE, latents, models[0].gansynth)

@@ -16,7 +16,7 @@ from pydantic_settings import CliPositionalArg
 
 from generators.command import run_command
 from generators.errors import ModelError, SettingsError
-from generators.notes.pitches import note_list, note_name
+from generators.notes.pitches import NoteNames, note_list, note_name
 from generators.settings import Numbers
 from inversynth.audio_command import check_count, write_and_list
 from inversynth.report.audio_page import AudioPage, Clip, ClipRow
@@ -69,14 +69,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth wae morph") 
 
 def _run(settings: MorphSettings) -> None:
     _check(settings)
-    asked = note_list(settings.note) if settings.note else ()
+    asked = note_list(settings.note, settings.note_names) if settings.note else ()
     check_count(settings.steps * max(len(asked), 1), f"{settings.steps} steps at {len(asked)} notes")
     session = open_session(settings)
     wae = session.wae
     check_styled(wae)
     origin, target = _ends(settings, wae)
     sources = [read_whole_note(path, wae) for path in settings.sounds]
-    notes = wae.check_notes(asked or _note(sources, wae))
+    notes = wae.check_notes(asked or _note(sources, wae, settings.note_names))
     parts = np.linspace(0.0, settings.beyond, settings.steps)
     path = _latents(settings, wae, sources, parts)
     weights = wae.check_weights(np.outer(1.0 - parts, origin.weights) + np.outer(parts, target.weights))
@@ -85,7 +85,9 @@ def _run(settings: MorphSettings) -> None:
     made = session.sounds(latents, played, mixed)
     captions = [f"{100 * part:.0f} %" for part in parts] * len(notes)
     steps = np.tile(np.arange(settings.steps), len(notes))
-    names = [f"step{step:03d}_{note_name(int(note))}" for step, note in zip(steps, played, strict=True)]
+    names = [
+        f"step{step:03d}_{note_name(int(note), settings.note_names)}" for step, note in zip(steps, played, strict=True)
+    ]
     shown = [Clip(*one) for one in zip(names, made, captions, strict=True)]
     write_notes(settings.output_dir, wae, names, latents, played, mixed)
     between = " and ".join(one.name for one in sources)
@@ -95,7 +97,7 @@ def _run(settings: MorphSettings) -> None:
         f"{', and beyond' if settings.beyond > 1 else ''}; "
         f"{'the latent is interpolated, too' if len(sources) > 1 else 'the latent stays'}.",
         rows=[
-            ClipRow(note_name(int(note)), shown[first : first + settings.steps])
+            ClipRow(note_name(int(note), settings.note_names), shown[first : first + settings.steps])
             for first, note in zip(range(0, len(names), settings.steps), notes, strict=True)
         ],
         sample_rate=session.sample_rate,
@@ -122,8 +124,8 @@ def _ends(settings: MorphSettings, wae: "WaeModel") -> tuple[Mixture, Mixture]:
     return first, parse_mixture(settings.target or next(name for name in wae.styles if name != first.text), wae)
 
 
-def _note(sources: Sequence[SourceNote], wae: "WaeModel") -> int:
-    return midi_note_of(sources[0], wae) if sources else wae.notes[len(wae.notes) // 2]
+def _note(sources: Sequence[SourceNote], wae: "WaeModel", names: NoteNames) -> int:
+    return midi_note_of(sources[0], wae, names=names) if sources else wae.notes[len(wae.notes) // 2]
 
 
 def _latents(

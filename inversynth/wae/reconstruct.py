@@ -94,7 +94,7 @@ def _run(settings: ReconstructSettings) -> None:
 
     scores = reconstruction_errors(spectrograms, found)
     names = unique_names(
-        slug(f"{name}_{note_name(int(note))}_{style}" if settings.dataset_file else name)
+        slug(f"{name}_{note_name(int(note), settings.note_names)}_{style}" if settings.dataset_file else name)
         for name, note, style in zip(given.names, given.notes, given.styles, strict=True)
     )
     outputs = (folder / f"{name}_{part}.wav" for name in names for part in ("input", "output"))
@@ -103,13 +103,18 @@ def _run(settings: ReconstructSettings) -> None:
     made = session.sounds(latents, given.notes, given.weights)
     head = ["note", "pitch", wae.label, *HEAD.values()]
     lines = [
-        [name, note_name(int(note)), style, *(f"{scores[key][row]:.{DIGITS[key]}f}" for key in HEAD)]
+        [
+            name,
+            note_name(int(note), settings.note_names),
+            style,
+            *(f"{scores[key][row]:.{DIGITS[key]}f}" for key in HEAD),
+        ]
         for row, (name, note, style) in enumerate(zip(names, given.notes, given.styles, strict=True))
     ]
     means = ["mean", "", "", *(f"{scores[key].mean():.{DIGITS[key]}f}" for key in HEAD)]
     rows = [
         ClipRow(
-            f"{note_name(int(note))} · {style}",
+            f"{note_name(int(note), settings.note_names)} · {style}",
             [Clip(f"{name}_input", before, "input"), Clip(f"{name}_output", after, "reconstruction")],
             "RMSE {}, LSD {} dB, spectral convergence {}".format(*line[3:]),
             name,
@@ -167,7 +172,7 @@ def _of_sounds(settings: ReconstructSettings, wae: "WaeModel") -> NoteBatch:
     """Read sounds. Raises: AudioError, ModelError."""
     style = parse_mixture(settings.style, wae) if settings.style else None
     sources = [read_whole_note(path, wae) for path in settings.sounds]
-    notes = np.asarray([midi_note_of(one, wae, settings.note) for one in sources], np.intp)
+    notes = np.asarray([midi_note_of(one, wae, settings.note, settings.note_names) for one in sources], np.intp)
     weights = np.empty((0, len(wae.styles)), np.float32)
     if style:
         weights = style.weights[None].repeat(len(sources), axis=0)

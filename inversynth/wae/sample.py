@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth wae random")
 def _run(settings: RandomSettings) -> None:
     if settings.latent and "count" in settings.model_fields_set:
         raise SettingsError("--latent names one latent. Received: --count as well. Leave one of them out")
-    asked = note_list(settings.note) if settings.note else ()
+    asked = note_list(settings.note, settings.note_names) if settings.note else ()
     session = open_session(settings)
     wae = session.wae
     if settings.style:
@@ -70,13 +70,17 @@ def _run(settings: RandomSettings) -> None:
     numbers, notes, style_numbers = places.T
     weights = np.stack([styles[number].weights for number in style_numbers])
     made = session.sounds(latents[numbers], notes, weights)
+    spelt = [note_name(int(note), settings.note_names) for note in notes]
     names = unique_names(
-        f"latent{number:03d}_{note_name(int(note))}{f'_{styles[style].slug}' if wae.variant.style else ''}"
-        for number, note, style in places
+        f"latent{number:03d}_{note}{f'_{styles[style].slug}' if wae.variant.style else ''}"
+        for (number, _, style), note in zip(places, spelt, strict=True)
     )
-    captions = [_caption(place, styles[place[2]].caption, len(styles), len(asked)) for place in places]
+    captions = [
+        _caption(place, note, styles[place[2]].caption, len(styles), len(asked))
+        for place, note in zip(places, spelt, strict=True)
+    ]
     shown = [Clip(*one) for one in zip(names, made, captions, strict=True)]
-    titles = [_title(place, len(styles), len(asked)) for place in places]
+    titles = [_title(int(place[0]), note, len(styles), len(asked)) for place, note in zip(places, spelt, strict=True)]
     write_notes(settings.output_dir, wae, names, latents[numbers], notes, weights)
     count = f"{len(latents)} latent{'s' if len(latents) > 1 else ''}"
     page = AudioPage(
@@ -105,17 +109,13 @@ def _places(latents: int, notes: Sequence[int] | NDArray[np.intp], styles: int, 
     return np.asarray([(*pair, style) for pair in pairs for style in range(styles)], np.intp)
 
 
-def _title(place: NDArray[np.intp], styles: int, notes: int) -> str:
+def _title(number: int, note: str, styles: int, notes: int) -> str:
     """Return the title of the row of a sound."""
-    number, note, _ = place
-    return (
-        f"Latent {number} at {note_name(int(note))}" if styles > 1 else f"Latent {number}" if notes > 1 else "Latents"
-    )
+    return f"Latent {number} at {note}" if styles > 1 else f"Latent {number}" if notes > 1 else "Latents"
 
 
-def _caption(place: NDArray[np.intp], style: str, styles: int, notes: int) -> str:
+def _caption(place: NDArray[np.intp], note: str, style: str, styles: int, notes: int) -> str:
     """Return what distinguishes a sound from its neighbours in a row."""
-    note = note_name(int(place[1]))
     return style if styles > 1 else note if notes > 1 else f"{place[0]} · {note}"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.errors import AudioError
-from generators.notes.pitches import note_name
+from generators.notes.pitches import SCIENTIFIC, NoteNames, note_name
 from inversynth.inputs import log_conversion
 from inversynth.inversion.notes import read_notes
 from inversynth.inversion.target import AUDIBLE, FRAME, Target, read_target
@@ -72,7 +72,7 @@ def segment_notes(path: Path, wae: "WaeModel") -> Iterator[SourceNote]:
     return _source_notes(path, read_notes(path, wae.analysis.sample_rate, wae.seconds), wae)
 
 
-def midi_note_of(source: SourceNote, wae: "WaeModel", given: int | None = None) -> int:
+def midi_note_of(source: SourceNote, wae: "WaeModel", given: int | None = None, names: NoteNames = SCIENTIFIC) -> int:
     """Return the MIDI note to decode a sound at: the given one, else the nearest to its pitch.
 
     Raises: ModelError for a given note outside the model's range; AudioError for a pitch outside it.
@@ -83,8 +83,8 @@ def midi_note_of(source: SourceNote, wae: "WaeModel", given: int | None = None) 
     note = source.place.note
     if not low <= note <= high:
         raise AudioError(
-            f"{wae.name} plays {note_name(low)} to {note_name(high)}. Received: {source.name}, detected as "
-            f"{note_name(note)}. Name another note with --note"
+            f"{wae.name} plays {note_name(low, names)} to {note_name(high, names)}. Received: {source.name}, detected "
+            f"as {note_name(note, names)}. Name another note with --note"
         )
     return note
 

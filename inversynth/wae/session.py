@@ -13,7 +13,6 @@ from pydantic import Field
 
 from generators.errors import ModelError, SettingsError
 from generators.files import write_text
-from generators.notes.pitches import note_name
 from inversynth.audio_command import SHARED, AudioPageSettings, with_bar
 from inversynth.inputs import model_loader
 from inversynth.report.audio_page import finite
@@ -111,7 +110,7 @@ class Session:
         """Return the description of model and vocoder for a page."""
         wae = self.wae
         known = f"{len(wae.styles)} of {wae.label}: {', '.join(wae.styles)}"
-        span = f"{note_name(wae.notes[0])} to {note_name(wae.notes[-1])}"
+        span = f"MIDI {wae.notes[0]} to {wae.notes[-1]}"
         return {
             "Model": f"{wae.name} ({wae.fingerprint}), {wae.variant.name}, latent of {wae.latent}, notes of "
             f"{wae.seconds:.3g} s at {self.sample_rate:,} Hz, {span}",

@@ -20,7 +20,7 @@ from pydantic_settings import CliPositionalArg, CliToggleFlag
 from generators.audio import normalise_peak
 from generators.command import run_command
 from generators.errors import InversynthError, SettingsError
-from generators.notes.pitches import note_name
+from generators.notes.pitches import NoteNames, note_name
 from inversynth.audio_command import check_count, write_and_list
 from inversynth.inputs import MidiNote, check_inputs_kept, unique_names
 from inversynth.playback.envelope import envelope
@@ -105,7 +105,7 @@ def _run(settings: TransferSettings) -> None:
         f"another {wae.label}.",
         rows=_rows(settings.sound.name, shown, len(places)),
         sample_rate=rate,
-        facts=session.facts() | {"Notes": _describe_notes(places, notes)},
+        facts=session.facts() | {"Notes": _describe_notes(places, notes, settings.note_names)},
         maker=MAKER,
     )
     write_and_list(page, settings)
@@ -207,9 +207,9 @@ def _rows(title: str, shown: Sequence[Clip], notes: int) -> list[ClipRow]:
     return [ClipRow(one.caption, [one]) for one in shown]
 
 
-def _describe_notes(places: Sequence[NotePlace], notes: NDArray[np.intp]) -> str:
+def _describe_notes(places: Sequence[NotePlace], notes: NDArray[np.intp], names: NoteNames) -> str:
     """List the notes and their onsets, up to MOST_LISTED of them."""
-    words = [f"{note_name(int(note))} at {one.start:.2f} s" for one, note in zip(places, notes, strict=True)]
+    words = [f"{note_name(int(note), names)} at {one.start:.2f} s" for one, note in zip(places, notes, strict=True)]
     return ", ".join(words[:MOST_LISTED]) + (
         f", and {len(words) - MOST_LISTED} more" if len(words) > MOST_LISTED else ""
     )

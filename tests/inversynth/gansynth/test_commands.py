@@ -60,6 +60,18 @@ def latents_in(folder: Path) -> np.ndarray:
         return file["latents"]
 
 
+def test_names_of_notes_follow_the_convention_in_and_out(run: Callable, capsys) -> None:
+    for command, words, names in (
+        ("random", ["--count", "2"], {"timbre000_C5", "timbre001_C5"}),
+        ("interpolate", ["--steps", "2"], {"step000_C5", "step001_C5"}),
+        ("hallucinate", ["--points", "2", "--steps", "0", "--spacing", "0.1"], {"hallucination_C5", "point000_C5"}),
+    ):
+        folder = run(command, *words, "--note", "C5", "--note_names", "course", "--no-pictures")  # 60, which it knows
+        assert names <= {path.stem for path in folder.glob("*.wav")}
+        assert "names of notes: middle C is C5\n" in capsys.readouterr().out
+    run("random", "--note", "C5", code=2)  # 72 otherwise
+
+
 def test_random_timbres_sound_as_the_model_makes_them(
     run: Callable, gansynth: GanSynthModel, read_page: Callable
 ) -> None:

@@ -1,6 +1,7 @@
 """The commands of `inversynth wae`, with untrained networks."""
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,19 @@ def tone(name: str, *notes: int, rate: int = RATE, gap: float = 0.2) -> None:
 def lines_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_names_of_notes_follow_the_convention_in_and_out(run: Callable, capsys) -> None:
+    folder = run("random", "--count", "1", "--note", "C5", "--note_names", "course")  # 60, which it knows
+    assert all(path.stem.startswith("latent000_C5") for path in folder.glob("*.wav"))
+    assert "names of notes: middle C is C5\n" in capsys.readouterr().out
+    run("random", "--count", "1", "--note", "C5", code=2)  # 72 otherwise
+    tone("a.wav", 60)
+    run("reconstruct", "a.wav", "--note", "C5", "--note_names", "course")
+    assert re.search(r"^a +C5 ", capsys.readouterr().out, re.MULTILINE)
+    tone("high.wav", 79)
+    run("reconstruct", "high.wav", "--note_names", "course", code=2)
+    assert "wae plays C5 to D#5. Received: high, detected as G6" in capsys.readouterr().err
 
 
 def test_one_latent_is_decoded_in_every_style(run: Callable, wae: WaeModel, read_page: Callable) -> None:
