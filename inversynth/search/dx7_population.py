@@ -67,6 +67,10 @@ TUNING_COST, FARTHEST = 3.0, 1.0
 beyond which it costs no more: a band of the log-mel distance is half a semitone wide or more."""
 
 
+NOT_TRANSPOSED = 24
+"""The value of a transposition by no semitone."""
+
+
 @dataclass
 class Voices:
     """The best voices so far: classes (n, 145), and what each costs (n,), cheapest first."""
@@ -273,8 +277,10 @@ def _take_ratios(child: Classes, ratios: Ratios | None, rng: np.random.Generator
     loudness = np.square(child[table.levels] + 10.0)
     for _ in range(1 + (rng.random() < SECOND_RATIO)):
         place = rng.choice(len(table.levels), p=loudness / loudness.sum())
-        child[table.coarse[place]], child[table.fine[place]] = ratios.draw(rng)
-        child[table.mode[place]] = 0
+        drawn = ratios.draw(rng, int(child[table.column("transpose")]) - NOT_TRANSPOSED)
+        if drawn is not None:
+            child[table.coarse[place]], child[table.fine[place]] = drawn
+            child[table.mode[place]] = 0
 
 
 def _moved(values: Classes, columns: Classes, table: Genes, rng: np.random.Generator) -> Classes:

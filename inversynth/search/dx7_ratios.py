@@ -5,7 +5,7 @@ A carrier sounds at its ratio times the note, and a modulator sets partials at m
 A search draws ratios by how loud these are; inharmonic ones, as of bells, are hardly found by chance.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,16 +37,21 @@ LOWEST_COARSE = 0.5
 
 @dataclass(frozen=True)
 class Ratios:
-    """Ratios that a sound shows. Shapes: coarse, fine (n,) as an operator has them, weights (n,) with a sum of 1."""
+    """Ratios to a note that a sound shows. Shapes: ratios (n,), weights (n,)."""
 
-    coarse: Classes
-    fine: Classes
+    ratios: Floats
     weights: Floats
+    _settings: dict[int, "tuple[Classes, Floats] | None"] = field(default_factory=dict)
 
-    def draw(self, rng: np.random.Generator) -> tuple[int, int]:
-        """Draw coarse and fine of one of them."""
-        chosen = int(rng.choice(len(self.weights), p=self.weights))
-        return int(self.coarse[chosen]), int(self.fine[chosen])
+    def draw(self, rng: np.random.Generator, semitones: int = 0) -> tuple[int, int] | None:
+        """Draw one, as coarse and fine in a voice transposed by semitones; None where none is in reach."""
+        if semitones not in self._settings:
+            self._settings[semitones] = _settings(self.ratios * 2.0 ** (-semitones / 12.0), self.weights)
+        settings = self._settings[semitones]
+        if settings is None:
+            return None
+        chosen = int(rng.choice(len(settings[1]), p=settings[1]))
+        return int(settings[0][chosen, 0]), int(settings[0][chosen, 1])
 
 
 def observed_ratios(audio: NDArray[np.floating], sample_rate: int, note: float) -> Ratios | None:
@@ -62,7 +67,7 @@ def observed_ratios(audio: NDArray[np.floating], sample_rate: int, note: float) 
     apart = np.abs(carriers[loudest[one]] - carriers[loudest[other]])
     together = DISTANCE_WEIGHT * weights[loudest[one]] * weights[loudest[other]]
     far = apart > CLOSEST
-    return _settings(np.append(carriers, apart[far]), np.append(weights, together[far]))
+    return Ratios(np.append(carriers, apart[far]), np.append(weights, together[far]))
 
 
 def _partials(audio: NDArray[np.floating], sample_rate: int) -> Floats:
@@ -85,8 +90,8 @@ def _partials(audio: NDArray[np.floating], sample_rate: int) -> Floats:
     return np.concatenate(found)
 
 
-def _settings(ratios: Floats, weights: Floats) -> Ratios | None:
-    """Return the coarse and fine settings of ratios, those of equal settings added up."""
+def _settings(ratios: Floats, weights: Floats) -> tuple[Classes, Floats] | None:
+    """Return coarse and fine (m, 2) of ratios (n,), equal settings once, and their shares (m,)."""
     coarse = np.where(ratios < 1.0, 0, np.minimum(np.floor(ratios), 31)).astype(np.int64)
     fine = np.rint((ratios / np.where(coarse == 0, LOWEST_COARSE, coarse) - 1.0) * 100.0).astype(np.int64)
     within = (fine >= 0) & (fine <= 99)
@@ -94,4 +99,4 @@ def _settings(ratios: Floats, weights: Floats) -> Ratios | None:
         return None
     settings, places = np.unique(np.stack([coarse[within], fine[within]], axis=1), axis=0, return_inverse=True)
     summed = np.bincount(places.ravel(), weights[within], len(settings))
-    return Ratios(settings[:, 0], settings[:, 1], summed / summed.sum())
+    return settings, summed / summed.sum()

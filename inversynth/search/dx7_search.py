@@ -9,15 +9,17 @@ fits of levels and rates (`dx7_fit`) take turns.
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from generators.analysis.pitch import find_note
 from inversynth.search.dx7_fit import fit_voice
 from inversynth.search.dx7_levels import fit_carriers
 from inversynth.search.dx7_population import (
     CHILDREN,
+    NOT_TRANSPOSED,
     POPULATION,
     STRUCTURED,
     Voices,
@@ -61,19 +63,23 @@ GENERATIONS = 6
 
 
 def voices(state: SearchState) -> Iterator[None]:
-    """Render the voices of an index whose features are nearest to the sound, at its note and an octave beside."""
+    """Render the voices of an index whose features are nearest to the sound, at its note and an octave beside.
+
+    Where another pitch is heard than that of the note, as of a transposed voice, those nearest at that pitch as well.
+    """
     from generators.dx7.single_note import fold_scaling
     from generators.dx7.synth import VELOCITY, values_to_bytes, voice_values
 
     index, note = _index(), round(state.synth.root)
-    state.tuning = _tuning(state)
-    found = [
-        index.nearest(state.target, state.synth.sample_rate, note, STARTS // 2, released)[0]
-        for released in (True, False)  # nobody knows whether the note was let go of within the sound
-    ]
-    found.append(values_to_bytes(np.concatenate([state.start[None], state.starts])).astype(np.uint8))
-    known = voice_values(fold_scaling(np.concatenate(found), note, VELOCITY))
-    start = np.unique(known, axis=0)
+    heard = find_note(state.target, state.synth.sample_rate)
+    state.tuning = np.nan if heard is None else (heard.midi - note + 6.0) % 12.0 - 6.0
+    found = [values_to_bytes(np.concatenate([state.start[None], state.starts]))]
+    shift = 0 if heard is None else round(heard.midi) - note
+    for semitones in dict.fromkeys((0, shift if abs(shift) <= NOT_TRANSPOSED else 0)):
+        for released in (True, False):  # nobody knows whether the note was let go of within the sound
+            near = index.nearest(state.target, state.synth.sample_rate, note + semitones, STARTS // 2, released)[0]
+            found.append(_transposed(fold_scaling(near, note + semitones, VELOCITY), semitones))
+    start = np.unique(voice_values(fold_scaling(np.concatenate(found), note, VELOCITY)), axis=0)
     population = Voices.none()
     for first in range(0, len(start), CHILDREN):
         population = try_voices(state, start[first : first + CHILDREN], population, STARTS)
@@ -149,10 +155,12 @@ def hop(state: SearchState) -> Iterator[None]:
     state.voices = population
 
 
-def _tuning(state: SearchState) -> float:
-    """Return by how many semitones the pitch of a sound is off that of the note or its octaves; NaN without one."""
-    found = find_note(state.target, state.synth.sample_rate)
-    return np.nan if found is None else (found.midi - state.synth.root + 6.0) % 12.0 - 6.0
+def _transposed(voices: NDArray[np.integer[Any]], semitones: int) -> NDArray[np.int64]:
+    """Return voices (n, 155) that sound by semitones higher, as far as the transposition of a voice goes."""
+    moved = np.array(voices, np.int64)
+    column = genes().column("transpose")
+    moved[:, column] = np.clip(moved[:, column] + semitones, 0, 2 * NOT_TRANSPOSED)
+    return moved
 
 
 def _share(state: SearchState, stage: str) -> int:

@@ -108,6 +108,18 @@ def test_a_pitch_beside_that_of_the_sound_costs_and_one_towards_it_does_not() ->
     assert _tuning_cost(classes, np.nan) == pytest.approx([0.0, 0.0, 0.0])
 
 
+def test_a_transposed_voice_begins_with_voices_at_the_pitch_that_is_heard() -> None:
+    synth = Dx7Synth(32000, 1.0).at_root(60.0)
+    low = VOICES[0].replaced(transpose=24 - 19)
+    state, start = begun(synth, low, VOICES[5])
+    state.starts = start[None]
+    for _ in dx7_search.voices(state):
+        pass
+    assert state.voices is not None
+    assert patch_voice(state.voices.classes[0].astype(float))["transpose"] in (5, 17)
+    assert state.tuning == pytest.approx(5.0, abs=0.1)
+
+
 def test_a_full_search_first_does_what_a_fast_one_does(synth: Any) -> None:
     fast, full = (plan_stages(synth, budget) for budget in ("fast", "full"))
     assert full[: len(fast)] == fast
