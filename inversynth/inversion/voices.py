@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from generators.dx7.algorithms import routing
 from generators.dx7.single_note import UNTOLD_OF_OPERATOR, UNTOLD_SHARED, fold_scaling
@@ -170,8 +171,11 @@ def drawn_voices(target: Target, note: int) -> NDArray[np.int64]:
     from models.dx7.inference import bundled_network
 
     network = bundled_network()
-    heard = network.hear(target.audio, target.sample_rate, note)
-    return network.draw(heard, DRAWN, np.random.default_rng(0))
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # products this small gain nothing from BLAS threads, which wait in turns
+        heard = network.hear(target.audio, target.sample_rate, note)
+        return network.draw(heard, DRAWN, np.random.default_rng(0))
 
 
 def voice_synth(target: Target, note: int) -> Dx7Synth:

@@ -141,7 +141,9 @@ STAGES: dict[str, SearchStage] = {
         SearchStage("pick", "oscillators one by one, then joint moves", 2000, 0.25, fm_stages.pick),
         SearchStage("align", "where the sound begins, and its polarity", 1500, 0.3, fm_stages.align, True),
         SearchStage("realign", "where it begins, once more, from the match", 1000, 0.3, fm_stages.realign, True),
-        SearchStage("voices", "the nearest of an index of voices", 200, 0.5, dx7_search.voices),
+        SearchStage(
+            "voices", "the nearest of an index, and of those that a network draws", 200, 0.5, dx7_search.voices
+        ),
         SearchStage("levels", "levels of the carriers, stack by stack", 80, 0.3, dx7_search.levels),
         SearchStage("islands", "a population for each of eight algorithms", 500, 0.7, dx7_search.islands),
         SearchStage("hop", "other structures, and fits of levels and rates, in turns", 1900, 2.5, dx7_search.hop),

@@ -173,7 +173,9 @@ class VoiceNetwork:
         )
 
     def _dense(self, name: str, inputs: Floats) -> Floats:
-        return np.asarray(inputs @ self.weights[f"{name}/kernel"] + self.weights[f"{name}/bias"], np.float32)
+        kernel = self.weights[f"{name}/kernel"]
+        rows = inputs.reshape(-1, len(kernel)) @ kernel + self.weights[f"{name}/bias"]  # one product, not one a voice
+        return np.asarray(rows.reshape(*inputs.shape[:-1], -1), np.float32)
 
     def _normal(self, name: str, inputs: Floats) -> Floats:
         centred = inputs - inputs.mean(axis=-1, keepdims=True)
