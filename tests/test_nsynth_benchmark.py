@@ -56,13 +56,21 @@ def test_systems_are_measured_on_the_same_notes_and_nothing_is_published(files, 
     text = capsys.readouterr().out
     assert "3 notes of notes.hdf5" in text
     rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if line.startswith("| ")}
-    assert {"the notes", "WaveNet, smoke", "spectral baseline, tiny", "published: WaveNet"} < set(rows)
+    assert {"the notes", "WaveNet, smoke, temperature 1", "spectral baseline, tiny", "published: WaveNet"} < set(rows)
     assert "100.0 %" in rows["the notes"]  # the tracker hears sines
     found = {row["name"]: row["scores"] for row in json.loads(Path("found.json").read_text(encoding="utf-8"))}
-    assert list(found) == ["the notes", "WaveNet, smoke", "spectral baseline, tiny"]
-    assert found["WaveNet, smoke"]["gain"] < found["WaveNet, smoke"]["unigram"]
+    assert list(found) == ["the notes", "WaveNet, smoke, temperature 1", "spectral baseline, tiny"]
+    wavenet = found["WaveNet, smoke, temperature 1"]
+    assert wavenet["gain"] < wavenet["unigram"]
     assert "nll" not in found["spectral baseline, tiny"]
     assert benchmark.publish.__globals__["PAGE"].read_text(encoding="utf-8") == page
+
+
+def test_each_temperature_is_a_row(files, capsys):
+    assert benchmark.main([*arguments(files, NSYNTH), "--temperatures", "0.5,2"]) == 0
+    text = capsys.readouterr().out
+    rows = [line.split(" | ")[0].strip("| ") for line in text.splitlines() if line.startswith("| WaveNet")]
+    assert rows == ["WaveNet, smoke, temperature 0.5", "WaveNet, smoke, temperature 2"]
 
 
 def test_models_of_something_else_are_refused_before_anything_is_decoded(files, capsys):
@@ -81,6 +89,12 @@ def test_models_of_something_else_are_refused_before_anything_is_decoded(files, 
             "pitch conditioning, 2,400 steps",
         ),
         (NSYNTH, {"pitch_conditioning": False}, {}, "WaveNet, tiny"),
+        (
+            NSYNTH,
+            {"sine_conditioning": True},
+            {"epoch": 2, "steps_per_epoch": 500},
+            "WaveNet, tiny, sines, 1,000 steps",
+        ),
         (NSYNTH_BASELINE, {}, {"epoch": 7, "steps_per_epoch": None}, "spectral baseline, tiny, 7 epochs"),
     ],
 )
@@ -92,7 +106,7 @@ def test_rows_say_which_system_and_how_long_it_has_learned(model, features, trai
 def test_section_tells_what_was_published_and_that_it_was_not_checked():
     markdown = section([Row("x", {"pitch": 0.5, "near": 0.75, "nll": 3.0})], 7, "notes.hdf5").to_markdown()
     cells = [cell.strip() for cell in next(line for line in markdown.splitlines() if "| x " in line).split("|")]
-    assert cells == ["", "x", "50.0 %", "75.0 %", "", "", "", "", "3.00", "", "", ""]
+    assert cells == ["", "x", "50.0 %", "75.0 %", "", "", "", "", "", "3.00", "", "", ""]
     assert "79.6 %" in markdown
     assert "recalled and were not checked" in markdown
     assert len(PUBLISHED) == 3

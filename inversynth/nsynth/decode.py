@@ -28,7 +28,7 @@ from generators.notes.pitches import NoteNames
 from inversynth.commands import run_for_each
 from inversynth.inputs import MidiNote, check_inputs_kept, model_loader, sound_paths
 from inversynth.nsynth.codes import BARE, ENDING, Codes
-from inversynth.nsynth.encode import LOADER, TRANSPOSE, CodeReader, describe_codes, output_names
+from inversynth.nsynth.encode import LOADER, TEMPERATURE, TRANSPOSE, CodeReader, describe_codes, output_names
 from inversynth.nsynth.transpose import codes_to_make, describe_note, note_to_make, restored
 
 if TYPE_CHECKING:
@@ -227,9 +227,7 @@ class DecodingSettings(NoteNaming):
 
     output_dir: Path = Field(Path("output"), description="where <name>_decoded.wav is written")
     model: str = Field("nsynth", description="a bundled model, a run folder, or a .keras file")
-    temperature: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="divides the logits: below 1 duller and steadier, above 1 rougher"
-    )
+    temperature: float | None = Field(None, gt=0, allow_inf_nan=False, description=TEMPERATURE)
     seed: int = Field(0, ge=0, description="of the drawn samples; each sound follows from the seed and its codes")
     batch_size: int = Field(16, ge=1, description="sounds at once")
     pitch: MidiNote = Field(
@@ -284,7 +282,7 @@ def decoder_of(settings: DecodingSettings, codec: "NSynthCodec") -> Decoder:
             f"--pitch goes with a model conditioned on pitch. Received: --pitch {settings.pitch} for "
             f"{codec.loaded.path}, which is not. Leave it out"
         )
-    return Decoder(codec, settings.seed, settings.temperature, settings.transpose_unknown)
+    return Decoder(codec, settings.seed, settings.temperature or codec.temperature, settings.transpose_unknown)
 
 
 def decode_and_print(settings: DecodingSettings, decoder: Decoder, sounds: Sequence[tuple[Codes, Path]]) -> None:

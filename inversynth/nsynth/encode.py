@@ -35,6 +35,7 @@ from inversynth.nsynth.codes import (
 )
 from inversynth.nsynth.transpose import ADVICE, describe_note, encode_by_way_of, note_to_make
 from models.nsynth.known_notes import check_known
+from models.nsynth.presets import SINE_TEMPERATURE
 
 if TYPE_CHECKING:
     from models.nsynth.inference import NSynthCodec
@@ -45,6 +46,12 @@ LOADER = "models.nsynth.inference:load_nsynth"
 
 TRANSPOSE = "make notes that the model was not trained on by way of the nearest ones that it was"
 """What `--transpose_unknown` does."""
+
+TEMPERATURE = (
+    "divides the logits: low is duller and steadier, 1 as trained, above it rougher; by default 1, and for a network "
+    f"conditioned on sines {SINE_TEMPERATURE:g}"
+)
+"""What `--temperature` does."""
 
 LONGEST_SOUND = 120.0
 """Seconds of a sound to encode: one layer of the full size takes a gigabyte for this length."""

@@ -59,7 +59,8 @@ def score(classifier: NoteClassifier, reconstructed: Audio, notes: HeldOut) -> d
 
     Returns: accuracies of the classifier, `pitch` (the exact note), `near` (within a semitone) and `family` (where it
         is known); `tracked` and `octave`: shares of notes whose pitch by YIN is within a semitone of the note, and
-        octaves away; `as_original` and `octave_of_original`: the same, beside YIN's pitch of the original.
+        octaves away; `as_original` and `octave_of_original`: the same, beside YIN's pitch of the original; `reached`,
+        as `tracked`, but of those notes alone whose original is within a semitone of its note.
     Raises: ModelError where the classifier takes another sample rate.
     """
     check_same_rate(classifier.loaded, notes)
@@ -72,4 +73,7 @@ def score(classifier: NoteClassifier, reconstructed: Audio, notes: HeldOut) -> d
         found["family"] = float(np.mean(labels.family[known] == notes.family[known]))
     found["tracked"], found["octave"] = pitch_accuracy(tracked, notes.pitch.astype(float))
     found["as_original"], found["octave_of_original"] = pitch_accuracy(tracked, original)
+    in_tune = np.abs(original - notes.pitch) <= 1
+    if in_tune.any():
+        found["reached"] = pitch_accuracy(tracked[in_tune], notes.pitch[in_tune].astype(float))[0]
     return found

@@ -23,7 +23,7 @@ from generators.files import written_whole
 from models.backend import predict_in_batches
 from models.inference import TrainedModel, load_model_named
 from models.nsynth.known_notes import known_notes
-from models.nsynth.presets import NSYNTH
+from models.nsynth.presets import NSYNTH, SINE_TEMPERATURE
 
 if TYPE_CHECKING:
     from models.nsynth.generation import CachedDecoder, GenerationState
@@ -53,6 +53,11 @@ class NSynthCodec(TrainedModel):
         """Whether the decoder is conditioned on the MIDI note."""
         return self.decoder.takes_pitch
 
+    @property
+    def temperature(self) -> float:
+        """The temperature to decode at by default: 1, as trained, and less for a decoder conditioned on sines."""
+        return SINE_TEMPERATURE if self.decoder.takes_phase else 1.0
+
     @cached_property
     def notes(self) -> tuple[int, ...]:
         """MIDI notes that it was trained on, rising; none where its file does not tell."""
@@ -81,14 +86,15 @@ class NSynthCodec(TrainedModel):
         *,
         seeds: Sequence[int],
         pitch: Sequence[int] | None = None,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         state_file: Path | None = None,
         on_code: Callable[[int], None] | None = None,
     ) -> NDArray[np.float32]:
         """Decode codes autoregressively, all sounds as one batch.
 
         Args:
-            seeds: one per sound. pitch: one MIDI note per sound, where `takes_pitch`. temperature: divides the logits.
+            seeds: one per sound. pitch: one MIDI note per sound, where `takes_pitch`. temperature: divides the logits;
+                by default that of the network.
             state_file: written every minute and when interrupted; a call with the same codes, seeds, notes and
                 temperature resumes from it. Removed at the end.
             on_code: called with the number of codes of each sound that are decoded, counted from the beginning.
@@ -96,6 +102,7 @@ class NSynthCodec(TrainedModel):
         Raises: ModelError as `CachedDecoder.sample`.
         """
         codes = np.asarray(codes, np.float32)
+        temperature = self.temperature if temperature is None else temperature
         task = self._task(codes, seeds, pitch, temperature)
         decoded, state = _read_state(state_file, task, len(codes))
         done = decoded.shape[1] // self.hop

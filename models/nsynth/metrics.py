@@ -78,12 +78,14 @@ def reconstruct_with_wavenet(
     notes: HeldOut,
     *,
     batch_size: int = 32,
+    temperature: float | None = None,
     on_samples: Callable[[int], None] | None = None,
 ) -> Audio:
     """Encode and decode notes; the seed of each is its index.
 
     Args:
-        batch_size: of all batches, the last one too, so that the loop is compiled once.
+        batch_size: of all batches, the last one too, so that the loop is compiled once. temperature: by default that
+            of the network.
         on_samples: called with the number of samples decoded since the last call, over all notes.
     Shapes: returns (n, samples). Raises: ModelError for another sample rate.
     """
@@ -99,7 +101,8 @@ def reconstruct_with_wavenet(
 
         pitch = notes.pitch[rows].tolist() if codec.takes_pitch else None
         codes = codec.encode(notes.audio[rows])
-        decoded.append(codec.decode(codes, seeds=rows.tolist(), pitch=pitch, on_code=report)[:wanted])
+        made = codec.decode(codes, seeds=rows.tolist(), pitch=pitch, temperature=temperature, on_code=report)
+        decoded.append(made[:wanted])
     return np.concatenate(decoded)[:, : notes.audio.shape[1]]
 
 

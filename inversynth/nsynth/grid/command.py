@@ -19,7 +19,7 @@ from generators.notes.pitches import NoteNames, describe_notes, note_list, note_
 from generators.parallel import available_cores
 from generators.settings import Words
 from inversynth.inputs import model_loader
-from inversynth.nsynth.encode import LOADER, TRANSPOSE
+from inversynth.nsynth.encode import LOADER, TEMPERATURE, TRANSPOSE
 from inversynth.nsynth.grid.corners import Corner, check_corners, required_format
 from inversynth.nsynth.grid.job import NOTES, Job
 from inversynth.nsynth.grid.points import CORNERS
@@ -60,7 +60,7 @@ class GridSettings(NoteNaming):
     )
     transpose_unknown: CliToggleFlag[bool] = Field(False, description=TRANSPOSE)
     final_length: int = Field(60_000, ge=2 * FADE, description="samples of a note of the pad")
-    temperature: float = Field(1.0, gt=0, allow_inf_nan=False, description="divides the logits; 1 samples as trained")
+    temperature: float | None = Field(None, gt=0, allow_inf_nan=False, description=TEMPERATURE)
     seed: int = Field(0, ge=0, description="of the drawn samples")
     batch_size: int = Field(16, ge=1, description="notes decoded at once by a thread, at most")
     workers: int | None = Field(None, ge=1, description="threads; one per core if left out")
@@ -160,7 +160,7 @@ def _job(
         model=codec.fingerprint,
         hop=codec.hop,
         codes=-(-codec.samples // codec.hop),
-        temperature=settings.temperature,
+        temperature=settings.temperature or codec.temperature,
         seed=settings.seed,
         made=made,
     )

@@ -26,6 +26,7 @@ class Toy:
     sample_rate: int = RATE
     hop: int = HOP
     width: int = WIDTH
+    temperature: float = 1.0
     notes: tuple[int, ...] = ()
     batches: list[dict[str, Any]] = field(default_factory=list)
 

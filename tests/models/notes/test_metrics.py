@@ -60,12 +60,15 @@ def test_originals_score_full_marks_and_what_is_off_loses_them():
     pitch = np.asarray([48, 60, 72])
     notes = HeldOut(tones(pitch).astype(np.float32), pitch, np.asarray([1, 2, -1]), 16_000)
     found = score(Knows(notes), notes.audio, notes)
-    perfect = {"pitch": 1.0, "near": 1.0, "family": 1.0, "tracked": 1.0, "as_original": 1.0}
+    perfect = {"pitch": 1.0, "near": 1.0, "family": 1.0, "tracked": 1.0, "as_original": 1.0, "reached": 1.0}
     assert found == {**perfect, "octave": 0.0, "octave_of_original": 0.0}
     higher = tones([60, 60.8, 79])
     off = score(Knows(notes, np.asarray([0, 1, 2]), np.asarray([1, 3, 3])), higher, notes)
     assert (off["pitch"], off["near"], off["family"]) == (pytest.approx(1 / 3), pytest.approx(2 / 3), 0.5)
     assert (off["tracked"], off["octave"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    flat = HeldOut(tones([48, 55, 72]).astype(np.float32), pitch, notes.family, 16_000)
+    found = score(Knows(flat), tones([48, 60, 77]), flat)
+    assert (found["tracked"], found["reached"]) == (pytest.approx(2 / 3), 0.5)  # of 48 and 72, 48
     wrong = Knows(notes)
     wrong.loaded.sample_rate = 8000
     with pytest.raises(ModelError, match="classifier takes notes of 8000 Hz"):

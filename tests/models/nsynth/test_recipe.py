@@ -18,7 +18,7 @@ from models.nsynth import metrics
 from models.nsynth.generation import CachedDecoder
 from models.nsynth.inference import load_nsynth
 from models.nsynth.metrics import entropy
-from models.nsynth.presets import PRESETS
+from models.nsynth.presets import PRESETS, SINE_TEMPERATURE
 from models.nsynth.recipe import NSynthSettings, build_nsynth
 from models.registry import find_recipe
 from models.train import main, train_from_settings
@@ -296,10 +296,14 @@ def test_run_with_sines_ends_with_its_measures_and_decodes_notes(path, dataset, 
     found = metrics.likelihood(codec, dataset)
     assert found["nll"] > 0
     assert codec.takes_pitch
+    assert codec.temperature == SINE_TEMPERATURE < 1
     codes = codec.encode(dataset.audio[:2])
     low, high = (codec.decode(codes, seeds=[1, 2], pitch=[note, 64]) for note in (62, 63))
     assert np.any(low[0] != high[0])
     np.testing.assert_array_equal(low[1], high[1])
+    cool, warm = (codec.decode(codes, seeds=[1, 2], pitch=[62, 64], temperature=t) for t in (SINE_TEMPERATURE, 1.0))
+    np.testing.assert_array_equal(low, cool)
+    assert np.any(low != warm)
 
 
 def test_command_trains(path, tmp_path, capsys):
