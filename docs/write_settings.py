@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from docs.write_commands import settings_behind
 from generators.registry import OWN_COMMANDS
 from generators.settings import PREFIX, Settings
+from inversynth.checkpoints import commands as checkpoints
 from inversynth.cli import COMMANDS
 from inversynth.gansynth import commands as gansynth
 from inversynth.start import BUNDLED_EXAMPLE
@@ -92,6 +93,7 @@ def settings_classes() -> dict[str, type[Settings]]:
         "generate": [f"generate {synth}" for synth in OWN_COMMANDS],
         "gansynth": [f"gansynth {name}" for name in gansynth.GROUP.table],
         "wae": [f"wae {name}" for name in wae.GROUP.table],
+        "import": [f"import {name}" for name in checkpoints.GROUP.table],
         "train": [f"train {name}" for name in models_with_own_settings()],
     }
     names = [each for name in COMMANDS if name != "start" for each in (name, *behind.get(name, ()))]

@@ -42,7 +42,7 @@ COMMANDS: dict[str, Command] = {
             "morph", "inversynth.variation.morph_command:main", "go from one patch to another in steps that sound even"
         ),
         Command("macros", "inversynth.macros:main", "render what each macro control does: a page, sounds, patches"),
-        *_commands_of("neurosynth", "nsynth", "gansynth", "wae"),
+        *_commands_of("neurosynth", "nsynth", "gansynth", "wae", "checkpoints"),
         Command(
             "compare",
             "inversynth.evaluation.compare:main",

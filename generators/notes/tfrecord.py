@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
 from generators.errors import DatasetError, os_reason
 from generators.files import check_readable_file
+from generators.tensorflow_files import DELIMITED, delimited, fields, masked_crc32c, varint
 
 LENGTH, CHECKSUM = 8, 4
 """Bytes of a length and of a checksum."""
@@ -26,12 +26,6 @@ LARGEST = 1 << 26
 
 MOST_INTEGERS = 1 << 16
 """Integers in one list: each takes 36 bytes while it is read. A note has one in each, and ten qualities."""
-
-MASK = 0xA282EAD8
-"""Added to a rotated checksum in the file: the checksum of data that hold checksums would be a weak one."""
-
-VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
-"""Wire types of protocol buffers."""
 
 Feature = list[bytes] | NDArray[np.float32] | NDArray[np.int64]
 
@@ -83,10 +77,10 @@ def read_record(record: Record) -> bytes:
 def parse_example(data: bytes) -> dict[str, Feature]:
     """Read an Example: its features by name. Raises ValueError where the bytes are no Example."""
     features: dict[str, Feature] = {}
-    for _, block in _delimited(memoryview(data), 1):
-        for _, entry in _delimited(block, 1):
+    for _, block in delimited(memoryview(data), 1):
+        for _, entry in delimited(block, 1):
             name, feature = "", memoryview(b"")
-            for field, value in _delimited(entry, 1, 2):
+            for field, value in delimited(entry, 1, 2):
                 if field == 1:
                     name = bytes(value).decode()
                 else:
@@ -96,12 +90,6 @@ def parse_example(data: bytes) -> dict[str, Feature]:
 
 
 # --- framing ----------------------------------------------------------------------------------------------------------
-
-
-def masked_crc32c(data: bytes) -> int:
-    """Return the CRC-32C (Castagnoli) of some bytes, masked as TFRecord files store it."""
-    checksum = int(google_crc32c.value(data))
-    return ((checksum >> 15 | checksum << 17) + MASK) & 0xFFFFFFFF
 
 
 def _length(path: Path, number: int, head: bytes) -> int:
@@ -135,41 +123,11 @@ def _data(file: BinaryIO, record: Record) -> tuple[bytes, int]:
 # --- protocol buffers -------------------------------------------------------------------------------------------------
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int, memoryview | int]]:
-    """Iterate over the fields of a message: number, wire type, content. Raises ValueError where one exceeds it."""
-    place = 0
-    while place < len(data):
-        key, place = _varint(data, place)
-        field, kind = key >> 3, key & 7
-        if kind == VARINT:
-            value, place = _varint(data, place)
-            yield field, kind, value
-            continue
-        if kind == DELIMITED:
-            size, place = _varint(data, place)
-        elif kind in (FIXED32, FIXED64):
-            size = 4 if kind == FIXED32 else 8
-        else:
-            raise ValueError(f"wire type {kind}")
-        if place + size > len(data):
-            raise ValueError("a field that exceeds its message")
-        yield field, kind, data[place : place + size]
-        place += size
-
-
-def _delimited(data: memoryview, *wanted: int) -> Iterator[tuple[int, memoryview]]:
-    """Iterate over the delimited fields of a message with the given numbers."""
-    for field, kind, content in _fields(data):
-        if kind == DELIMITED and field in wanted:
-            assert isinstance(content, memoryview)
-            yield field, content
-
-
 def _feature(data: memoryview) -> Feature:
     """Read one list: of bytes (field 1), of floats (2) or of integers (3), packed or not."""
-    for field, content in _delimited(data, 1, 2, 3):
+    for field, content in delimited(data, 1, 2, 3):
         if field == 1:
-            return [bytes(item) for _, item in _delimited(content, 1)]
+            return [bytes(item) for _, item in delimited(content, 1)]
         if field == 2:
             return _floats(content)
         return _integers(content)
@@ -179,7 +137,7 @@ def _feature(data: memoryview) -> Feature:
 def _floats(data: memoryview) -> NDArray[np.float32]:
     parts = [
         np.frombuffer(content, "<f4")
-        for field, _, content in _fields(data)
+        for field, _, content in fields(data)
         if field == 1 and not isinstance(content, int)
     ]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
@@ -187,7 +145,7 @@ def _floats(data: memoryview) -> NDArray[np.float32]:
 
 def _integers(data: memoryview) -> NDArray[np.int64]:
     numbers: list[int] = []
-    for field, kind, content in _fields(data):
+    for field, kind, content in fields(data):
         if field != 1:
             continue
         place = 0
@@ -195,20 +153,8 @@ def _integers(data: memoryview) -> NDArray[np.int64]:
             numbers.append(content)
             content = memoryview(b"")
         while kind == DELIMITED and place < len(content) and len(numbers) <= MOST_INTEGERS:
-            number, place = _varint(content, place)
+            number, place = varint(content, place)
             numbers.append(number)
         if len(numbers) > MOST_INTEGERS:
             raise ValueError(f"a list of more than {MOST_INTEGERS} integers")
     return np.asarray(numbers, np.uint64).astype(np.int64)
-
-
-def _varint(data: memoryview, place: int) -> tuple[int, int]:
-    """Return the variable-length integer at a position, and the position after it."""
-    value = shift = 0
-    while place < len(data) and shift < 70:
-        byte = data[place]
-        value |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 128:
-            return value & 0xFFFFFFFFFFFFFFFF, place
-    raise ValueError("an integer without an end")

@@ -27,7 +27,7 @@ VALID = {
     **{"dataset": "sine", "sound": "sound", "model": "model_file", "midi": "midi", "soundfont": "soundfont"},
     **{"csv": "labels", "space": "space", "patch": "patch", "codes": "codes", "latents": "latents", "pca": "pca"},
     **{"batch": "batch", "notes": "notes", "patches": "patches", "records": "records", "voice": "voice"},
-    **{"voices": "bank"},
+    **{"voices": "bank", "checkpoint": "gansynth_checkpoint"},
 }
 """The material that a hostile file of a kind is made from, where the valid call has none in that place."""
 

@@ -37,6 +37,7 @@ NAMED: dict[str, str] = {
         "pca": "pca",
     },
     **{"soundfont": "soundfont", "labels": "csv", "notes_from": "notes", "shard": "word"},
+    "checkpoint": "checkpoint",
 }
 """What arguments of text are, by their name; a command says otherwise in `kinds`."""
 
@@ -65,6 +66,9 @@ class Call:
     own: tuple[str, ...] | None = None
     slower: float = 1.0
 
+
+GROUPS = ("gansynth", "wae", "import")
+"""Commands that are the first word of others."""
 
 QUICK = {"pictures": False, "page": False}
 ONCE = {"epochs": "1", "steps_per_epoch": "1", "batch_size": "4"}
@@ -268,6 +272,9 @@ CALLS: dict[str, Call] = {
         Call("wae morph", {}, {**TRANSFER, "steps": "2", "note": "60"}, kinds={"origin": "word", "target": "word"}),
         Call("wae transfer", {"sound": "{sound}"}, {**TRANSFER, "style": "flute", "note": "60"}),
         Call("wae map", {}, {"models": "{wae_run}", "dataset_file": "{notes_dataset}"}),
+        Call("import", {"command": "nsynth", "checkpoint": "{nsynth_checkpoint}"}, {"output": "a.keras"}),
+        Call("import gansynth", {"checkpoint": "{gansynth_checkpoint}"}, {"notes": "60:62", "output": "a.keras"}),
+        Call("import nsynth", {"checkpoint": "{nsynth_checkpoint}"}, {"output": "a.keras"}),
         Call("compare", {}, {"model": "{run}", "dataset": "{sine}", "num": "1"}),
         Call(
             "evaluate",
@@ -401,7 +408,7 @@ def words(call: Call, materials: Mapping[str, str], changes: Mapping[str, Value 
         standing += [filled(each, materials) for each in ((value,) if isinstance(value, str) else value)]
     if any(word.startswith("-") for word in standing):
         standing = ["--", *standing]
-    if command in ("gansynth", "wae") and not behind:  # a group's command stands before its flags
+    if command in GROUPS and not behind:  # a group's command stands before its flags
         return [*start, *standing, *found]
     return [*start, *found, *standing]
 

@@ -14,6 +14,7 @@ from generators.dx7.sysex import write_syx
 from models.backend import silent_libraries
 from tests.generators.notes.fonts import sine_font
 from tests.hostile.corpus.voices import BANK
+from tests.published_checkpoints import gansynth_values, nsynth_values, save_checkpoint
 
 RATE = 8000
 """Hertz of sounds that small models of notes are trained on."""
@@ -35,9 +36,12 @@ def make_materials(folder: Path, run: Run) -> dict[str, str]:
     with silent_libraries():
         from tests.wae_models import write_untrained_pair  # takes Keras, as nothing else in this process does
 
+        checkpoints = _checkpoints(folder)
+
     folder.mkdir(parents=True, exist_ok=True)
     found = {
         **_sounds(folder),
+        **checkpoints,
         "midi": write_midi(folder / "song.mid"),
         "soundfont": sine_font(folder / "font.sf2"),
         "notes": _notes(folder / "played"),
@@ -99,6 +103,15 @@ def tone(seconds: float, rate: int, pitch: float, overtone: float = 0.3) -> NDAr
     time = np.arange(round(seconds * rate)) / rate
     angle = 2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * time
     return (np.exp(-2 * time) * (0.4 * np.sin(angle) + overtone * np.sin(3 * angle))).astype(np.float32)
+
+
+def _checkpoints(folder: Path) -> dict[str, Path]:
+    found = {name: folder / f"{name}_checkpoint" for name in ("gansynth", "nsynth")}
+    save_checkpoint(found["gansynth"] / "stage_00004" / "model.ckpt-320", gansynth_values())
+    options = {"num_resolutions": 3, "audio_length": 160, "sample_rate": RATE, "total_num_images": 8_000_000}
+    (found["gansynth"] / "experiment.json").write_text(json.dumps(options))
+    save_checkpoint(found["nsynth"] / "model.ckpt-200000", nsynth_values())
+    return {f"{name}_checkpoint": path for name, path in found.items()}
 
 
 def _sounds(folder: Path) -> dict[str, Path]:

@@ -151,7 +151,7 @@ def test_a_renamed_flag_works_and_prints_its_new_name(
     assert capsys.readouterr().err == f"--{old} is now --{field}\n"
 
 
-@pytest.mark.parametrize("system", ["neurosynth", "nsynth", "gansynth", "wae"])
+@pytest.mark.parametrize("system", ["neurosynth", "nsynth", "gansynth", "wae", "checkpoints"])
 def test_the_folder_of_a_system_lists_its_commands(system: str) -> None:
     listed = importlib.import_module(f"inversynth.{system}.commands").COMMANDS
     assert listed

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from generators.registry import OWN_COMMANDS
+from inversynth.checkpoints import commands as checkpoints
 from inversynth.cli import COMMANDS, main
 from inversynth.gansynth import commands as gansynth
 from inversynth.wae import commands as wae
@@ -14,6 +15,7 @@ LINES = [
     *(["generate", name] for name in OWN_COMMANDS),
     *(["gansynth", name] for name in gansynth.GROUP.table),
     *(["wae", name] for name in wae.GROUP.table),
+    *(["import", name] for name in checkpoints.GROUP.table),
     *(["train", "--model", name] for name in ("neurosynth", "nsynth", "nsynth-baseline", "note-classifier")),
     *(["train", "--model", name] for name in ("gansynth", "wae", "mcnn", "macros")),
 ]

@@ -4,7 +4,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from generators.notes.tfrecord import DELIMITED, Feature, masked_crc32c
+from generators.notes.tfrecord import Feature
+from generators.tensorflow_files import DELIMITED, masked_crc32c
 
 
 def write_records(path: Path, records: Iterable[bytes]) -> None:

@@ -13,15 +13,8 @@ from generators.dataset import Dataset
 from generators.errors import AudioError, DatasetError
 from generators.notes.labels import QUALITIES
 from generators.notes.nsynth import gansynth_subset, nsynth_source
-from generators.notes.tfrecord import (
-    LARGEST,
-    MASK,
-    MOST_INTEGERS,
-    masked_crc32c,
-    parse_example,
-    read_record,
-    scan_records,
-)
+from generators.notes.tfrecord import LARGEST, MOST_INTEGERS, parse_example, read_record, scan_records
+from generators.tensorflow_files import MASK, masked_crc32c
 from tests.generators.notes.records import write_example, write_records
 
 RATE, SAMPLES = 4000, 400

@@ -2,7 +2,20 @@
 
 from functools import cache
 
-from tests.hostile.corpus import arrays, audio, datasets, midi, models, notes, places, soundfonts, texts, values, voices
+from tests.hostile.corpus import (
+    arrays,
+    audio,
+    checkpoints,
+    datasets,
+    midi,
+    models,
+    notes,
+    places,
+    soundfonts,
+    texts,
+    values,
+    voices,
+)
 from tests.hostile.corpus.member import Member
 
 
@@ -20,6 +33,7 @@ def corpus() -> tuple[Member, ...]:
         *midi.members(),
         *soundfonts.members(),
         *voices.members(),
+        *checkpoints.members(),
         *texts.members(),
         *notes.members(),
         *notes.env_members(),

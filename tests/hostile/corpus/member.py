@@ -13,10 +13,10 @@ Must = Literal["refuse", "accept", "either"]
 
 FILES = (
     *("dataset", "model", "sound", "midi", "soundfont", "csv", "space", "patch", "codes", "latents", "pca", "batch"),
-    *("notes", "patches", "voice", "voices"),
+    *("notes", "patches", "voice", "voices", "checkpoint"),
 )
-"""Kinds of arguments that name something to read. Those of `notes`, `patches` and `voices` may be folders; a `patch`
-may be a DX7 voice, too, a `voice` nothing else, and `voices` are any number of them."""
+"""Kinds of arguments that name something to read. Those of `notes`, `patches` and `voices` may be folders, a
+`checkpoint` is one; a `patch` may be a DX7 voice, too, a `voice` nothing else, and `voices` are any number of them."""
 
 OUTPUTS = ("folder", "output")
 TEXTS = ("stem", "word", "words")

@@ -1,0 +1,1 @@
+"""Checkpoints of other software, made into model files: `inversynth import SYSTEM CHECKPOINT`."""
