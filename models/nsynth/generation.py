@@ -14,6 +14,7 @@ A decoder that is conditioned on sines is given those of a note in tune, which b
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -163,10 +164,10 @@ def teacher_forced_loop(dilations: tuple[int, ...]) -> Any:
 
     def run(weights: Any, condition: Any, start: Any, last: Any, rings: Any, known: Any, sines: Any) -> Any:
         out, held = ops.zeros((*known.shape, CLASSES)), [_dense(condition, each) for each in weights["conditions"]]
-        waves = None if sines is None else ops.matmul(sines, weights["sines"])
+        waves = None if sines is None else _with_sines(held, sines, weights["sines"])
 
         def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
-            logits, rings = _step(dilations, weights, held, _at(waves, i), start + i, last, rings)
+            logits, rings = _step(dilations, weights, held, None if waves is None else waves[i], start + i, last, rings)
             return i + 1, known[i], rings, ops.slice_update(out, (i, 0, 0), logits[None])
 
         _, last, rings, out = ops.while_loop(lambda i, *_: i < known.shape[0], body, (0, last, rings, out))
@@ -183,10 +184,10 @@ def sampling_loop(dilations: tuple[int, ...]) -> Any:
         weights: Any, condition: Any, start: Any, last: Any, rings: Any, uniform: Any, sharpness: Any, sines: Any
     ) -> Any:
         out, held = ops.zeros(uniform.shape, "int32"), [_dense(condition, each) for each in weights["conditions"]]
-        waves = None if sines is None else ops.matmul(sines, weights["sines"])
+        waves = None if sines is None else _with_sines(held, sines, weights["sines"])
 
         def body(i: Any, last: Any, rings: Any, out: Any) -> Any:
-            logits, rings = _step(dilations, weights, held, _at(waves, i), start + i, last, rings)
+            logits, rings = _step(dilations, weights, held, None if waves is None else waves[i], start + i, last, rings)
             drawn = sample_classes(logits * sharpness, uniform[i])
             return i + 1, drawn, rings, ops.slice_update(out, (i, 0), drawn[None])
 
@@ -197,19 +198,15 @@ def sampling_loop(dilations: tuple[int, ...]) -> Any:
 
 
 def _step(
-    dilations: Sequence[int], weights: Any, condition: Any, sines: Any, t: Any, last: Any, rings: Any
+    dilations: Sequence[int], weights: Any, condition: Any, waves: Any, t: Any, last: Any, rings: Any
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return the logits of sample t, given the class before it. Shapes: last (batch,) -> (batch, 256), rings."""
     level = (ops.cast(last, "float32") - MIDDLE) / MIDDLE
     hidden, first = _convolved(level[:, None], weights["start"], rings[0], t, 1)
-    if sines is not None:
-        width = hidden.shape[-1]
-        hidden = hidden + sines[:, :width]
-        ends = [width + 2 * width * number for number in range(len(dilations) + 1)]
-        condition = [
-            *(held + sines[:, a:b] for held, a, b in zip(condition, ends, ends[1:], strict=False)),
-            condition[-1] + sines[:, ends[-1] :],
-        ]
+    if waves is not None:
+        hidden = hidden + waves[:, : hidden.shape[-1]]
+        ends = np.cumsum([hidden.shape[-1], *(each.shape[-1] for each in condition)])
+        condition = [waves[:, begin:end] for begin, end in pairwise(ends)]
     made, gates = [first], []
     for number, dilation in enumerate(dilations):
         kernel, bias, out_kernel, out_bias = weights["layers"][number]
@@ -225,8 +222,15 @@ def _step(
     return _dense(total, weights["logits"]), tuple(made)
 
 
-def _at(waves: Any, i: Any) -> Any:
-    return None if waves is None else waves[i]
+def _with_sines(held: Sequence[Any], sines: Any, kernel: Any) -> Any:
+    """Return what is added where the sound enters, in each layer and before the output, for each sample of a code.
+
+    Shapes: held, (batch, channels) of each layer and before the output; sines (hop, batch, 2 multiples) -> (hop, batch,
+        width + all channels).
+    """
+    width = kernel.shape[-1] - sum(each.shape[-1] for each in held)
+    constant = ops.concatenate([ops.zeros((held[0].shape[0], width)), *held], axis=-1)
+    return ops.matmul(sines, kernel) + constant
 
 
 def uniform_draws(seeds: Sequence[int], first: int, count: int) -> NDArray[np.float32]:
