@@ -1,5 +1,5 @@
-"""Models that come with the package: the inverter, C6XL as its paper describes it, two that shape envelopes, and five
-of notes: an NSynth and the classifier that measures it, a GANSynth, and a WAE-Fader with the MCNN that renders it.
+"""Models that come with the package: the inverter, C6XL as its paper describes it, two that shape envelopes, and six
+of notes: two NSynths and the classifier that measures them, a GANSynth, and a WAE-Fader with the MCNN that renders it.
 
 Each is a `.keras` file with its card: parameter space, features, settings it was trained with, scores and a hash of its
 weights, which loading checks; `python -m inversynth.pretrained.bundle` makes it from a run. With the graph files

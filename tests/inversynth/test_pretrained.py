@@ -42,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_names_of_bundled_models_are_found_whatever_their_case() -> None:
     assert set(bundled()) == {
         *("inverter", "C6XL", "neurosynth", "neurosynth-adversarial"),
-        *("nsynth", "note-classifier", "gansynth", "wae", "mcnn"),
+        *("nsynth", "nsynth-sines", "note-classifier", "gansynth", "wae", "mcnn"),
     }
     assert DEFAULT in bundled()
     assert find_model("c6xl") == bundled()["C6XL"]
@@ -90,6 +90,24 @@ def test_the_bundled_nsynth_is_small_and_decodes_a_note_at_its_pitch() -> None:
         between = lags[int(period * 0.45) : int(period * 0.6)].max()
         assert near > 0.7 * lags[0]
         assert near > between
+
+
+def test_the_bundled_nsynth_with_sines_knows_all_notes_and_decodes_them_at_their_pitch() -> None:
+    """Notes that the other bundled network does not know, low and high, from sounds of no known instrument."""
+    path = bundled()["nsynth-sines"]
+    assert path.stat().st_size <= 2e6
+    card = check_weights(path)
+    assert card.features["sine_conditioning"] is True
+    codec = load_nsynth(path)
+    assert codec.notes == tuple(range(24, 85))
+    pitches = [25, 33, 50, 62, 75, 83]
+    time = np.arange(24 * codec.hop) / codec.sample_rate
+    hertz = [440 * 2 ** ((note - 69) / 12) for note in pitches]
+    sounds = [sum(0.15 / k * np.sin(2 * np.pi * k * f * time) for k in range(1, 9) if k * f < 7000) for f in hertz]
+    made = codec.decode(codec.encode(np.stack(sounds)), seeds=range(6), pitch=pitches)
+    assert np.all(np.sqrt(np.mean(made**2, axis=1)) > 0.02)
+    assert np.abs(np.mean(made, axis=1)).max() < 0.05
+    assert pitch_accuracy(estimate_pitch(made, codec.sample_rate), np.asarray(pitches, float))[0] >= 5 / 6
 
 
 def test_the_bundled_gansynth_is_small_and_plays_its_notes_in_many_timbres() -> None:
