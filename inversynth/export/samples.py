@@ -1,7 +1,7 @@
 """A patch as an instrument of samples: its notes by key and velocity as WAV files, and an SFZ text that maps them.
 
 SFZ is a plain text that free and commercial samplers read (sfzformat.com). A key range is rendered every few semitones,
-and each sample serves the keys nearest to it. Steady notes are looped (`inversynth.export.loops`), others end as the
+and each sample serves the keys nearest to it. Steady notes are looped (`inversynth.playback.loops`), others end as the
 patch lets them.
 """
 
@@ -22,7 +22,7 @@ from generators.audio import write_audio
 from generators.errors import AudioError, ParameterError
 from generators.files import write_text, writing
 from generators.notes.pitches import note_name
-from inversynth.export.loops import Loop, find_loop
+from inversynth.playback.loops import Loop, find_loop
 from inversynth.playback.midi import Note, Score
 from inversynth.playback.play import Instrument
 

@@ -28,6 +28,7 @@ from inversynth.gansynth.sample import LATENTS_FILE
 from inversynth.gansynth.session import MAKER, GansynthSettings, open_gansynth
 from inversynth.playback.envelope import envelope
 from inversynth.playback.mixdown import mix
+from inversynth.playback.sustain import find_sustain
 from inversynth.report.audio_page import AudioPage, Clip, ClipRow, finite
 from inversynth.report.figures import Palette
 
@@ -66,28 +67,24 @@ class Grain:
         """Length of a shaped note."""
         return self.attack + self.sustain + self.release
 
-    def within(self, seconds: float) -> "Grain":
-        """Return a grain that fits a sound, with attack, sustain and release shortened by one factor where needed.
-
-        Raises: SettingsError where trimming leaves nothing.
-        """
-        left = seconds - self.trim
-        if not (left > 0.0 and self.seconds > 0.0):
+    def check(self, seconds: float) -> None:
+        """Raise SettingsError where trimming leaves nothing of notes of the model, which last `seconds`."""
+        if not (seconds > self.trim and self.seconds > 0.0):
             raise SettingsError(
                 f"trimming must leave a part of each note of {seconds:g} s. Received: --trim {self.trim:g}, attack, "
                 f"sustain and release of {self.seconds:g} s together"
             )
-        part = min(1.0, left / self.seconds)
-        return Grain(self.spacing, self.trim, self.attack * part, self.sustain * part, self.release * part)
 
     def shape(self, audio: Audio, sample_rate: int) -> Audio:
-        """Trim one note and apply the envelope. Shapes: (samples,) -> (fewer,)."""
+        """Trim one note and apply the envelope; one that is too short is held by a loop. Shapes: (samples,) -> (n,)."""
         attack, held, end = (
             round(sample_rate * seconds) for seconds in (self.attack, self.attack + self.sustain, self.seconds)
         )
         level = envelope(held, attack=attack, release=end - held)
-        cut = audio[round(sample_rate * self.trim) :][: len(level)]
-        shaped: Audio = cut * level[: len(cut)]
+        trim = round(sample_rate * self.trim)
+        whole = trim + len(level)
+        long = audio[:whole] if len(audio) >= whole else find_sustain(audio, sample_rate).held(whole)
+        shaped: Audio = long[trim:] * level
         return shaped
 
 
@@ -159,16 +156,13 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth hal
 
 
 def _run(settings: HallucinateSettings) -> None:
-    asked = Grain(settings.spacing, settings.trim, settings.attack, settings.sustain, settings.release)
+    grain = Grain(settings.spacing, settings.trim, settings.attack, settings.sustain, settings.release)
     note = midi_number(settings.note, settings.note_names) if settings.note else None
     gansynth = open_gansynth(settings.model)
     note = gansynth.notes[len(gansynth.notes) // 2] if note is None else int(gansynth.check_notes(note)[0])
-    grain = asked.within(gansynth.seconds)
-    if grain.seconds < asked.seconds:
-        log.info(
-            "a note of %s lasts %g s: attack, sustain and release are shortened to %.3g of their lengths",
-            *(gansynth.name, gansynth.seconds, grain.seconds / asked.seconds),
-        )
+    grain.check(gansynth.seconds)
+    if grain.trim + grain.seconds > gansynth.seconds:
+        log.info("notes are held by loops: one of %s lasts %g s", gansynth.name, gansynth.seconds)
     keys = _keys(settings, gansynth)
     count = len(keys) + (len(keys) - 1) * settings.steps
     seconds = (count - 1) * grain.spacing + grain.seconds

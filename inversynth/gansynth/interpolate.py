@@ -18,7 +18,7 @@ from inversynth.audio_command import SHARED, check_count, write_and_list
 from inversynth.gansynth.latents import arc, read_latent, write_latents
 from inversynth.gansynth.model_pair import join_labels, model_facts, open_models
 from inversynth.gansynth.sample import LATENTS_FILE
-from inversynth.gansynth.session import MAKER, GansynthSettings
+from inversynth.gansynth.session import MAKER, GansynthSettings, Seconds, check_seconds
 from inversynth.report.audio_page import AudioPage, ClipRow
 
 if TYPE_CHECKING:
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 class InterpolateSettings(GansynthSettings):
     """Interpolate between two timbres along the arc between their latents: a WAV and a spectrogram each, and a page."""
 
-    flags_only: ClassVar = SHARED | {"steps", "note", "origin", "target", "compare"}
+    flags_only: ClassVar = SHARED | {"steps", "note", "origin", "target", "seconds", "compare"}
     other_flags: ClassVar[Mapping[str, tuple[str, ...]]] = {"origin": ("from",), "target": ("to",)}
 
     steps: int = Field(9, ge=2, le=1000, description="sounds at each note, both ends included")
     note: str = Field("", description="C4, 60, or several as 48:71:12 or C3,E3,G3; by default the model's middle one")
     origin: str = Field("", description="FILE or FILE:ROW of the first latent; by default drawn from the seed")
     target: str = Field("", description="FILE or FILE:ROW of the last latent; by default the next one drawn")
+    seconds: Seconds = None
     compare: str = Field("", description="a second model to compare, on the same latents and notes")
     output_dir: Path = Field(
         Path("output/gansynth/interpolate"),
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "inversynth gansynth int
 def _run(settings: InterpolateSettings) -> None:
     asked = note_list(settings.note, settings.note_names) if settings.note else ()
     check_count(settings.steps * len(asked), f"{settings.steps} steps at {len(asked)} notes")
+    check_seconds(settings.seconds, settings.steps * max(len(asked), 1))
     models = open_models(settings.model, settings.compare)
     gansynth = models[0].gansynth
     notes = asked or (gansynth.notes[len(gansynth.notes) // 2],)
@@ -61,7 +63,10 @@ def _run(settings: InterpolateSettings) -> None:
         f"step{step:03d}_{note_name(note, settings.note_names)}" for note in notes for step in range(settings.steps)
     ]
     tiled, played = np.tile(latents, (len(notes), 1)), np.repeat(notes, settings.steps)
-    made = [model.shown(tiled, played, names, captions * len(notes), settings.batch_size) for model in models]
+    made = [
+        model.shown(tiled, played, names, captions * len(notes), settings.batch_size, settings.seconds)
+        for model in models
+    ]
     write_latents(settings.output_dir / LATENTS_FILE, latents, gansynth)
     page = AudioPage(
         maker=MAKER,

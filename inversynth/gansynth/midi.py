@@ -30,6 +30,7 @@ from inversynth.playback.envelope import envelope
 from inversynth.playback.midi import Note, read_score
 from inversynth.playback.mixdown import LONGEST, mix, write_mix
 from inversynth.playback.play import count_notes
+from inversynth.playback.sustain import Sustain, find_sustain
 from inversynth.playback.transpose import playable
 from inversynth.report.audio_page import MOST_EMBEDDED, AudioPage, Clip, ClipRow, WrittenSound, finite
 from inversynth.report.figures import Palette
@@ -44,8 +45,11 @@ log = logging.getLogger(__name__)
 ATTACK = 0.010
 """Seconds of a note's attack (published)."""
 
-HELD = 3.0
-"""Longest hold of a note in seconds (published): that of the notes of the NSynth dataset."""
+LONGEST_HELD = 60.0
+"""Longest hold of a note in seconds, which bounds memory; the published code ends notes after 3 s, as NSynth does."""
+
+LONGEST_RELEASE = 60.0
+"""Seconds."""
 
 MOST_NOTES = 50_000
 """Notes of a piece, each of which the network decodes; a symphony in one file has fewer."""
@@ -55,8 +59,10 @@ MOST_NOTES = 50_000
 class Performance:
     """Plays notes with GANSynth.
 
+    A note that the model's own is too short for is held by a loop (`inversynth.playback.sustain`).
+
     Attributes: latent_path: timbre over time. release: in seconds. batch_size: notes decoded at once.
-    Raises: SettingsError for a release that is longer than a sound.
+    Raises: SettingsError for a release out of range.
     """
 
     gansynth: "GanSynthModel"
@@ -65,24 +71,28 @@ class Performance:
     batch_size: int = 8
 
     def __post_init__(self) -> None:
-        room = self.gansynth.seconds - ATTACK
-        if not 0.0 <= self.release <= room:
+        if not 0.0 <= self.release <= LONGEST_RELEASE:
             raise SettingsError(
-                f"a release lies within the {self.gansynth.seconds:g} s of a sound, from 0 to {room:g} s. Received: "
-                f"--release {self.release:g}"
+                f"a release lasts 0 to {LONGEST_RELEASE:g} s. Received: --release {self.release:g}. Take another"
             )
 
-    @property
-    def longest(self) -> float:
-        """Longest hold in seconds: the release must also lie within the sound of the model."""
-        return min(HELD, self.gansynth.seconds - self.release)
-
-    def shape(self, note: Note, audio: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Apply length and velocity of a note to a sound. Shapes: (samples,) -> (held and release,)."""
+    def lengths(self, note: Note) -> tuple[int, int]:
+        """Return for how many samples a note is held and released."""
         rate = self.gansynth.sample_rate
-        release = round(self.release * rate)
-        held = min(max(1, round(note.held * rate)), round(self.longest * rate), len(audio) - release)
-        shaped = audio[: held + release] * envelope(held, attack=round(ATTACK * rate), release=release)
+        return max(1, round(min(note.held, LONGEST_HELD) * rate)), round(self.release * rate)
+
+    def is_lengthened(self, note: Note) -> bool:
+        """Tell whether a note lasts longer than those of the model."""
+        return sum(self.lengths(note)) > self.gansynth.samples
+
+    def shape(self, note: Note, audio: NDArray[np.float32], sustain: Sustain | None = None) -> NDArray[np.float32]:
+        """Apply length and velocity of a note to a sound, of which the `sustain` is needed where it is lengthened.
+
+        Shapes: (samples,) -> (held and release,).
+        """
+        held, release = self.lengths(note)
+        long = sustain.held(held + release) if sustain else audio[: held + release]
+        shaped = long * envelope(held, attack=round(ATTACK * self.gansynth.sample_rate), release=release)
         return normalise_peak(shaped) * np.float32(note.velocity / 127)
 
     def sounds(
@@ -98,7 +108,7 @@ class Performance:
         pairs = [numbers.setdefault((n.pitch, z.tobytes()), len(numbers)) for n, z in zip(notes, latents, strict=True)]
         first = np.unique(pairs, return_index=True)[1]
         size = min(self.batch_size, len(first))
-        uses, made = Counter(pairs), dict[int, NDArray[np.float32]]()
+        uses, made, sustains = Counter(pairs), dict[int, NDArray[np.float32]](), dict[int, Sustain]()
         for note, pair in zip(notes, pairs, strict=True):
             if pair not in made:
                 batch = range(pair, min(pair + size, len(first)))
@@ -106,10 +116,14 @@ class Performance:
                 audio = self.gansynth.decode(latents[filled], [notes[place].pitch for place in filled], size)
                 made |= zip(batch, finite(audio, self.gansynth.name), strict=False)
                 on_decoded(sum(uses[number] for number in batch))
-            yield round(note.start * self.gansynth.sample_rate), self.shape(note, made[pair])
+            if self.is_lengthened(note) and pair not in sustains:
+                sustains[pair] = find_sustain(made[pair], self.gansynth.sample_rate)
+            sustain = sustains[pair] if self.is_lengthened(note) else None
+            yield round(note.start * self.gansynth.sample_rate), self.shape(note, made[pair], sustain)
             uses[pair] -= 1
             if not uses[pair]:
                 del made[pair]
+                sustains.pop(pair, None)
 
     def play(self, notes: Sequence[Note], path: str | os.PathLike[str], peak: float) -> None:
         """Play notes into one WAV with a given peak, with a progress bar on a terminal. Raises AudioError."""
@@ -139,7 +153,9 @@ class MidiSettings(GansynthSettings):
     latents: Path | None = Field(
         None, description="latents to glide through in place of random ones, evenly spaced: a .npz or .npy file"
     )
-    release: float = Field(0.3, ge=0, allow_inf_nan=False, description="seconds of the release of a note")
+    release: float = Field(
+        0.3, ge=0, le=LONGEST_RELEASE, allow_inf_nan=False, description="seconds of the release of a note"
+    )
     peak: float = Field(0.5, gt=0, le=1, description="of the clip")
     transpose: int = Field(0, ge=-127, le=127, description="semitones to transpose all notes by")
     skip_unknown: CliToggleFlag[bool] = Field(False, description="leave out notes that the model was not trained on")
@@ -168,18 +184,19 @@ def _run(settings: MidiSettings) -> None:
     notes = playable(
         score, gansynth.notes, transpose=settings.transpose, skip_unknown=settings.skip_unknown, name=model.label
     )
-    seconds = _length(notes, gansynth)
+    seconds = _length(notes, gansynth, settings.release)
     performance = Performance(
         gansynth, _latent_path(settings, gansynth, seconds), settings.release, settings.batch_size
     )
-    longest = performance.longest
-    if ended := sum(note.held > longest + 1e-6 for note in notes):
-        log.info("ended %s after %g s: a sound of the model lasts %g s", count_notes(ended), longest, gansynth.seconds)
+    if ended := sum(note.held > LONGEST_HELD for note in notes):
+        log.info("ended %s after %g s, the longest that a note is held", count_notes(ended), LONGEST_HELD)
+    if lengthened := sum(map(performance.is_lengthened, notes)):
+        log.info("held %s by a loop: a sound of the model lasts %g s", count_notes(lengthened), gansynth.seconds)
     path = settings.output_dir / f"{settings.midi.stem}.wav"
     performance.play(notes, path, settings.peak)
     if settings.latents is None:
         write_latents(path.with_name(f"{path.stem}.latents.npz"), performance.latent_path.keys, gansynth)
-    if (seconds + gansynth.seconds) * gansynth.sample_rate > MOST_EMBEDDED:
+    if (seconds + settings.release) * gansynth.sample_rate > MOST_EMBEDDED:
         log.info("no spectrogram and no page: %.0f minutes are too long", seconds / 60)
         print(one_line(f"{path.stem}: {count_notes(len(notes))} -> {path}"))
         return
@@ -192,15 +209,15 @@ def _latent_path(settings: MidiSettings, gansynth: "GanSynthModel", seconds: flo
     return random_latent_path(gansynth, seconds, settings.seconds_per_instrument, settings.seed)
 
 
-def _length(notes: Sequence[Note], gansynth: "GanSynthModel") -> float:
+def _length(notes: Sequence[Note], gansynth: "GanSynthModel", release: float) -> float:
     """Return the time at which the last note is released. Raises AudioError for more than a WAV holds."""
-    end = max(note.start for note in notes) + gansynth.seconds
-    if end * gansynth.sample_rate > LONGEST:
+    end = max(note.start + min(note.held, LONGEST_HELD) for note in notes)
+    if (end + release) * gansynth.sample_rate > LONGEST:
         raise AudioError(
             f"a WAV file holds up to {LONGEST / gansynth.sample_rate / 3600:.0f} hours at {gansynth.sample_rate} Hz. "
             f"Received: notes up to hour {end / 3600:.0f}"
         )
-    return max(note.start + note.held for note in notes)
+    return end
 
 
 def _page(
@@ -227,7 +244,7 @@ def _page(
         model_facts([model])
         | {
             "Timbres": f"{len(latent_path.keys)}, {source}",
-            "Envelope": f"attack {ATTACK:g} s, hold up to {performance.longest:g} s, release {performance.release:g} s",
+            "Envelope": f"attack {ATTACK:g} s, held as written, release {performance.release:g} s",
             "Peak": f"{settings.peak:g}",
         },
         MAKER,

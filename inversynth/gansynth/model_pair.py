@@ -1,6 +1,6 @@
 """One model, or two models that are compared on the same latents and notes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from generators.errors import ModelError
 from inversynth.gansynth.session import decode_notes, open_gansynth
+from inversynth.playback.sustain import lengthen
 from inversynth.report.audio_page import Clip, ClipRow
 
 if TYPE_CHECKING:
@@ -28,12 +29,27 @@ class LabelledModel:
     paired: bool = False
 
     def shown(
-        self, latents: NDArray[Any], notes: NDArray[np.intp], names: list[str], captions: list[str], batch_size: int
+        self,
+        latents: NDArray[Any],
+        notes: NDArray[np.intp],
+        names: list[str],
+        captions: list[str],
+        batch_size: int,
+        seconds: float | None = None,
     ) -> list[Clip]:
-        """Decode latents at notes, with names and captions in their order. Shapes: latents (n, latent), notes (n,)."""
-        sounds = decode_notes(self.gansynth, latents, notes, batch_size)
+        """Decode latents at notes, with names and captions in their order. Shapes: latents (n, latent), notes (n,).
+
+        With `seconds` the notes are of that length: shorter, or held by loops.
+        """
+        sounds: Iterable[NDArray[np.float32]] = decode_notes(self.gansynth, latents, notes, batch_size)
+        if seconds is not None:
+            rate = self.gansynth.sample_rate
+            sounds = [lengthen(sound, rate, max(round(seconds * rate), 1)) for sound in sounds]
         prefix = f"{self.label}_" if self.paired else ""
-        return [Clip(f"{prefix}{name}", *rest) for name, *rest in zip(names, sounds, captions, strict=True)]
+        return [
+            Clip(f"{prefix}{name}", sound, caption)
+            for name, sound, caption in zip(names, sounds, captions, strict=True)
+        ]
 
 
 def open_models(model: str, other: str = "") -> list[LabelledModel]:

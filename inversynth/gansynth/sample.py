@@ -20,7 +20,7 @@ from generators.notes.pitches import note_list, note_name
 from inversynth.audio_command import SHARED, write_and_list
 from inversynth.gansynth.latents import read_latents, write_latents
 from inversynth.gansynth.model_pair import join_labels, model_facts, open_models, side_by_side
-from inversynth.gansynth.session import MAKER, GansynthSettings
+from inversynth.gansynth.session import MAKER, GansynthSettings, Seconds, check_seconds
 from inversynth.report.audio_page import AudioPage
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ FEW = 8
 class RandomSettings(GansynthSettings):
     """Generate notes with random timbres: a WAV and a spectrogram each, their latents, and a page."""
 
-    flags_only: ClassVar = SHARED | {"count", "note", "latents", "same_latent", "compare"}
+    flags_only: ClassVar = SHARED | {"count", "note", "latents", "same_latent", "seconds", "compare"}
 
     count: int | None = Field(None, ge=1, le=1000, description=f"how many; {FEW}, or one for each note or latent named")
     note: str = Field(
@@ -43,6 +43,7 @@ class RandomSettings(GansynthSettings):
     )
     latents: Path | None = Field(None, description="a file of latents to use in place of drawing them")
     same_latent: CliToggleFlag[bool] = Field(False, description="one timbre at all notes, or at those of --note")
+    seconds: Seconds = None
     compare: str = Field("", description="a second model to compare, on the same latents and notes")
     output_dir: Path = Field(
         Path("output/gansynth/random"),
@@ -61,12 +62,13 @@ def _run(settings: RandomSettings) -> None:
     asked = note_list(settings.note, settings.note_names) if settings.note else ()
     models = open_models(settings.model, settings.compare)
     latents, notes = choose(settings, models[0].gansynth, asked)
+    check_seconds(settings.seconds, len(notes))
     for model in models:
         model.gansynth.check_notes(notes)
     names = [f"timbre{number:03d}_{note_name(int(note), settings.note_names)}" for number, note in enumerate(notes)]
     words = [note_name(int(note), settings.note_names) for note in notes]
     captions = words if settings.same_latent else [f"{number} · {word}" for number, word in enumerate(words)]
-    made = [model.shown(latents, notes, names, captions, settings.batch_size) for model in models]
+    made = [model.shown(latents, notes, names, captions, settings.batch_size, settings.seconds) for model in models]
     write_latents(settings.output_dir / LATENTS_FILE, latents, models[0].gansynth)
     page = AudioPage(
         maker=MAKER,

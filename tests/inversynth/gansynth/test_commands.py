@@ -163,14 +163,33 @@ def test_a_sum_above_full_scale_is_attenuated_to_it(gansynth: GanSynthModel) -> 
     assert np.abs(loud).max() == pytest.approx(1.0)
 
 
-def test_a_grain_longer_than_the_sound_is_shortened_in_all_its_parts() -> None:
-    assert Grain(0.4, 0.2, 0.5, 1.0, 0.5).within(1.2) == Grain(0.4, 0.2, 0.25, 0.5, 0.25)
-    assert Grain().within(4.0) == Grain()
+def test_a_grain_longer_than_the_sound_is_held_by_a_loop() -> None:
+    time = np.arange(4000) / 8000
+    sound = np.sin(2 * np.pi * 440 * time).astype(np.float32)
+    shaped = Grain(0.4, 0.05, 0.5, 1.0, 0.5).shape(sound, 8000)
+    assert len(shaped) == 16000
+    peaks = np.abs(shaped.reshape(-1, 400)).max(axis=1)
+    expected = np.interp(0.05 * np.arange(41), [0, 0.5, 1.5, 2], [0, 1, 1, 0])
+    np.testing.assert_allclose(peaks, np.maximum(expected[1:], expected[:-1]), atol=0.03)
+
+
+def test_notes_have_the_length_that_is_asked_for(run: Callable, gansynth: GanSynthModel) -> None:
+    for command, words, name in (
+        ("random", ("--count", "1"), "timbre000_C4"),
+        ("interpolate", ("--steps", "2"), "step000_C4"),
+    ):
+        own = wav(run(command, *words, "--note", "C4", "--no-pictures", "--no-page"), name)
+        long = wav(run(command, *words, "--note", "C4", "--seconds", "0.5", "--no-pictures", "--no-page"), name)
+        assert (len(own), len(long)) == (160, 4000)
+        np.testing.assert_allclose(long[:40], own[:40], atol=1e-5)
+        assert np.abs(long[2000:3000]).max() > 0.1 * np.abs(own).max()
+        short = wav(run(command, *words, "--note", "C4", "--seconds", "0.01", "--no-pictures", "--no-page"), name)
+        assert len(short) == 80
 
 
 def test_hallucination_is_written_with_its_points(run: Callable, read_page: Callable) -> None:
     folder = run("hallucinate", "--points", "3", "--steps", "1", "--spacing", "0.01", "--note", "D4")
-    assert len(wav(folder, "hallucination_D4")) == 4 * 80 + 160
+    assert len(wav(folder, "hallucination_D4")) == 4 * 80 + 16000  # of 2 s each, longer than the model's
     assert len(list(folder.glob("point*_D4.wav"))) == len(latents_in(folder)) == 3
     page = read_page((folder / "index.html").read_text(encoding="utf-8"))
     assert len(page.all("audio")) == 4
@@ -189,6 +208,9 @@ def test_hallucination_is_written_with_its_points(run: Callable, read_page: Call
         ("random --same_latent --count 3", "Received: --count as well"),
         ("random --compare {}/narrow", "at the same rate. Received: 8000 Hz in"),
         ("random --compare {}/high", "models that are compared must share notes. Received: 60 to 62 in"),
+        ("random --count 200 --seconds 60", "8,000 s of sound at most. Received: --seconds 60 for 200 notes"),
+        ("random --seconds 0", "seconds must be greater than 0"),
+        ("interpolate --steps 200 --seconds 60", "8,000 s of sound at most. Received: --seconds 60 for 200 notes"),
         ("interpolate --note 60:63", "Received: note 63"),
         ("interpolate --to few.npy:2", "rows of few.npy run from 0 to 1. Received: 2"),
         ("interpolate --steps 1000 --note 60:62", "2,000 sounds at most. Received: 1000 steps at 3 notes"),

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from generators.analysis.pitch import find_note
 from generators.errors import AudioError, ModelError, SettingsError
 from inversynth.cli import main
 from inversynth.gansynth.latent_path import LatentPath, draw_latent_path, random_latent_path
@@ -17,6 +18,7 @@ from inversynth.gansynth.midi import Performance
 from inversynth.playback.envelope import envelope
 from inversynth.playback.midi import Note, Score
 from inversynth.playback.mixdown import mix
+from inversynth.playback.sustain import Sustain, find_sustain
 from inversynth.playback.transpose import best_transposition, playable
 from inversynth.report.figures import PAPER
 from tests.gansynth_models import write_untrained
@@ -111,12 +113,53 @@ def test_note_is_shaped_divided_by_its_largest_magnitude_and_as_loud_as_its_velo
     assert len(audio) == 900
 
 
-def test_note_longer_than_the_sound_ends_with_a_whole_release() -> None:
+def test_note_longer_than_the_sound_is_held_as_long_as_written() -> None:
     performance = Performance(Toy(), ONE, release=0.25)  # type: ignore[arg-type]
-    assert performance.longest == 0.75
-    audio = rendered(performance, Note(0.0, 20.0, 60))
-    assert len(audio) == RATE
-    assert abs(audio[-1]) < 1e-6 < abs(audio[-20])
+    assert [performance.is_lengthened(Note(0.0, held, 60)) for held in (0.75, 0.751)] == [False, True]
+    audio = rendered(performance, Note(0.0, 4.0, 60))
+    assert len(audio) == 4250
+    np.testing.assert_allclose(audio[1000:4000], audio[200], atol=0.005)  # the Toy's sound is level
+    np.testing.assert_allclose(audio[4000:], audio[200] * np.linspace(1, 0, 250), atol=0.005)
+
+
+def test_long_note_has_its_pitch_and_level_until_it_is_released() -> None:
+    class Tone(Toy):
+        sample_rate, samples = 8000, 8000
+
+        def decode(self, latents: NDArray[np.float32], notes: Sequence[int], batch_size: int) -> NDArray[np.float32]:
+            time = np.arange(8000) / 8000
+            hertz = 440.0 * 2.0 ** ((np.asarray(notes)[:, None] - 69) / 12)
+            fall = np.where(time < 0.8, 1.0, 10.0 ** (-20.0 * (time - 0.8)))  # the model's own release
+            return (np.sin(2 * np.pi * hertz * time) * fall).astype(np.float32)
+
+    performance = Performance(Tone(), ONE, release=0.5)  # type: ignore[arg-type]
+    audio = rendered(performance, Note(0.0, 4.0, 64))
+    assert len(audio) == 36000
+    for second in (1, 2, 3):
+        part = audio[8000 * second :][:4000]
+        assert np.sqrt(np.mean(np.square(part))) == pytest.approx(np.sqrt(0.5), rel=0.02)
+        found = find_note(part, 8000)
+        assert found is not None
+        assert found.midi == pytest.approx(64.0, abs=0.03)
+
+
+def test_long_notes_of_the_same_sound_have_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(audio: NDArray[np.float32], sample_rate: int) -> Sustain:
+        calls.append(len(audio))
+        return find_sustain(audio, sample_rate)
+
+    monkeypatch.setattr("inversynth.gansynth.midi.find_sustain", counted)
+    performance = Performance(Toy(), ONE, release=0.1)  # type: ignore[arg-type]
+    notes = [Note(0.0, 2.0, 60), Note(0.5, 0.2, 61), Note(1.0, 3.0, 60)]
+    assert [len(audio) for _, audio in performance.sounds(notes)] == [2100, 300, 3100]
+    assert calls == [RATE]
+
+
+def test_notes_are_not_held_for_ever() -> None:
+    performance = Performance(Toy(), ONE, release=0.1)  # type: ignore[arg-type]
+    assert len(rendered(performance, Note(0.0, 1e6, 60))) == 60_100
 
 
 def test_notes_together_are_the_sum_of_their_parts_and_the_last_release_is_whole() -> None:
@@ -155,9 +198,9 @@ def test_sound_that_is_no_number_is_reported() -> None:
         rendered(Performance(Toy(), latent_path), Note(0.0, 0.5, 60))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("release", [-0.1, 0.995, float("nan")])
-def test_release_longer_than_a_sound_is_reported(release: float) -> None:
-    with pytest.raises(SettingsError, match=r"from 0 to 0\.99 s\. Received: --release"):
+@pytest.mark.parametrize("release", [-0.1, 60.5, float("nan")])
+def test_release_out_of_range_is_reported(release: float) -> None:
+    with pytest.raises(SettingsError, match=r"a release lasts 0 to 60 s\. Received: --release"):
         Performance(Toy(), ONE, release=release)  # type: ignore[arg-type]
 
 
@@ -229,12 +272,12 @@ def test_command_plays_a_file_the_same_by_seed_and_by_the_latents_that_it_wrote(
 ) -> None:
     caplog.set_level("INFO")
     assert played(model, song(72, 74, 73), "--transpose", "-12", "--seconds_per_instrument", "0.5") == 0
-    assert capsys.readouterr().out == "song: 3 notes through 3 timbres in 1.0 s -> out/song.wav\nout/index.html\n"
-    assert "ended 3 notes after 0.015 s: a sound of the model lasts 0.02 s" in caplog.messages
+    assert capsys.readouterr().out == "song: 3 notes through 3 timbres in 1.5 s -> out/song.wav\nout/index.html\n"
+    assert "held 3 notes by a loop: a sound of the model lasts 0.02 s" in caplog.messages
     audio, rate = soundfile.read("out/song.wav")
-    assert (rate, len(audio)) == (8000, 8000 + 160)
+    assert (rate, len(audio)) == (8000, 3 * 4000 + 40)  # half a second each, and the release of the last
     assert np.abs(audio).max() == pytest.approx(0.5)
-    assert np.all(audio[160:4000] == 0)
+    assert [np.abs(audio[4000 * place :][2000:3900]).max() > 0.01 for place in range(3)] == [True] * 3
     assert (tmp_path / "out" / "song.png").exists()
     assert (tmp_path / "out" / "index.html").read_text().count("<audio") == 1
     quiet = ["--transpose", "-12", "--no-page", "--no-pictures", "--peak", "0.25"]
@@ -261,7 +304,7 @@ def test_what_is_wrong_is_one_line(model: Path, capsys: pytest.CaptureFixture[st
     for words, printed in (
         (["song.mid"], "small plays MIDI 60..62 (C4..D4). Received: MIDI 40..60 (E2..C4), 1 of 2 notes unknown."),
         (["song.mid", "--skip_unknown", "--latents", "wide.npy"], "Received: (2, 9)"),
-        (["song.mid", "--skip_unknown", "--release", "1"], "a release lies within"),
+        (["song.mid", "--skip_unknown", "--release", "61"], "release must be less than or equal to 60"),
         (["song.mid", "--latents", "wide.npy", "--seconds_per_instrument", "3"], "Keep one of them"),
         (["empty.mid"], "has notes that last"),
         (["none.mid"], "no such MIDI file"),

@@ -6,6 +6,7 @@ before the jump, for 30 ms where the two are alike, and for 400 ms in a longer l
 go on. A sound that still decays is not looped: it would never end.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,6 +50,9 @@ class Way:
 WAYS = (Way(0.25, 0.03, 0.02), Way(1.0, 0.4, 2.0))
 """Tried in turn. In the first, the two are within -17 dB; vibrato of four hertz has a period in the shortest loop. The
 second takes any; 2.0 is the energy of the difference of unrelated sounds."""
+
+SHORT_FADE = 0.1
+"""Seconds of the longer cross-fade where a loop is part of a short note."""
 
 MOST_LEVEL_STEP = 0.5
 """Decibels by which a part of the loop may be louder or quieter than all parts of the held note: half of what is just
@@ -95,27 +99,48 @@ def find_loop(audio: Audio, released: int, sample_rate: int) -> Loop | None:
     if not is_steady(held):
         return None
     window = round(WINDOW * sample_rate)
-    crossings = np.flatnonzero((held[:-1] < 0.0) & (held[1:] >= 0.0)) + 1
     first, last = (round(part * len(held)) for part in BEGIN)
-    crossings = crossings[(crossings >= max(first, window)) & (crossings < last)]
-    if not len(crossings):
-        return None
-    starts = crossings[np.unique(np.linspace(0, len(crossings) - 1, STARTS).astype(np.int64))]
-    mismatches = [_mismatches(held, int(start), window) for start in starts]
+    starts = _crossings(held, max(first, window), last)
+    mismatches = [_mismatches(held, start, window) for start in starts]
     for way in WAYS:
-        found: list[tuple[float, int, int]] = []
-        for start, mismatch in zip(starts.tolist(), mismatches, strict=True):
-            later = mismatch[start + round(way.shortest * sample_rate) :]
-            if len(later) and np.isfinite(later.min()):
-                end = len(mismatch) - len(later) + int(np.argmin(later))
-                found.append((float(mismatch[end]), start, end))
-        for mismatch_there, start, end in sorted(found):
-            if mismatch_there > way.most_mismatch:
+        for mismatch, start, end in _places(starts, mismatches, round(way.shortest * sample_rate)):
+            if mismatch > way.most_mismatch:
                 break
             loop = _faded(audio[:released], start, end, round(way.fade * sample_rate), sample_rate)
             if loop.level_step <= MOST_LEVEL_STEP and loop.click <= MOST_CLICK:
                 return loop
     return None
+
+
+def best_loop(audio: NDArray[np.floating[Any]], begin: int, end: int, sample_rate: int) -> Loop:
+    """Find the best loop of a part of a sound, which is taken to be steady; there always is one.
+
+    The two places are searched as in `find_loop`, with windows and cross-fades that fit the part: a loop is 40 % of it
+    at least, and is cross-faded for 30 ms, or for 100 ms where the two are less alike. Of loops that keep level and
+    waveform one of the most alike places is taken, else the one that comes nearest to keeping them.
+
+    Args:
+        audio: (samples,), of which the part is `begin` to `end`, eight samples at least.
+    """
+    part = np.asarray(audio[:end], np.float64)
+    length = end - begin
+    window = max(min(round(WINDOW * sample_rate), length // 8), 1)
+    best: tuple[float, Loop] | None = None
+    for way in (Way(0.4, WAYS[0].fade, WAYS[0].most_mismatch), Way(0.5, SHORT_FADE, WAYS[1].most_mismatch)):
+        fade = min(round(way.fade * sample_rate), length // 5)
+        first = begin + max(fade, window)
+        starts = _crossings(part, first, begin + length // 2) or [min(first, end - 2)]
+        mismatches = [_mismatches(part, start, window) for start in starts]
+        for mismatch, start, leaving in _places(starts, mismatches, max(round(way.shortest * length), 1)):
+            if mismatch > way.most_mismatch:
+                break
+            loop = _faded(part, start, leaving, fade, sample_rate, begin)
+            fault = max(loop.level_step - MOST_LEVEL_STEP, 0.0) + max(loop.click - MOST_CLICK, 0.0)
+            if fault == 0.0:
+                return loop
+            if best is None or fault < best[0]:
+                best = fault, loop
+    return best[1] if best else _faded(part, begin + length // 5, end, length // 5, sample_rate, begin)
 
 
 def is_steady(held: NDArray[np.floating[Any]]) -> bool:
@@ -133,7 +158,7 @@ def is_steady(held: NDArray[np.floating[Any]]) -> bool:
 
 def levels_of_parts(audio: Audio, sample_rate: int) -> NDArray[np.float64]:
     """Return the levels of overlapping parts of a sound in dB, (parts,)."""
-    size = round(LEVEL_SECONDS * sample_rate)
+    size = min(max(round(LEVEL_SECONDS * sample_rate), 1), len(audio))
     sums = np.concatenate([[0.0], np.cumsum(np.square(audio, dtype=np.float64))])
     means = (sums[size:] - sums[:-size])[:: max(size // 4, 1)] / size
     return np.asarray(10.0 * np.log10(np.maximum(means, 1e-12)))
@@ -144,6 +169,29 @@ def bend_at_jump(audio: Audio, start: int, end: int) -> float:
     joint = np.concatenate([audio[end - 3 : end], audio[start : start + 3]]).astype(np.float64)
     inside = np.abs(np.diff(audio[start:end].astype(np.float64), 2)).max()
     return float(np.abs(np.diff(joint, 2)).max() / max(inside, 1e-12))
+
+
+def _crossings(held: NDArray[np.float64], first: int, last: int) -> list[int]:
+    """Return up to `STARTS` rising zero crossings from `first` to below `last`, evenly spread over all of them."""
+    crossings = np.flatnonzero((held[:-1] < 0.0) & (held[1:] >= 0.0)) + 1
+    crossings = crossings[(crossings >= first) & (crossings < last)]
+    if not len(crossings):
+        return []
+    chosen: list[int] = crossings[np.unique(np.linspace(0, len(crossings) - 1, STARTS).astype(np.int64))].tolist()
+    return chosen
+
+
+def _places(
+    starts: Sequence[int], mismatches: Sequence[NDArray[np.float64]], shortest: int
+) -> list[tuple[float, int, int]]:
+    """Return the best place to leave from for each start, as (mismatch, start, end), the most alike first."""
+    found: list[tuple[float, int, int]] = []
+    for start, mismatch in zip(starts, mismatches, strict=True):
+        later = mismatch[start + shortest :]
+        if len(later) and np.isfinite(later.min()):
+            end = start + shortest + int(np.argmin(later))
+            found.append((float(mismatch[end]), start, end))
+    return sorted(found)
 
 
 def _mismatches(held: NDArray[np.float64], place: int, window: int) -> NDArray[np.float64]:
@@ -160,8 +208,12 @@ def _mismatches(held: NDArray[np.float64], place: int, window: int) -> NDArray[n
     return found
 
 
-def _faded(held: Audio, start: int, end: int, fade: int, sample_rate: int) -> Loop:
+def _faded(
+    held: NDArray[np.floating[Any]], start: int, end: int, fade: int, sample_rate: int, steady: int | None = None
+) -> Loop:
     """Cut a note behind its loop, and cross-fade its end into what comes before its start; measure what comes out.
+
+    Its level is compared with that of the note from `steady` on, by default from the beginning of the cross-fade.
 
     The gains keep the level of the sum, as alike as the two sounds are.
     """
@@ -175,7 +227,7 @@ def _faded(held: Audio, start: int, end: int, fade: int, sample_rate: int) -> Lo
     faded[end - length :] = ((1.0 - gain) * leaving + gain * coming) / norm
     padding = faded[start + np.arange(PADDING) % (end - start)]
     loop = Loop(np.concatenate([faded, padding]), start, end, 0.0, bend_at_jump(faded, start, end))
-    known = levels_of_parts(held[start - length :], sample_rate)
+    known = levels_of_parts(held[start - length if steady is None else steady :], sample_rate)
     played = levels_of_parts(loop.played(2 * end - start + round(LEVEL_SECONDS * sample_rate))[start:], sample_rate)
     step = max(float(known.min() - played.min()), float(played.max() - known.max()), 0.0)
     return replace(loop, level_step=step)
