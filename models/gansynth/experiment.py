@@ -39,6 +39,9 @@ LARGEST = 10**12
 FIXED = ("scale_base", "scale_mode", "to_rgb_activation")
 """Options of which the networks here have no other value."""
 
+KINDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+"""Of options, for messages."""
+
 MEASURED = Path("assets") / "specgrams_simple_normalizer.npz"
 """Where a training keeps a normalisation that it has measured."""
 
@@ -123,7 +126,7 @@ def _option(file: Path, content: Mapping[str, Any], name: str) -> Any:
     value = content.get(name, default)
     allowed = (int, float) if isinstance(default, float) else type(default)
     if not isinstance(value, allowed) or (isinstance(value, bool) and not isinstance(default, bool)):
-        raise ModelError(f"{name} of {file} must be as {default!r}. Received: {value!r:.60}")
+        raise ModelError(f"{name} of {file} must be {KINDS[type(default)]}. Received: {value!r:.60}")
     if type(default) is int and not 0 < value <= LARGEST:
         raise ModelError(f"{name} of {file} must be from 1 to {LARGEST:,}. Received: {value!r:.60}")
     return value
