@@ -16,12 +16,13 @@ KILLS = 50
 class Work:
     """A kind of work: the words of its command, in which `{name}` stands for a material.
 
-    `kills` is how often `--all` kills it; what takes long it kills less often, and the tests not at all.
+    `kills` is how often `--all` kills it, `tested` how often the tests do, each less often where a run takes long.
     """
 
     name: str
     words: tuple[str, ...]
     kills: int = KILLS
+    tested: int = 2
 
     def command(self, materials: Mapping[str, str]) -> list[str]:
         """Return the words with the materials in place."""
@@ -45,6 +46,7 @@ WORKS = {
                 *("grid", "{brass}", "{flute}", "{organ}", "{violin}", "--model", "{wavenet}", "--resolution", "2"),
                 *("--final_length", "100", "--workers", "1", "--batch_size", "4", "--pitches", "60"),
             ),
+            tested=1,
         ),
         Work(
             "decode",
@@ -52,9 +54,14 @@ WORKS = {
                 *("decode", "{brass}/brass_60.wav", "{flute}/flute_60.wav", "{organ}/organ_60.wav"),
                 *("--model", "{wavenet}", "--batch_size", "1"),
             ),
+            tested=1,
         ),
         Work("invert", ("invert", "{fm_sound}", "--budget", "none")),
-        Work("training", ("train", "--model", "C1", "--dataset_file", "{sine}", "--epochs", "2", "--batch_size", "4")),
+        Work(
+            "training",
+            ("train", "--model", "C1", "--dataset_file", "{sine}", "--epochs", "2", "--batch_size", "4"),
+            tested=1,
+        ),
         Work(
             "adversarial training",
             (
@@ -62,6 +69,7 @@ WORKS = {
                 *("--stable_images", "8", "--transition_images", "8", "--total_images", "48", "--epoch_images", "8"),
             ),
             kills=10,
+            tested=0,
         ),
     )
 }
