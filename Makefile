@@ -49,7 +49,9 @@ $(STAMP): requirements.lock pyproject.toml
 	    "$$found" -m venv --clear $(VENV); \
 	fi
 	@$(PIP) --version >/dev/null 2>&1 || $(VENV)/bin/python -m ensurepip # Poetry makes environments without pip
-	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-compile --require-hashes -r requirements.lock
+	@# pip compiles with one process; some packages hold files for other versions of Python, which fail
+	-@$(VENV)/bin/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 

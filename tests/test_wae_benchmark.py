@@ -1,6 +1,7 @@
 """The benchmark of note autoencoders: their evaluation, and the report of goals."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ def test_an_untrained_model_scores_at_chance(files, capsys, monkeypatch):
     monkeypatch.setattr(wae_protocol, "SHARED", range(60, 64))
     monkeypatch.setattr(wae_protocol, "GRIFFIN_LIM", (50,))
     monkeypatch.setattr(wae_protocol, "RENDERED", 2)
+    monkeypatch.setattr(wae_protocol, "train_classifiers", partial(wae_protocol.train_classifiers, epochs=2))
     monkeypatch.setattr(benchmark, "measure", lambda *given: [Speed(given[1], 1, 1, 0.01, 0.12)])
     page = benchmark.publish.__globals__["PAGE"].read_text(encoding="utf-8")
     arguments = [

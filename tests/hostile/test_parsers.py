@@ -34,7 +34,7 @@ from tests.hostile.corpus.notes import example, feature, field, floats, integers
 from tests.hostile.corpus.texts import HOSTILE_JSON
 from tests.hostile.corpus.voices import FULL, PACKED, SINGLE, dump
 
-EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "25"))
 """Inputs of each kind; `python -m tests.hostile --all` tries many more."""
 
 fuzzed = settings(

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from tests.hostile.__main__ import earlier, table
 from tests.hostile.page import PAGE, publish
 from tests.hostile.places import full_disk, snapshot
-from tests.hostile.runner import Job, Outcome, Worker, broken_promises, sandbox
+from tests.hostile.runner import Outcome, broken_promises, sandbox
 from tests.hostile.worker import ordinary_user
 
 
@@ -128,25 +128,3 @@ def test_an_ordinary_user_cannot_read_what_is_closed(tmp_path: Path) -> None:
         closed.read_text()
     if os.geteuid() == 0:
         assert closed.read_text() == "secret"
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    with Worker(tmp_path_factory.mktemp("worker")) as worker:
-        yield worker
-
-
-def test_a_worker_runs_commands_one_after_another(worker: Worker, tmp_path: Path) -> None:
-    found = worker.run(Job(["list", "--json"], tmp_path))
-    assert (found.code, found.fault, found.ended) == (0, "", "")
-    assert b"InverSynth" in found.stdout
-    refused = worker.run(Job(["inspect", "no/such/thing"], tmp_path))
-    assert refused.code == 2
-    assert faults(refused) == []
-
-
-def test_a_worker_outlives_a_command_that_hangs(worker: Worker, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    found = worker.run(Job(["play", str(tmp_path / "pipe"), "--notes", "C4"], tmp_path))
-    assert found.ended.startswith("hung") or found.code == 2
-    assert worker.run(Job(["list"], tmp_path)).code == 0

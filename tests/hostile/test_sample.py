@@ -31,8 +31,25 @@ def materials(worker: Worker, materials_folder: Path) -> dict[str, str]:
     return prepared(worker, materials_folder)
 
 
-QUICK = [name for name in CALLS if not name.startswith(("train", "invert", "demo"))]
-"""Commands whose valid calls take seconds; those of the others are run by `--all`, with hostile values beside them."""
+def test_a_worker_runs_commands_one_after_another(worker: Worker, tmp_path: Path) -> None:
+    found = worker.run(Job(["list", "--json"], tmp_path))
+    assert (found.code, found.fault, found.ended) == (0, "", "")
+    assert b"InverSynth" in found.stdout
+    refused = worker.run(Job(["inspect", "no/such/thing"], tmp_path))
+    assert refused.code == 2
+    assert broken_promises(refused, {}, {}, must="refuse") == []
+
+
+def test_a_worker_outlives_a_command_that_hangs(worker: Worker, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    found = worker.run(Job(["play", str(tmp_path / "pipe"), "--notes", "C4"], tmp_path))
+    assert found.ended.startswith("hung") or found.code == 2
+    assert worker.run(Job(["list"], tmp_path)).code == 0
+
+
+QUICK = [name for name in CALLS if not name.startswith(("train", "invert", "demo")) and name not in ("gansynth", "wae")]
+"""Commands whose valid calls take seconds; those of the others are run by `--all`, with hostile values beside them. The
+two groups are called with one of their commands, which is here by itself."""
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -58,13 +58,14 @@ def test_a_synth_by_reference_goes_all_the_way(folder: Path, capsys: pytest.Capt
     assert "a decaying sine, 2 parameters" in capsys.readouterr().out
 
     write_audio(folder / "ding.wav", build_synth(name, 8000, 0.25).render([500.0, 8.0]), 8000)
-    done = run("invert", "ding.wav", "--model", "runs/C1_Bell")
-    assert done.returncode == 0, done.stderr
+    forget_synths()
+    assert main(["invert", "ding.wav", "--model", "runs/C1_Bell"]) == 0
     patch = read_patch(folder / "output" / "ding" / "patch.json")
     assert patch.space.synth == name
     np.testing.assert_allclose(patch.values, [500.0, 8.0])
 
-    assert main(["refine", "output/ding/patch.json", "ding.wav"]) == 0
+    done = run("refine", "output/ding/patch.json", "ding.wav")
+    assert done.returncode == 0, done.stderr
     assert main(["play", "output/ding/patch.json", "--notes", "C4:D4", "--output", "notes.wav"]) == 0
     for format_name, file in (("csv", "ding.csv"), ("midi-cc", "ding.mid")):
         assert main(["export", "output/ding/patch.json", "--format", format_name, "--output", file]) == 0

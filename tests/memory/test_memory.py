@@ -18,9 +18,9 @@ def test_every_command_that_takes_a_sound_has_a_bound() -> None:
     assert "generate notes" in COMMANDS
 
 
-@pytest.mark.parametrize("name", ["refine", "grid"])  # the quickest to start; 300 s are 115 MB of samples
+@pytest.mark.parametrize("name", ["refine", "grid"])  # the quickest to start; 200 s are 77 MB of samples
 def test_a_long_sound_takes_hardly_more_memory_than_a_short_one(name: str, tmp_path: Path) -> None:
-    found = peak_of(name, tmp_path, seconds=300.0)
+    found = peak_of(name, tmp_path, seconds=200.0)
     assert not found.fault
     assert found.above <= COMMANDS[name].bound
 
