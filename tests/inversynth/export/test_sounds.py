@@ -17,10 +17,10 @@ from generators.errors import ParameterError
 from generators.registry import build_synth
 from generators.sampling import sample_classes
 from inversynth.cli import main
-from inversynth.playback.loops import MOST_CLICK, MOST_LEVEL_STEP, find_loop, is_steady
 from inversynth.export.samples import Sample, release_seconds, samples_folder, sfz_text, zones
 from inversynth.patches.formats import patch_from_voice, read_any_patch
 from inversynth.patches.patch import Patch, render_patch, write_patch
+from inversynth.playback.loops import MOST_CLICK, MOST_LEVEL_STEP, find_loop, is_steady
 from inversynth.playback.midi import Note
 from inversynth.playback.play import open_instrument
 
