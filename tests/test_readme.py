@@ -34,7 +34,7 @@ SMALLER = {
     "decode output/bell.codes.npz": "decode output/bell.codes.npz --length 0.064",
     "--steps 3": "--steps 3 --batch_size 1",
     "--budget full": "--budget none",
-    "inversynth invert examples/bell.flac": "inversynth invert examples/bell.flac --renders 500",
+    "inversynth invert examples/bell.flac": "inversynth invert examples/bell.flac --renders 1500",
     "--synth dx7": "--synth dx7 --renders 40",
     "--pitch C5": "--pitch C5 --length 0.064",
     'budget="fast"': 'budget="none"',
