@@ -140,7 +140,7 @@ def conclude(
         refinement=found.record(),
         root=found.root,
     )
-    audio = np.pad(render_patch(patch), (found.offset, 0))[: synth.samples]
+    audio = np.pad(render_patch(patch, getattr(synth, "velocity", None)), (found.offset, 0))[: synth.samples]
     measures = musical_measures(target.audio, audio, synth.sample_rate)
     verdict = assess(measures, found.budget, target.source)
     scores = score(target.audio, audio, synth.sample_rate, measures)

@@ -232,9 +232,15 @@ def _patch(file: PatchFile, label: str) -> Patch:
     )
 
 
-def render_patch(patch: Patch) -> NDArray[np.float32]:
-    """Render a patch with its synth, at its rate, length, root and level; (samples,) float32."""
-    audio = patch.synth().render(patch.values)
+def render_patch(patch: Patch, velocity: int | None = None) -> NDArray[np.float32]:
+    """Render a patch with its synth, at its rate, length, root and level; (samples,) float32.
+
+    Args: velocity: of the note, where the synth knows one and it is not its own.
+    """
+    synth = patch.synth()
+    if velocity is not None and synth.plays_keys:
+        synth = synth.at_key(round(synth.root), velocity)
+    audio = synth.render(patch.values)
     return audio * np.float32(10.0 ** (patch.level_db / 20.0))
 
 

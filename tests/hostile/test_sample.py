@@ -14,7 +14,7 @@ from tests.hostile.commands import CALLS, filled, words
 from tests.hostile.prepared import prepared
 from tests.hostile.runner import Job, Outcome, Worker, broken_promises, sandbox
 
-COUNT = 110
+COUNT = 120
 """Cases in the sample: every command, every kind of argument with every group of members."""
 
 SEED = 0

@@ -92,8 +92,6 @@ def test_the_command_that_makes_datasets_takes_it(tmp_path: Path, monkeypatch: p
         "8000",
         "--length",
         "0.1",
-        "--split_by",
-        "note",
     ]
     with caplog.at_level("INFO"):
         assert main([*words, "--note_names", "course", "--pitches", "C2:C3"]) == 0

@@ -204,7 +204,7 @@ def test_a_model_by_name_is_built_at_a_preset(preset: str, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("name", "default", "known"),
     [
-        ("nsynth", "tiny", {"full", "medium", "tiny", "smoke"}),
+        ("nsynth", "tiny", {"full", "medium", "tiny", "shallow", "smoke"}),
         ("nsynth-baseline", "tiny", {"full", "tiny", "short"}),
         ("note-classifier", "tiny", {"full", "tiny", "short"}),
         ("gansynth", "tiny", {"release", "release-low", "tiny", "smoke"}),
@@ -249,7 +249,7 @@ def test_a_model_of_a_system_is_built_at_its_preset(
 
 def test_a_preset_of_another_model_is_refused(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert inspect("nsynth", "--preset", "paper") == 2
-    assert "unknown preset 'paper'. Known: tiny, full, medium, smoke" in capsys.readouterr().err
+    assert "unknown preset 'paper'. Known: tiny, full, medium, shallow, smoke" in capsys.readouterr().err
     assert inspect(dataset, "--preset", "paper") == 2
     assert "--preset goes with a model by its name" in capsys.readouterr().err
 
@@ -344,7 +344,7 @@ def test_the_list_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     described = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in described["synths"]] == list(SYNTHS)
     assert [row["name"] for row in described["models"]] == list(RECIPES)
-    notes = ("nsynth", "note-classifier", "gansynth", "wae", "mcnn")
+    notes = ("nsynth", "nsynth-sines", "note-classifier", "gansynth", "wae", "mcnn")
     assert {row["name"] for row in described["bundled"]} == {"inverter", "C6XL", *notes, *SHAPERS}
     printed = {row["name"]: row["summary"] for row in described["bundled"]}
     measures = {**dict.fromkeys(SHAPERS, "mean absolute error 0.0"), "inverter": "MPR 88.3 on 1000", "C6XL": "MPR 72.5"}
