@@ -128,8 +128,11 @@ LENGTHY = ("train", "invert", "demo", "grid", "interpolate", "decode", "encode")
 """Commands whose valid calls take seconds: in a short sample they meet what must be refused, which takes none."""
 
 
-def short_sample(cases: Sequence[Case], seed: int, count: int) -> list[Case]:
-    """Draw so many cases, among them each command, and each kind of argument with each group of members it meets."""
+def short_sample(cases: Sequence[Case], seed: int, count: int | None = None) -> list[Case]:
+    """Draw so many cases, among them each command, and each kind of argument with each group of members it meets.
+
+    Without a count no more than these. Raises: ValueError for a count that they exceed.
+    """
     quick = [
         case
         for case in sample(cases, seed)
@@ -141,6 +144,8 @@ def short_sample(cases: Sequence[Case], seed: int, count: int) -> list[Case]:
         strata = {case.argument.command, (case.argument.kind, case.member.group)}
         (others if strata <= seen else first).append(case)
         seen |= strata
+    if count is None:
+        return first
     if len(first) > count:
         raise ValueError(f"{len(first)} cases are needed for one of each. Received: {count}")
     return [*first, *others][:count]

@@ -93,6 +93,8 @@ def test_a_short_sample_has_every_command_kind_and_group() -> None:
     assert {case.argument.command for case in drawn} == set(CALLS)
     assert {case.member.group for case in drawn} == {case.member.group for case in cases}
     assert {case.argument.kind for case in drawn} == {case.argument.kind for case in cases}
+    fewest = short_sample(cases, 0)
+    assert fewest == drawn[: len(fewest)]
     with pytest.raises(ValueError, match="cases are needed for one of each"):
         short_sample(cases, 0, 20)
 
